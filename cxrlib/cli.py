@@ -1,0 +1,174 @@
+"""The ``cxr`` command. Bad input ends in one line and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import yaml
+
+from cxrlib import __version__, runs, sources, studies
+from cxrlib.files import InputError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line, subcommand by subcommand."""
+    top = argparse.ArgumentParser(
+        prog="cxr", description="Rebuild two studies of COVID-19 in chest radiographs. Not a medical device."
+    )
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run, help: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help, description=help)
+        added.set_defaults(run=run)
+        return added
+
+    listing = command(
+        "sources", show_sources, "Say where each image collection was looked for, what is there and what is missing."
+    )
+    listing.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
+
+    phantom = command("phantom", write_phantom, "Write synthetic radiographs in the layout of the real collections.")
+    phantom.add_argument("folder")
+    phantom.add_argument("-n", type=int, default=200, help="number of images (default 200)")
+    phantom.add_argument("--seed", type=int, default=0)
+    phantom.add_argument("--artefact", help="class whose images carry a planted tag")
+
+    train = command("train", train_run, "Train an experiment and write its record.")
+    train.add_argument("experiment", help=" or ".join(studies.EXPERIMENTS))
+    train.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
+    train.add_argument("--results", help="folder of the records (default: results/ of this checkout)")
+    train.add_argument("--work", default="work", help="folder of checkpoints (default work/)")
+    train.add_argument("--resume", action="store_true", help="go on from the last finished epoch, if there is one")
+    train.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
+    train.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
+    train.add_argument("--micro", type=int, help="images processed at a time, where memory is short")
+    train.add_argument("--name", help="name of the new record, needed when settings are changed")
+    train.add_argument(
+        "--set", action="append", default=[], metavar="SETTING=VALUE", help="change a setting, e.g. lr=0.0003"
+    )
+    train.add_argument("--phantom", action="store_true", help="take the small settings meant for phantoms")
+    train.add_argument(
+        "--keep-model", action="store_true", help="keep the model in the record (headline runs always do)"
+    )
+
+    command(
+        "records", list_records, "List the records that the book knows and say which are missing and how to make them."
+    )
+
+    readme = command("readme", refresh_readme, "Rewrite the headline table in README.md from the record.")
+    readme.add_argument("file", nargs="?", default="README.md")
+
+    execute = command("execute", execute_notebook, "Execute a notebook with papermill, output whole or not at all.")
+    execute.add_argument("source")
+    execute.add_argument("target")
+    execute.add_argument("-p", action="append", default=[], metavar="NAME=VALUE", help="set a parameter")
+
+    book = command(
+        "book", build_book, "Build the book from executed notebooks and check its pages (make book calls this last)."
+    )
+    book.add_argument("stage", help="folder with the executed notebooks at their relative paths")
+    book.add_argument("--output", default="_build/html", help="folder of the pages (default _build/html)")
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; 0 when it did what was asked, 2 for bad input, with one line on standard error."""
+    arguments = parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except InputError as error:
+        print(f"cxr: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except KeyboardInterrupt:
+        print("cxr: interrupted; a training run goes on with --resume", file=sys.stderr)
+        return 130
+    return 0
+
+
+def pairs(texts: list[str], option: str) -> dict:
+    """``NAME=VALUE`` texts as a dictionary, values read as YAML."""
+    found = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise InputError(f"{option} {text}: expected NAME=VALUE")
+        try:
+            found[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise InputError(f"{option} {text}: the value is not valid YAML") from None
+    return found
+
+
+def show_sources(arguments) -> None:
+    for row in sources.report(arguments.data).itertuples():
+        print(
+            f"{row.source}\n  looked for  {row.looked_for}\n  found       {row.found} of {row.found + row.missing} images"
+        )
+        for path in row.absent:
+            print(f"  missing     {path}")
+        print(f"  to do       {row.advice}")
+
+
+def write_phantom(arguments) -> None:
+    from cxrlib import phantom
+
+    truth = phantom.write(arguments.folder, arguments.n, arguments.seed, artefact=arguments.artefact)
+    print(f"{len(truth)} synthetic radiographs in {arguments.folder}")
+
+
+def train_run(arguments) -> None:
+    experiment = studies.experiment(arguments.experiment)
+    changes = (studies.PHANTOM if arguments.phantom else {}) | pairs(arguments.set, "--set")
+    if arguments.phantom:
+        experiment = experiment.variant(arguments.name or f"phantom-{experiment.name}", **changes)
+    elif changes or arguments.name:
+        experiment = experiment.variant(arguments.name or experiment.name, **changes)
+    try:
+        from cxrlib import pipeline
+    except ModuleNotFoundError as error:
+        raise InputError(f"training needs {error.name}: pip install 'cxrlib[train]'") from None
+    folder = pipeline.train(
+        experiment,
+        data=arguments.data,
+        results=arguments.results,
+        work=arguments.work,
+        on=arguments.device,
+        precision=arguments.precision,
+        micro=arguments.micro,
+        resume=arguments.resume,
+        keep_model=arguments.keep_model or experiment.name in studies.EXPERIMENTS,
+    )
+    run = runs.read(folder.name, folder.parent)
+    print(
+        f"{folder}: {run.info['epochs']['run']} epochs, kept {run.info['epochs']['kept']}; accuracy {run.info['metrics']['accuracy']:.3f}"
+    )
+
+
+def list_records(arguments) -> None:
+    for name, experiment in studies.EXPERIMENTS.items():
+        state = "recorded" if runs.recorded(name) else f"not yet recorded: cxr train {name} --resume"
+        print(f"{name:16} {experiment.title:40} {state}")
+
+
+def refresh_readme(arguments) -> None:
+    from cxrlib import book
+
+    book.refresh_readme(Path(arguments.file))
+
+
+def execute_notebook(arguments) -> None:
+    from cxrlib import book
+
+    book.execute(Path(arguments.source), Path(arguments.target), pairs(arguments.p, "-p"))
+
+
+def build_book(arguments) -> None:
+    from cxrlib import book
+
+    print(book.build(Path(arguments.stage), Path(arguments.output)))

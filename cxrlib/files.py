@@ -1,0 +1,63 @@
+"""The few things every room does with files: one-line errors, whole-or-nothing writes, paths that stay inside.
+
+A record that is half written is worse than none, and a traceback tells a reader nothing, so the rest of the
+library reads and writes through these.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class InputError(ValueError):
+    """Bad input: a single line that names the file and the field. The ``cxr`` command prints it and exits with 2."""
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(str(message).split()))
+
+
+@contextlib.contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success it takes the name ``path``, on any error it is deleted.
+
+    The temporary name keeps the suffix, because some writers choose the format by it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield temporary
+        with open(temporary, "rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> Path:
+    """Write UTF-8 text whole or not at all."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+    return Path(path)
+
+
+def inside(folder: str | Path, relative: str, *, where: str) -> Path:
+    """Join ``relative`` to ``folder``; refuse a path that is absolute or climbs out.
+
+    ``where`` names file, row and field for the error. Symbolic links within the folder are followed on purpose
+    (people keep their images on another disk), so the check is on the spelling of the path.
+    """
+    pure = Path(relative)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in relative or "\0" in relative:
+        raise InputError(f"{where}: {relative!r} leaves the data folder")
+    return Path(folder) / pure
+
+
+def sha256(path: str | Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,160 @@
+"""Transfer learning: an ImageNet ResNet with a new last layer, its weights, and which device and precision run it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from pathlib import Path
+
+import torch
+import torchvision
+from safetensors.torch import load_file, save_file
+
+from cxrlib.files import InputError, atomic, sha256
+
+NAMES = ("resnet18", "resnet50", "resnet101")
+
+
+def imagenet(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """ImageNet weights in torchvision's key names, float32, and what they are (``name``, ``sha256``, ``note``).
+
+    ``CXR_WEIGHTS``, a folder with ``<name>*.safetensors`` or torchvision's own ``<name>-<hash>.pth``, comes first;
+    otherwise torchvision downloads ``IMAGENET1K_V1`` and checks its hash. The note is what a README.md beside the file
+    says of it.
+
+    Raises:
+        InputError: neither is to be had.
+    """
+    if name not in NAMES:
+        raise InputError(f"model {name!r} does not exist; there are {', '.join(NAMES)}")
+    folder = os.environ.get("CXR_WEIGHTS")
+    if folder:
+        files = sorted(file for file in Path(folder).glob(f"{name}[-.]*") if file.suffix in {".safetensors", ".pth"})
+        if not files:
+            raise InputError(f"{folder}: CXR_WEIGHTS holds no {name}*.safetensors and no {name}-*.pth")
+        file = files[0]
+        try:
+            state = (
+                load_file(file)
+                if file.suffix == ".safetensors"
+                else torch.load(file, map_location="cpu", weights_only=True)
+            )
+        except Exception as error:
+            raise InputError(f"{file}: weights cannot be read ({error})") from None
+        return _float(state), {"name": file.name, "sha256": sha256(file), "note": _note(file)}
+    enum = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
+    try:
+        state = enum.get_state_dict(progress=True, check_hash=True)
+    except OSError as error:
+        raise InputError(
+            f"CXR_WEIGHTS is not set and torchvision's {name} weights cannot be downloaded ({error})"
+        ) from None
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(enum.url).name
+    return _float(state), {"name": f"torchvision {enum}", "sha256": sha256(file), "note": ""}
+
+
+def _float(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+
+
+def _note(file: Path) -> str:
+    readme = file.with_name("README.md")
+    if not readme.is_file():
+        return ""
+    lines = [line for line in readme.read_text(encoding="utf-8").splitlines() if file.name in line]
+    return " ".join(re.sub(r"[|*`]", " ", " ".join(lines)).replace(file.name, "").split())
+
+
+def resnet(name: str, classes: int, state: dict[str, torch.Tensor] | None = None, seed: int = 0) -> torch.nn.Module:
+    """A torchvision ResNet whose last layer gives ``classes`` scores: ``(B, 3, 224, 224)`` to ``(B, classes)``.
+
+    ``state`` is an ImageNet state (its 1,000-class layer is left out; the new one is drawn with ``seed``) or, when its
+    last layer has ``classes`` rows, a trained one, taken whole.
+
+    Raises:
+        InputError: a weight is missing, unknown or of another shape.
+    """
+    if name not in NAMES:
+        raise InputError(f"model {name!r} does not exist; there are {', '.join(NAMES)}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = torchvision.models.get_model(name, weights=None, num_classes=classes)
+    if state is not None:
+        trained = state.get("fc.weight") is not None and state["fc.weight"].shape[0] == classes
+        state = {key: value for key, value in state.items() if trained or not key.startswith("fc.")}
+        own = model.state_dict()
+        for key, value in own.items():
+            if key not in state:
+                if not key.endswith("num_batches_tracked") and (trained or not key.startswith("fc.")):
+                    raise InputError(f"{name} weights: {key} is missing")
+            elif state[key].shape != value.shape:
+                raise InputError(
+                    f"{name} weights: {key} has shape {tuple(state[key].shape)}, expected {tuple(value.shape)}"
+                )
+        unknown = sorted(set(state) - set(own))
+        if unknown:
+            raise InputError(f"{name} weights: {unknown[0]} is unknown")
+        model.load_state_dict(state, strict=False)
+    return model.to(memory_format=torch.channels_last)
+
+
+def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Convolution and linear weights rounded to float16; batch-norm values stay float32, for their range is wider."""
+    return {
+        key: value.half() if value.is_floating_point() and value.dim() > 1 else value for key, value in state.items()
+    }
+
+
+def save(state: dict[str, torch.Tensor], path: str | Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a state as safetensors, whole or not at all."""
+    with atomic(path) as temporary:
+        save_file({key: value.detach().cpu().contiguous() for key, value in state.items()}, temporary, metadata)
+
+
+def read(path: str | Path) -> dict[str, torch.Tensor]:
+    """A state written by :func:`save`, as float32. :class:`InputError` when the file is missing or damaged."""
+    try:
+        return _float(load_file(path))
+    except Exception as error:
+        raise InputError(f"{path}: model cannot be read ({error})") from None
+
+
+def device(name: str | None = None) -> torch.device:
+    """The named device, else CUDA, else MPS, else the CPU."""
+    if name:
+        try:
+            return torch.zeros(1, device=name).device
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(f"device {name!r} cannot be used ({str(error).splitlines()[0]})") from None
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def precision(on: torch.device, asked: str = "auto") -> str:
+    """``bfloat16`` where the hardware multiplies it (training is then about twice as fast), else ``float32``."""
+    if asked != "auto":
+        return asked
+    if on.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    if on.type == "cpu":
+        capable = (
+            getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+            or getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
+        )
+        return "bfloat16" if capable else "float32"
+    return "float32"
+
+
+def autocast(on: torch.device, kind: str) -> contextlib.AbstractContextManager:
+    """Mixed precision: multiplications in ``kind``, weights and sums in float32. Nothing for ``float32``."""
+    if kind == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(on.type, dtype=torch.bfloat16)
+
+
+def describe(on: torch.device) -> dict[str, str | int]:
+    """Device, its name and the CPU threads used, as a run record stores them."""
+    name = torch.cuda.get_device_name(on) if on.type == "cuda" else on.type
+    return {"type": on.type, "name": name, "threads": torch.get_num_threads()}

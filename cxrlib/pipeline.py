@@ -1,0 +1,234 @@
+"""The way from images to a run record: the one place where the rooms are wired together."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.metadata
+import platform
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cxrlib import images, metrics, models, runs, sources, studies, training
+from cxrlib.studies import Experiment
+
+RANDOM = {"name": "random start", "sha256": "", "note": ""}
+PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "pillow", "safetensors")
+
+
+@dataclass
+class Prepared:
+    """A study's images ready for training: the whole split, the rows that are on disk, and their pixels."""
+
+    split: pd.DataFrame  # every image of the study, with the column ``missing``
+    rows: pd.DataFrame  # those on disk: manifest columns, y_true, split; in the order of ``pixels``
+    pixels: np.ndarray  # uint8 (N, size, size)
+    fingerprint: str
+    phantom: bool
+
+
+def prepare(experiment: Experiment, data: str | Path | None = None) -> Prepared:
+    """Manifest, labels, split, and the decoded images of what is on disk."""
+    root = sources.data_folder(data)
+    manifest = studies.zhu_manifest(root)
+    labels = studies.zhu_labels(manifest, experiment.classes)
+    split = studies.zhu_split(manifest, labels, experiment.seed, experiment.val_folds)
+    here = sources.present(manifest, root)
+    split["missing"] = ~here
+    rows = manifest.assign(y_true=labels, split=split["split"])[here].reset_index(drop=True)
+    rows[["width", "height"]] = [images.stored_size(root / path, path) for path in rows["path"]]
+    pixels, hashes = images.load(root, rows["path"].tolist(), experiment.size)
+    return Prepared(split, rows, pixels, images.fingerprint(rows["image_id"], hashes), (root / "PHANTOM.txt").is_file())
+
+
+def roomy_malloc() -> None:
+    """Ask glibc to keep freed memory. By default each large tensor is mapped, zeroed and given back at every step."""
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-4, 0)  # M_MMAP_MAX: no mapping of its own for a large block
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: nothing given back
+    except OSError:
+        pass  # another C library: as slow as before
+
+
+def train(
+    experiment: Experiment,
+    *,
+    data=None,
+    results=None,
+    work: str | Path = "work",
+    on: str | None = None,
+    precision: str = "auto",
+    micro: int | None = None,
+    resume: bool = False,
+    keep_model: bool = False,
+    progress: bool = True,
+) -> Path:
+    """Train an experiment and write its record to ``results/<name>/``; returns that folder.
+
+    The checkpoint lies in ``work/<name>/`` until the record is complete. A run on phantoms is named ``phantom-<name>``,
+    so that it cannot be taken for a run on radiographs. Everything printed about the model is
+    computed from the model as it is kept, that is after rounding to float16.
+    """
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(name: str):
+        began = time.perf_counter()
+        yield
+        seconds[name] = round(time.perf_counter() - began, 1)
+
+    roomy_malloc()
+    on_device = models.device(on)
+    kind = models.precision(on_device, precision)
+    with stage("images"):
+        ready = prepare(experiment, data)
+    name = f"phantom-{experiment.name}".replace("phantom-phantom-", "phantom-") if ready.phantom else experiment.name
+    folder, target = Path(work) / name, Path(results or runs.root()) / name
+    state, weights = models.imagenet(experiment.model) if experiment.pretrained else (None, RANDOM)
+    labels, split = ready.rows["y_true"].to_numpy(), ready.rows["split"].to_numpy()
+    with stage("training"):
+        fit = training.fit(
+            experiment,
+            ready.pixels,
+            labels,
+            split,
+            folder,
+            state=state,
+            on=on_device,
+            kind=kind,
+            micro=micro,
+            resume=resume,
+            progress=progress,
+            identity={"data": ready.fingerprint, "weights": weights["sha256"]},
+        )
+    targets = np.array([experiment.classes.index(label) for label in labels])
+    with stage("evaluation"):
+        kept = models.half(fit.kept)
+        model = models.resnet(experiment.model, len(experiment.classes), kept).to(on_device)
+        log_p = {part: training.predict(model, ready.pixels[split == part], on_device) for part in ("test", "val")}
+        history = fit.history.set_index("epoch", drop=False)
+        history.loc[fit.kept_epoch, ["test_loss", "test_accuracy"]] = training.loss_accuracy(
+            log_p["test"], targets[split == "test"]
+        )
+        if fit.kept_epoch != len(history):
+            last = models.resnet(experiment.model, len(experiment.classes), models.half(fit.last)).to(on_device)
+            scores = training.loss_accuracy(
+                training.predict(last, ready.pixels[split == "test"], on_device), targets[split == "test"]
+            )
+            history.loc[len(history), ["test_loss", "test_accuracy"]] = scores
+    predictions = {
+        part: predictions_table(ready.rows[split == part], log_p[part], experiment.classes) for part in log_p
+    }
+    seconds["training"] = round(float(history["seconds"].sum()), 1)  # over all sessions of a resumed run
+
+    info = {
+        "run": name,
+        "study": experiment.study,
+        "experiment": experiment.variant_of or experiment.name,
+        "title": experiment.title,
+        "origin": "phantom" if ready.phantom else "images",
+        "recorded": time.strftime("%Y-%m-%d", time.gmtime()),
+        "config": {
+            **experiment.as_dict(),
+            "precision": kind,
+            "micro_batch": min(micro or experiment.batch, experiment.batch),
+        },
+        "classes": list(experiment.classes),
+        "seed": experiment.seed,
+        "data": describe_data(ready, experiment),
+        "lacked": lacked(ready, experiment, weights),
+        "weights": weights,
+        "epochs": {"planned": experiment.epochs, "run": len(history), "kept": fit.kept_epoch, "reason": fit.reason},
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES}
+        | {"python": platform.python_version()},
+        "device": models.describe(on_device),
+        "seconds": seconds,
+        "git": revision(),
+        "metrics": metrics.overall(predictions["test"]),
+    }
+    run = runs.Run(target, info, ready.split[runs.SPLIT], history, predictions["test"], predictions["val"])
+    extra = {}
+    if keep_model:
+        models.save(
+            kept,
+            folder / "model.safetensors",
+            {"run": name, "classes": ",".join(experiment.classes), "licence": "CC BY-NC-SA 4.0"},
+        )
+        (folder / "MODEL-LICENSE.md").write_text(MODEL_LICENCE, encoding="utf-8")
+        extra = {name: folder / name for name in ("model.safetensors", "MODEL-LICENSE.md")}
+    written = runs.write(run, extra)
+    shutil.rmtree(folder)
+    return written
+
+
+def predictions_table(rows: pd.DataFrame, log_p: np.ndarray, classes: tuple[str, ...]) -> pd.DataFrame:
+    """The predictions contract from manifest rows and log-probabilities ``(N, K)``."""
+    table = rows[["image_id", "patient_id", "source", "split", "y_true"]].reset_index(drop=True)
+    return table.assign(**{f"p_{name}": np.exp(log_p[:, k]) for k, name in enumerate(classes)})
+
+
+def describe_data(ready: Prepared, experiment: Experiment) -> dict:
+    """What was trained and tested on, as counts, with the fingerprint of the files."""
+    counts = ready.rows.groupby(["split", "y_true"]).size()
+    return {
+        "fingerprint": ready.fingerprint,
+        "images": len(ready.rows),
+        "missing": ready.split.loc[ready.split["missing"], "image_id"].tolist(),
+        "counts": {
+            part: {name: int(counts.get((part, name), 0)) for name in experiment.classes}
+            for part in ("train", "val", "test")
+        },
+    }
+
+
+def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> list[str]:
+    """One sentence for each thing in which this run falls short of the study's own."""
+    found = []
+    if ready.phantom:
+        found.append(
+            "Trained and tested on synthetic phantoms: a demonstration of the pipeline that says nothing about any patient."
+        )
+    missing = ready.split[ready.split["missing"]]
+    if len(missing):
+        where = ", ".join(f"{count} of the {part} set" for part, count in missing["split"].value_counts().items())
+        found.append(f"{len(missing)} of the study's {len(ready.split)} images were not on disk ({where}).")
+    for source, rows in ready.rows.groupby("source"):
+        longest = int(rows[["width", "height"]].max(axis=1).max())
+        if longest <= 512 and not ready.phantom:
+            found.append(
+                f"The {source} images were copies reduced to at most {longest} pixels a side and stored anew, not the originals."
+            )
+    if weights["note"]:
+        found.append(f"ImageNet weights from the file {weights['name']}, not torchvision's: {weights['note']}.")
+    if not experiment.pretrained:
+        found.append("Started from random weights, not from ImageNet's.")
+    for setting, (printed, used) in experiment.changed().items():
+        found.append(f"Setting {setting} was {used}, not {printed}.")
+    return found
+
+
+def revision() -> dict[str, str | bool]:
+    """Commit of the checkout the library runs from and whether it had uncommitted changes; empty outside git."""
+    here = Path(__file__).resolve().parent
+    try:
+        run = lambda *args: subprocess.run(
+            ["git", "-C", str(here), *args], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        return {"revision": run("rev-parse", "HEAD"), "dirty": bool(run("status", "--porcelain", "--", "."))}
+    except (OSError, subprocess.CalledProcessError):
+        return {"revision": "", "dirty": False}
+
+
+MODEL_LICENCE = """# Licence of model.safetensors
+
+For research and teaching, **non-commercial** use only (CC BY-NC-SA 4.0), because what it was made from asks for that:
+many of the COVID-19 radiographs it was trained on are CC BY-NC-SA or carry no licence, and parts of the ImageNet weights
+it started from have non-commercial terms. The radiographs themselves are not in it. It is **not a medical device**.
+"""

@@ -1,0 +1,207 @@
+"""The figures, one function per kind. Each draws on the axes it is given, or on a new figure, and returns the axes.
+
+New figures are 7 inches wide, the page's 700 pixels at 100 pixels an inch, and no letter is under 10 points; files have
+150 pixels an inch, for sharp screens. A class has the same colour, line and marker everywhere, told apart without
+colour too (colours of Okabe and Ito, https://jfly.uni-koeln.de/color/). Styles apply inside the functions only.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from cxrlib import metrics
+from cxrlib.files import InputError
+
+LABELS = {
+    "covid": "COVID-19",
+    "viral": "Viral",
+    "bacterial": "Bacterial",
+    "normal": "Normal",
+    "non_covid": "Non-COVID-19",
+    "none": "None",
+    "opacity": "Airspace opacity",
+}
+_LOOKS = [  # colour, line, marker: of the classes above, in their order, and of any others by their place
+    ("#D55E00", "-", "o"),
+    ("#0072B2", "--", "s"),
+    ("#009E73", "-.", "^"),
+    ("#CC79A7", (0, (1, 1)), "D"),
+    ("#56B4E9", (0, (5, 1, 1, 1, 1, 1)), "v"),
+    ("#000000", (0, (3, 1)), "P"),
+    ("#E69F00", (0, (8, 2)), "X"),
+]
+_WIDTH = 7.0  # inches
+_STYLE = {
+    **sns.axes_style("ticks"),
+    "figure.dpi": 150,
+    "figure.constrained_layout.use": True,
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.labelsize": 10,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    "legend.fontsize": 10,
+    "legend.title_fontsize": 10,
+    "lines.linewidth": 2,
+}
+
+
+def label(cls: str) -> str:
+    """The name of a class for readers; a class without one keeps its own."""
+    return LABELS.get(cls, cls)
+
+
+def look(cls: str, place: int = 0) -> dict:
+    """``color``, ``linestyle`` and ``marker`` of a class; of an unknown class, those of its ``place`` among classes."""
+    index = list(LABELS).index(cls) if cls in LABELS else place % len(_LOOKS)
+    return dict(zip(["color", "linestyle", "marker"], _LOOKS[index], strict=True))
+
+
+@plt.rc_context(_STYLE)
+def confusion(matrix: pd.DataFrame, ax: Axes | None = None, title: str | None = None) -> Axes:
+    """Confusion matrix (K, K), as `metrics.confusion` gives it: in each cell the count and its percentage of the row.
+
+    Colour is the percentage, so that small classes weigh as much as large ones; a new figure has a scale for it.
+    A row without images has no percentages. On axes of your own give each class 0.6 inches or more.
+    Raises InputError unless rows and columns are the same classes.
+    """
+    if list(matrix.index) != list(matrix.columns):
+        raise InputError(f"confusion: rows {list(matrix.index)} are not the columns {list(matrix.columns)}")
+    alone = ax is None
+    ax = ax or plt.subplots(figsize=(_WIDTH, 1.4 + 0.8 * max(len(matrix), 3)))[1]
+    sizes = matrix.sum(axis=1)
+    percent = 100 * matrix.div(sizes.where(sizes > 0), axis=0)  # NaN in rows without images
+    shares = percent.map(lambda value: "–" if np.isnan(value) else f"{value:.1f}%")
+    sns.heatmap(
+        percent.fillna(0),
+        annot=matrix.astype(str) + "\n" + shares,
+        fmt="",
+        cmap="Blues",
+        vmin=0,
+        vmax=100,
+        linewidths=1,
+        cbar=alone,
+        cbar_kws={"label": "Share of the true class (%)"},
+        xticklabels=[label(name) for name in matrix.columns],
+        yticklabels=[f"{label(name)}\nn = {size}" for name, size in sizes.items()],
+        ax=ax,
+    )
+    narrow = ax.get_position().width * ax.figure.get_figwidth() / len(matrix) < 1  # inches per column
+    slant = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if narrow else {"rotation": 0}
+    plt.setp(ax.get_xticklabels(), **slant)
+    plt.setp(ax.get_yticklabels(), rotation=0)
+    ax.set(xlabel="Predicted class", ylabel="True class", title=title or "")
+    ax.tick_params(length=0)
+    return ax
+
+
+@plt.rc_context(_STYLE)
+def roc_curves(
+    frame: pd.DataFrame,
+    classes: Sequence[str] | None = None,
+    ax: Axes | None = None,
+    zoom: bool | tuple[float, float] = False,
+    reported: Mapping[str, str] | None = None,
+) -> Axes:
+    """ROC curve of each class against the rest, AUC in the legend, and the line of no discrimination.
+
+    ``frame`` holds predictions; ``classes`` defaults to all, in their order. ``zoom=True`` shows the upper left
+    corner, false positive rates up to 0.2 and true positive rates from 0.8 (thesis, Figure 4.4B); a pair sets those
+    two limits. ``reported`` gives AUCs as a study printed them, e.g. ``{"viral": "0.96"}``: the legend then sets the
+    printed beside the rebuilt one, to as many decimals. A class whose curve is undefined has no line, only an entry.
+    Raises InputError for a class without a column.
+    """
+    ax = ax or plt.subplots(figsize=(_WIDTH, 5.5))[1]
+    auc, reported = metrics.per_class(frame)["auc"], reported or {}
+    known = list(auc.index[:-2])
+    for cls in known if classes is None else classes:
+        curve = metrics.roc(frame, cls)
+        printed = reported.get(cls, "")
+        decimals = len(printed.partition(".")[2]) or 3
+        value = "undefined" if np.isnan(auc[cls]) else f"{auc[cls]:.{decimals}f}"
+        text = f"{label(cls)}: {value}" + (f" (printed {printed})" if printed else "")
+        fpr, tpr = ([], []) if np.isnan(auc[cls]) else (curve["fpr"], curve["tpr"])
+        ax.plot(fpr, tpr, **look(cls, known.index(cls)), markevery=0.12, markersize=6, label=text)
+    right, bottom = (1, 0) if zoom is False else (0.2, 0.8) if zoom is True else zoom
+    chance = "No discrimination: 0.5" if right > bottom else None  # out of sight in the corner
+    ax.plot([0, 1], [0, 1], color="0.45", linestyle=":", linewidth=1.2, label=chance)
+    ax.set(
+        xlim=(-0.02 * right, right if zoom else 1.02),  # room for lines that run along the frame
+        ylim=(bottom if zoom else -0.02, 1 + 0.02 * (1 - bottom)),
+        xlabel="False positive rate (1 − specificity)",
+        ylabel="True positive rate (sensitivity)",
+    )
+    ax.grid(color="0.9")
+    ax.legend(title="Area under the curve", loc="lower right")
+    return ax
+
+
+@plt.rc_context(_STYLE)
+def learning_curves(history: pd.DataFrame, kept: int | None = None, axes: Sequence[Axes] | None = None) -> np.ndarray:
+    """Loss and accuracy by epoch, on two axes, which are returned in that order.
+
+    ``history`` is a run's history.csv: epoch, lr and ``<part>_loss`` (cross-entropy in nats), ``<part>_accuracy``
+    (fraction right) for the parts train, val and test. Test values stand at a few epochs only and are drawn as points.
+    ``kept`` is the epoch whose weights were kept; dotted lines mark the epochs from which a new learning rate holds.
+    Raises InputError if a column is missing or ``kept`` is not an epoch.
+    """
+    parts = {"train": ("Training", 1, ""), "val": ("Validation", 0, ""), "test": ("Test", 2, "D")}
+    measures = {"loss": "Cross-entropy loss (nats)", "accuracy": "Accuracy (fraction right)"}
+    for column in ["epoch", "lr", *(f"{part}_{measure}" for part in parts for measure in measures)]:
+        if column not in history:
+            raise InputError(f"history: no column {column}")
+    if kept is not None and kept not in set(history["epoch"]):
+        raise InputError(f"history: kept epoch {kept!r} is not among the epochs")
+    axes = plt.subplots(1, 2, figsize=(_WIDTH, 3.8))[1] if axes is None else np.ravel(axes)
+    steps = history[history["lr"].ne(history["lr"].shift())].iloc[1:]
+    for ax, (measure, name) in zip(axes, measures.items(), strict=True):
+        for part, (text, index, marker) in parts.items():
+            color, line, _ = _LOOKS[index]
+            rows = history.dropna(subset=f"{part}_{measure}")
+            style = {"linestyle": "none" if part == "test" else line, "marker": marker, "zorder": 3}
+            ax.plot(rows["epoch"], rows[f"{part}_{measure}"], color=color, label=text, **style)
+        if kept is not None:
+            ax.axvline(kept, color="0.3", linewidth=1.2, label=f"Kept (epoch {kept})")
+        for epoch, rate in zip(steps["epoch"], steps["lr"], strict=True):
+            ax.axvline(epoch, color="0.5", linewidth=1.2, linestyle=":", label="New learning rate (above)")
+            text = np.format_float_positional(rate, precision=2, fractional=False, trim="-")
+            ax.text(epoch, 1.01, text, transform=ax.get_xaxis_transform(), ha="center", va="bottom")
+        ax.set(xlabel="Epoch", ylabel=name)
+    entries = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))  # each step once
+    axes[0].legend(entries.values(), entries.keys())
+    return axes
+
+
+@plt.rc_context(_STYLE)
+def radiographs(
+    images: Sequence[np.ndarray], titles: Sequence[str], axes: Sequence[Axes] | None = None, columns: int = 4
+) -> np.ndarray:
+    """Grey images side by side, each in its own proportions; returns all the axes, flat, unused ones blank.
+
+    ``images``: (H, W), uint8 from 0 to 255 or float from 0 to 1, black to white without stretching; sizes may
+    differ. Raises InputError if there is no image, or not as many titles as images, or too few axes.
+    """
+    if not len(images) or len(images) != len(titles):
+        raise InputError(f"radiographs: {len(images)} images and {len(titles)} titles")
+    if axes is None:
+        columns = min(columns, len(images))
+        rows, side = -(-len(images) // columns), _WIDTH / columns
+        axes = plt.subplots(rows, columns, figsize=(_WIDTH, rows * (side + 0.45)), squeeze=False)[1]
+    axes = np.ravel(axes)
+    if len(axes) < len(images):
+        raise InputError(f"radiographs: {len(images)} images and {len(axes)} axes")
+    for ax in axes:
+        ax.set_axis_off()
+        ax.set_anchor("N")
+    for ax, image, title in zip(axes, images, titles, strict=False):
+        image = np.asarray(image)
+        ax.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
+        ax.set_title(textwrap.fill(str(title), int(ax.get_position().width * ax.figure.get_figwidth() * 17)))
+    return axes

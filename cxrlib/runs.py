@@ -1,0 +1,179 @@
+"""Run records: what one training run was, what it lacked, and what it predicted. Reading one needs no torch and no image.
+
+A record is a folder ``results/<run>/``:
+
+``run.json``
+    study, experiment, configuration, class order, seed, data fingerprint, what was missing, weights, package versions,
+    device, seconds per stage, git revision, metrics.
+``split.csv``
+    ``image_id, patient_id, y_true, split, missing`` for every image of the study, those not on disk included.
+``history.csv``
+    one row per epoch: rate, loss (nats) and accuracy of training and validation; test figures of the kept and the last epoch only.
+``predictions.csv``, ``validation.csv``
+    ``image_id, patient_id, source, split, y_true, p_<class>…`` of the test set and of the validation fold.
+``model.safetensors``, ``MODEL-LICENSE.md``
+    the kept model in float16, of headline runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cxrlib.files import InputError
+from cxrlib.metrics import check_predictions
+
+REQUIRED = [
+    "run",
+    "study",
+    "experiment",
+    "title",
+    "origin",
+    "config",
+    "classes",
+    "seed",
+    "data",
+    "lacked",
+    "weights",
+    "packages",
+    "device",
+    "seconds",
+    "git",
+    "epochs",
+    "metrics",
+]
+HISTORY = [
+    "epoch",
+    "lr",
+    "train_loss",
+    "train_accuracy",
+    "val_loss",
+    "val_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "seconds",
+]
+SPLIT = ["image_id", "patient_id", "y_true", "split", "missing"]
+FILES = {"history.csv": HISTORY, "split.csv": SPLIT}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A record in memory. ``info`` is run.json; the tables are as the module says."""
+
+    folder: Path
+    info: dict
+    split: pd.DataFrame
+    history: pd.DataFrame
+    predictions: pd.DataFrame
+    validation: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        return self.info["run"]
+
+    @property
+    def classes(self) -> list[str]:
+        return self.info["classes"]
+
+    @property
+    def model(self) -> Path | None:
+        """The recorded model's file, if this record holds one."""
+        file = self.folder / "model.safetensors"
+        return file if file.is_file() else None
+
+
+def root() -> Path:
+    """Folder of the records: ``CXR_RESULTS``, else ``results/`` of the checkout this library was imported from."""
+    return Path(os.environ.get("CXR_RESULTS") or Path(__file__).resolve().parents[1] / "results")
+
+
+def recorded(name: str, results: str | Path | None = None) -> bool:
+    """True when the record exists (a record is written last, so its folder is whole)."""
+    return (Path(results or root()) / name / "run.json").is_file()
+
+
+def read(name: str, results: str | Path | None = None) -> Run:
+    """Read and check a record.
+
+    Raises:
+        InputError: there is none, or a file of it is damaged; one line naming file and field.
+    """
+    folder = Path(results or root()) / name
+    file = folder / "run.json"
+    if not file.is_file():
+        raise InputError(f"{folder}: not yet recorded (no run.json); cxr train {name} makes it")
+    try:
+        info = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{file}: not valid JSON ({error})") from None
+    if not isinstance(info, dict):
+        raise InputError(f"{file}: not a JSON object")
+    for field in REQUIRED:
+        if field not in info:
+            raise InputError(f"{file}: lacks the field {field}")
+    tables = {table: _table(folder / table, columns) for table, columns in FILES.items()}
+    for table in ("predictions.csv", "validation.csv"):
+        tables[table] = _table(folder / table, [])
+        classes = check_predictions(tables[table], where=str(folder / table))
+        if classes != info["classes"]:
+            raise InputError(
+                f"{folder / table}: classes {', '.join(classes)} are not run.json's {', '.join(info['classes'])}"
+            )
+    return Run(
+        folder, info, tables["split.csv"], tables["history.csv"], tables["predictions.csv"], tables["validation.csv"]
+    )
+
+
+def _table(file: Path, columns: list[str]) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(file, dtype={"image_id": str, "patient_id": str})
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read as CSV ({error})") from None
+    for column in columns:
+        if column not in table:
+            raise InputError(f"{file}: lacks the column {column}")
+    return table
+
+
+def write(run: Run, extra: dict[str, Path] | None = None) -> Path:
+    """Write a record whole: into a temporary folder beside its place, which then takes the place.
+
+    ``extra`` names further files to move in (``{"model.safetensors": path}``). A record that is already there is
+    replaced only after the new one is complete.
+    """
+    folder = run.folder
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        for name, table in {
+            "split.csv": run.split,
+            "history.csv": run.history,
+            "predictions.csv": run.predictions,
+            "validation.csv": run.validation,
+        }.items():
+            table.to_csv(
+                temporary / name,
+                index=False,
+                float_format="%.6g" if name == "history.csv" else "%.9f",
+                lineterminator="\n",
+            )
+        for name, source in (extra or {}).items():
+            shutil.copyfile(source, temporary / name)
+        (temporary / "run.json").write_text(json.dumps(run.info, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        read(temporary.name, temporary.parent)  # what cannot be read back is not written
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        temporary.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder

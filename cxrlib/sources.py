@@ -1,0 +1,269 @@
+"""Public image collections, each read into one table: the manifest.
+
+A manifest has one row per image and says where the file should be, not whether it is there: an image that a copy
+lacks stays in the table, so that the study's own counts hold and what is missing can be named (:func:`present`).
+
+Columns: ``image_id`` (``<source>/<file stem>``, unique), ``path`` (relative to the data folder, with forward slashes),
+``patient_id`` (``<source>/<id>``), ``source``, ``finding`` (as the source spells it), ``view``, ``sex`` (``M``, ``F`` or
+missing), ``age`` (years), ``width`` and ``height`` (pixels, where known), ``predefined_split`` (``train``, ``test`` or missing).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cxrlib.files import InputError, inside, sha256
+
+COLUMNS = [
+    "image_id",
+    "path",
+    "patient_id",
+    "source",
+    "finding",
+    "view",
+    "sex",
+    "age",
+    "width",
+    "height",
+    "predefined_split",
+]
+SUFFIXES = {".jpeg", ".jpg", ".png"}
+STUDY_B_SNAPSHOT = "6e57ed3"
+
+# Words that stand in an age column of a published snapshot. They are no number of years, and are read as unknown;
+# any other word is refused, because it is more likely a shifted column than an age.
+AGE_WORDS = {"adult"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a collection is looked for inside the data folder, and what to do when it is not there."""
+
+    name: str
+    folders: tuple[str, ...]
+    images: int  # as published
+    advice: str
+
+    def locate(self, data: Path) -> str:
+        """The first of :attr:`folders` that exists, relative to ``data``; :class:`InputError` when none does."""
+        for folder in self.folders:
+            if (data / folder).is_dir():
+                return folder
+        raise InputError(f"{data}: no {' or '.join(self.folders)} in this data folder; {self.advice}")
+
+
+KERMANY = Source(
+    "kermany",
+    ("kermany-chest-xray-224/chest_xray", "kermany/chest_xray", "chest_xray"),
+    5856,
+    "download ChestXRay2017.zip of doi 10.17632/rscbjbr9sj.2 and unpack chest_xray/ there",
+)
+COVID_CHESTXRAY = Source(
+    "covid-chestxray",
+    ("covid-chestxray-dataset",),
+    316,
+    "git clone https://github.com/ieee8023/covid-chestxray-dataset there and check out commit 6e57ed3",
+)
+SOURCES = {source.name: source for source in (KERMANY, COVID_CHESTXRAY)}
+
+
+def data_folder(data: str | Path | None = None) -> Path:
+    """The folder that holds the collections: the argument, else ``CXR_DATA``, else ``data/``."""
+    folder = Path(data or os.environ.get("CXR_DATA") or "data")
+    if not folder.is_dir():
+        raise InputError(f"{folder}: the data folder does not exist; set CXR_DATA or pass --data")
+    return folder
+
+
+def check(manifest: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Return the manifest when it keeps the contract; otherwise :class:`InputError` naming ``where``, row and column."""
+    missing = [column for column in COLUMNS if column not in manifest]
+    if missing:
+        raise InputError(f"{where}: manifest lacks the column {missing[0]}")
+    for column in ("image_id", "path", "patient_id", "source", "finding"):
+        empty = manifest[column].isna() | (manifest[column].astype(str).str.strip() == "")
+        if empty.any():
+            raise InputError(f"{where}: row {int(empty.to_numpy().argmax()) + 1}: {column} is empty")
+    twice = manifest["image_id"].duplicated()
+    if twice.any():
+        row = int(twice.to_numpy().argmax())
+        raise InputError(f"{where}: row {row + 1}: image_id {manifest['image_id'].iloc[row]} occurs twice")
+    return manifest[COLUMNS]
+
+
+def kermany(data: str | Path | None = None) -> pd.DataFrame:
+    """Paediatric radiographs of Kermany et al. 2018: 5,856 images, of which the source sets 624 apart for testing.
+
+    Reads ``{train,val,test}/{NORMAL,PNEUMONIA}/``. The 16 images of the common copy's ``val`` belong to the original
+    training set and are given back to it. ``finding`` is ``normal``, ``virus`` or ``bacteria``. ``patient_id`` joins
+    the class to the number in the file name, the better of two readings (:func:`cxrlib.splits.leakage` counts both).
+
+    Raises:
+        InputError: no such folder, or a file whose name tells neither class nor patient.
+    """
+    root = data_folder(data)
+    folder = KERMANY.locate(root)
+    rows = []
+    for file in sorted((root / folder).glob("*/*/*")):
+        split, label = file.parts[-3:-1]
+        if file.name.startswith(".") or split not in {"train", "val", "test"}:
+            continue
+        path = file.relative_to(root).as_posix()
+        finding, number = _kermany_name(path, label, file.name)
+        rows.append(
+            (
+                f"kermany/{file.stem}",
+                path,
+                f"kermany/{finding}-{number}",
+                finding,
+                "test" if split == "test" else "train",
+            )
+        )
+    if not rows:
+        raise InputError(f"{root / folder}: holds no train/, val/ or test/ image; {KERMANY.advice}")
+    manifest = pd.DataFrame(rows, columns=["image_id", "path", "patient_id", "finding", "predefined_split"])
+    return check(_fill(manifest, "kermany"), folder)
+
+
+def _kermany_name(path: str, label: str, name: str) -> tuple[str, str]:
+    pneumonia = re.fullmatch(r"(person\d+)_(bacteria|virus)_\d+(_\d+)?\.(jpeg|jpg|png)", name)
+    normal = re.fullmatch(r"((NORMAL2-)?IM-\d+)(-\d+)*\.(jpeg|jpg|png)", name)
+    if label == "PNEUMONIA" and pneumonia:
+        return pneumonia[2], pneumonia[1]
+    if label == "NORMAL" and normal:
+        return "normal", normal[1]
+    raise InputError(f"{path}: file name is not one of the collection's (patient number and class are read from it)")
+
+
+def covid_chestxray(data: str | Path | None = None, snapshot: str = STUDY_B_SNAPSHOT) -> pd.DataFrame:
+    """Radiographs (no CT) of the COVID-19 image data collection of Cohen et al. as listed at one commit.
+
+    Args:
+        snapshot: the beginning of a commit. ``metadata-<date>-<commit>.csv`` is read if the folder has one, else
+            ``metadata.csv``, which is then taken for that commit on the user's word.
+
+    Raises:
+        InputError: no such snapshot, a missing column, an age that is no number, a file name listed twice or one
+            that leaves the folder. The message names file, row and column.
+    """
+    root = data_folder(data)
+    folder = COVID_CHESTXRAY.locate(root)
+    table = _metadata_file(root / folder, snapshot)
+    where = f"{folder}/{table.name}"
+    metadata = read_csv(table, where, ["patientid", "sex", "age", "finding", "view", "modality", "folder", "filename"])
+    metadata = metadata[metadata["modality"] == "X-ray"]
+    rows = []
+    seen: dict[str, int] = {}
+    for row, line in metadata.iterrows():
+        at = f"{where}: row {row + 2}"  # as a text editor counts: the header is line 1
+        for column in ("patientid", "finding", "folder", "filename"):
+            if not line[column]:
+                raise InputError(f"{at}: {column} is empty")
+        path = f"{folder}/{line['folder']}/{line['filename']}"
+        inside(root, path, where=f"{at}: filename")
+        image_id = f"covid-chestxray/{Path(line['filename']).stem}"
+        if image_id in seen:
+            raise InputError(f"{at}: filename {line['filename']} is listed already in row {seen[image_id]}")
+        seen[image_id] = row + 2
+        rows.append(
+            (
+                image_id,
+                path,
+                f"covid-chestxray/{line['patientid']}",
+                line["finding"],
+                line["view"] or None,
+                line["sex"] or None,
+                _age(line["age"], at),
+            )
+        )
+    manifest = pd.DataFrame(rows, columns=["image_id", "path", "patient_id", "finding", "view", "sex", "age"])
+    return check(_fill(manifest, "covid-chestxray"), where)
+
+
+def _metadata_file(folder: Path, snapshot: str) -> Path:
+    named = sorted(folder.glob(f"metadata-*-{snapshot[:7]}*.csv"))
+    if named:
+        return named[0]
+    if (folder / "metadata.csv").is_file():
+        return folder / "metadata.csv"
+    known = ", ".join(sorted(file.stem.rsplit("-", 1)[-1] for file in folder.glob("metadata-*.csv"))) or "none"
+    raise InputError(
+        f"{folder}: no metadata of snapshot {snapshot} (metadata.csv or metadata-<date>-{snapshot}.csv; there: {known})"
+    )
+
+
+def _age(text: str, at: str) -> float:
+    if not text or text.lower() in AGE_WORDS:
+        return float("nan")
+    try:
+        age = float(text)
+    except ValueError:
+        age = -1.0
+    if not 0 <= age <= 120:
+        raise InputError(f"{at}: age {text!r} is not a number of years from 0 to 120")
+    return age
+
+
+def read_csv(path: Path, where: str, columns: list[str]) -> pd.DataFrame:
+    """Read a CSV as stripped text; :class:`InputError` in one line when it is no CSV or lacks one of ``columns``."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (ValueError, OSError) as error:  # pandas' ParserError and UnicodeDecodeError are ValueErrors
+        raise InputError(f"{where}: not readable as a UTF-8 CSV file ({error})") from None
+    table.columns = [str(column).strip() for column in table.columns]
+    for column in columns:
+        if column not in table:
+            raise InputError(f"{where}: lacks the column {column}")
+    return table.apply(lambda values: values.str.strip())
+
+
+def _fill(manifest: pd.DataFrame, source: str) -> pd.DataFrame:
+    manifest = manifest.assign(source=source)
+    for column in COLUMNS:
+        if column not in manifest:
+            manifest[column] = float("nan") if column in {"age", "width", "height"} else None
+    return manifest[COLUMNS]
+
+
+def present(manifest: pd.DataFrame, data: str | Path | None = None) -> pd.Series:
+    """True for each image whose file is in the data folder (index as ``manifest``)."""
+    root = data_folder(data)
+    return manifest["path"].map(lambda path: (root / path).is_file()).astype(bool)
+
+
+def hashes(manifest: pd.DataFrame, data: str | Path | None = None) -> pd.Series:
+    """SHA-256 of each file, in the order of ``manifest``; every file must be present."""
+    root = data_folder(data)
+    return manifest["path"].map(lambda path: sha256(root / path))
+
+
+def report(data: str | Path | None = None) -> pd.DataFrame:
+    """Per source: where it was looked for, images found and missing, and what to do. Never raises for an absent source."""
+    rows = []
+    for source, read in ((KERMANY, kermany), (COVID_CHESTXRAY, covid_chestxray)):
+        row = {
+            "source": source.name,
+            "looked_for": " or ".join(source.folders),
+            "found": 0,
+            "missing": source.images,
+            "absent": [],
+            "advice": "",
+        }
+        try:
+            root = data_folder(data)
+            row["looked_for"] = str(root / source.locate(root))
+            manifest = read(root)
+            here = present(manifest, root)
+            row["found"] = int(here.sum())
+            row["absent"] = manifest.loc[~here, "path"].tolist()
+            row["missing"] = max(source.images - row["found"], len(row["absent"]))
+            row["advice"] = source.advice if row["missing"] else "nothing"
+        except InputError as error:
+            row["advice"] = str(error)
+        rows.append(row)
+    return pd.DataFrame(rows)

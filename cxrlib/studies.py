@@ -1,0 +1,205 @@
+"""What the studies printed, as settings a run can be made from, each with its place in the text.
+
+What a study left open is an assumption of ours and stands in :attr:`Experiment.assumptions`, so that a record and the
+page that shows it can name it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from cxrlib import sources, splits
+from cxrlib.files import InputError
+
+ZHU_CLASSES = ("covid", "viral", "bacterial", "normal")
+KERMANY_CLASS = {"virus": "viral", "bacteria": "bacterial", "normal": "normal"}
+ZHU_VIEWS = {"PA", "AP", "AP Supine"}
+ZHU_TEST_COVID = 60
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One training run. The defaults are Study B's; rates are per step, angles in degrees, shifts as shares of the side."""
+
+    name: str
+    study: str
+    title: str
+    classes: tuple[str, ...]
+    weight_decay: float
+    milestones: tuple[int, ...]
+    patience: int
+    oversample: dict[str, int]
+    model: str = "resnet18"
+    size: int = 224
+    batch: int = 256
+    lr: float = 0.003
+    momentum: float = 0.9
+    gamma: float = 0.1
+    epochs: int = 50
+    rotate: float = 15.0
+    scale: tuple[float, float] = (0.9, 1.1)
+    translate: float = 0.1
+    hflip: float = 0.5
+    val_folds: int = 10
+    seed: int = 0
+    pretrained: bool = True
+    variant_of: str = ""
+    printed: dict[str, str] = field(default_factory=dict)
+    assumptions: tuple[str, ...] = ()
+
+    def variant(self, name: str, **changes) -> Experiment:
+        """A run of another name with some settings changed; :class:`InputError` for a setting or a value that cannot be."""
+        known = {item.name for item in dataclasses.fields(self)} - {
+            "name",
+            "study",
+            "printed",
+            "assumptions",
+            "variant_of",
+        }
+        for key, value in changes.items():
+            if key not in known:
+                raise InputError(f"experiment {self.name}: no setting {key} (there are {', '.join(sorted(known))})")
+            default = getattr(self, key)
+            changes[key] = value = tuple(value) if isinstance(default, tuple) and isinstance(value, list) else value
+            number = isinstance(default, float) and type(value) is int
+            if not number and type(value) is not type(default):
+                raise InputError(f"experiment {self.name}: {key} must be like {default!r}, not {value!r}")
+        if name in EXPERIMENTS or not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+            raise InputError(
+                f"run name {name!r}: a changed run needs a name of its own, of small letters, digits and hyphens"
+            )
+        return dataclasses.replace(self, name=name, variant_of=self.variant_of or self.name, **changes)
+
+    def changed(self) -> dict[str, tuple]:
+        """Settings in which a variant differs from the experiment it varies, as ``{setting: (there, here)}``."""
+        if not self.variant_of:
+            return {}
+        base = EXPERIMENTS[self.variant_of]
+        pairs = {item.name: (getattr(base, item.name), getattr(self, item.name)) for item in dataclasses.fields(self)}
+        return {
+            key: pair
+            for key, pair in pairs.items()
+            if pair[0] != pair[1] and key not in {"name", "variant_of", "title"}
+        }
+
+    def as_dict(self) -> dict:
+        """Plain types, as the run record stores them."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()
+        }
+
+
+_ZHU_PRINTED = {
+    "model": "3.2",
+    "size": "3.3.2",
+    "batch": "3.3.2",
+    "lr": "3.3.2",
+    "momentum": "3.3.2",
+    "weight_decay": "3.3.2",
+    "milestones": "3.3.2",
+    "gamma": "3.3.2",
+    "epochs": "3.3.2",
+    "patience": "3.3.2",
+    "rotate": "3.3.1",
+    "scale": "3.3.1",
+    "translate": "3.3.1",
+    "hflip": "3.3.1",
+    "oversample": "2.2",
+    "classes": "3.1",
+}
+_ZHU_ASSUMPTIONS = (
+    "The thesis does not say on which images early stopping was decided. Here: on one patient-grouped fold in ten of the"
+    " training set, cut before oversampling and held out of training.",
+    "The thesis does not say which quantity early stopping watched. Here: the validation cross-entropy.",
+    "The thesis does not say which epoch was kept. Here: the one with the lowest validation cross-entropy.",
+    "The thesis says neither which 60 COVID-19 images were tested nor the seed. Here: whole patients are drawn at random with the recorded seed.",
+    "The thesis says that images are normalized, not how. Here: grey value to three equal channels, ImageNet mean and standard deviation.",
+    "The thesis does not say how images were brought to 224×224. Here: squashed, without keeping the aspect ratio.",
+)
+
+ZHU_FOURCLASS = Experiment(
+    name="zhu-fourclass",
+    study="zhu2020",
+    title="Study B, four classes",
+    classes=ZHU_CLASSES,
+    weight_decay=0.1,
+    milestones=(20, 40),
+    patience=15,
+    oversample={"covid": 8},
+    printed=_ZHU_PRINTED,
+    assumptions=_ZHU_ASSUMPTIONS,
+)
+ZHU_BINARY = Experiment(
+    name="zhu-binary",
+    study="zhu2020",
+    title="Study B, COVID-19 against the rest",
+    classes=("covid", "non_covid"),
+    weight_decay=0.01,
+    milestones=(10, 20),
+    patience=10,
+    oversample={"covid": 24},
+    printed=_ZHU_PRINTED,
+    assumptions=_ZHU_ASSUMPTIONS,
+)
+EXPERIMENTS = {experiment.name: experiment for experiment in (ZHU_FOURCLASS, ZHU_BINARY)}
+
+
+# Seconds long on a laptop: small phantoms, no weights to download. It shows that the pipeline works and nothing else.
+PHANTOM = {
+    "size": 64,
+    "batch": 16,
+    "epochs": 4,
+    "lr": 0.01,
+    "weight_decay": 0.0001,
+    "milestones": (3,),
+    "val_folds": 4,
+    "pretrained": False,
+}
+
+
+def experiment(name: str) -> Experiment:
+    """Look an experiment up by name; :class:`InputError` lists the names there are."""
+    if name not in EXPERIMENTS:
+        raise InputError(f"experiment {name!r} does not exist; there are {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[name]
+
+
+def zhu_manifest(data=None, snapshot: str = sources.STUDY_B_SNAPSHOT) -> pd.DataFrame:
+    """Study B's images: all of Kermany and the COVID-19 radiographs in AP, PA or supine AP view (section 2.1).
+
+    232 + 5,856 rows at the snapshot the thesis used. The thesis writes "anteroposterior or posteroanterior"; its 232
+    needs supine AP too.
+    """
+    covid = sources.covid_chestxray(data, snapshot)
+    covid = covid[covid["finding"].str.startswith("COVID-19") & covid["view"].isin(ZHU_VIEWS)]
+    return pd.concat([covid, sources.kermany(data)], ignore_index=True)
+
+
+def zhu_labels(manifest: pd.DataFrame, classes: tuple[str, ...]) -> pd.Series:
+    """Class name of every row of :func:`zhu_manifest`, for two classes or four."""
+    four = manifest["finding"].map(KERMANY_CLASS).where(manifest["source"] == "kermany", "covid")
+    return four if "non_covid" not in classes else four.where(four == "covid", "non_covid")
+
+
+def zhu_split(manifest: pd.DataFrame, labels: pd.Series, seed: int, val_folds: int) -> pd.DataFrame:
+    """Study B's split (section 2.2): Kermany's own, COVID-19 by patient with 60 images for testing; then the validation fold.
+
+    On a set with fewer COVID-19 images (a phantom) the test share is kept at 60/232.
+
+    Returns:
+        ``image_id, patient_id, y_true, split`` with one row per image, missing files included.
+    """
+    covid = manifest["source"] == "covid-chestxray"
+    held = ZHU_TEST_COVID if covid.sum() == 232 else max(1, round(covid.sum() * ZHU_TEST_COVID / 232))
+    split = manifest["predefined_split"].copy()
+    split[covid] = splits.by_patient(manifest[covid], held, seed)
+    train = split == "train"
+    fold = splits.folds(manifest[train], labels[train], val_folds, seed)
+    split[fold.index[fold == 0]] = "val"
+    return pd.DataFrame(
+        {"image_id": manifest["image_id"], "patient_id": manifest["patient_id"], "y_true": labels, "split": split}
+    )

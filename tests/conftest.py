@@ -1,0 +1,42 @@
+"""Fixtures that several test files share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Decoded images go to a folder of the test session, never to the user's cache."""
+    os.environ["CXR_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def phantom_data(tmp_path_factory) -> Path:
+    """A data folder with 160 synthetic radiographs in the real collections' layouts."""
+    from cxrlib import phantom
+
+    folder = tmp_path_factory.mktemp("phantom")
+    phantom.write(folder, 160, seed=0, size=96)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The real collections (CXR_DATA, else data/, else shared/data beside the checkout); without them the test is skipped."""
+    for folder in (os.environ.get("CXR_DATA"), ROOT / "data", ROOT.parent / "shared" / "data"):
+        if folder and (Path(folder) / "covid-chestxray-dataset").is_dir():
+            return Path(folder)
+    pytest.skip("the real image collections are not here (set CXR_DATA)")
+
+
+@pytest.fixture(scope="session")
+def real_weights() -> Path:
+    """A folder with ImageNet weights (CXR_WEIGHTS, else shared/weights beside the checkout), or skip."""
+    for folder in (os.environ.get("CXR_WEIGHTS"), ROOT.parent / "shared" / "weights"):
+        if folder and Path(folder).is_dir():
+            return Path(folder)
+    pytest.skip("no ImageNet weights here (set CXR_WEIGHTS)")

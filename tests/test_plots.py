@@ -1,0 +1,231 @@
+"""plots.py: what the axes carry, that nothing leaks into matplotlib's settings, that no text is cut or too small."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.text import Text
+from sklearn.metrics import roc_auc_score
+
+from cxrlib import metrics, plots
+from cxrlib.files import InputError
+
+FOUR = ["covid", "viral", "bacterial", "normal"]
+MATRIX = pd.DataFrame([[60, 0, 0, 0], [0, 121, 22, 5], [0, 7, 235, 0], [2, 7, 9, 216]], FOUR, FOUR)
+
+
+@pytest.fixture(autouse=True)
+def no_traces():
+    """Every test ends with matplotlib's settings as they were."""
+    before = dict(mpl.rcParams)
+    yield
+    plt.close("all")
+    assert {key: value for key, value in mpl.rcParams.items() if before[key] != value} == {}
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    y = np.repeat(range(4), [10, 20, 30, 25])
+    p = np.exp(rng.normal(size=(85, 4)) + 1.5 * np.eye(4)[y])
+    keys = {"image_id": [f"i{i}" for i in range(85)], "patient_id": [f"p{i}" for i in range(85)]}
+    fixed = {"source": "s", "split": "test", "y_true": np.array(FOUR)[y]}
+    return pd.DataFrame({**keys, **fixed, **{f"p_{c}": p[:, i] / p.sum(axis=1) for i, c in enumerate(FOUR)}})
+
+
+@pytest.fixture
+def history() -> pd.DataFrame:
+    epoch = np.arange(1, 31)
+    columns = {f"{part}_{what}": 1 / epoch for part in ("train", "val") for what in ("loss", "accuracy")}
+    table = pd.DataFrame({"epoch": epoch, "lr": np.select([epoch <= 10, epoch <= 20], [3e-3, 3e-4], 3e-5), **columns})
+    table.loc[[4, 29], ["test_loss", "test_accuracy"]] = [[0.5, 0.7], [0.4, 0.8]]
+    return table
+
+
+def legend(ax) -> list[str]:
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def ticks(axis) -> list[str]:
+    return [text.get_text() for text in axis.get_ticklabels()]
+
+
+def assert_legible(figure) -> None:
+    """At 100 pixels an inch (a 7 inch figure on a 700 pixel page) all text is 12 pixels or more, and none is cut."""
+    figure.canvas.draw()
+    for text in figure.findobj(Text):
+        if text.get_visible() and text.get_text().strip() and text.get_window_extent().width:
+            assert text.get_fontsize() * 100 / 72 >= 12, text
+    tight, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    assert tight.x0 >= -0.01 and tight.y0 >= -0.01 and tight.x1 <= width + 0.01 and tight.y1 <= height + 0.01
+
+
+def test_confusion_cells_and_labels():
+    ax = plots.confusion(MATRIX, title="Figure 4.3")
+    assert [t.get_text() for t in ax.texts][4:8] == ["0\n0.0%", "121\n81.8%", "22\n14.9%", "5\n3.4%"]
+    assert len(ax.texts) == 16 and ax.get_title() == "Figure 4.3"
+    assert ticks(ax.xaxis) == ["COVID-19", "Viral", "Bacterial", "Normal"]
+    assert ticks(ax.yaxis) == ["COVID-19\nn = 60", "Viral\nn = 148", "Bacterial\nn = 242", "Normal\nn = 234"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Predicted class", "True class")
+    shares = ax.collections[0].get_array().ravel()
+    np.testing.assert_allclose(shares, (MATRIX.to_numpy() / [[60], [148], [242], [234]]).ravel() * 100)
+    assert ax.collections[0].get_clim() == (0, 100)
+    assert ax.figure.axes[1].get_ylabel() == "Share of the true class (%)"
+    assert_legible(ax.figure)
+
+
+@pytest.mark.parametrize("k", [2, 3, 8])
+def test_confusion_of_any_size(k):
+    names = ["covid", "non_covid", "an_unknown_class", *"abcdefgh"][:k]
+    matrix = pd.DataFrame(np.arange(k * k).reshape(k, k), names, names)
+    matrix.iloc[0] = 0  # a class without images
+    ax = plots.confusion(matrix)
+    assert [t.get_text() for t in ax.texts[:k]] == ["0\n–"] * k
+    assert ticks(ax.xaxis) == [plots.LABELS.get(name, name) for name in names]
+    assert_legible(ax.figure)
+
+
+def test_confusion_on_given_axes():
+    figure, axes = plt.subplots(1, 2, figsize=(7, 3.4), layout="constrained")
+    assert plots.confusion(MATRIX, axes[1]) is axes[1]
+    assert plt.get_fignums() == [figure.number] and len(figure.axes) == 2 and not axes[0].texts
+    assert all(text.get_rotation() == 30 for text in axes[1].get_xticklabels())
+    assert_legible(figure)
+
+
+def test_confusion_refuses_different_classes():
+    with pytest.raises(InputError, match="rows .* are not the columns"):
+        plots.confusion(MATRIX[FOUR[::-1]])
+
+
+def test_roc_curves_and_auc(frame):
+    ax = plots.roc_curves(frame)
+    assert len(ax.lines) == 5
+    for cls, line, text in zip(FOUR, ax.lines, legend(ax), strict=False):
+        curve, expected = metrics.roc(frame, cls), roc_auc_score(frame["y_true"] == cls, frame[f"p_{cls}"])
+        assert text == f"{plots.LABELS[cls]}: {expected:.3f}"
+        np.testing.assert_array_equal(line.get_xydata(), curve[["fpr", "tpr"]])
+        assert line.get_color() == plots.look(cls)["color"]
+    assert legend(ax)[4] == "No discrimination: 0.5"
+    assert ax.lines[4].get_xydata().tolist() == [[0, 0], [1, 1]]
+    assert ax.get_xlabel() == "False positive rate (1 − specificity)"
+    assert ax.get_ylabel() == "True positive rate (sensitivity)"
+    assert ax.get_xlim() == ax.get_ylim() == (-0.02, 1.02)
+    assert_legible(ax.figure)
+
+
+@pytest.mark.parametrize("zoom, right, bottom", [(True, 0.2, 0.8), ((0.1, 0.95), 0.1, 0.95), ((0.5, 0.4), 0.5, 0.4)])
+def test_roc_zoom(frame, zoom, right, bottom):
+    ax = plots.roc_curves(frame, zoom=zoom)
+    np.testing.assert_allclose(ax.get_xlim(), [-0.02 * right, right])
+    np.testing.assert_allclose(ax.get_ylim(), [bottom, 1 + 0.02 * (1 - bottom)])
+    assert len(ax.lines) == 5 and len(legend(ax)) == (5 if right > bottom else 4)
+
+
+def test_roc_beside_the_printed(frame):
+    ax = plots.roc_curves(frame, ["viral", "covid"], reported={"viral": "0.96", "normal": "0.98"})
+    auc = metrics.per_class(frame)["auc"]
+    assert legend(ax)[:2] == [f"Viral: {auc['viral']:.2f} (printed 0.96)", f"COVID-19: {auc['covid']:.3f}"]
+    assert [line.get_color() for line in ax.lines[:2]] == [plots.look(cls)["color"] for cls in ("viral", "covid")]
+
+
+@pytest.mark.filterwarnings("error")
+def test_roc_of_an_absent_class(frame):
+    ax = plots.roc_curves(frame[frame["y_true"] != "viral"], reported={"viral": "0.96"})
+    assert legend(ax)[1] == "Viral: undefined (printed 0.96)" and len(ax.lines[1].get_xdata()) == 0
+    assert_legible(ax.figure)
+
+
+def test_roc_of_classes_without_a_look_of_their_own(frame):
+    names = {cls: f"finding {i}" for i, cls in enumerate(FOUR)}
+    renamed = frame.rename(columns={f"p_{cls}": f"p_{name}" for cls, name in names.items()})
+    ax = plots.roc_curves(renamed.assign(y_true=frame["y_true"].map(names)))
+    assert len({line.get_color() for line in ax.lines[:4]}) == 4 and legend(ax)[0].startswith("finding 0: ")
+
+
+def test_roc_on_given_axes(frame):
+    figure, axes = plt.subplots(1, 2)
+    assert plots.roc_curves(frame, ax=axes[0]) is axes[0]
+    assert plt.get_fignums() == [figure.number] and not axes[1].lines
+    with pytest.raises(InputError, match="flu"):
+        plots.roc_curves(frame, ["flu"], ax=axes[1])
+
+
+def test_looks_are_fixed_and_distinct():
+    looks = [plots.look(cls) for cls in plots.LABELS]
+    for key in ["color", "linestyle", "marker"]:
+        assert len({str(look[key]) for look in looks}) == len(plots.LABELS), key
+    assert plots.look("viral", 3) == plots.look("viral", 0)
+    assert plots.look("flu", 0) != plots.look("flu", 1) and plots.look("flu", 9)
+    assert plots.label("covid") == "COVID-19" and plots.label("flu") == "flu"
+
+
+def test_learning_curves(history):
+    axes = plots.learning_curves(history, kept=17)
+    assert [ax.get_ylabel() for ax in axes] == ["Cross-entropy loss (nats)", "Accuracy (fraction right)"]
+    for ax, what in zip(axes, ["loss", "accuracy"], strict=True):
+        train, val, test, kept, *steps = ax.lines
+        np.testing.assert_array_equal(train.get_xydata(), history[["epoch", f"train_{what}"]])
+        np.testing.assert_array_equal(val.get_xydata(), history[["epoch", f"val_{what}"]])
+        np.testing.assert_array_equal(test.get_xydata(), history[["epoch", f"test_{what}"]].dropna())
+        assert test.get_linestyle() == "None" and test.get_marker() == "D" and train.get_marker() == ""
+        assert list(kept.get_xdata()) == [17, 17]
+        assert [line.get_xdata()[0] for line in steps] == [11, 21]  # the first epochs with the new rates
+        assert [text.get_text() for text in ax.texts] == ["0.0003", "0.00003"]
+        assert ax.get_xlabel() == "Epoch"
+    assert legend(axes[0]) == ["Training", "Validation", "Test", "Kept (epoch 17)", "New learning rate (above)"]
+    colours = [to_rgba(line.get_color()) for line in axes[0].lines[:3]]
+    assert len(set(colours)) == 3
+    assert_legible(axes[0].figure)
+
+
+def test_learning_curves_without_marks_on_given_axes(history):
+    figure, axes = plt.subplots(2, 1)
+    drawn = plots.learning_curves(history.assign(lr=0.003), axes=axes)
+    assert list(drawn) == list(axes) and plt.get_fignums() == [figure.number]
+    assert legend(axes[0]) == ["Training", "Validation", "Test"] and len(axes[1].lines) == 3
+
+
+def test_learning_curves_refuse(history):
+    with pytest.raises(InputError, match="history: no column val_loss"):
+        plots.learning_curves(history.drop(columns="val_loss"))
+    with pytest.raises(InputError, match="kept epoch 31"):
+        plots.learning_curves(history, kept=31)
+    assert plt.get_fignums() == []
+
+
+def test_radiographs_of_different_sizes():
+    images = [np.full(shape, 100, np.uint8) for shape in [(100, 80), (60, 120), (224, 224), (30, 30)]]
+    images.append(np.full((10, 10), 0.5, np.float32))
+    axes = plots.radiographs(images, ["COVID-19", "a title too long for one line of so narrow an image", "b", "c", "d"])
+    assert len(axes) == 8 and [len(ax.images) for ax in axes] == [1] * 5 + [0] * 3
+    assert not any(ax.axison for ax in axes)
+    assert [ax.images[0].get_array().shape for ax in axes[:5]] == [image.shape for image in images]
+    assert [ax.images[0].get_clim() for ax in axes[:5]] == [(0, 255)] * 4 + [(0, 1)]
+    assert axes[0].images[0].get_cmap().name == "gray" and "\n" in axes[1].get_title()
+    assert_legible(axes[0].figure)
+    boxes = [ax.get_window_extent() for ax in axes[:5]]
+    for box, image in zip(boxes, images, strict=True):
+        assert box.width / box.height == pytest.approx(image.shape[1] / image.shape[0], rel=0.01)
+    titles = [ax.title.get_window_extent() for ax in axes[:4]]
+    assert all(left.x1 < right.x0 for left, right in zip(titles, titles[1:], strict=False))
+
+
+def test_radiographs_on_given_axes():
+    figure, axes = plt.subplots(2, 2)
+    drawn = plots.radiographs([np.zeros((4, 4), np.uint8)] * 3, "abc", axes)
+    assert list(drawn) == list(axes.ravel()) and not axes[1, 1].axison and plt.get_fignums() == [figure.number]
+
+
+def test_radiographs_refuse():
+    image = np.zeros((4, 4))
+    for images, titles, axes in [([], [], None), ([image], ["a", "b"], None), ([image] * 2, "ab", [plt.gca()])]:
+        with pytest.raises(InputError, match=f"radiographs: {len(images)} images"):
+            plots.radiographs(images, titles, axes)
