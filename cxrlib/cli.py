@@ -61,6 +61,11 @@ def parser() -> argparse.ArgumentParser:
     readme = command("readme", refresh_readme, "Rewrite the headline table in README.md from the record.")
     readme.add_argument("file", nargs="?", default="README.md")
 
+    notebooks = command(
+        "notebooks", pair_notebooks, "Rewrite the .ipynb notebooks from their .py sources, without outputs."
+    )
+    notebooks.add_argument("folder", nargs="?", default="notebooks")
+
     execute = command("execute", execute_notebook, "Execute a notebook with papermill, output whole or not at all.")
     execute.add_argument("source")
     execute.add_argument("target")
@@ -79,12 +84,12 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         arguments.run(arguments)
-    except InputError as error:
-        print(f"cxr: {error}", file=sys.stderr)
-        return 2
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except (InputError, OSError) as error:  # OSError: a folder that cannot be written, a full disk
+        print(f"cxr: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("cxr: interrupted; a training run goes on with --resume", file=sys.stderr)
         return 130
@@ -100,7 +105,7 @@ def pairs(texts: list[str], option: str) -> dict:
             raise InputError(f"{option} {text}: expected NAME=VALUE")
         try:
             found[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):  # ValueError: 2020-13-41, a date that is none
             raise InputError(f"{option} {text}: the value is not valid YAML") from None
     return found
 
@@ -160,6 +165,13 @@ def refresh_readme(arguments) -> None:
     from cxrlib import book
 
     book.refresh_readme(Path(arguments.file))
+
+
+def pair_notebooks(arguments) -> None:
+    from cxrlib import book
+
+    for file in book.pair(Path(arguments.folder)):
+        print(f"written {file}")
 
 
 def execute_notebook(arguments) -> None:

@@ -22,6 +22,7 @@ from cxrlib.files import InputError
 
 KEYS = ["image_id", "patient_id", "source", "split", "y_true"]
 METRICS = ["size", "accuracy_as_printed", "accuracy", "precision", "recall", "specificity", "f1", "auc"]
+REPLICATES = 2000
 AVERAGES = ["macro avg", "weighted avg"]
 
 
@@ -198,7 +199,7 @@ def wilson(k, n, level: float = 0.95):
     return low[()], high[()]  # numbers for numbers
 
 
-def patient_resamples(frame: pd.DataFrame, replicates: int = 2000, seed: int = 0) -> np.ndarray:
+def patient_resamples(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0) -> np.ndarray:
     """How often each image is drawn in each bootstrap replicate: integer weights (B, N).
 
     Whole patients are drawn with replacement, as many as there are, within strata: a patient belongs to the class
@@ -222,7 +223,9 @@ def patient_resamples(frame: pd.DataFrame, replicates: int = 2000, seed: int = 0
     return counts[:, patient]
 
 
-def cluster_bootstrap(frame: pd.DataFrame, replicates: int = 2000, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
+def cluster_bootstrap(
+    frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95
+) -> pd.DataFrame:
     """Percentile intervals of every cell of `per_class`, from patients drawn anew (see `patient_resamples`).
 
     Rows as in `per_class`, and a last one ``overall``, whose ``accuracy`` is the fraction of images right and whose
@@ -244,3 +247,24 @@ def cluster_bootstrap(frame: pd.DataFrame, replicates: int = 2000, seed: int = 0
     bounds = np.quantile(cells, [1 - upper, upper], axis=0)  # (2, K + 3, M)
     rows, columns = [*classes, *AVERAGES, "overall"], pd.MultiIndex.from_product([METRICS, ["low", "high"]])
     return pd.DataFrame(np.moveaxis(bounds, 0, 2).reshape(len(rows), -1), rows, columns)
+
+
+def intervals(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
+    """`cluster_bootstrap`, with Wilson's interval over **patients** where a share is exactly 0 or 1.
+
+    No resample of a perfect result differs from it, so the bootstrap would call 60 of 60 certain. Wilson's interval of
+    n out of n patients (those whose images are in the denominator) says what that many patients can show. F1 and AUC
+    are no shares of patients: an interval of no width is NaN there, for "not estimable from these data".
+    """
+    classes, y, p = _arrays(frame)
+    bounds, table = cluster_bootstrap(frame, replicates, seed, level), per_class(frame)
+    guess, patients = p.argmax(axis=1), frame["patient_id"].to_numpy()
+    for k, name in enumerate(classes):
+        inside = {"recall": y == k, "accuracy_as_printed": y == k, "precision": guess == k, "specificity": y != k}
+        for metric in METRICS[1:]:
+            value, ends = table.loc[name, metric], [(metric, "low"), (metric, "high")]
+            if value in (0, 1):
+                n = len(np.unique(patients[inside.get(metric, y >= 0)]))
+                share = metric not in ("f1", "auc")
+                bounds.loc[name, ends] = wilson(n * value, n, level) if share else (np.nan, np.nan)
+    return bounds

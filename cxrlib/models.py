@@ -35,21 +35,19 @@ def imagenet(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
             raise InputError(f"{folder}: CXR_WEIGHTS holds no {name}*.safetensors and no {name}-*.pth")
         file = files[0]
         try:
-            state = (
+            state = _float(
                 load_file(file)
                 if file.suffix == ".safetensors"
                 else torch.load(file, map_location="cpu", weights_only=True)
             )
         except Exception as error:
             raise InputError(f"{file}: weights cannot be read ({error})") from None
-        return _float(state), {"name": file.name, "sha256": sha256(file), "note": _note(file)}
+        return state, {"name": file.name, "sha256": sha256(file), "note": _note(file)}
     enum = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
     try:
         state = enum.get_state_dict(progress=True, check_hash=True)
-    except OSError as error:
-        raise InputError(
-            f"CXR_WEIGHTS is not set and torchvision's {name} weights cannot be downloaded ({error})"
-        ) from None
+    except Exception as error:  # no network, a proxy's page in place of the file, a damaged copy of an earlier download
+        raise InputError(f"CXR_WEIGHTS is not set and torchvision's {name} weights cannot be had ({error})") from None
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(enum.url).name
     return _float(state), {"name": f"torchvision {enum}", "sha256": sha256(file), "note": ""}
 
@@ -124,8 +122,10 @@ def device(name: str | None = None) -> torch.device:
     """The named device, else CUDA, else MPS, else the CPU."""
     if name:
         try:
-            return torch.zeros(1, device=name).device
-        except (RuntimeError, AssertionError) as error:
+            probe = torch.zeros(1, device=name)
+            probe.cpu()  # the meta device holds no values
+            return probe.device
+        except (RuntimeError, AssertionError, ImportError) as error:
             raise InputError(f"device {name!r} cannot be used ({str(error).splitlines()[0]})") from None
     if torch.cuda.is_available():
         return torch.device("cuda")

@@ -199,6 +199,9 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
     if len(missing):
         where = ", ".join(f"{count} of the {part} set" for part, count in missing["split"].value_counts().items())
         found.append(f"{len(missing)} of the study's {len(ready.split)} images were not on disk ({where}).")
+    listed = int(ready.split["image_id"].str.startswith("kermany/").sum())  # from the disk: it has no list of its own
+    if listed < sources.KERMANY.images and not ready.phantom:
+        found.append(f"Only {listed} of the kermany collection's {sources.KERMANY.images} images were on disk.")
     for source, rows in ready.rows.groupby("source"):
         longest = int(rows[["width", "height"]].max(axis=1).max())
         if longest <= 512 and not ready.phantom:
@@ -217,11 +220,14 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
 def revision() -> dict[str, str | bool]:
     """Commit of the checkout the library runs from and whether it had uncommitted changes; empty outside git."""
     here = Path(__file__).resolve().parent
-    try:
-        run = lambda *args: subprocess.run(
-            ["git", "-C", str(here), *args], capture_output=True, text=True, check=True
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(here), *words], capture_output=True, text=True, check=True
         ).stdout.strip()
-        return {"revision": run("rev-parse", "HEAD"), "dirty": bool(run("status", "--porcelain", "--", "."))}
+
+    try:
+        return {"revision": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--", "."))}
     except (OSError, subprocess.CalledProcessError):
         return {"revision": "", "dirty": False}
 

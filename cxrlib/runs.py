@@ -122,9 +122,7 @@ def read(name: str, results: str | Path | None = None) -> Run:
         tables[table] = _table(folder / table, [])
         classes = check_predictions(tables[table], where=str(folder / table))
         if classes != info["classes"]:
-            raise InputError(
-                f"{folder / table}: classes {', '.join(classes)} are not run.json's {', '.join(info['classes'])}"
-            )
+            raise InputError(f"{folder / table}: classes {classes} are not run.json's {info['classes']}")
     return Run(
         folder, info, tables["split.csv"], tables["history.csv"], tables["predictions.csv"], tables["validation.csv"]
     )
@@ -176,4 +174,6 @@ def write(run: Run, extra: dict[str, Path] | None = None) -> Path:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if old.exists() and not folder.exists():
+            old.rename(folder)
     return folder

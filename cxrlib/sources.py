@@ -160,16 +160,17 @@ def covid_chestxray(data: str | Path | None = None, snapshot: str = STUDY_B_SNAP
     rows = []
     seen: dict[str, int] = {}
     for row, line in metadata.iterrows():
-        at = f"{where}: row {row + 2}"  # as a text editor counts: the header is line 1
+        at = f"{where}: row {row}"
         for column in ("patientid", "finding", "folder", "filename"):
             if not line[column]:
                 raise InputError(f"{at}: {column} is empty")
+            if column in {"folder", "filename"}:
+                inside(root, line[column], where=f"{at}: {column}")
         path = f"{folder}/{line['folder']}/{line['filename']}"
-        inside(root, path, where=f"{at}: filename")
         image_id = f"covid-chestxray/{Path(line['filename']).stem}"
         if image_id in seen:
             raise InputError(f"{at}: filename {line['filename']} is listed already in row {seen[image_id]}")
-        seen[image_id] = row + 2
+        seen[image_id] = row
         rows.append(
             (
                 image_id,
@@ -210,16 +211,23 @@ def _age(text: str, at: str) -> float:
 
 
 def read_csv(path: Path, where: str, columns: list[str]) -> pd.DataFrame:
-    """Read a CSV as stripped text; :class:`InputError` in one line when it is no CSV or lacks one of ``columns``."""
+    """Read a CSV as stripped text; the index is the row as a spreadsheet counts, the header being row 1.
+
+    Raises:
+        InputError: no UTF-8 CSV, a row longer than the header, one of ``columns`` missing or there twice.
+    """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = pd.read_csv(
+            path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False
+        )
     except (ValueError, OSError) as error:  # pandas' ParserError and UnicodeDecodeError are ValueErrors
         raise InputError(f"{where}: not readable as a UTF-8 CSV file ({error})") from None
-    table.columns = [str(column).strip() for column in table.columns]
+    table = table.apply(lambda values: values.str.strip())
+    names, table = table.iloc[0].tolist(), table.iloc[1:]
     for column in columns:
-        if column not in table:
-            raise InputError(f"{where}: lacks the column {column}")
-    return table.apply(lambda values: values.str.strip())
+        if names.count(column) != 1:
+            raise InputError(f"{where}: {'has twice' if column in names else 'lacks'} the column {column}")
+    return table.set_axis(names, axis=1).set_axis(table.index + 1)
 
 
 def _fill(manifest: pd.DataFrame, source: str) -> pd.DataFrame:
@@ -233,7 +241,7 @@ def _fill(manifest: pd.DataFrame, source: str) -> pd.DataFrame:
 def present(manifest: pd.DataFrame, data: str | Path | None = None) -> pd.Series:
     """True for each image whose file is in the data folder (index as ``manifest``)."""
     root = data_folder(data)
-    return manifest["path"].map(lambda path: (root / path).is_file()).astype(bool)
+    return manifest["path"].map(lambda path: os.path.isfile(root / path)).astype(bool)
 
 
 def hashes(manifest: pd.DataFrame, data: str | Path | None = None) -> pd.Series:

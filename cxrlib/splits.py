@@ -44,6 +44,8 @@ def folds(manifest: pd.DataFrame, labels: pd.Series, n: int, seed: int) -> pd.Se
     Cut folds first and oversample after (:func:`oversample`): the other way round nearly every copied image would
     have a twin on the other side.
     """
+    if n < 2:
+        raise InputError(f"folds: {n} folds hold nothing out, at least 2 are needed")
     patients = manifest["patient_id"].to_numpy()
     fewest = manifest.groupby(labels.to_numpy())["patient_id"].nunique().min() if len(manifest) else 0
     if fewest < n:

@@ -51,7 +51,7 @@ class Experiment:
     printed: dict[str, str] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
 
-    def variant(self, name: str, **changes) -> Experiment:
+    def variant(self, name: str, /, **changes) -> Experiment:
         """A run of another name with some settings changed; :class:`InputError` for a setting or a value that cannot be."""
         known = {item.name for item in dataclasses.fields(self)} - {
             "name",
@@ -63,10 +63,9 @@ class Experiment:
         for key, value in changes.items():
             if key not in known:
                 raise InputError(f"experiment {self.name}: no setting {key} (there are {', '.join(sorted(known))})")
-            default = getattr(self, key)
+            default = getattr(EXPERIMENTS.get(self.variant_of, self), key)
             changes[key] = value = tuple(value) if isinstance(default, tuple) and isinstance(value, list) else value
-            number = isinstance(default, float) and type(value) is int
-            if not number and type(value) is not type(default):
+            if not _like(value, default):
                 raise InputError(f"experiment {self.name}: {key} must be like {default!r}, not {value!r}")
         if name in EXPERIMENTS or not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
             raise InputError(
@@ -91,6 +90,17 @@ class Experiment:
         return {
             key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()
         }
+
+
+def _like(value, default) -> bool:
+    """Whether ``value`` is of the type of ``default``, inside tuples and dictionaries too; an int will do for a float."""
+    if isinstance(default, float) and type(value) is int:
+        return True
+    if type(value) is not type(default):
+        return False
+    if isinstance(default, dict):
+        return _like(tuple(value), tuple(default)) and _like(tuple(value.values()), tuple(default.values()))
+    return not isinstance(default, tuple) or not default or all(_like(item, default[0]) for item in value)
 
 
 _ZHU_PRINTED = {

@@ -284,6 +284,7 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, torch.Tensor], dict] | None
         return None
     try:
         note = json.loads(pointer.read_text(encoding="utf-8"))
+        note = {key: note[key] for key in ("file", "identity", "threads", "kept_epoch", "history")}
         return load_file(folder / note["file"]), note
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InputError(f"{pointer}: checkpoint cannot be read ({error}); delete the folder to start again") from None

@@ -1,0 +1,55 @@
+# make book   build the whole book from the recorded runs into _build/html (needs Python 3.11+, make and git only)
+# make test   install what the tests need, build the book, run all tests but the slow ones
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+JOBS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)")
+
+.PHONY: book test test-slow records train-env notebooks readme lint clean
+
+book: $(VENV)/book.stamp
+	@$(BIN)/snakemake --quiet all --cores $(JOBS) --rerun-triggers mtime --nolock book
+	@echo "Open $(abspath _build/html)/$$($(BIN)/python -c 'from cxrlib import book; print(book.first_page())')"
+
+test: $(VENV)/test.stamp book
+	@$(BIN)/python -m pytest
+
+test-slow: $(VENV)/test.stamp book
+	@$(BIN)/python -m pytest -m slow
+
+records: $(VENV)/train.stamp
+	@$(BIN)/snakemake --quiet rules --cores $(JOBS) --rerun-triggers mtime --nolock records
+
+train-env: $(VENV)/train.stamp
+
+# Rewrite the .ipynb files from their .py sources, without outputs.
+notebooks: $(VENV)/book.stamp
+	@$(BIN)/python -m cxrlib notebooks
+
+readme: $(VENV)/book.stamp
+	@$(BIN)/python -m cxrlib readme
+
+lint: $(VENV)/test.stamp
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+clean:
+	rm -rf _build .snakemake
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: Python 3.11 or newer is needed, $$($(PYTHON) --version) found; name another with PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+
+$(VENV)/book.stamp: pyproject.toml constraints.txt | $(BIN)/uv
+	@$(UV) --editable ".[book]"
+	@touch $@
+
+$(VENV)/train.stamp: $(VENV)/book.stamp
+	@$(UV) --editable ".[book,train]"
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/train.stamp
+	@$(UV) --editable ".[book,train,dev]"
+	@tests/browser/chromium.sh >/dev/null
+	@touch $@

@@ -1,0 +1,62 @@
+# The engine: notebook -> page, and the records. Only what changed is made anew; the same file runs on a cluster.
+#
+#   make book      snakemake              the book from the recorded runs
+#   make records   snakemake records      every record that is missing, most important first
+#
+# Records are inputs of the book and never made by it: `rule record` knows only those that are missing, and the book
+# asks for none of them. A notebook whose record is missing becomes a page that says so.
+import json
+import sys
+from pathlib import Path
+
+from cxrlib import runs, studies
+
+NOTEBOOKS = sorted(file.stem for file in Path("notebooks").glob("[0-9]*.ipynb"))
+LIBRARY = sorted(str(file) for file in Path("cxrlib").glob("*.py"))
+REPORTED = sorted(str(file) for file in Path("book/reported").glob("*.yml"))
+PROSE = sorted(str(file) for file in Path("book").rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+MISSING = [name for name in studies.EXPERIMENTS if not runs.recorded(name)]
+CXR = f"{sys.executable} -m cxrlib"
+
+
+def record_files(wildcards):
+    notebook = json.loads(Path(f"notebooks/{wildcards.name}.ipynb").read_text(encoding="utf-8"))
+    names = notebook["metadata"].get("cxr", {}).get("records", [])
+    return sorted(str(file) for name in names for file in Path("results", name).glob("*.*") if file.is_file())
+
+
+rule book:
+    input:
+        expand("_build/stage/notebooks/{name}.ipynb", name=NOTEBOOKS), PROSE, LIBRARY, "_config.yml", "_toc.yml",
+        sorted(str(file) for file in Path("results").glob("*/*.*")),
+    output:
+        "_build/html/index.html",
+    shell:
+        "{CXR} book _build/stage"
+
+
+rule notebook:
+    input:
+        records=record_files, source="notebooks/{name}.ipynb", library=LIBRARY, reported=REPORTED,
+    output:
+        "_build/stage/notebooks/{name}.ipynb",
+    shell:
+        "{CXR} execute {input.source} {output}"
+
+
+rule records:
+    input:
+        [f"results/{name}/run.json" for name in MISSING],
+
+
+if MISSING:
+
+    rule record:
+        output:
+            "results/{run}/run.json",
+        wildcard_constraints:
+            run="|".join(MISSING),
+        priority: lambda wildcards: len(MISSING) - MISSING.index(wildcards.run)
+        threads: workflow.cores
+        shell:
+            "{CXR} train {wildcards.run} --resume"

@@ -1,0 +1,196 @@
+"""The book: notebooks executed with papermill, pages built with jupyter-book, and a look at what came out.
+
+``make book`` runs the ``Snakefile``, which calls :func:`execute` once for each notebook and :func:`build` last.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from cxrlib import claims, metrics, runs, studies
+from cxrlib.files import InputError, atomic, write_text
+
+MARKS = ("<!-- headline: written by cxr readme -->", "<!-- end of headline -->")
+HEADLINE = {  # row of the short table: metric of cxrlib.metrics.per_class
+    "Accuracy (images right)": "weighted avg.recall",
+    "Recall, macro average": "macro avg.recall",
+    "Precision, macro average": "macro avg.precision",
+    "Specificity, macro average": "macro avg.specificity",
+    "COVID-19 recall": "covid.recall",
+    "COVID-19 AUC": "covid.auc",
+    "Viral pneumonia AUC": "viral.auc",
+    "Bacterial pneumonia AUC": "bacterial.auc",
+    "Normal AUC": "normal.auc",
+}
+
+
+def records(notebook: dict) -> list[str]:
+    """Runs that a notebook shows: ``cxr.records`` in its metadata."""
+    return list(notebook.get("metadata", {}).get("cxr", {}).get("records", []))
+
+
+def notebook(source: Path) -> str:
+    """The .ipynb text of a percent-format ``.py`` notebook: no outputs, cell ids by place, so that it changes only with its source."""
+    import jupytext
+    import nbformat
+
+    made = jupytext.read(source)
+    made.metadata["jupytext"] = {"formats": "ipynb,py:percent", "notebook_metadata_filter": "cxr"}
+    made.nbformat, made.nbformat_minor = 4, 5
+    for place, cell in enumerate(made.cells, start=1):
+        cell["id"] = f"cell-{place:02d}"
+    return nbformat.writes(made) + "\n"
+
+
+def pair(folder: Path) -> list[Path]:
+    """Write the ``.ipynb`` beside every notebook source in ``folder`` whose pair is missing or differs; returns those written."""
+    written = []
+    for source in sorted(folder.glob("[0-9]*.py")):
+        target, text = source.with_suffix(".ipynb"), notebook(source)
+        if not target.is_file() or target.read_text(encoding="utf-8") != text:
+            written.append(write_text(target, text))
+    return written
+
+
+def execute(source: Path, target: Path, parameters: dict | None = None) -> None:
+    """Execute a notebook into ``target``, whole or not at all.
+
+    A notebook whose record is missing becomes a page that says so, with the command that makes the record.
+
+    Raises:
+        InputError: no such notebook, or a cell failed; the line names the notebook and the error.
+    """
+    import papermill
+
+    try:
+        notebook = json.loads(source.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{source}: cannot be read as a notebook ({error})") from None
+    absent = [name for name in records(notebook) if not runs.recorded(name)]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(target) as temporary:
+        if absent and (parameters or {}).get("origin", "recorded") == "recorded":
+            title = notebook["cells"][0]
+            note = {"cell_type": "markdown", "id": "not-yet", "metadata": {}, "source": not_yet_recorded(absent)}
+            notebook["cells"] = [title, note]
+            temporary.write_text(json.dumps(notebook), encoding="utf-8")
+            return
+        try:
+            papermill.execute_notebook(
+                str(source),
+                str(temporary),
+                parameters or {},
+                kernel_name="python3",
+                cwd=str(source.parent),
+                progress_bar=False,
+                extra_arguments=["--log-level=ERROR"],
+            )
+        except papermill.PapermillExecutionError as error:
+            raise InputError(f"{source}: cell {error.exec_count} failed: {error.ename}: {error.evalue}") from None
+
+
+def not_yet_recorded(names: list[str]) -> str:
+    """The notice that stands in for a missing record."""
+    lines = "\n".join(f"cxr train {name} --resume" for name in names)
+    price = "about half a minute of training on a data-centre GPU, one to three hours on two CPU cores"
+    return f":::{{admonition}} Not yet recorded\n:class: warning\nThe run is made by\n```\n{lines}\n```\nPrice: {price}.\n:::\n"
+
+
+def show(value: float, decimals: int = 3) -> str:
+    """A share for a table: fixed decimals, a dash for what cannot be computed."""
+    return "–" if pd.isna(value) else f"{value:.{decimals}f}"
+
+
+def interval(low: float, high: float, decimals: int = 3) -> str:
+    """``low–high``, or a dash."""
+    return "–" if pd.isna(low) else f"{low:.{decimals}f}–{high:.{decimals}f}"
+
+
+def headline(name: str = "zhu-fourclass") -> str:
+    """The short Markdown table of README and first page: printed, rebuilt, interval; or that there is no record yet."""
+    head = ["| Study B, four classes | printed | rebuilt | 95 % interval |", "|---|---|---|---|"]
+    if not runs.recorded(name):
+        return "\n".join([*head, f"| *not yet recorded* (`cxr train {name}`) | | | |"])
+    run = runs.read(name)
+    rows = claims.beside(studies.experiment(name).study, run).set_index("metric")
+    body = [
+        f"| {title} | {rows.loc[metric, 'printed']} | {show(rows.loc[metric, 'rebuilt'])} "
+        f"| {interval(rows.loc[metric, 'low'], rows.loc[metric, 'high'])} |"
+        for title, metric in HEADLINE.items()
+    ]
+    images, missing = run.info["metrics"]["images"], len(run.info["data"]["missing"])
+    note = f"\nRebuilt on {images} test images of {run.info['metrics']['patients']} patients"
+    note += f"; {missing} of the study's images were not to be had. " if missing else ". "
+    note += f"Intervals: {metrics.REPLICATES:,} bootstrap resamples of patients, or Wilson over patients where a share is exactly 0 or 1."
+    return "\n".join([*head, *body, note])
+
+
+def refresh_readme(file: Path) -> None:
+    """Write the headline table between its marks."""
+    try:
+        before, rest = file.read_text(encoding="utf-8").split(MARKS[0])
+        after = rest.split(MARKS[1])[1]
+    except (OSError, ValueError, IndexError) as error:
+        raise InputError(f"{file}: no pair of headline marks ({error})") from None
+    write_text(file, f"{before}{MARKS[0]}\n{headline()}\n{MARKS[1]}{after}")
+
+
+def build(stage: Path, output: Path, source: Path = Path(".")) -> Path:
+    """Build the pages from ``stage`` (executed notebooks) and the prose in ``source``; returns the first page's path.
+
+    Warnings are errors. The old pages are replaced only by a book that was built and checked whole.
+
+    Raises:
+        InputError: jupyter-book complains, a code cell did not run, or a page holds a traceback.
+    """
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copyfile(source / name, stage / name)
+    shutil.rmtree(stage / "book", ignore_errors=True)
+    shutil.copytree(source / "book", stage / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    write_text(stage / "book" / "_headline.md", headline() + "\n")
+    for file in sorted((stage / "notebooks").glob("*.ipynb")):
+        check_executed(file)
+    work = output.parent / f".{output.name}-new"
+    shutil.rmtree(work, ignore_errors=True)
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage)]
+    command += ["--path-output", str(work), "-W", "-n", "--keep-going", "--quiet"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    pages = work / "_build" / "html"
+    if ran.returncode or not (pages / "index.html").is_file():
+        lines = [
+            line
+            for line in (ran.stderr + ran.stdout).splitlines()
+            if "WARNING" in line or "ERROR" in line or "Error" in line
+        ]
+        sys.stderr.write(ran.stdout[-4000:] + ran.stderr[-4000:])
+        raise InputError(f"{stage}: jupyter-book failed: {lines[0] if lines else 'see the lines above'}")
+    for page in sorted(pages.rglob("*.html")):
+        if "Traceback (most recent call last)" in page.read_text(encoding="utf-8"):
+            raise InputError(f"{page.relative_to(pages)}: the page holds a traceback")
+    shutil.rmtree(output, ignore_errors=True)
+    pages.rename(output)
+    shutil.rmtree(work)
+    return output.resolve() / first_page(source)
+
+
+def first_page(source: Path = Path(".")) -> str:
+    """Path of the first page within the built book."""
+    return yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))["root"] + ".html"
+
+
+def check_executed(file: Path) -> None:
+    """:class:`InputError` when a code cell of the notebook has not run or ended in an error."""
+    for place, cell in enumerate(json.loads(file.read_text(encoding="utf-8"))["cells"], start=1):
+        if cell["cell_type"] != "code" or not "".join(cell["source"]).strip():
+            continue
+        if cell.get("execution_count") is None:
+            raise InputError(f"{file}: cell {place} did not run")
+        if any(output["output_type"] == "error" for output in cell["outputs"]):
+            raise InputError(f"{file}: cell {place} ended in an error")

@@ -1,0 +1,120 @@
+"""The built book, opened from disk in headless Chromium with the network off."""
+
+import re
+import subprocess
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import pytest
+from playwright.sync_api import sync_playwright
+from sklearn.metrics import accuracy_score, roc_auc_score
+
+from cxrlib import runs, studies
+
+ROOT = Path(__file__).resolve().parents[2]
+HTML = ROOT / "_build" / "html"
+PAGES = ["book/index.html", "notebooks/04_study_b_four_classes.html", "book/rerun.html"]
+WIDTHS = [1280, 390]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = subprocess.run(
+        [ROOT / "tests" / "browser" / "chromium.sh"], capture_output=True, text=True, check=True
+    ).stdout.split()[0]
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(page, width) for page in PAGES for width in WIDTHS],
+    ids=lambda value: f"{Path(value[0]).stem}-{value[1]}",
+)
+def opened(request, browser):
+    """A page as a reader sees it offline, with everything that the browser complained of."""
+    page_name, width = request.param
+    assert (HTML / page_name).is_file(), "build the book first: make book"
+    context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
+    page = context.new_page()
+    page.complaints = []
+    page.on(
+        "console",
+        lambda message: page.complaints.append(message.text) if message.type in ("error", "warning") else None,
+    )
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("requestfailed", lambda failed: page.complaints.append(f"failed: {failed.url}"))
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.goto((HTML / page_name).as_uri())
+    page.wait_for_load_state("load")
+    page.wait_for_timeout(300)
+    yield page
+    context.close()
+
+
+def test_nothing_is_complained_of_and_nothing_asked_of_the_network(opened):
+    assert opened.complaints == []
+    assert [url for url in opened.asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_page_is_not_wider_than_the_window(opened):
+    width = opened.viewport_size["width"]
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_figures_are_there_and_legible(opened):
+    width = opened.viewport_size["width"]
+    sizes = opened.evaluate(
+        "[...document.querySelectorAll('.cell_output img')].map(i => { const r = i.getBoundingClientRect(); return [i.naturalWidth, r.width, r.height, r.left, i.alt] })"
+    )
+    assert len(sizes) == (4 if "04_study_b" in opened.url else 0)
+    for natural, shown, height, left, alt in sizes:
+        assert natural >= 600, "the picture did not load, or is too coarse"
+        assert min(500, 0.8 * width) <= shown <= natural and 100 <= height <= 900
+        assert left >= 0 and left + shown <= width + 1
+        assert len(alt) > 20, "a figure needs a text for those who cannot see it"
+
+
+def test_not_a_medical_device_is_said(opened):
+    assert "not a medical device" in opened.inner_text("body").lower()
+
+
+def test_formulas_are_drawn(opened):
+    formulas = opened.evaluate("[...document.querySelectorAll('math')].map(m => m.getBoundingClientRect().height)")
+    assert all(height > 5 for height in formulas)
+    if "04_study_b" in opened.url:
+        assert formulas
+
+
+def test_numbers_on_the_page_are_those_of_the_predictions(opened):
+    """Recomputed with plain scikit-learn from the recorded predictions."""
+    if "04_study_b" not in opened.url:
+        assert "glue:text" not in opened.inner_text("body")
+        return
+    frame = runs.read("zhu-fourclass").predictions
+    classes = list(studies.ZHU_CLASSES)
+    guess = [classes[k] for k in frame[[f"p_{name}" for name in classes]].to_numpy().argmax(1)]
+    text = re.sub(r"\s+", " ", opened.inner_text("article"))
+    assert f"Of {len(frame)} test images" in text
+    assert f"classified rightly: {accuracy_score(frame['y_true'], guess):.3f}" in text
+    cells = opened.evaluate(
+        "[...document.querySelectorAll('table.printed-rebuilt tbody tr')].map(r => [...r.cells].map(c => c.innerText.trim()))"
+    )
+    rebuilt = [row for row in cells if row[1] == "rebuilt"]
+    for name, row in zip(classes, rebuilt, strict=False):
+        assert row[-1] == f"{roc_auc_score(frame['y_true'] == name, frame[f'p_{name}']):.3f}"
+
+
+def test_links_within_the_book_lead_somewhere():
+    broken = []
+    for page in HTML.rglob("*.html"):
+        for target in re.findall(r'(?:href|src)="([^"]+)"', page.read_text(encoding="utf-8")):
+            parts = urlparse(target)
+            if parts.scheme or not parts.path or target.startswith(("#", "data:")):
+                continue
+            if not (page.parent / unquote(parts.path)).exists():
+                broken.append(f"{page.relative_to(HTML)} -> {target}")
+    assert broken == []

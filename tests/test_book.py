@@ -1,0 +1,107 @@
+"""Notebooks and pages: pairs agree, execution is whole or not at all, numbers on the pages are the record's."""
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
+
+from cxrlib import InputError, book, runs, studies
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.py"))
+
+
+@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
+def test_pair_agrees_and_holds_no_output(source):
+    pair = source.with_suffix(".ipynb")
+    assert pair.read_text(encoding="utf-8") == book.notebook(source), "run: make notebooks"
+    assert all(not cell.get("outputs") for cell in json.loads(pair.read_text())["cells"])
+
+
+@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
+def test_repository_address_is_the_one_of_the_configuration(source):
+    address = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    assert set(re.findall(r"https://github\.com/[\w-]+/[\w-]+", source.read_text())) == {address}
+
+
+def write_notebook(path: Path, *cells: str, records=()) -> Path:
+    notebook = nbformat.v4.new_notebook(metadata={"cxr": {"records": list(records)}})
+    notebook.cells = [nbformat.v4.new_markdown_cell("# Title")]
+    notebook.cells += [
+        nbformat.v4.new_code_cell(cell, metadata={"tags": ["parameters"]} if i == 0 else {})
+        for i, cell in enumerate(cells)
+    ]
+    nbformat.write(notebook, path)
+    return path
+
+
+def test_execute_sets_parameters(tmp_path):
+    source = write_notebook(tmp_path / "a.ipynb", "x = 1", "print(x + 1)")
+    book.execute(source, tmp_path / "out" / "a.ipynb", {"x": 41})
+    cells = json.loads((tmp_path / "out" / "a.ipynb").read_text())["cells"]
+    assert cells[-1]["outputs"][0]["text"] == ["42\n"]
+    book.check_executed(tmp_path / "out" / "a.ipynb")
+
+
+def test_failing_cell_is_one_line_and_leaves_nothing(tmp_path):
+    source = write_notebook(tmp_path / "a.ipynb", "x = 1", "raise KeyError('gone')")
+    with pytest.raises(InputError, match=r"a\.ipynb: cell 2 failed: KeyError: 'gone'"):
+        book.execute(source, tmp_path / "out" / "a.ipynb")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_check_executed_tells_cells_that_did_not_run(tmp_path):
+    source = write_notebook(tmp_path / "a.ipynb", "x = 1")
+    with pytest.raises(InputError, match="cell 2 did not run"):
+        book.check_executed(source)
+
+
+def test_missing_record_becomes_a_notice(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
+    source = write_notebook(tmp_path / "a.ipynb", "raise SystemError", records=["zhu-fourclass"])
+    book.execute(source, tmp_path / "out.ipynb")
+    cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
+    assert (
+        len(cells) == 2 and "Not yet recorded" in cells[1]["source"] and "cxr train zhu-fourclass" in cells[1]["source"]
+    )
+    assert "not yet recorded" in book.headline()
+
+
+def test_headline_equals_scikit_learn_and_stands_in_readme():
+    frame = runs.read("zhu-fourclass").predictions
+    classes = list(studies.ZHU_CLASSES)
+    guess = [classes[k] for k in frame[[f"p_{name}" for name in classes]].to_numpy().argmax(1)]
+    rows = {
+        cells[1].strip(): cells[3].strip()
+        for line in book.headline().splitlines()
+        if len(cells := line.split("|")) == 6
+    }
+    assert rows["Accuracy (images right)"] == f"{accuracy_score(frame['y_true'], guess):.3f}"
+    assert rows["Recall, macro average"] == f"{recall_score(frame['y_true'], guess, average='macro'):.3f}"
+    for name, title in zip(classes, ["COVID-19", "Viral pneumonia", "Bacterial pneumonia", "Normal"], strict=True):
+        assert rows[f"{title} AUC"] == f"{roc_auc_score(frame['y_true'] == name, frame[f'p_{name}']):.3f}"
+    assert book.headline() in (ROOT / "README.md").read_text(), "run: make readme"
+
+
+def test_refresh_readme_needs_its_marks(tmp_path):
+    (tmp_path / "README.md").write_text("no marks")
+    with pytest.raises(InputError, match="no pair of headline marks"):
+        book.refresh_readme(tmp_path / "README.md")
+    (tmp_path / "README.md").write_text(f"a\n{book.MARKS[0]}\nold\n{book.MARKS[1]}\nb")
+    book.refresh_readme(tmp_path / "README.md")
+    text = (tmp_path / "README.md").read_text()
+    assert text.startswith("a\n") and text.endswith("\nb") and "old" not in text and book.headline() in text
+
+
+def test_four_classes_on_a_phantom(tmp_path):
+    """The whole notebook, training included, on synthetic radiographs."""
+    target = tmp_path / "out.ipynb"
+    book.execute(ROOT / "notebooks" / "04_study_b_four_classes.ipynb", target, {"origin": "phantom"})
+    book.check_executed(target)
+    text = target.read_text()
+    assert "synthetic phantoms" in text, "the page must say what it was trained on"
+    assert sum('"image/png"' in json.dumps(cell) for cell in json.loads(text)["cells"]) == 4

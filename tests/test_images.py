@@ -1,0 +1,441 @@
+"""Every kind of image file is read rightly or refused in one line; augmentation agrees with torchvision's."""
+
+import io
+import math
+import shutil
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from cxrlib import cli
+from cxrlib.files import InputError
+
+torch = pytest.importorskip("torch")
+from torchvision.transforms import functional as TF  # noqa: E402
+
+from cxrlib import images  # noqa: E402
+
+SIDE = 40
+RAMP = np.add.outer(np.arange(SIDE) * 4, np.arange(SIDE) * 2).astype(np.uint8)  # 0…234, no symmetry
+
+
+def saved(path, image, **options):
+    image.save(path, **options)
+    return path
+
+
+def decode(path):
+    """Decoded at its own size, so that the resampling changes nothing."""
+    pixels = images.decode(path, SIDE)
+    assert pixels.dtype == np.uint8 and pixels.shape == (SIDE, SIDE)
+    return pixels
+
+
+def off(pixels, expected):
+    return np.abs(pixels.astype(int) - np.asarray(expected).astype(int)).max()
+
+
+# --- what can be read is read rightly --------------------------------------------------------------------------------
+
+
+def test_grey_png_is_its_pixels(tmp_path):
+    assert (decode(saved(tmp_path / "a.png", Image.fromarray(RAMP))) == RAMP).all()
+
+
+@pytest.mark.parametrize("size", [(64, 48), (48, 64), (20, 30), (500, 400)])
+def test_resizing_is_pillows(tmp_path, size):
+    pixels = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    file = saved(tmp_path / "a.png", Image.fromarray(pixels))
+    expected = Image.open(file).convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    assert (decode(file) == np.asarray(expected)).all()
+
+
+def test_colour_is_luma(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    got = decode(saved(tmp_path / "a.png", Image.fromarray(pixels)))
+    assert off(got, pixels @ [0.299, 0.587, 0.114]) <= 1  # ITU-R BT.601
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("kind", ["png", "tif", "big-endian tif"])
+def test_deep_images_are_scaled_by_their_depth(tmp_path, bits, kind):
+    deep = np.linspace(0, 2**bits - 1, SIDE * SIDE).astype(np.uint16).reshape(SIDE, SIDE)
+    file = tmp_path / f"a.{kind[-3:]}"
+    if kind == "big-endian tif":
+        tags = [(256, 4, SIDE), (257, 4, SIDE), (258, 3, 16), (259, 3, 1), (262, 3, 1), (273, 4, 8)]
+        tags += [(277, 3, 1), (278, 4, SIDE), (279, 4, deep.nbytes)]
+        directory = struct.pack(">H", len(tags)) + b"".join(
+            struct.pack(">HHI", tag, form, 1) + (struct.pack(">HH", value, 0) if form == 3 else struct.pack(">I", value))
+            for tag, form, value in tags
+        )
+        header = b"MM\0*" + struct.pack(">I", 8 + deep.nbytes)
+        file.write_bytes(header + deep.astype(">u2").tobytes() + directory + bytes(4))
+    else:
+        Image.fromarray(deep).save(file)
+    with Image.open(file) as image:
+        assert image.mode == ("I;16B" if kind == "big-endian tif" else "I;16")
+    got = decode(file)
+    assert got.min() == 0 and got.max() == 255
+    assert off(got, deep >> (bits - 8)) <= 1
+
+
+def test_deep_black_is_black(tmp_path):
+    assert not decode(saved(tmp_path / "a.png", Image.fromarray(np.zeros((SIDE, SIDE), np.uint16)))).any()
+
+
+@pytest.mark.parametrize("odd", [-1, 70000])
+def test_pixels_of_no_depth_are_refused(tmp_path, odd):
+    pixels = np.full((SIDE, SIDE), odd, np.int32)
+    refused(saved(tmp_path / "a.tif", Image.fromarray(pixels)), "65535")
+
+
+def test_cmyk_jpeg(tmp_path):
+    ink = np.zeros((SIDE, SIDE, 4), np.uint8)
+    ink[..., 3] = 255 - RAMP  # black ink alone
+    got = decode(saved(tmp_path / "a.jpg", Image.fromarray(ink, "CMYK"), quality=100, subsampling=0))
+    assert off(got, RAMP) <= 4
+
+
+def test_palette_with_transparency(tmp_path):
+    image = Image.fromarray(np.arange(SIDE * SIDE).reshape(SIDE, SIDE).astype(np.uint8) % 3, "P")
+    image.putpalette([255] * 3 + [200] * 3 + [255] * 3)
+    got = decode(saved(tmp_path / "a.png", image, transparency=bytes([0, 255, 128])))
+    assert off(got, np.array([0, 200, 128])[np.asarray(image)]) <= 1  # transparent white on black is black
+
+
+def test_alpha_is_laid_on_black(tmp_path):
+    colour = np.dstack([np.full_like(RAMP, 255)] * 3 + [RAMP])
+    assert off(decode(saved(tmp_path / "a.png", Image.fromarray(colour))), RAMP) <= 1
+    grey = Image.merge("LA", [Image.fromarray(RAMP), Image.new("L", (SIDE, SIDE), 255)])
+    assert (decode(saved(tmp_path / "b.png", grey)) == RAMP).all()
+
+
+def test_bilevel(tmp_path):
+    bits = RAMP > 100
+    assert (decode(saved(tmp_path / "a.png", Image.fromarray(bits))) == bits * 255).all()
+
+
+def test_wrong_extension_does_no_harm(tmp_path):
+    jpeg = saved(tmp_path / "a.jpg", Image.fromarray(RAMP))
+    assert (decode(shutil.copy(jpeg, tmp_path / "a.png")) == decode(jpeg)).all()
+    assert off(decode(jpeg), RAMP) <= 4
+
+
+TURNED = {  # EXIF 2.32, orientation: what a reader does to the stored rows
+    1: lambda a: a,
+    2: np.fliplr,
+    3: lambda a: np.rot90(a, 2),
+    4: np.flipud,
+    5: np.transpose,
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: np.rot90(a, 2).T,
+    8: np.rot90,
+}
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+def test_exif_turn_is_obeyed(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    plain = decode(saved(tmp_path / "a.jpg", Image.fromarray(RAMP)))
+    got = decode(saved(tmp_path / "b.jpg", Image.fromarray(RAMP), exif=exif))
+    assert (got == TURNED[orientation](plain)).all()
+
+
+# --- what cannot be read is refused ------------------------------------------------------------------------------------
+
+
+def refused(file, *fragments):
+    for name in (None, "folder/name.png"):
+        with pytest.raises(InputError) as caught:
+            images.decode(file, SIDE, name)
+        assert str(caught.value).startswith(f"{name or file}: image file ")
+        assert all(fragment in str(caught.value) for fragment in fragments)
+    with pytest.raises(InputError, match="b.png: image file") as caught:
+        load_beside_a_good_one(file)
+    assert not list((file.parent / "cache").iterdir())
+
+
+def load_beside_a_good_one(file):
+    root = file.parent / "root"
+    root.mkdir()
+    saved(root / "a.png", Image.fromarray(RAMP))
+    shutil.copy(file, root / "b.png")
+    return images.load(root, ["a.png", "b.png"], SIDE, file.parent / "cache")
+
+
+def truncated(name):
+    stream, noise = io.BytesIO(), np.random.default_rng(0).integers(0, 256, (SIDE, SIDE), dtype=np.uint8)
+    Image.fromarray(noise).save(stream, name)
+    return stream.getvalue()[:-300]
+
+
+BROKEN = {
+    "truncated JPEG": (truncated("jpeg"), "truncated"),
+    "truncated PNG": (truncated("png"), "truncated"),
+    "no bytes": (b"", "empty"),
+    "text": (b"404: Not Found\n", "no known image format"),
+    "header alone": (b"\x89PNG\r\n\x1a\n", "image"),
+    "web page": (b"<!DOCTYPE html>\n<html></html>\n", "no known image format"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_file_is_refused(tmp_path, case):
+    content, says = BROKEN[case]
+    (tmp_path / "x.png").write_bytes(content)
+    refused(tmp_path / "x.png", says)
+
+
+def test_decompression_bomb_is_refused(tmp_path, monkeypatch):
+    file = saved(tmp_path / "x.png", Image.new("L", (100, 100)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2000)  # Pillow refuses from twice this
+    refused(file, "10000 pixels")
+    with pytest.raises(InputError, match="x.png"):
+        images.stored_size(file)
+
+
+def test_absent_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="x.png: image file does not exist"):
+        images.decode(tmp_path / "x.png", SIDE)
+    with pytest.raises(InputError, match="^x.png: image file does not exist"):
+        images.load(tmp_path, ["x.png"], SIDE, tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+def samples():
+    exif = Image.Exif()
+    exif[274], exif[36867] = 6, "2020:01:22 00:00:00"
+    kinds = {"png": {"exif": exif}, "jpeg": {"exif": exif}, "tiff": {"compression": "tiff_lzw"}, "gif": {}, "webp": {}}
+    for name, options in kinds.items():
+        stream = io.BytesIO()
+        Image.fromarray(RAMP).save(stream, name, **options)
+        yield stream.getvalue()
+
+
+SAMPLES = list(samples())
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(SAMPLES), st.floats(0, 1), st.binary(max_size=8), st.integers(0, 8), st.booleans())
+def test_damaged_file_is_read_or_refused(tmp_path, content, at, junk, lost, front):
+    at = int(at * min(len(content), 120 if front else 10**9))
+    (tmp_path / "x").write_bytes(content[:at] + junk + content[at + lost :])
+    for read in (lambda file: decode(file).shape, images.stored_size):
+        try:
+            assert len(read(tmp_path / "x")) == 2
+        except InputError as error:
+            assert "x: image file" in str(error)
+
+
+@pytest.mark.parametrize("case", ["truncated JPEG", "no bytes", "text"])
+def test_one_broken_file_ends_the_command(phantom_data, tmp_path, capsys, monkeypatch, case):
+    data = shutil.copytree(phantom_data, tmp_path / "data")
+    victim = sorted((data / "kermany-chest-xray-224").rglob("*.jpeg"))[20]
+    victim.write_bytes(BROKEN[case][0])
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path / "cache"))
+    options = ["--data", data, "--results", tmp_path / "results", "--work", tmp_path / "work"]
+    assert cli.main(["train", "zhu-fourclass", "--phantom", *map(str, options)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and len(printed.err.splitlines()) == 1
+    assert printed.err.startswith(f"cxr: {victim.relative_to(data).as_posix()}: image file ")
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and data not in file.parents]
+    assert not (tmp_path / "results").exists() and not (tmp_path / "work").exists()
+
+
+# --- the array -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three(tmp_path):
+    """Three images that differ, in a folder."""
+    root = tmp_path / "root"
+    root.mkdir()
+    for k, name in enumerate("abc"):
+        saved(root / f"{name}.png", Image.fromarray(np.roll(RAMP, 7 * k, 1)))
+    return root
+
+
+def test_array_holds_the_decoded_images_in_order(three, tmp_path):
+    paths = ["c.png", "a.png", "b.png"]
+    pixels, hashes = images.load(three, paths, SIDE, tmp_path / "cache")
+    assert pixels.shape == (3, SIDE, SIDE) and pixels.dtype == np.uint8
+    for row, path in zip(pixels, paths, strict=True):
+        assert (row == decode(three / path)).all()
+    assert hashes == [images.sha256(three / path) for path in paths]
+    assert isinstance(pixels, np.memmap) and not pixels.flags.writeable
+    with pytest.raises(ValueError):
+        pixels[0, 0, 0] = 1
+
+
+def test_same_content_is_decoded_once(three, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+
+    def stored():
+        return {file.name for file in cache.iterdir()}
+
+    def load(*names, size=SIDE):
+        return images.load(three, [f"{name}.png" for name in names], size, cache)[0]
+
+    first = np.array(load("a", "b"))
+    (name,) = stored()
+    (three / "b.png").rename(three / "d.png")
+    with monkeypatch.context() as patch:
+        patch.setattr(images, "decode", lambda *args: pytest.fail("decoded again"))
+        assert (load("a", "d") == first).all()
+    assert stored() == {name}
+    assert (load("d", "a") == first[::-1]).all() and len(stored()) == 2
+    assert load("a", "d", size=20).shape == (2, 20, 20) and len(stored()) == 3
+    (three / "d.png").write_bytes((three / "d.png").read_bytes() + b"\0")  # the same picture, another file
+    assert (load("a", "d") == first).all() and len(stored()) == 4
+
+
+def test_cache_folder_from_the_environment(three, tmp_path, monkeypatch):
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path / "elsewhere"))
+    images.load(three, ["a.png"], SIDE)
+    assert len(list((tmp_path / "elsewhere").iterdir())) == 1
+
+
+ids = st.dictionaries(st.text("abc/", min_size=1), st.text("0123456789abcdef", min_size=4, max_size=4), min_size=1)
+
+
+@given(ids, st.randoms())
+def test_fingerprint_depends_on_content_not_on_order(table, random):
+    pairs = list(table.items())
+    first = images.fingerprint(*zip(*pairs, strict=True))
+    random.shuffle(pairs)
+    assert images.fingerprint(*zip(*pairs, strict=True)) == first
+    name, digest = pairs[0]
+    assert images.fingerprint(*zip((name, digest[::-1] + "0"), *pairs[1:], strict=True)) != first
+    assert images.fingerprint(*zip((name + "x", digest), *pairs[1:], strict=True)) != first
+
+
+def test_fingerprint_is_that_of_sha256sum():
+    """``printf 'a/1,00\\na/2,ff' | sha256sum``, the contract's list."""
+    expected = "2d448d2c9872028aa9ca8bc940ad98f3ba3e056fe8720ed3f0ba90fd2ad582ff"
+    assert images.fingerprint(["a/2", "a/1"], ["ff", "00"]) == expected
+
+
+# --- tensors -------------------------------------------------------------------------------------------------------------
+
+
+def batch(n=1, side=SIDE, seed=0):
+    """Smooth random pictures ``(n, 1, side, side)``."""
+    coarse = torch.rand(n, 1, 6, 6, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(coarse, side, mode="bicubic").clamp(0, 1)
+
+
+def moved(x, angle=0.0, scale=1.0, shift=(0.0, 0.0), flip=False):
+    """``x`` through :func:`images.affine` (angle in degrees)."""
+    numbers = [torch.tensor([value]) for value in (math.radians(angle), scale)]
+    matrix = images.affine(*numbers, torch.tensor([shift]), torch.tensor([flip])).expand(len(x), 2, 3)
+    grid = torch.nn.functional.affine_grid(matrix, list(x.shape), align_corners=False)
+    return torch.nn.functional.grid_sample(x, grid, align_corners=False)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.floats(-180, 180),
+    st.floats(0.5, 2),
+    st.tuples(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3)),
+    st.booleans(),
+    st.integers(0, 9),
+)
+def test_affine_is_torchvisions(angle, scale, shift, flip, seed):
+    x = batch(seed=seed)
+    pixels = [part * SIDE for part in shift]
+    expected = TF.affine(
+        TF.hflip(x) if flip else x, angle, pixels, scale, [0.0], interpolation=TF.InterpolationMode.BILINEAR
+    )
+    torch.testing.assert_close(moved(x, angle, scale, shift, flip), expected, atol=1e-3, rtol=0)
+
+
+def test_directions():
+    """A dot at the top turns clockwise to the right; shifts go right and down."""
+    dot = torch.zeros(1, 1, 41, 41)
+    dot[0, 0, 5, 20] = 1
+
+    def place(x):
+        return divmod(int(x.argmax()), 41)
+
+    assert place(moved(dot, angle=90)) == (20, 35)
+    assert place(moved(dot, shift=(4 / 41, 0))) == (5, 24)
+    assert place(moved(dot, shift=(0, 4 / 41))) == (9, 20)
+    assert place(moved(dot, scale=0.5)) in {(12, 20), (13, 20)}
+    assert place(moved(dot, angle=90, shift=(-4 / 41, 0))) == (20, 31)
+
+
+STILL = {"rotate": 0.0, "scale": (1.0, 1.0), "translate": 0.0, "hflip": 0.0}
+THESIS = {"rotate": 15.0, "scale": (0.9, 1.1), "translate": 0.1, "hflip": 0.5}
+
+
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_augment_by_nothing_and_by_mirror():
+    x = batch(4)
+    torch.testing.assert_close(images.augment(x, rng(), **STILL), x, atol=1e-5, rtol=0)
+    torch.testing.assert_close(images.augment(x, rng(), **STILL | {"hflip": 1.0}), x.flip(3), atol=1e-5, rtol=0)
+
+
+def test_augment_is_torchvisions_when_the_draw_is_known():
+    x = batch(3)
+    got = images.augment(x, rng(), **STILL | {"scale": (1.2, 1.2), "hflip": 1.0})
+    expected = TF.affine(TF.hflip(x), 0, [0, 0], 1.2, [0.0], interpolation=TF.InterpolationMode.BILINEAR)
+    torch.testing.assert_close(got, expected, atol=1e-3, rtol=0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32), st.floats(0, 180), st.floats(0.5, 1), st.floats(1, 2), st.floats(0, 0.5), st.floats(0, 1))
+def test_augment_stays_in_range_and_repeats(seed, rotate, low, high, translate, hflip):
+    options = {"rotate": rotate, "scale": (low, high), "translate": translate, "hflip": hflip}
+    x = batch(3, seed=1)
+    y = images.augment(x, rng(seed), **options)
+    assert y.shape == x.shape and y.dtype == x.dtype and 0 <= y.min() and y.max() <= 1 + 1e-6
+    assert torch.equal(y, images.augment(x, rng(seed), **options))
+
+
+def test_seeds_and_images_of_a_batch_differ():
+    x = batch(1).expand(4, 1, SIDE, SIDE)
+    y = images.augment(x, rng(0), **THESIS)
+    assert len({tuple(image.flatten().tolist()) for image in y}) == 4
+    assert not torch.equal(y, images.augment(x, rng(1), **THESIS))
+
+
+def test_draws_are_uniform_over_the_printed_ranges(monkeypatch):
+    drawn, affine = [], images.affine
+    monkeypatch.setattr(images, "affine", lambda *draw: drawn.append(draw) or affine(*draw))
+    images.augment(torch.zeros(4000, 1, 2, 2), rng(), **THESIS)
+    angle, scale, shift, flip = drawn[0]
+    for values, low, high in (
+        (angle.rad2deg(), -15, 15),
+        (scale, 0.9, 1.1),
+        (shift[:, 0], -0.1, 0.1),
+        (shift[:, 1], -0.1, 0.1),
+    ):
+        assert low <= values.min() and values.max() <= high
+        share = (values.sort().values - low) / (high - low)
+        assert (share - torch.linspace(0, 1, 4000)).abs().max() < 0.04  # Kolmogorov-Smirnov, p < 1e-5
+    assert abs(flip.float().mean() - 0.5) < 0.04
+    table = torch.stack([angle, scale, *shift.T, flip.float()])
+    assert (torch.corrcoef(table) - torch.eye(5)).abs().max() < 0.08
+
+
+def test_normalise_is_torchvisions():
+    x = batch(2)
+    expected = TF.normalize(x.repeat(1, 3, 1, 1), [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    torch.testing.assert_close(images.normalise(x), expected)
+    assert images.normalise(x.half()).dtype == torch.half
+
+
+def test_to_tensor_is_torchvisions():
+    pixels = np.stack([RAMP, np.full_like(RAMP, 255)])
+    expected = torch.stack([TF.to_tensor(image[:, :, None]) for image in pixels])
+    torch.testing.assert_close(images.to_tensor(pixels), expected)
+    assert images.to_tensor(pixels).max() == 1

@@ -1,0 +1,219 @@
+"""The settings are the printed ones, a variant names what it changed, and Study B's split is the thesis's."""
+
+import dataclasses
+import functools
+import json
+import re
+
+import pytest
+from conftest import ROOT
+
+from cxrlib import sources, studies
+from cxrlib.files import InputError
+
+FOUR, TWO = studies.ZHU_FOURCLASS, studies.ZHU_BINARY
+THESIS = ROOT.parent / "shared" / "papers" / "002_36a7fbd5daed32a0.txt"
+
+# As printed in Zhu 2020: 3.2 and 3.3 for both models, 3.3.2 and 2.2 for each, tables 2.2 and 2.3 (training, testing).
+BOTH = {
+    "model": "resnet18",
+    "size": 224,
+    "batch": 256,
+    "lr": 0.003,
+    "momentum": 0.9,
+    "gamma": 0.1,
+    "epochs": 50,
+    "rotate": 15,
+    "scale": (0.9, 1.1),
+    "translate": 0.1,
+    "hflip": 0.5,
+}
+EACH = {
+    "zhu-fourclass": {"weight_decay": 0.1, "milestones": (20, 40), "patience": 15, "oversample": {"covid": 8}},
+    "zhu-binary": {"weight_decay": 0.01, "milestones": (10, 20), "patience": 10, "oversample": {"covid": 24}},
+}
+TABLES = {
+    "zhu-fourclass": {"covid": (1376, 60), "viral": (1345, 148), "bacterial": (2538, 242), "normal": (1349, 234)},
+    "zhu-binary": {"covid": (4128, 60), "non_covid": (5232, 624)},
+}
+each = pytest.mark.parametrize("experiment", [FOUR, TWO], ids=lambda experiment: experiment.name)
+
+
+@each
+def test_settings_are_the_printed_ones(experiment):
+    printed = BOTH | EACH[experiment.name]
+    assert {key: getattr(experiment, key) for key in printed} == printed
+    assert experiment.classes == tuple(TABLES[experiment.name])
+    assert experiment.pretrained and experiment.changed() == {}
+    assert set(experiment.printed) == set(printed) | {"classes"}, "each printed setting has its place, no other has"
+
+
+@each
+def test_settings_stand_in_the_thesis(experiment):
+    if not THESIS.is_file():
+        pytest.skip("the thesis's text is not here")
+    text = THESIS.read_text(encoding="utf-8")
+    kind = {"zhu-fourclass": "Four-class", "zhu-binary": "Binary"}[experiment.name]
+    line = re.search(rf"^{kind} classification model: (.*)$", text, re.M)[1]
+    number = r"([\d.]*\d)"
+    for key, pattern in {
+        "batch": f"Batch size = {number}",
+        "momentum": f"momentum = {number}",
+        "weight_decay": rf"weight decay \(L2 penalty\) = {number}",
+        "lr": f"learning rate = {number}",
+        "gamma": f"decay by {number}",
+        "epochs": f"{number} epochs in total",
+        "patience": f"patience = {number}",
+    }.items():
+        assert getattr(experiment, key) == float(re.search(pattern, line)[1]), key
+    assert experiment.milestones == tuple(map(int, re.search(r"at (\d+) and (\d+) epoch", line).groups()))
+    fold = {"zhu-fourclass": "four-class", "zhu-binary": "binary"}[experiment.name]
+    assert experiment.oversample == {"covid": int(re.search(rf"(\d+)-fold in the {fold}", text)[1])}
+    assert experiment.rotate == float(re.search(r"angle between 0 and (\d+)", text)[1])
+    low, high = re.search(r"randomly between (\d+)% and (\d+)%", text).groups()
+    assert experiment.scale == (int(low) / 100, int(high) / 100)
+    assert experiment.translate == int(re.search(r"between -10% and (\d+)%", text)[1]) / 100
+    assert experiment.hflip == float(re.search(r"flipping the image with a probability of ([\d.]+\d)", text)[1])
+    headings = set(re.findall(r"^(\d(?:\.\d)+) [A-Z]", text, re.M))
+    assert set(experiment.printed.values()) <= headings
+
+
+@each
+def test_record_form_is_plain(experiment):
+    plain = experiment.as_dict()
+    assert json.loads(json.dumps(plain)) == plain
+    assert set(plain) == {item.name for item in dataclasses.fields(experiment)}
+
+
+def test_lookup():
+    assert studies.experiment("zhu-binary") is TWO
+    with pytest.raises(InputError, match="'zhu'.*zhu-fourclass, zhu-binary"):
+        studies.experiment("zhu")
+
+
+def test_variant_says_what_it_changed():
+    small = FOUR.variant("small", lr=0.01, scale=[1, 1.2], oversample={"covid": 2}, rotate=0, title="Small")
+    assert (small.name, small.variant_of, small.lr, small.scale) == ("small", "zhu-fourclass", 0.01, (1, 1.2))
+    assert small.changed() == {
+        "lr": (0.003, 0.01),
+        "scale": ((0.9, 1.1), (1, 1.2)),
+        "oversample": ({"covid": 8}, {"covid": 2}),
+        "rotate": (15.0, 0),
+    }
+    again = small.variant("smaller", lr=0.003, epochs=1)
+    assert again.variant_of == "zhu-fourclass"
+    assert set(again.changed()) == {"scale", "oversample", "rotate", "epochs"}
+    assert small.variant("smallest", rotate=1.5, oversample={"covid": 3}).rotate == 1.5
+    assert FOUR.variant("plain", oversample={}).variant("eight", oversample={"covid": 8}).changed() == {}
+    assert FOUR == studies.experiment("zhu-fourclass") and FOUR.lr == 0.003
+    assert FOUR.variant("same").changed() == {} and FOUR.variant("same", lr=0.003).changed() == {}
+
+
+@pytest.mark.parametrize(
+    "setting", ["learning_rate", "name", "study", "variant_of", "printed", "assumptions", "", "LR"]
+)
+def test_unknown_setting_is_refused(setting):
+    with pytest.raises(InputError, match=f"zhu-fourclass: no setting {setting}.*weight_decay"):
+        FOUR.variant("own", **{setting: "x"})
+
+
+@pytest.mark.parametrize(
+    "setting, value",
+    [
+        ("lr", "0.1"),
+        ("lr", True),
+        ("lr", None),
+        ("lr", [0.1]),
+        ("batch", 1.5),
+        ("batch", True),
+        ("batch", "8"),
+        ("pretrained", 1),
+        ("model", 18),
+        ("oversample", 8),
+        ("oversample", {"covid": 2.5}),
+        ("oversample", {"covid": "8"}),
+        ("milestones", 20),
+        ("milestones", ["20"]),
+        ("milestones", [2.5]),
+        ("scale", 0.9),
+        ("scale", ["a", "b"]),
+        ("classes", [1, 2]),
+    ],
+)
+def test_wrong_type_is_refused(setting, value):
+    with pytest.raises(InputError) as caught:
+        FOUR.variant("own", **{setting: value})
+    assert f"zhu-fourclass: {setting} must be like" in str(caught.value) and repr(value).strip("[]") in str(
+        caught.value
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["zhu-fourclass", "zhu-binary", "", "Own", "a b", "../x", "a/b", "-a", "a\n", "ä", "a.b"]
+)
+def test_name_that_is_taken_or_no_folder_is_refused(name):
+    with pytest.raises(InputError, match="run name"):
+        FOUR.variant(name, lr=0.1)
+
+
+def test_phantom_settings_are_a_variant():
+    assert set(FOUR.variant("phantom-own", **studies.PHANTOM).changed()) == set(studies.PHANTOM)
+
+
+# --- the split --------------------------------------------------------------------------------------------------------
+
+
+def parts(experiment, data, seed=0):
+    return _parts(experiment.classes, experiment.val_folds, data, seed)
+
+
+@functools.cache
+def _parts(classes, val_folds, data, seed):
+    manifest = studies.zhu_manifest(data)
+    labels = studies.zhu_labels(manifest, classes)
+    return manifest, studies.zhu_split(manifest, labels, seed, val_folds)
+
+
+@each
+def test_split_is_the_thesis_tables(experiment, real_data):
+    manifest, split = parts(experiment, real_data)
+    assert split["image_id"].tolist() == manifest["image_id"].tolist() and len(split) == 6088
+    held = split["split"] == "test"
+    copies = split["y_true"].map(experiment.oversample).fillna(1)  # the tables count copies, in training only
+    training, testing = copies[~held].groupby(split["y_true"]).sum(), split[held].groupby("y_true").size()
+    assert {name: (training[name], testing[name]) for name in experiment.classes} == TABLES[experiment.name]
+    assert set(split["split"]) == {"train", "val", "test"}
+    assert split.groupby("patient_id")["split"].nunique().max() == 1
+    assert (held == (manifest["predefined_split"] == "test"))[manifest["source"] == "kermany"].all()
+    share = (split["split"] == "val")[~held].groupby(split["y_true"]).mean()
+    assert share.between(0.07, 0.13).all()  # one fold in ten
+
+
+def test_missing_images_are_split_too(real_data):
+    manifest, split = parts(FOUR, real_data)
+    absent = ~sources.present(manifest, real_data)
+    assert absent.sum() == 4 and (split.loc[absent, "y_true"] == "covid").all()
+    assert split.loc[absent, "split"].isin(["train", "val", "test"]).all()
+
+
+def test_seeds_draw_other_patients_and_both_studies_the_same(real_data):
+    first = parts(FOUR, real_data)[1]
+    assert first.equals(_parts.__wrapped__(FOUR.classes, FOUR.val_folds, real_data, 0)[1])
+    other = parts(FOUR, real_data, seed=1)[1]
+    covid = first["y_true"] == "covid"
+    assert not first.loc[covid, "split"].equals(other.loc[covid, "split"])
+    assert ((first["split"] == "test") == (other["split"] == "test"))[~covid].all()
+    assert ((first["split"] == "test") == (parts(TWO, real_data)[1]["split"] == "test")).all()
+
+
+@each
+def test_phantom_keeps_the_share(experiment, phantom_data):
+    manifest, split = parts(experiment.variant("own", val_folds=4), phantom_data)
+    covid = split["y_true"] == "covid"
+    assert abs((split.loc[covid, "split"] == "test").sum() - covid.sum() * 60 / 232) <= 0.5
+    assert split.groupby("patient_id")["split"].nunique().max() == 1
+    assert (
+        manifest.loc[covid, "view"].isin(["PA", "AP", "AP Supine"]).all() and not (manifest["finding"] == "SARS").any()
+    )
+    for part in ("train", "val", "test"):
+        assert set(split.loc[split["split"] == part, "y_true"]) == set(experiment.classes)
