@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -77,7 +78,7 @@ def execute(source: Path, target: Path, parameters: dict | None = None) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic(target) as temporary:
         if absent and (parameters or {}).get("origin", "recorded") == "recorded":
-            title = notebook["cells"][0]
+            title = {**notebook["cells"][0], "source": "".join(notebook["cells"][0]["source"]).splitlines()[0]}
             note = {"cell_type": "markdown", "id": "not-yet", "metadata": {}, "source": not_yet_recorded(absent)}
             notebook["cells"] = [title, note]
             temporary.write_text(json.dumps(notebook), encoding="utf-8")
@@ -161,7 +162,7 @@ def build(stage: Path, output: Path, source: Path = Path(".")) -> Path:
     shutil.rmtree(work, ignore_errors=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage)]
     command += ["--path-output", str(work), "-W", "-n", "--keep-going", "--quiet"]
-    ran = subprocess.run(command, capture_output=True, text=True)
+    ran = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
     pages = work / "_build" / "html"
     if ran.returncode or not (pages / "index.html").is_file():
         lines = [

@@ -69,7 +69,8 @@ def test_deep_images_are_scaled_by_their_depth(tmp_path, bits, kind):
         tags = [(256, 4, SIDE), (257, 4, SIDE), (258, 3, 16), (259, 3, 1), (262, 3, 1), (273, 4, 8)]
         tags += [(277, 3, 1), (278, 4, SIDE), (279, 4, deep.nbytes)]
         directory = struct.pack(">H", len(tags)) + b"".join(
-            struct.pack(">HHI", tag, form, 1) + (struct.pack(">HH", value, 0) if form == 3 else struct.pack(">I", value))
+            struct.pack(">HHI", tag, form, 1)
+            + (struct.pack(">HH", value, 0) if form == 3 else struct.pack(">I", value))
             for tag, form, value in tags
         )
         header = b"MM\0*" + struct.pack(">I", 8 + deep.nbytes)
@@ -397,7 +398,7 @@ def test_augment_stays_in_range_and_repeats(seed, rotate, low, high, translate, 
     options = {"rotate": rotate, "scale": (low, high), "translate": translate, "hflip": hflip}
     x = batch(3, seed=1)
     y = images.augment(x, rng(seed), **options)
-    assert y.shape == x.shape and y.dtype == x.dtype and 0 <= y.min() and y.max() <= 1 + 1e-6
+    assert y.shape == x.shape and y.dtype == x.dtype and y.min() >= 0 and y.max() <= 1 + 1e-6
     assert torch.equal(y, images.augment(x, rng(seed), **options))
 
 

@@ -201,7 +201,17 @@ def test_report_of_the_real_folder(real_data, capsys):
         GOOD + b"\n\n",
         GOOD.replace(b"p2.png,", b'p2.png,"two\nlines"'),
     ],
-    ids="bom crlf fewer-columns reordered padded-header trailing-spaces ct blank-lines quoted-newline".split(),
+    ids=[
+        "bom",
+        "crlf",
+        "fewer-columns",
+        "reordered",
+        "padded-header",
+        "trailing-spaces",
+        "ct",
+        "blank-lines",
+        "quoted-newline",
+    ],
 )
 def test_read_as_the_plain_file(folder, content):
     expected = contract(covid(folder, GOOD))

@@ -8,7 +8,7 @@ import re
 import pytest
 from conftest import ROOT
 
-from cxrlib import sources, studies
+from cxrlib import cli, sources, studies
 from cxrlib.files import InputError
 
 FOUR, TWO = studies.ZHU_FOURCLASS, studies.ZHU_BINARY
@@ -105,7 +105,7 @@ def test_variant_says_what_it_changed():
     assert set(again.changed()) == {"scale", "oversample", "rotate", "epochs"}
     assert small.variant("smallest", rotate=1.5, oversample={"covid": 3}).rotate == 1.5
     assert FOUR.variant("plain", oversample={}).variant("eight", oversample={"covid": 8}).changed() == {}
-    assert FOUR == studies.experiment("zhu-fourclass") and FOUR.lr == 0.003
+    assert studies.experiment("zhu-fourclass") == FOUR and FOUR.lr == 0.003
     assert FOUR.variant("same").changed() == {} and FOUR.variant("same", lr=0.003).changed() == {}
 
 
@@ -154,6 +154,18 @@ def test_wrong_type_is_refused(setting, value):
 def test_name_that_is_taken_or_no_folder_is_refused(name):
     with pytest.raises(InputError, match="run name"):
         FOUR.variant(name, lr=0.1)
+
+
+@pytest.mark.parametrize("setting", ["name=own", "self=1", "lr=fast", "oversample={covid: 2.5}", "val_folds=1"])
+def test_wrong_setting_ends_the_command(setting, phantom_data, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torch")
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path / "cache"))
+    options = ["--data", phantom_data, "--results", tmp_path / "results", "--work", tmp_path / "work", "--name", "own"]
+    assert cli.main(["train", "zhu-fourclass", *map(str, options), "--set", setting]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and len(printed.err.splitlines()) == 1
+    assert setting.split("=")[0].removeprefix("val_") in printed.err
+    assert not list(tmp_path.iterdir())
 
 
 def test_phantom_settings_are_a_variant():
