@@ -159,7 +159,10 @@ def train(
         models.save(
             kept,
             folder / "model.safetensors",
-            {"run": name, "classes": ",".join(experiment.classes), "licence": "CC BY-NC-SA 4.0"},
+            # one entry: safetensors writes several in random order, and the same run should give the same file
+            {
+                "about": f"{name}; classes {', '.join(experiment.classes)}; licence CC BY-NC-SA 4.0, not a medical device"
+            },
         )
         (folder / "MODEL-LICENSE.md").write_text(MODEL_LICENCE, encoding="utf-8")
         extra = {name: folder / name for name in ("model.safetensors", "MODEL-LICENSE.md")}

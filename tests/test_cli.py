@@ -78,6 +78,11 @@ def test_unknown_experiment_lists_those_there_are(capsys):
         ("pretrained=1", "pretrained must be like"),
         ("oversample=[covid]", "oversample must be like"),
         ("model=3", "model must be like"),
+        ("scale=[a, b]", "scale must be like"),
+        ("milestones=[a]", "milestones must be like"),
+        ("oversample={covid: x}", "oversample must be like"),
+        ("name=mine", "no setting name"),
+        ("self=1", "no setting self"),
         ("lr=[1,", "YAML"),
         ("lr=*other", "YAML"),
         ("lr=2020-13-41", "YAML"),
@@ -90,11 +95,7 @@ def test_bad_setting(capsys, tmp_path, setting, named, phantom):
 
 
 @pytest.mark.parametrize(
-    "setting",
-    [
-        *("epochs=0", "batch=0", "batch=-4", "size=0", "lr=-1.0", "momentum=-1.0", "seed=-1", "scale=[1.0]"),
-        *("scale=[a, b]", "milestones=[a]", "oversample={covid: x}", "name=mine", "self=1"),
-    ],
+    "setting", ["epochs=0", "batch=0", "batch=-4", "size=0", "lr=-1.0", "momentum=-1.0", "seed=-1", "scale=[1.0]"]
 )
 @pytest.mark.xfail(strict=True, reason="Experiment.variant does not check the range of a setting yet")
 def test_setting_out_of_range(capsys, tmp_path, phantom_data, setting):

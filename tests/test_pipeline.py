@@ -1,6 +1,8 @@
 """From images to a record, on phantoms, checked against what can be recomputed from the files."""
 
+import contextlib
 import hashlib
+import itertools
 import json
 import re
 import shutil
@@ -14,7 +16,7 @@ from PIL import Image
 from safetensors import safe_open
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
 
-from cxrlib import models, pipeline, runs, sources, studies, training
+from cxrlib import models, phantom, pipeline, runs, sources, studies, training
 from cxrlib.files import InputError
 
 CLASSES = list(studies.ZHU_CLASSES)
@@ -36,19 +38,40 @@ def base(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(phantom_data, base) -> runs.Run:
-    """A record with its model, made once. The best epoch is scripted not to be the last, so that the two differ."""
-    real, scripted = training.loss_accuracy, iter([0.9, 0.8, 1.0])
+def few(tmp_path_factory) -> Path:
+    """A phantom of 60 images, where a run is needed but not what it learns."""
+    folder = tmp_path_factory.mktemp("few")
+    phantom.write(folder, 60, seed=1, size=64)
+    return folder
 
-    def second_is_best(log_p, targets):
-        loss, accuracy = real(log_p, targets)
-        return next(scripted, loss), accuracy
 
-    training.loss_accuracy = second_is_best
+@contextlib.contextmanager
+def best_epoch(number: int):
+    """Validation losses for the choice of the epoch that make ``number`` the best; all else is as it is."""
+    real, fit_as_is, epochs = training.loss_accuracy, training.fit, itertools.count(1)
+
+    def scripted(log_p, targets):
+        return abs(next(epochs) - number) + 0.5, real(log_p, targets)[1]
+
+    def fit(*args, **named):
+        training.loss_accuracy = scripted
+        try:
+            return fit_as_is(*args, **named)
+        finally:
+            training.loss_accuracy = real
+
+    training.fit = fit
     try:
-        folder = train(experiment(), phantom_data, base, keep_model=True)
+        yield
     finally:
-        training.loss_accuracy = real
+        training.fit = fit_as_is
+
+
+@pytest.fixture(scope="module")
+def run(phantom_data, base) -> runs.Run:
+    """A record with its model, made once. The kept epoch is not the last, so that the two differ."""
+    with best_epoch(2):
+        folder = train(experiment(), phantom_data, base, keep_model=True)
     return runs.read(folder.name, folder.parent)
 
 
@@ -79,7 +102,7 @@ def test_record_is_complete_and_says_what_it_is(run, phantom_data):
     assert (config["size"], config["epochs"], config["lr"], config["pretrained"]) == (32, 3, 0.01, False)
     assert (config["precision"], config["micro_batch"]) == ("float32", 16)
     assert run.info["epochs"] == {"planned": 3, "run": 3, "kept": 2, "reason": "schedule complete (3 epochs)"}
-    assert run.info["packages"]["torch"] == torch.__version__.split("+")[0] or torch.__version__
+    assert torch.__version__.startswith(run.info["packages"]["torch"].split("+")[0])
     assert set(run.info["seconds"]) == {"images", "training", "evaluation"}
     assert run.info["seconds"]["training"] == pytest.approx(run.history["seconds"].sum(), abs=0.06)
     assert run.info["device"]["type"] == "cpu"
@@ -143,20 +166,18 @@ def test_recorded_model_gives_the_recorded_probabilities(run, prepared):
         p = np.exp(training.predict(model, prepared.pixels[where.to_numpy()]))
         np.testing.assert_allclose(p, p_of(table), rtol=0, atol=1e-5)  # the contract is 1e-3
     with safe_open(run.model, "pt") as file:
-        assert file.metadata()["classes"] == ",".join(CLASSES) and "NC" in file.metadata()["licence"]
+        assert list(file.metadata()) == ["about"]  # of several, the order in the file would be random
+        assert NAME in file.metadata()["about"] and "CC BY-NC-SA" in file.metadata()["about"]
         assert file.get_tensor("conv1.weight").dtype == torch.float16
     assert "medical" in (run.folder / "MODEL-LICENSE.md").read_text()
 
 
 def test_recorded_model_is_the_kept_epoch(run, phantom_data, tmp_path):
     """The same run of two epochs ends where the recorded one kept."""
-    folder = train(experiment(epochs=2), phantom_data, tmp_path, keep_model=True)
-    two = runs.read(folder.name, folder.parent)
-    if two.info["epochs"]["kept"] == 2:
-        assert two.model.read_bytes()[-10_000:] == run.model.read_bytes()[-10_000:]
-        assert (folder / "predictions.csv").read_bytes() == (run.folder / "predictions.csv").read_bytes()
-    else:
-        assert two.history["test_loss"][1] == pytest.approx(run.history["test_loss"][1], rel=1e-5)
+    with best_epoch(2):
+        folder = train(experiment(epochs=2), phantom_data, tmp_path, keep_model=True)
+    for name in ("model.safetensors", "predictions.csv", "validation.csv", "split.csv"):
+        assert (folder / name).read_bytes() == (run.folder / name).read_bytes(), name
 
 
 def test_lacked_names_what_makes_it_no_study(run):
@@ -179,18 +200,18 @@ def test_checkpoint_is_deleted_after_recording(run, base):
     assert [file.name for file in (base / "results").iterdir()] == [NAME]
 
 
-def test_checkpoint_stays_when_the_record_cannot_be_written(phantom_data, tmp_path, monkeypatch):
+def test_checkpoint_stays_when_the_record_cannot_be_written(few, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "write", lambda *args: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        train(experiment(epochs=1), phantom_data, tmp_path)
+        train(experiment(epochs=1), few, tmp_path)
     assert (tmp_path / "work" / NAME / "checkpoint.json").is_file() and not (tmp_path / "results").exists()
     monkeypatch.undo()
     monkeypatch.setattr(training, "train_epoch", lambda *args: pytest.fail("trained again"))
-    assert runs.recorded(train(experiment(epochs=1), phantom_data, tmp_path, resume=True).name, tmp_path / "results")
+    assert runs.recorded(train(experiment(epochs=1), few, tmp_path, resume=True).name, tmp_path / "results")
 
 
-def test_same_seed_gives_the_same_predictions(phantom_data, tmp_path):
-    one, again = (train(experiment(epochs=1), phantom_data, tmp_path / name) for name in "ab")
+def test_same_seed_gives_the_same_predictions(few, tmp_path):
+    one, again = (train(experiment(epochs=1), few, tmp_path / name) for name in "ab")
     for name in ("predictions.csv", "validation.csv", "split.csv"):
         assert (one / name).read_bytes() == (again / name).read_bytes(), name
     assert not (one / "model.safetensors").exists()  # not asked for
@@ -277,24 +298,24 @@ def test_the_study_itself_lacks_nothing():
     assert pipeline.lacked(ready, studies.ZHU_FOURCLASS, pipeline.RANDOM) == []
 
 
-def test_phantom_of_an_experiment_is_named_phantom(phantom_data, tmp_path):
+def test_phantom_of_an_experiment_is_named_phantom(few, tmp_path):
     """Whatever the run is called, a record from phantoms cannot pass for one from radiographs."""
     run = studies.ZHU_BINARY.variant("mine", **studies.PHANTOM | {"size": 32, "epochs": 1})
-    folder = train(run, phantom_data, tmp_path)
+    folder = train(run, few, tmp_path)
     assert folder.name == "phantom-mine"
     info = json.loads((folder / "run.json").read_text())
     assert info["run"] == "phantom-mine" and info["origin"] == "phantom"
     assert info["classes"] == ["covid", "non_covid"] and info["experiment"] == "zhu-binary"
 
 
-def test_pretrained_weights_are_taken_and_named(phantom_data, tmp_path, monkeypatch):
+def test_pretrained_weights_are_taken_and_named(few, tmp_path, monkeypatch):
     state = models.resnet("resnet18", 1000, None, 9).state_dict()
     models.save(models.half(state), tmp_path / "w" / "resnet18-test.safetensors")
     (tmp_path / "w" / "README.md").write_text("`resnet18-test.safetensors` drawn by a test\n")
     monkeypatch.setenv("CXR_WEIGHTS", str(tmp_path / "w"))
     seen, real = [], training.fit
     monkeypatch.setattr(training, "fit", lambda *args, **named: seen.append(named["state"]) or real(*args, **named))
-    folder = train(experiment(epochs=1, pretrained=True), phantom_data, tmp_path)
+    folder = train(experiment(epochs=1, pretrained=True), few, tmp_path)
     info = json.loads((folder / "run.json").read_text())
     assert info["weights"]["name"] == "resnet18-test.safetensors" and info["weights"]["note"] == "drawn by a test"
     assert any("resnet18-test.safetensors" in line for line in info["lacked"])

@@ -128,10 +128,8 @@ def test_wrong_classes_in_run_json(record, classes):
 
 COLUMNS = [
     *(("split.csv", column) for column in ["image_id", "patient_id", "y_true", "split", "missing"]),
-    *(
-        ("history.csv", column)
-        for column in "epoch lr train_loss train_accuracy val_loss val_accuracy test_loss test_accuracy seconds".split()
-    ),
+    *(("history.csv", f"{part}_{figure}") for part in ("train", "val", "test") for figure in ("loss", "accuracy")),
+    *(("history.csv", column) for column in ("epoch", "lr", "seconds")),
     *(
         (file, column)
         for file in ("predictions.csv", "validation.csv")

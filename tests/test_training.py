@@ -21,7 +21,7 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, log_loss
 from tqdm import tqdm
 
-from cxrlib import cli, models, studies, training
+from cxrlib import cli, models, phantom, studies, training
 from cxrlib.files import InputError
 
 CPU = torch.device("cpu")
@@ -174,7 +174,15 @@ def test_one_step_is_sgd_by_hand():
 def tiny(tmp_path_factory):
     """A run whose every number can be had by hand: full batches, no augmentation, covid images twice."""
     run = experiment(
-        **STILL, batch=64, epochs=3, milestones=(1,), lr=0.02, weight_decay=0.01, oversample={"covid": 2}, seed=3
+        **STILL,
+        batch=64,
+        epochs=3,
+        milestones=(1,),
+        gamma=0.5,
+        lr=0.002,
+        weight_decay=0.2,
+        oversample={"covid": 2},
+        seed=3,
     )
     folder = tmp_path_factory.mktemp("tiny")
     return run, toy(), fit(run, toy(), folder), folder
@@ -183,6 +191,7 @@ def tiny(tmp_path_factory):
 def test_whole_run_is_plain_gradient_descent(tiny):
     run, (pixels, labels, split), got, _ = tiny
     model = models.resnet("resnet18", 4, None, 3).double()
+    start = {key: value.clone() for key, value in model.state_dict().items()}
     grey = torch.tensor(pixels / 255.0)
     x = torch.stack([(grey - m) / s for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))], 1)
     y = torch.tensor([CLASSES.index(label) for label in labels])
@@ -191,7 +200,7 @@ def test_whole_run_is_plain_gradient_descent(tiny):
     velocity = {name: torch.zeros_like(value) for name, value in model.named_parameters()}
     losses = []
     for epoch in (1, 2, 3):
-        rate = 0.02 if epoch == 1 else 0.002
+        rate = 0.002 if epoch == 1 else 0.001
         model.train()
         model.zero_grad()
         scores = model(x[train])
@@ -199,7 +208,7 @@ def test_whole_run_is_plain_gradient_descent(tiny):
         loss.backward()
         with torch.no_grad():
             for name, weight in model.named_parameters():
-                velocity[name] = 0.9 * velocity[name] + weight.grad + 0.01 * weight
+                velocity[name] = 0.9 * velocity[name] + weight.grad + 0.2 * weight
                 weight -= rate * velocity[name]
             model.eval()
             out = torch.log_softmax(model(x[val]), 1)
@@ -208,11 +217,12 @@ def test_whole_run_is_plain_gradient_descent(tiny):
         assert (row["epoch"], row["lr"]) == (epoch, pytest.approx(rate))
         assert row["train_loss"] == pytest.approx(loss.item(), rel=1e-3)
         assert row["train_accuracy"] == pytest.approx((scores.argmax(1) == y[train]).double().mean().item(), abs=0.04)
-        assert row["val_loss"] == pytest.approx(losses[-1], rel=5e-3)
+        assert row["val_loss"] == pytest.approx(losses[-1], rel=1e-3)
     assert got.kept_epoch == 1 + int(np.argmin(losses))
     for key, value in model.state_dict().items():
         if value.is_floating_point():
-            assert (got.last[key].double() - value).norm() <= 2e-3 * value.norm(), key
+            # of the way that the weights went; measured 0.1 %, while a momentum of 0.8 makes 12 %
+            assert (got.last[key].double() - value).norm() <= 0.01 * (value - start[key]).norm(), key
     assert got.reason == "schedule complete (3 epochs)"
 
 
@@ -365,7 +375,7 @@ def test_checkpoint_holds_what_a_run_needs(tiny):
     tensors, note = training.read_checkpoint(folder)
     assert note["file"] == "checkpoint-0003.safetensors" and note["kept_epoch"] == got.kept_epoch
     assert note["threads"] == torch.get_num_threads() and len(note["history"]) == 3
-    assert note["identity"]["lr"] == 0.02 and note["identity"]["precision"] == "float32"
+    assert note["identity"]["lr"] == 0.002 and note["identity"]["precision"] == "float32"
     parameters = [name for name, _ in models.resnet("resnet18", 4).named_parameters()]
     assert set(tensors) == (
         {f"model.{key}" for key in got.last}
@@ -456,18 +466,26 @@ raise SystemExit(cli.main(sys.argv[1:]))
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(phantom_data, tmp_path_factory) -> Path:
+def few(tmp_path_factory) -> Path:
+    """A phantom of 60 images: what matters here is when a run is killed, not what it learns."""
+    folder = tmp_path_factory.mktemp("few")
+    phantom.write(folder, 60, seed=1, size=64)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(few, tmp_path_factory) -> Path:
     base = tmp_path_factory.mktemp("whole")
-    assert cli.main(command(phantom_data, base)) == 0
+    assert cli.main(command(few, base)) == 0
     return base / "results" / NAME
 
 
 @pytest.fixture(scope="module")
-def killed(phantom_data, tmp_path_factory) -> Path:
+def killed(few, tmp_path_factory) -> Path:
     """``python -m cxrlib train`` killed from outside soon after its first checkpoint: the folder it left."""
     base = tmp_path_factory.mktemp("killed")
     process = subprocess.Popen(
-        [sys.executable, "-m", "cxrlib", *command(phantom_data, base)],
+        [sys.executable, "-m", "cxrlib", *command(few, base)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -490,19 +508,19 @@ def assert_same_record(folder: Path, whole: Path) -> None:
     pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
-def test_killed_from_outside_and_gone_on_with(killed, phantom_data, uninterrupted, tmp_path):
+def test_killed_from_outside_and_gone_on_with(killed, few, uninterrupted, tmp_path):
     shutil.copytree(killed, tmp_path / "b")
     done = len(json.loads((killed / "work" / NAME / "checkpoint.json").read_text())["history"])
     assert done in (1, 2)
-    assert cli.main(command(phantom_data, tmp_path / "b", "--resume")) == 0
+    assert cli.main(command(few, tmp_path / "b", "--resume")) == 0
     assert_same_record(tmp_path / "b" / "results" / NAME, uninterrupted)
     assert not (tmp_path / "b" / "work" / NAME).exists()
 
 
 @pytest.mark.parametrize(("where", "epochs"), [("epoch", 1), ("tensors", 1), ("pointer", 1), ("record", 3)])
-def test_killed_at_the_worst_moment(phantom_data, uninterrupted, tmp_path, where, epochs):
+def test_killed_at_the_worst_moment(few, uninterrupted, tmp_path, where, epochs):
     process = subprocess.run(
-        [sys.executable, "-c", KILLER, *command(phantom_data, tmp_path)],
+        [sys.executable, "-c", KILLER, *command(few, tmp_path)],
         env=os.environ | {"KILL_AT": where},
         capture_output=True,
         text=True,
@@ -514,7 +532,7 @@ def test_killed_at_the_worst_moment(phantom_data, uninterrupted, tmp_path, where
     left = {file.name for file in (tmp_path / "work" / NAME).iterdir()}
     assert ("checkpoint-0002.safetensors" in left) == (where == "pointer")
     assert any(name.startswith(".checkpoint-0002.") for name in left) == (where == "tensors")
-    assert cli.main(command(phantom_data, tmp_path, "--resume")) == 0
+    assert cli.main(command(few, tmp_path, "--resume")) == 0
     assert_same_record(tmp_path / "results" / NAME, uninterrupted)
 
 
@@ -527,9 +545,9 @@ def complaint(capsys, arguments: list[str]) -> str:
     return err
 
 
-def test_a_checkpoint_is_not_overwritten(killed, phantom_data, capsys):
+def test_a_checkpoint_is_not_overwritten(killed, few, capsys):
     before = {file.name: file.read_bytes() for file in (killed / "work" / NAME).iterdir()}
-    line = complaint(capsys, command(phantom_data, killed))
+    line = complaint(capsys, command(few, killed))
     assert "--resume" in line and str(killed / "work" / NAME) in line
     assert before == {file.name: file.read_bytes() for file in (killed / "work" / NAME).iterdir()}
 
@@ -544,13 +562,13 @@ def test_a_checkpoint_is_not_overwritten(killed, phantom_data, capsys):
         (["--set", "oversample={covid: 2}"], "oversample"),
     ],
 )
-def test_a_checkpoint_of_other_settings_is_refused(killed, phantom_data, capsys, more, named):
-    line = complaint(capsys, command(phantom_data, killed, "--resume", *more))
+def test_a_checkpoint_of_other_settings_is_refused(killed, few, capsys, more, named):
+    line = complaint(capsys, command(few, killed, "--resume", *more))
     assert any(word in line for word in named.split("|")), line
 
 
-def test_a_checkpoint_of_other_images_is_refused(killed, phantom_data, capsys, tmp_path):
-    shutil.copytree(phantom_data, tmp_path / "p")
+def test_a_checkpoint_of_other_images_is_refused(killed, few, capsys, tmp_path):
+    shutil.copytree(few, tmp_path / "p")
     file = sorted((tmp_path / "p" / "covid-chestxray-dataset" / "images").iterdir())[0]
     Image.fromarray(255 - np.asarray(Image.open(file))).save(file)
     assert "with data '" in complaint(capsys, command(tmp_path / "p", killed, "--resume"))
