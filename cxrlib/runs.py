@@ -160,7 +160,7 @@ def write(run: Run, extra: dict[str, Path] | None = None) -> Path:
             table.to_csv(
                 temporary / name,
                 index=False,
-                float_format="%.6g" if name == "history.csv" else "%.9f",
+                float_format="%.6g" if name == "history.csv" else "%.9g",
                 lineterminator="\n",
             )
         for name, source in (extra or {}).items():

@@ -71,7 +71,18 @@ class Experiment:
             raise InputError(
                 f"run name {name!r}: a changed run needs a name of its own, of small letters, digits and hyphens"
             )
-        return dataclasses.replace(self, name=name, variant_of=self.variant_of or self.name, **changes)
+        made = dataclasses.replace(self, name=name, variant_of=self.variant_of or self.name, **changes)
+        for key, (low, high) in RANGES.items():
+            if not low <= getattr(made, key) <= high:
+                raise InputError(f"experiment {name}: {key} must be from {low} to {high}, not {getattr(made, key)!r}")
+        if len(made.scale) != 2 or not 0 < made.scale[0] <= made.scale[1]:
+            raise InputError(f"experiment {name}: scale must be two factors, the lower first, not {list(made.scale)}")
+        for label, copies in made.oversample.items():
+            if label not in made.classes or copies < 1:
+                raise InputError(
+                    f"experiment {name}: oversample must give classes a number from 1, not {label}: {copies}"
+                )
+        return made
 
     def changed(self) -> dict[str, tuple]:
         """Settings in which a variant differs from the experiment it varies, as ``{setting: (there, here)}``."""
@@ -90,6 +101,13 @@ class Experiment:
         return {
             key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()
         }
+
+
+RANGES = {
+    "size": (32, 4096), "batch": (1, 65536), "lr": (1e-9, 100.0), "momentum": (0.0, 1.0), "weight_decay": (0.0, 100.0), "gamma": (0.0, 1.0),
+    "epochs": (1, 100_000), "patience": (1, 100_000), "rotate": (0.0, 180.0), "translate": (0.0, 1.0), "hflip": (0.0, 1.0),
+    "val_folds": (2, 1000), "seed": (0, 2**31),
+}  # fmt: skip
 
 
 def _like(value, default) -> bool:

@@ -229,3 +229,14 @@ def test_phantom_keeps_the_share(experiment, phantom_data):
     )
     for part in ("train", "val", "test"):
         assert set(split.loc[split["split"] == part, "y_true"]) == set(experiment.classes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"epochs": 0}, {"batch": 0}, {"size": 8}, {"lr": 0}, {"lr": float("nan")}, {"hflip": 1.5}, {"val_folds": 1}, {"scale": [1.0]},
+     {"scale": [1.1, 0.9]}, {"oversample": {"covid": 0}}, {"oversample": {"flu": 2}}, {"seed": -1}],
+    ids=str,
+)  # fmt: skip
+def test_values_out_of_range_are_refused_by_name(changes):
+    with pytest.raises(InputError, match=next(iter(changes))):
+        FOUR.variant("mine", **changes)
