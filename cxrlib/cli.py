@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--results", help="folder of the records (default: results/ of this checkout)")
     train.add_argument("--work", default="work", help="folder of checkpoints (default work/)")
     train.add_argument("--resume", action="store_true", help="go on from the last finished epoch, if there is one")
+    train.add_argument("--finish", action="store_true", help="train no further and record the checkpoint as it stands")
     train.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
     train.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     train.add_argument("--micro", type=int, help="images processed at a time, where memory is short")
@@ -147,6 +148,7 @@ def train_run(arguments) -> None:
         precision=arguments.precision,
         micro=arguments.micro,
         resume=arguments.resume,
+        finish=arguments.finish,
         keep_model=arguments.keep_model or experiment.name in studies.EXPERIMENTS,
     )
     run = runs.read(folder.name, folder.parent)

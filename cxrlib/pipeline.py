@@ -67,13 +67,15 @@ def train(
     precision: str = "auto",
     micro: int | None = None,
     resume: bool = False,
+    finish: bool = False,
     keep_model: bool = False,
     progress: bool = True,
 ) -> Path:
     """Train an experiment and write its record to ``results/<name>/``; returns that folder.
 
     The checkpoint lies in ``work/<name>/`` until the record is complete. A run on phantoms is named ``phantom-<name>``,
-    so that it cannot be taken for a run on radiographs. Everything printed about the model is
+    so that it cannot be taken for a run on radiographs. ``finish`` records a run before its time, as its checkpoint
+    stands, which the record then says. Everything printed about the model is
     computed from the model as it is kept, that is after rounding to float16.
     """
     seconds: dict[str, float] = {}
@@ -104,7 +106,8 @@ def train(
             on=on_device,
             kind=kind,
             micro=micro,
-            resume=resume,
+            resume=resume or finish,
+            finish=finish,
             progress=progress,
             identity={"data": ready.fingerprint, "weights": weights["sha256"]},
         )
@@ -143,7 +146,7 @@ def train(
         "classes": list(experiment.classes),
         "seed": experiment.seed,
         "data": describe_data(ready, experiment),
-        "lacked": lacked(ready, experiment, weights),
+        "lacked": lacked(ready, experiment, weights) + cut_short(experiment, fit),
         "weights": weights,
         "epochs": {"planned": experiment.epochs, "run": len(history), "kept": fit.kept_epoch, "reason": fit.reason},
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES}
@@ -218,6 +221,17 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
     for setting, (printed, used) in experiment.changed().items():
         found.append(f"Setting {setting} was {used}, not {printed}.")
     return found
+
+
+def cut_short(experiment: Experiment, fit: training.Fit) -> list[str]:
+    """One sentence when neither the schedule nor early stopping ended the training."""
+    if fit.reason != training.BY_HAND:
+        return []
+    early = fit.kept_epoch + experiment.patience
+    return [
+        f"Training was ended by hand after {len(fit.history)} of {experiment.epochs} epochs;"
+        f" early stopping would have waited until epoch {min(early, experiment.epochs)}."
+    ]
 
 
 def revision() -> dict[str, str | bool]:

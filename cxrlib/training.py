@@ -38,6 +38,7 @@ HISTORY = [
     "test_accuracy",
     "seconds",
 ]
+BY_HAND = "ended by hand"
 
 
 @dataclass
@@ -73,7 +74,8 @@ def train_epoch(
     model.train()
     rng = torch.Generator().manual_seed(experiment.seed * 1_000_003 + epoch)
     loss_sum = right = seen = torch.zeros((), dtype=torch.float32, device=on)
-    for batch in batches(experiment, positions, rng):
+    steps = -(-len(positions) // experiment.batch)
+    for step, batch in enumerate(batches(experiment, positions, rng), start=1):
         optimizer.zero_grad(set_to_none=True)
         for part in np.split(batch, range(micro, len(batch), micro)):
             x = images.to_tensor(pixels[part], on)  # (b, 1, H, W)
@@ -96,7 +98,7 @@ def train_epoch(
             seen = seen + len(y)
             bar.update(len(y))
         optimizer.step()
-        bar.set_postfix_str(f"loss {float(loss_sum / seen):.3f}", refresh=False)
+        bar.set_postfix_str(f"step {step}/{steps}, loss {float(loss_sum / seen):.3f}", refresh=False)
     return float(loss_sum / seen), float(right / seen)
 
 
@@ -132,6 +134,7 @@ def fit(
     kind: str = "float32",
     micro: int | None = None,
     resume: bool = False,
+    finish: bool = False,
     identity: dict | None = None,
     progress: bool = True,
 ) -> Fit:
@@ -145,6 +148,7 @@ def fit(
         kind: ``float32`` or ``bfloat16`` (mixed precision); evaluation is in float32 either way.
         micro: images processed at a time, at most and by default the batch.
         resume: go on from ``folder``'s checkpoint if there is one.
+        finish: train no further and take the checkpoint's last epoch for the end; the reason given then is :data:`BY_HAND`.
         identity: what makes this run this run (data, versions); a checkpoint with another identity is refused.
 
     Raises:
@@ -199,7 +203,9 @@ def fit(
         best = {key[5:]: value for key, value in tensors.items() if key.startswith("best.")}
         rows, kept_epoch = note["history"], note["kept_epoch"]
 
-    while not (reason := finished(experiment, rows, kept_epoch)):
+    if finish and not rows:
+        raise InputError(f"{folder}: holds no finished epoch that could be recorded")
+    while not (reason := finished(experiment, rows, kept_epoch) or (BY_HAND if finish else "")):
         epoch, began = len(rows) + 1, time.perf_counter()
         rate = learning_rate(experiment, epoch)
         for group in optimizer.param_groups:

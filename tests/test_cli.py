@@ -97,7 +97,6 @@ def test_bad_setting(capsys, tmp_path, setting, named, phantom):
 @pytest.mark.parametrize(
     "setting", ["epochs=0", "batch=0", "batch=-4", "size=0", "lr=-1.0", "momentum=-1.0", "seed=-1", "scale=[1.0]"]
 )
-@pytest.mark.xfail(strict=True, reason="Experiment.variant does not check the range of a setting yet")
 def test_setting_out_of_range(capsys, tmp_path, phantom_data, setting):
     line = complaint(
         capsys, "train", "zhu-fourclass", "--phantom", "--device", "cpu", "--set", "epochs=1", "--set", "size=32",
