@@ -29,7 +29,7 @@ def test_repository_address_is_the_one_of_the_configuration(source):
 
 
 def write_notebook(path: Path, *cells: str, records=()) -> Path:
-    notebook = nbformat.v4.new_notebook(metadata={"cxr": {"records": list(records)}})
+    notebook = nbformat.v4.new_notebook(metadata={"language_info": {"name": "python"}, "cxr": {"records": list(records)}})
     notebook.cells = [nbformat.v4.new_markdown_cell("# Title\nText.")]
     notebook.cells += [
         nbformat.v4.new_code_cell(cell, metadata={"tags": ["parameters"]} if i == 0 else {})
