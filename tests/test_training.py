@@ -215,9 +215,9 @@ def test_whole_run_is_plain_gradient_descent(tiny):
         losses.append(F.nll_loss(out, y[val]).item())
         row = got.history.iloc[epoch - 1]
         assert (row["epoch"], row["lr"]) == (epoch, pytest.approx(rate))
-        assert row["train_loss"] == pytest.approx(loss.item(), rel=1e-3)
+        assert row["train_loss"] == pytest.approx(loss.item(), rel=1e-2)
         assert row["train_accuracy"] == pytest.approx((scores.argmax(1) == y[train]).double().mean().item(), abs=0.04)
-        assert row["val_loss"] == pytest.approx(losses[-1], rel=1e-3)
+        assert row["val_loss"] == pytest.approx(losses[-1], rel=1e-2)
     assert got.kept_epoch == 1 + int(np.argmin(losses))
     for key, value in model.state_dict().items():
         if value.is_floating_point():
