@@ -60,8 +60,9 @@ def _note(file: Path) -> str:
     readme = file.with_name("README.md")
     if not readme.is_file():
         return ""
-    lines = [line for line in readme.read_text(encoding="utf-8").splitlines() if file.name in line]
-    return " ".join(re.sub(r"[|*`]", " ", " ".join(lines)).replace(file.name, "").split())
+    rows = [line.strip(" |") for line in readme.read_text(encoding="utf-8").splitlines() if file.name in line]
+    cells = [re.sub(r"[*`]", "", cell).strip() for row in rows for cell in row.split("|")]
+    return "; ".join(cell for cell in cells if cell and cell != file.name)
 
 
 def resnet(name: str, classes: int, state: dict[str, torch.Tensor] | None = None, seed: int = 0) -> torch.nn.Module:

@@ -204,7 +204,7 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
     missing = ready.split[ready.split["missing"]]
     if len(missing):
         where = ", ".join(f"{count} of the {part} set" for part, count in missing["split"].value_counts().items())
-        found.append(f"{len(missing)} of the study's {len(ready.split)} images were not on disk ({where}).")
+        found.append(f"{len(missing)} of the study's {len(ready.split):,} images were not on disk ({where}).")
     listed = int(ready.split["image_id"].str.startswith("kermany/").sum())  # from the disk: it has no list of its own
     if listed < sources.KERMANY.images and not ready.phantom:
         found.append(f"Only {listed} of the kermany collection's {sources.KERMANY.images} images were on disk.")

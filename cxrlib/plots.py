@@ -159,7 +159,7 @@ def learning_curves(history: pd.DataFrame, kept: int | None = None, axes: Sequen
             raise InputError(f"history: no column {column}")
     if kept is not None and kept not in set(history["epoch"]):
         raise InputError(f"history: kept epoch {kept!r} is not among the epochs")
-    axes = plt.subplots(1, 2, figsize=(_WIDTH, 3.8))[1] if axes is None else np.ravel(axes)
+    axes = plt.subplots(1, 2, figsize=(_WIDTH, 4.3))[1] if axes is None else np.ravel(axes)
     steps = history[history["lr"].ne(history["lr"].shift())].iloc[1:]
     for ax, (measure, name) in zip(axes, measures.items(), strict=True):
         for part, (text, index, marker) in parts.items():
@@ -175,7 +175,8 @@ def learning_curves(history: pd.DataFrame, kept: int | None = None, axes: Sequen
             ax.text(epoch, 1.01, text, transform=ax.get_xaxis_transform(), ha="center", va="bottom")
         ax.set(xlabel="Epoch", ylabel=name)
     entries = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))  # each step once
-    axes[0].legend(entries.values(), entries.keys())
+    # Below both panels: within them it would cover the swings that the figure is there to show.
+    axes[0].figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncol=3, frameon=False)
     return axes
 
 

@@ -181,7 +181,7 @@ say("recorded", info.get("recorded", ""))
 # The thesis names neither the images nor the quantity that decided this, nor which epoch was kept; we used the validation
 # loss. The test set was looked at after training only, for the kept and for the last epoch.
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Two line charts by epoch: cross-entropy loss and accuracy of training and validation, test values at the kept and the last epoch as points."}}
 plots.learning_curves(run.history, kept=epochs["kept"])
 plt.show()
 
@@ -236,7 +236,7 @@ display(HTML(by_formula.to_html(index=False, classes="numbers", border=0)))
 # %% [markdown]
 # ## Figure 4.3: confusion matrix
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Confusion matrix of the test images: rows true class, columns predicted class, counts and row percentages; the errors are named in the text below."}}
 plots.confusion(metrics.confusion(run.predictions), title="Figure 4.3, rebuilt: test images, four classes")
 plt.show()
 
@@ -277,13 +277,13 @@ say("covid-low", f"{bounds.loc['covid', ('recall', 'low')]:.2f}")
 #
 # ## Figure 4.4: ROC curves
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input"] mystnb={"image": {"alt": "ROC curves of the four classes, each against the rest, with the line of no discrimination; areas under the curves stand in Table 4.2."}}
 printed_auc = {name: cell(f"{name}.auc")["printed"] for name in run.classes}
 ax = plots.roc_curves(run.predictions, reported=printed_auc)
 ax.set_title("Figure 4.4 A, rebuilt: each class against the rest")
 plt.show()
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input"] mystnb={"image": {"alt": "The same ROC curves, enlarged in the upper left corner, at false positive rates up to 0.4."}}
 ax = plots.roc_curves(run.predictions, reported=printed_auc, zoom=(0.4, 0.6))
 ax.set_title("Figure 4.4 B, rebuilt: upper left corner")
 plt.show()

@@ -231,7 +231,7 @@ def test_missing_images_are_named_everywhere(run, copy, tmp_path):
     assert len(got.predictions) == len(run.predictions) - 1
     assert got.info["data"]["images"] == run.info["data"]["images"] - 2
     line = next(line for line in got.info["lacked"] if "on disk" in line)
-    assert line.startswith(f"2 of the study's {len(run.split)} images") and "1 of the train set" in line
+    assert line.startswith(f"2 of the study's {len(run.split):,} images") and "1 of the train set" in line
     assert "1 of the test set" in line
     assert got.info["data"]["fingerprint"] != run.info["data"]["fingerprint"]
 

@@ -49,8 +49,10 @@ def history() -> pd.DataFrame:
     return table
 
 
-def legend(ax) -> list[str]:
-    return [text.get_text() for text in ax.get_legend().get_texts()]
+def legend(owner) -> list[str]:
+    """Entries of the legend of an Axes or a Figure."""
+    found = owner.get_legend() if hasattr(owner, "get_legend") else owner.legends[0]
+    return [text.get_text() for text in found.get_texts()]
 
 
 def ticks(axis) -> list[str]:
@@ -180,7 +182,7 @@ def test_learning_curves(history):
         assert [line.get_xdata()[0] for line in steps] == [11, 21]  # the first epochs with the new rates
         assert [text.get_text() for text in ax.texts] == ["0.0003", "0.00003"]
         assert ax.get_xlabel() == "Epoch"
-    assert legend(axes[0]) == ["Training", "Validation", "Test", "Kept (epoch 17)", "New learning rate (above)"]
+    assert legend(axes[0].figure) == ["Training", "Validation", "Test", "Kept (epoch 17)", "New learning rate (above)"]
     colours = [to_rgba(line.get_color()) for line in axes[0].lines[:3]]
     assert len(set(colours)) == 3
     assert_legible(axes[0].figure)
@@ -190,7 +192,7 @@ def test_learning_curves_without_marks_on_given_axes(history):
     figure, axes = plt.subplots(2, 1)
     drawn = plots.learning_curves(history.assign(lr=0.003), axes=axes)
     assert list(drawn) == list(axes) and plt.get_fignums() == [figure.number]
-    assert legend(axes[0]) == ["Training", "Validation", "Test"] and len(axes[1].lines) == 3
+    assert legend(figure) == ["Training", "Validation", "Test"] and len(axes[1].lines) == 3
 
 
 def test_learning_curves_refuse(history):

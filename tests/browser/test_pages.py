@@ -75,7 +75,7 @@ def test_figures_are_there_and_legible(opened):
         assert natural >= 600, "the picture did not load, or is too coarse"
         assert min(500, 0.8 * width) <= shown <= natural and 100 <= height <= 900
         assert left >= 0 and left + shown <= width + 1
-        assert len(alt) > 20, "a figure needs a text for those who cannot see it"
+        assert len(alt) > 40 and "_images" not in alt, "a figure needs a text for those who cannot see it"
 
 
 def test_not_a_medical_device_is_said(opened):
