@@ -20,7 +20,7 @@ def folder() -> Path:
 
 
 def reported(study: str, source: Path | None = None) -> pd.DataFrame:
-    """The numbers a study prints, one row each: ``id``, ``table``, ``row``, ``column``, ``page``, ``printed`` (text), ``decimals``,
+    """The numbers a study prints, one row each: ``id``, ``section``, ``table``, ``row``, ``column``, ``page``, ``printed`` (text), ``decimals``,
     ``denominator``, ``run``, ``metric``.
 
     Raises:
@@ -49,7 +49,7 @@ def reported(study: str, source: Path | None = None) -> pd.DataFrame:
         where = number["where"]
         rows.append(
             {
-                **{key: where.get(key) for key in ("table", "row", "column", "page")},
+                **{key: where.get(key) for key in ("section", "table", "row", "column", "page")},
                 **{field: number[field] for field in FIELDS if field != "where"},
             }
         )

@@ -18,6 +18,9 @@ import pandas as pd
 from cxrlib import images, metrics, models, runs, sources, studies, training
 from cxrlib.studies import Experiment
 
+REDUCED = (
+    512  # pixels: no original of these collections is as small on its longest side as a whole set of copies may be
+)
 RANDOM = {"name": "random start", "sha256": "", "note": ""}
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "pillow", "safetensors")
 
@@ -208,12 +211,17 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
     listed = int(ready.split["image_id"].str.startswith("kermany/").sum())  # from the disk: it has no list of its own
     if listed < sources.KERMANY.images and not ready.phantom:
         found.append(f"Only {listed} of the kermany collection's {sources.KERMANY.images} images were on disk.")
-    for source, rows in ready.rows.groupby("source"):
-        longest = int(rows[["width", "height"]].max(axis=1).max())
-        if longest <= 512 and not ready.phantom:
+    longest = {source: int(rows[["width", "height"]].to_numpy().max()) for source, rows in ready.rows.groupby("source")}
+    for source, side in longest.items():
+        if side <= REDUCED and not ready.phantom:
             found.append(
-                f"The {source} images were copies reduced to at most {longest} pixels a side and stored anew, not the originals."
+                f"The {source} images were copies reduced to at most {side} pixels a side and stored anew, not the originals."
             )
+    if len(set(longest.values())) > 1 and min(longest.values()) <= REDUCED and not ready.phantom:
+        found.append(
+            "The sources were reduced and stored anew differently, so that a network could tell them apart by image processing too."
+            " That adds to the difference of source that the study has anyway."
+        )
     if weights["note"]:
         found.append(f"ImageNet weights from the file {weights['name']}, not torchvision's: {weights['note']}.")
     if not experiment.pretrained:

@@ -140,13 +140,17 @@ _ZHU_PRINTED = {
     "classes": "3.1",
 }
 _ZHU_ASSUMPTIONS = (
-    "The thesis does not say on which images early stopping was decided. Here: on one patient-grouped fold in ten of the"
-    " training set, cut before oversampling and held out of training.",
-    "The thesis does not say which quantity early stopping watched. Here: the validation cross-entropy.",
-    "The thesis does not say which epoch was kept. Here: the one with the lowest validation cross-entropy.",
-    "The thesis says neither which 60 COVID-19 images were tested nor the seed. Here: whole patients are drawn at random with the recorded seed.",
+    "The thesis names neither the version of the image collection nor supine views. Here: commit 6e57ed3, the one state found that"
+    " gives its counts of files, images and patients, and for that supine AP views must be among the AP ones.",
+    "The thesis tuned and evaluated by five-fold cross-validation (3.3.2). It does not report the folds, nor whether they were cut before or"
+    " after the copying, nor on which images the final model stopped early. Here: no cross-validation; one patient-grouped fold in ten of the"
+    " training set, cut before copying, is held out for early stopping, so that this run trains on fewer images than the thesis's table says.",
+    "The thesis says neither which quantity early stopping watched nor which epoch was kept. Here: the validation cross-entropy,"
+    " and the epoch in which it was lowest.",
+    "The thesis says neither which COVID-19 images were tested nor the seed. Here: patients are assigned whole, at random, with the recorded seed.",
+    "The thesis fine-tunes parameters of the pretrained network without saying of which layers. Here: of all.",
     "The thesis says that images are normalized, not how. Here: grey value to three equal channels, ImageNet mean and standard deviation.",
-    "The thesis does not say how images were brought to 224×224. Here: squashed, without keeping the aspect ratio.",
+    "The thesis does not say how images were brought to a square. Here: squashed, without keeping the aspect ratio.",
 )
 
 ZHU_FOURCLASS = Experiment(

@@ -20,9 +20,10 @@
 # %% [markdown]
 # # Four classes: COVID-19, viral, bacterial, normal
 #
-# Zhu (2020) {cite}`zhu2020` fine-tuned a ResNet-18 to tell four kinds of chest radiograph apart: {glue:text}`covid-images` of adults with COVID-19,
-# collected from the web {cite}`cohen2020`, and {glue:text}`kermany-images` of children from one hospital, with viral pneumonia, bacterial pneumonia
-# or neither {cite}`kermany2018`. This page rebuilds its Table 4.2 and its Figures 4.3 and 4.4.
+# {cite:t}`zhu2020` fine-tuned a ResNet-18 to tell four kinds of chest radiograph apart: {glue:text}`covid-images` labelled COVID-19,
+# collected from the web {cite}`cohen2020`, nearly all of adults where the age is known, and {glue:text}`kermany-images` of children of one to five
+# years from one hospital, with viral pneumonia, bacterial pneumonia or neither {cite}`kermany2018`. (The ages are our observation; the thesis does
+# not speak of them.) This page rebuilds its Table 4.2 and its Figures 4.3 and 4.4.
 
 # %% tags=["remove-cell"]
 # In Colab, fetch the companion first; anywhere else this does nothing.
@@ -37,12 +38,12 @@ if importlib.util.find_spec("cxrlib") is None:
     os.chdir("companion/notebooks")
     sys.path.insert(0, "..")
 
-# %% tags=["parameters", "hide-input"]
+# %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
 origin = "recorded"  # recorded: read results/<run>; phantom: train in seconds on synthetic images; images: train on real ones
 run_name = "zhu-fourclass"
 data = None  # folder of the image collections, for origin = "images"; default CXR_DATA, else data/
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the run", "code_prompt_hide": "Load the run"}
 import tempfile
 from pathlib import Path
 
@@ -57,7 +58,6 @@ try:
 except ModuleNotFoundError:  # not in the book, so nowhere to carry them
     glue = lambda name, value, display: None  # noqa: E731
 
-experiment = studies.experiment(run_name)
 if origin == "recorded":
     run = runs.read(run_name)
 elif origin == "phantom":
@@ -65,17 +65,18 @@ elif origin == "phantom":
 
     scratch = Path(tempfile.mkdtemp(prefix="phantom-"))
     phantom.write(scratch / "data", 160, seed=0, size=96)
-    variant = experiment.variant(f"phantom-{run_name}", **studies.PHANTOM)
+    variant = studies.experiment(run_name).variant(f"phantom-{run_name}", **studies.PHANTOM)
     folder = pipeline.train(variant, data=scratch / "data", results=scratch / "results", work=scratch / "work", progress=False)
     run = runs.read(folder.name, folder.parent)
 elif origin == "images":
     from cxrlib import pipeline
 
-    folder = pipeline.train(experiment, data=data, resume=True, keep_model=True)
+    folder = pipeline.train(studies.experiment(run_name), data=data, resume=True, keep_model=True)
     run = runs.read(folder.name, folder.parent)
 else:
     raise ValueError(f"origin must be recorded, phantom or images, not {origin!r}")
 
+experiment = studies.experiment(run.info["experiment"])  # as printed; what the run changed is in its configuration
 info, epochs, counts = run.info, run.info["epochs"], run.info["data"]["counts"]
 table, bounds = metrics.per_class(run.predictions), metrics.intervals(run.predictions)
 claim = claims.beside(experiment.study, run).set_index("metric")
@@ -90,11 +91,15 @@ def say(name, value):
 # %% [markdown]
 # ## What the thesis reports
 #
-# It prints an "average accuracy, precision, sensitivity, specificity, and F1-score" of
+# The abstract gives an "average accuracy, precision, sensitivity, specificity, and F1-score" of
 # {glue:text}`printed-accuracy`, {glue:text}`printed-precision`, {glue:text}`printed-recall`, {glue:text}`printed-specificity` and
-# {glue:text}`printed-f1`, and that all {glue:text}`covid-test-printed` COVID-19 test images were recognised. That row of its Table 4.2 is
-# the macro average, in which the rarest class counts as much as the commonest. The share of test images that were right is the
-# weighted average of the recalls, printed as {glue:text}`printed-weighted`.
+# {glue:text}`printed-f1`. These are the macro averages of Table 4.2, plain means over the four classes, in which the rarest class counts as much
+# as the commonest; the "accuracy" among them is the mean recall. The share of test images classified correctly is in the row of weighted averages,
+# in which a class counts by its size: {glue:text}`printed-weighted`. All {glue:text}`covid-test-printed` COVID-19 test images were recognised.
+#
+# The thesis speaks of {glue:text}`printed-images` images of {glue:text}`printed-patients` patients, but its own Table 2.1 adds to
+# {glue:text}`table-images` images, which is what was found. It counts each of the children's images as a patient; here images are grouped by the
+# patient number in the file name.
 
 # %% tags=["remove-cell"]
 for name, metric in {
@@ -103,6 +108,10 @@ for name, metric in {
 }.items():
     say(f"printed-{name}", cell(metric)["printed"])
 say("covid-test-printed", cell("covid.size")["printed"])
+printed = claims.reported(experiment.study).set_index("id")["printed"]
+say("printed-images", int(printed["zhu-2.1-images"]))
+say("printed-patients", int(printed["zhu-2.1-patients"]))
+say("table-images", len(run.split))
 per_class = run.split["y_true"].value_counts()
 say("covid-images", int(per_class["covid"]))
 say("kermany-images", int(per_class.drop("covid").sum()))
@@ -118,11 +127,11 @@ if info["lacked"]:
     display(Markdown(f"**What this run lacked**\n\n{items}"))
 
 # %% [markdown]
-# The settings are those of the thesis, in the section named; nothing was tuned.
+# The settings beside those the thesis prints, with the section that prints them. The thesis tuned them; nothing was tuned here.
 
 # %% tags=["remove-input"]
 NAMES = {
-    "model": "Network, starting from ImageNet weights, all layers trained", "size": "Image side (pixels)", "batch": "Batch (images)",
+    "model": "Network, starting from ImageNet weights", "size": "Image side (pixels)", "batch": "Batch (images)",
     "lr": "Learning rate", "momentum": "Momentum", "weight_decay": "Weight decay", "milestones": "Rate divided by ten after epoch",
     "epochs": "Epochs at most", "patience": "Early stopping after epochs without gain", "rotate": "Rotation, up to ± (degrees)",
     "scale": "Scaling, factor from, to", "translate": "Shift, up to ± (share of the side)", "hflip": "Mirrored with probability",
@@ -137,7 +146,9 @@ def spell(value):
 
 
 settings = pd.DataFrame(
-    [(text, spell(getattr(experiment, key)), spell(info["config"][key]), experiment.printed.get(key, "")) for key, text in NAMES.items()],
+    [("Optimiser, loss", "SGD, cross-entropy", "SGD, cross-entropy", "3.3.2")]
+    + [(text, spell(getattr(experiment, key)), spell(info["config"][key]), experiment.printed.get(key, "")) for key, text in NAMES.items()]
+    + [("Number format", "not stated", info["config"]["precision"], ""), ("Seed", "not stated", str(info["seed"]), "")],
     columns=["Setting", "Printed", "This run", "Section"],
 )
 display(HTML(settings.to_html(index=False, classes="numbers", border=0)))
@@ -149,7 +160,7 @@ display(HTML(settings.to_html(index=False, classes="numbers", border=0)))
 display(Markdown("\n".join(f"- {sentence}" for sentence in experiment.assumptions)))
 
 # %% [markdown]
-# The images, as split. COVID-19 patients were drawn at random, whole; Kermany's own test set was kept. Numbers are images on disk;
+# The images, as split. COVID-19 patients were assigned whole, at random; Kermany's own test set was kept. Numbers are images on disk;
 # the {glue:text}`copies`-fold copies of COVID-19 training images are not counted.
 
 # %% tags=["remove-input"]
@@ -170,20 +181,23 @@ say("hours", f"{info['seconds']['training'] / 60:.0f}")
 say("recorded", info.get("recorded", ""))
 
 # %% [markdown]
-# No COVID-19 patient is on both sides. For the children it depends on how the file names are read: by class and number
-# {glue:text}`shared-best` patients are in training and in test; by number alone {glue:text}`shared-other` would be.
-# The names do not decide which reading is right.
+# No COVID-19 patient is in both training and test. Kermany's files carry a number after "person". If the numbers are used anew in each class,
+# {glue:text}`shared-best` patients are in both; if the same number is the same child in every class, {glue:text}`shared-other` are.
+# We assume the former; under the latter the test would not be independent and the intervals below would be too narrow.
 #
 # ## Learning curves
 #
 # Training ran {glue:text}`epochs-run` of {glue:text}`epochs-planned` epochs ({glue:text}`reason`) and took
-# {glue:text}`hours` minutes on: {glue:text}`device`; recorded {glue:text}`recorded`. Epoch {glue:text}`epochs-kept` was kept.
-# The thesis names neither the images nor the quantity that decided this, nor which epoch was kept; we used the validation
-# loss. The test set was looked at after training only, for the kept and for the last epoch.
+# {glue:text}`hours` minutes on: {glue:text}`device`; recorded {glue:text}`recorded`. Epoch {glue:text}`epochs-kept` was kept,
+# for its validation loss (cross-entropy), which is our rule and not the thesis's. Test results played no part in training or in choosing the epoch;
+# they are shown for the kept and for the last epoch.
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Two line charts by epoch: cross-entropy loss and accuracy of training and validation, test values at the kept and the last epoch as points."}}
 plots.learning_curves(run.history, kept=epochs["kept"])
 plt.show()
+
+# %% [markdown]
+# *Learning curves of the rebuilt run (not in the thesis). Training values are of augmented images.*
 
 # %% tags=["remove-input"]
 marks = run.history.dropna(subset=["test_loss"])[["epoch", "val_loss", "val_accuracy", "test_loss", "test_accuracy"]]
@@ -193,9 +207,11 @@ display(HTML(marks.to_html(index=False, classes="numbers", border=0, float_forma
 # %% [markdown]
 # ## Table 4.2
 #
-# Each printed number stands above the rebuilt one with its 95 % interval. The interval comes from drawing patients anew
-# ({glue:text}`replicates` times), because images of one patient are not independent. "Accuracy" is what the thesis prints under that name, which
-# is the recall in every row.
+# Each printed number stands above the rebuilt one. "Accuracy" is what the thesis prints under that name, which is the recall in every row.
+#
+# Intervals are 95 %. Patients are resampled {glue:text}`replicates` times (bootstrap), because images of one patient are not independent. Where a share is
+# exactly 0 or 1 resampling shows no spread, and Wilson's interval over patients is given; a dash means that neither applies. The intervals cover
+# the choice of test patients only: another split, seed or training run would differ too, and one was made.
 
 # %% tags=["remove-input"]
 COLUMNS = {"accuracy_as_printed": "Accuracy", "precision": "Precision", "recall": "Recall", "specificity": "Selectivity", "f1": "F1-score", "auc": "AUC"}
@@ -210,8 +226,8 @@ for name in table.index:
         rebuilt.append(book.show(table.loc[name, key]))
         between.append(book.interval(*bounds.loc[name, [(key, "low"), (key, "high")]], decimals=2))
     rows.append(("", "rebuilt", table.loc[name, "size"], *rebuilt))
-    rows.append(("", "95 %", "", *between))
-frame = pd.DataFrame(rows, columns=["Label", "", "Size", *COLUMNS.values()])
+    rows.append(("", "95 % interval", "", *between))
+frame = pd.DataFrame(rows, columns=["Label", "Source", "Size", *COLUMNS.values()])
 display(HTML('<div class="wide">' + frame.to_html(index=False, classes="numbers printed-rebuilt", border=0) + "</div>"))
 
 # %% [markdown]
@@ -228,7 +244,7 @@ by_formula = pd.DataFrame(
     {
         "Label": [plots.label(name) for name in run.classes],
         "Accuracy by formula": [book.show(table.loc[name, "accuracy"]) for name in run.classes],
-        "95 %": [book.interval(*bounds.loc[name, [("accuracy", "low"), ("accuracy", "high")]]) for name in run.classes],
+        "95 % interval": [book.interval(*bounds.loc[name, [("accuracy", "low"), ("accuracy", "high")]]) for name in run.classes],
     }
 )
 display(HTML(by_formula.to_html(index=False, classes="numbers", border=0)))
@@ -239,6 +255,9 @@ display(HTML(by_formula.to_html(index=False, classes="numbers", border=0)))
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Confusion matrix of the test images: rows true class, columns predicted class, counts and row percentages; the errors are named in the text below."}}
 plots.confusion(metrics.confusion(run.predictions), title="Figure 4.3, rebuilt: test images, four classes")
 plt.show()
+
+# %% [markdown]
+# *Figure 4.3, rebuilt. Rows: true class; columns: predicted class; colour: share of the row.*
 
 # %% tags=["remove-cell"]
 matrix = metrics.confusion(run.predictions)
@@ -256,6 +275,9 @@ half = 0.5 * 10 ** -int(weighted["decimals"])
 verdict = "inside" if low <= printed_share + half and printed_share - half <= high else "above" if printed_share > high else "below"
 say("verdict", verdict)
 wrong = matrix.where(matrix.index.to_numpy()[:, None] != matrix.columns.to_numpy()[None, :], 0).stack()
+printed_ends = metrics.wilson(printed_share * weighted["denominator"], weighted["denominator"])
+say("printed-low", f"{printed_ends[0]:.2f}")
+say("printed-high", f"{printed_ends[1]:.2f}")
 first, second = wrong.sort_values(ascending=False).index[:2]
 say("worst", f"{plots.label(first[0])} read as {plots.label(first[1]).lower()} ({wrong[first]})")
 say("second", f"{plots.label(second[0])} read as {plots.label(second[1]).lower()} ({wrong[second]})")
@@ -266,14 +288,16 @@ say("covid-patients", int(run.predictions.loc[run.predictions["y_true"] == "covi
 say("covid-low", f"{bounds.loc['covid', ('recall', 'low')]:.2f}")
 
 # %% [markdown]
-# Of {glue:text}`images` test images {glue:text}`correct` were classified rightly: {glue:text}`accuracy`
+# Of {glue:text}`images` test images {glue:text}`correct` were classified correctly: {glue:text}`accuracy`
 # ({glue:text}`accuracy-low`–{glue:text}`accuracy-high`), where always answering the commonest class would reach
-# {glue:text}`null-accuracy`. The printed {glue:text}`printed-weighted` lies {glue:text}`verdict` that interval.
-# The two commonest errors: {glue:text}`worst`; {glue:text}`second`.
+# {glue:text}`null-accuracy`. The printed {glue:text}`printed-weighted` lies {glue:text}`verdict` that interval; it has an uncertainty of its own
+# ({glue:text}`printed-low`–{glue:text}`printed-high` if its images were independent), and its COVID-19 images are not these.
+# The two commonest errors: {glue:text}`worst`; {glue:text}`second`. The counts of the thesis's own matrix were in a picture that we do not have; its text
+# says that normal images tend to be classified as other classes and viral as bacterial.
 #
 # Of {glue:text}`covid-all` COVID-19 images {glue:text}`covid-right` were recognised. They come from {glue:text}`covid-patients` patients,
-# which leaves a recall as low as {glue:text}`covid-low` possible. And it is no wonder: the COVID-19 images show adults and come from the web,
-# all the others show small children and come from one hospital. A network that told adults from children would do as well.
+# which leaves a recall as low as {glue:text}`covid-low` possible. This is unsurprising: COVID-19 differs from the other classes by age, hospital and
+# file processing as well. A network that recognised only those could score as well on this row, and this test set cannot tell the difference.
 #
 # ## Figure 4.4: ROC curves
 
@@ -288,6 +312,9 @@ ax = plots.roc_curves(run.predictions, reported=printed_auc, zoom=(0.4, 0.6))
 ax.set_title("Figure 4.4 B, rebuilt: upper left corner")
 plt.show()
 
+# %% [markdown]
+# *Figure 4.4, rebuilt. B shows a wider corner than such figures usually do, so that every curve is in view; the thesis's own limits are not stated.*
+
 # %% tags=["remove-cell"]
 say("macro-auc", f"{table.loc['macro avg', 'auc']:.3f}")
 say("printed-macro-auc", cell("macro avg.auc")["printed"])
@@ -295,14 +322,22 @@ mean_high = sum(float(cell(f"{name}.auc")["printed"]) + 0.005 for name in run.cl
 say("macro-auc-most", f"{(mean_high + 1) / 4:.3f}")
 
 # %% [markdown]
-# The macro average of the four AUCs is {glue:text}`macro-auc`. The thesis prints {glue:text}`printed-macro-auc`, which its own four AUCs
-# exclude: even if each were rounded down as far as it can be, their mean would be below {glue:text}`macro-auc-most`.
+# The macro average of the four AUCs is {glue:text}`macro-auc`. The thesis prints {glue:text}`printed-macro-auc`, again in its conclusion. By its own
+# definition of a macro average (3.4.1) its four printed AUCs allow at most {glue:text}`macro-auc-most`, so the printed number cannot be their mean;
+# another kind of average may have been used.
 #
 # ## Run it yourself
 #
-# ```
-# cxr train zhu-fourclass --resume
+# ```bash
+# make train-env
+# .venv/bin/cxr train zhu-fourclass --resume
 # ```
 #
-# makes the record anew; `papermill notebooks/04_study_b_four_classes.ipynb out.ipynb -p origin phantom` runs this page in seconds
-# on synthetic radiographs. More under [Rerun it](../book/rerun.md).
+# makes the record anew, in the place of the published one. The same page in seconds, on synthetic radiographs:
+#
+# ```bash
+# .venv/bin/papermill notebooks/04_study_b_four_classes.ipynb \
+#     phantom.ipynb -p origin phantom
+# ```
+#
+# More under [Rerun it](../book/rerun.md).

@@ -29,7 +29,9 @@ def test_repository_address_is_the_one_of_the_configuration(source):
 
 
 def write_notebook(path: Path, *cells: str, records=()) -> Path:
-    notebook = nbformat.v4.new_notebook(metadata={"language_info": {"name": "python"}, "cxr": {"records": list(records)}})
+    notebook = nbformat.v4.new_notebook(
+        metadata={"language_info": {"name": "python"}, "cxr": {"records": list(records)}}
+    )
     notebook.cells = [nbformat.v4.new_markdown_cell("# Title\nText.")]
     notebook.cells += [
         nbformat.v4.new_code_cell(cell, metadata={"tags": ["parameters"]} if i == 0 else {})
@@ -80,7 +82,7 @@ def test_headline_equals_scikit_learn_and_stands_in_readme():
         for line in book.headline().splitlines()
         if len(cells := line.split("|")) == 6
     }
-    assert rows["Accuracy (images right)"] == f"{accuracy_score(frame['y_true'], guess):.3f}"
+    assert rows["Images classified correctly (weighted accuracy)"] == f"{accuracy_score(frame['y_true'], guess):.3f}"
     assert rows["Recall, macro average"] == f"{recall_score(frame['y_true'], guess, average='macro'):.3f}"
     for name, title in zip(classes, ["COVID-19", "Viral pneumonia", "Bacterial pneumonia", "Normal"], strict=True):
         assert rows[f"{title} AUC"] == f"{roc_auc_score(frame['y_true'] == name, frame[f'p_{name}']):.3f}"

@@ -73,8 +73,8 @@ def test_figures_are_there_and_legible(opened):
     assert len(sizes) == (4 if "04_study_b" in opened.url else 0)
     for natural, shown, height, left, alt in sizes:
         assert natural >= 600, "the picture did not load, or is too coarse"
-        assert min(500, 0.8 * width) <= shown <= natural and 100 <= height <= 900
-        assert left >= 0 and left + shown <= width + 1
+        assert 500 <= shown <= natural and 100 <= height <= 900, "legible on a phone too, where the cell scrolls"
+        assert left >= 0 and (left + shown <= width + 1 or width < 600)
         assert len(alt) > 40 and "_images" not in alt, "a figure needs a text for those who cannot see it"
 
 
