@@ -169,11 +169,7 @@ def build(stage: Path, output: Path, source: Path = Path(".")) -> Path:
     ran = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
     pages = work / "_build" / "html"
     if ran.returncode or not (pages / "index.html").is_file():
-        lines = [
-            line
-            for line in (ran.stderr + ran.stdout).splitlines()
-            if "WARNING" in line or "ERROR" in line or "Error" in line
-        ]
+        lines = [line for line in (ran.stderr + ran.stdout).splitlines() if "WARNING" in line or "ERROR" in line or "Error" in line]
         sys.stderr.write(ran.stdout[-4000:] + ran.stderr[-4000:])
         raise InputError(f"{stage}: jupyter-book failed: {lines[0] if lines else 'see the lines above'}")
     for page in sorted(pages.rglob("*.html")):

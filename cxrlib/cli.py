@@ -14,9 +14,7 @@ from cxrlib.files import InputError
 
 def parser() -> argparse.ArgumentParser:
     """The command line, subcommand by subcommand."""
-    top = argparse.ArgumentParser(
-        prog="cxr", description="Rebuild two studies of COVID-19 in chest radiographs. Not a medical device."
-    )
+    top = argparse.ArgumentParser(prog="cxr", description="Rebuild two studies of COVID-19 in chest radiographs. Not a medical device.")
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -25,9 +23,7 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    listing = command(
-        "sources", show_sources, "Say where each image collection was looked for, what is there and what is missing."
-    )
+    listing = command("sources", show_sources, "Say where each image collection was looked for, what is there and what is missing.")
     listing.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
 
     phantom = command("phantom", write_phantom, "Write synthetic radiographs in the layout of the real collections.")
@@ -47,24 +43,16 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     train.add_argument("--micro", type=int, help="images processed at a time, where memory is short")
     train.add_argument("--name", help="name of the new record, needed when settings are changed")
-    train.add_argument(
-        "--set", action="append", default=[], metavar="SETTING=VALUE", help="change a setting, e.g. lr=0.0003"
-    )
+    train.add_argument("--set", action="append", default=[], metavar="SETTING=VALUE", help="change a setting, e.g. lr=0.0003")
     train.add_argument("--phantom", action="store_true", help="take the small settings meant for phantoms")
-    train.add_argument(
-        "--keep-model", action="store_true", help="keep the model in the record (headline runs always do)"
-    )
+    train.add_argument("--keep-model", action="store_true", help="keep the model in the record (headline runs always do)")
 
-    command(
-        "records", list_records, "List the records that the book knows and say which are missing and how to make them."
-    )
+    command("records", list_records, "List the records that the book knows and say which are missing and how to make them.")
 
     readme = command("readme", refresh_readme, "Rewrite the headline table in README.md from the record.")
     readme.add_argument("file", nargs="?", default="README.md")
 
-    notebooks = command(
-        "notebooks", pair_notebooks, "Rewrite the .ipynb notebooks from their .py sources, without outputs."
-    )
+    notebooks = command("notebooks", pair_notebooks, "Rewrite the .ipynb notebooks from their .py sources, without outputs.")
     notebooks.add_argument("folder", nargs="?", default="notebooks")
 
     execute = command("execute", execute_notebook, "Execute a notebook with papermill, output whole or not at all.")
@@ -72,9 +60,7 @@ def parser() -> argparse.ArgumentParser:
     execute.add_argument("target")
     execute.add_argument("-p", action="append", default=[], metavar="NAME=VALUE", help="set a parameter")
 
-    book = command(
-        "book", build_book, "Build the book from executed notebooks and check its pages (make book calls this last)."
-    )
+    book = command("book", build_book, "Build the book from executed notebooks and check its pages (make book calls this last).")
     book.add_argument("stage", help="folder with the executed notebooks at their relative paths")
     book.add_argument("--output", default="_build/html", help="folder of the pages (default _build/html)")
     return top
@@ -113,9 +99,7 @@ def pairs(texts: list[str], option: str) -> dict:
 
 def show_sources(arguments) -> None:
     for row in sources.report(arguments.data).itertuples():
-        print(
-            f"{row.source}\n  looked for  {row.looked_for}\n  found       {row.found} of {row.found + row.missing} images"
-        )
+        print(f"{row.source}\n  looked for  {row.looked_for}\n  found       {row.found} of {row.found + row.missing} images")
         for path in row.absent:
             print(f"  missing     {path}")
         print(f"  to do       {row.advice}")

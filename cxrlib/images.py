@@ -82,9 +82,7 @@ def stored_size(path: str | Path, name: str | None = None) -> tuple[int, int]:
         raise InputError(f"{name or path}: image file cannot be opened ({error})") from None
 
 
-def load(
-    root: str | Path, paths: Sequence[str], size: int = 224, cache: str | Path | None = None
-) -> tuple[np.ndarray, list[str]]:
+def load(root: str | Path, paths: Sequence[str], size: int = 224, cache: str | Path | None = None) -> tuple[np.ndarray, list[str]]:
     """All radiographs as one read-only memory-mapped uint8 array, shape ``(N, size, size)``, and each file's SHA-256.
 
     Args:
@@ -155,9 +153,7 @@ def augment(
         rotate: largest angle, degrees, either way. scale: lowest and highest factor.
         translate: largest shift, share of the side, either way and axis. hflip: probability of a mirror image.
     """
-    u = torch.rand(
-        len(x), 5, generator=rng
-    )  # drawn even where unused: a changed setting leaves the others' draws alone
+    u = torch.rand(len(x), 5, generator=rng)  # drawn even where unused: a changed setting leaves the others' draws alone
     angle = (2 * u[:, 0] - 1) * math.radians(rotate)
     factor = scale[0] + u[:, 1] * (scale[1] - scale[0])
     shift = (2 * u[:, 2:4] - 1) * translate

@@ -223,9 +223,7 @@ def patient_resamples(frame: pd.DataFrame, replicates: int = REPLICATES, seed: i
     return counts[:, patient]
 
 
-def cluster_bootstrap(
-    frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95
-) -> pd.DataFrame:
+def cluster_bootstrap(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
     """Percentile intervals of every cell of `per_class`, from patients drawn anew (see `patient_resamples`).
 
     Rows as in `per_class`, and a last one ``overall``, whose ``accuracy`` is the fraction of images right and whose

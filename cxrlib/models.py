@@ -35,11 +35,7 @@ def imagenet(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
             raise InputError(f"{folder}: CXR_WEIGHTS holds no {name}*.safetensors and no {name}-*.pth")
         file = files[0]
         try:
-            state = _float(
-                load_file(file)
-                if file.suffix == ".safetensors"
-                else torch.load(file, map_location="cpu", weights_only=True)
-            )
+            state = _float(load_file(file) if file.suffix == ".safetensors" else torch.load(file, map_location="cpu", weights_only=True))
         except Exception as error:
             raise InputError(f"{file}: weights cannot be read ({error})") from None
         return state, {"name": file.name, "sha256": sha256(file), "note": _note(file)}
@@ -88,9 +84,7 @@ def resnet(name: str, classes: int, state: dict[str, torch.Tensor] | None = None
                 if not key.endswith("num_batches_tracked") and (trained or not key.startswith("fc.")):
                     raise InputError(f"{name} weights: {key} is missing")
             elif state[key].shape != value.shape:
-                raise InputError(
-                    f"{name} weights: {key} has shape {tuple(state[key].shape)}, expected {tuple(value.shape)}"
-                )
+                raise InputError(f"{name} weights: {key} has shape {tuple(state[key].shape)}, expected {tuple(value.shape)}")
         unknown = sorted(set(state) - set(own))
         if unknown:
             raise InputError(f"{name} weights: {unknown[0]} is unknown")
@@ -100,9 +94,7 @@ def resnet(name: str, classes: int, state: dict[str, torch.Tensor] | None = None
 
 def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Convolution and linear weights rounded to float16; batch-norm values stay float32, for their range is wider."""
-    return {
-        key: value.half() if value.is_floating_point() and value.dim() > 1 else value for key, value in state.items()
-    }
+    return {key: value.half() if value.is_floating_point() and value.dim() > 1 else value for key, value in state.items()}
 
 
 def save(state: dict[str, torch.Tensor], path: str | Path, metadata: dict[str, str] | None = None) -> None:

@@ -31,12 +31,7 @@ COLUMNS = (  # of the real metadata file, whose header ends with a comma
 
 
 def radiograph(
-    rng: np.random.Generator,
-    opacity: str = "none",
-    adult: bool = True,
-    size: int = 256,
-    marker: str | None = "R",
-    artefact: bool = False,
+    rng: np.random.Generator, opacity: str = "none", adult: bool = True, size: int = 256, marker: str | None = "R", artefact: bool = False
 ) -> Radiograph:
     """Draw one radiograph of a new person, ``size`` pixels square, from the state of ``rng`` alone.
 
@@ -51,9 +46,7 @@ def radiograph(
     return draw(person(rng, adult), rng, opacity, size, marker, artefact)
 
 
-def write(
-    folder: str | Path, n: int, seed: int = 0, *, marker: bool = True, artefact: str | None = None, size: int = 256
-) -> pd.DataFrame:
+def write(folder: str | Path, n: int, seed: int = 0, *, marker: bool = True, artefact: str | None = None, size: int = 256) -> pd.DataFrame:
     """Write ``n`` synthetic radiographs under ``folder`` in the layouts of the two real sources of Study B.
 
     About n/5 are covid (adults, 1.6 pictures each), n/5 viral, 3n/10 bacterial and the rest normal (children); a fifth

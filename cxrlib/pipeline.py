@@ -18,9 +18,7 @@ import pandas as pd
 from cxrlib import images, metrics, models, runs, sources, studies, training
 from cxrlib.studies import Experiment
 
-REDUCED = (
-    512  # pixels: no original of these collections is as small on its longest side as a whole set of copies may be
-)
+REDUCED = 512  # pixels: no original of these collections is as small on its longest side as a whole set of copies may be
 RANDOM = {"name": "random start", "sha256": "", "note": ""}
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "pillow", "safetensors")
 
@@ -120,18 +118,12 @@ def train(
         model = models.resnet(experiment.model, len(experiment.classes), kept).to(on_device)
         log_p = {part: training.predict(model, ready.pixels[split == part], on_device) for part in ("test", "val")}
         history = fit.history.set_index("epoch", drop=False)
-        history.loc[fit.kept_epoch, ["test_loss", "test_accuracy"]] = training.loss_accuracy(
-            log_p["test"], targets[split == "test"]
-        )
+        history.loc[fit.kept_epoch, ["test_loss", "test_accuracy"]] = training.loss_accuracy(log_p["test"], targets[split == "test"])
         if fit.kept_epoch != len(history):
             last = models.resnet(experiment.model, len(experiment.classes), models.half(fit.last)).to(on_device)
-            scores = training.loss_accuracy(
-                training.predict(last, ready.pixels[split == "test"], on_device), targets[split == "test"]
-            )
+            scores = training.loss_accuracy(training.predict(last, ready.pixels[split == "test"], on_device), targets[split == "test"])
             history.loc[len(history), ["test_loss", "test_accuracy"]] = scores
-    predictions = {
-        part: predictions_table(ready.rows[split == part], log_p[part], experiment.classes) for part in log_p
-    }
+    predictions = {part: predictions_table(ready.rows[split == part], log_p[part], experiment.classes) for part in log_p}
     seconds["training"] = round(float(history["seconds"].sum()), 1)  # over all sessions of a resumed run
 
     info = {
@@ -141,19 +133,14 @@ def train(
         "title": experiment.title,
         "origin": "phantom" if ready.phantom else "images",
         "recorded": time.strftime("%Y-%m-%d", time.gmtime()),
-        "config": {
-            **experiment.as_dict(),
-            "precision": kind,
-            "micro_batch": min(micro or experiment.batch, experiment.batch),
-        },
+        "config": {**experiment.as_dict(), "precision": kind, "micro_batch": min(micro or experiment.batch, experiment.batch)},
         "classes": list(experiment.classes),
         "seed": experiment.seed,
         "data": describe_data(ready, experiment),
         "lacked": lacked(ready, experiment, weights) + cut_short(experiment, fit),
         "weights": weights,
         "epochs": {"planned": experiment.epochs, "run": len(history), "kept": fit.kept_epoch, "reason": fit.reason},
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES}
-        | {"python": platform.python_version()},
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES} | {"python": platform.python_version()},
         "device": models.describe(on_device),
         "seconds": seconds,
         "git": revision(),
@@ -166,9 +153,7 @@ def train(
             kept,
             folder / "model.safetensors",
             # one entry: safetensors writes several in random order, and the same run should give the same file
-            {
-                "about": f"{name}; classes {', '.join(experiment.classes)}; licence CC BY-NC-SA 4.0, not a medical device"
-            },
+            {"about": f"{name}; classes {', '.join(experiment.classes)}; licence CC BY-NC-SA 4.0, not a medical device"},
         )
         (folder / "MODEL-LICENSE.md").write_text(MODEL_LICENCE, encoding="utf-8")
         extra = {name: folder / name for name in ("model.safetensors", "MODEL-LICENSE.md")}
@@ -190,10 +175,7 @@ def describe_data(ready: Prepared, experiment: Experiment) -> dict:
         "fingerprint": ready.fingerprint,
         "images": len(ready.rows),
         "missing": ready.split.loc[ready.split["missing"], "image_id"].tolist(),
-        "counts": {
-            part: {name: int(counts.get((part, name), 0)) for name in experiment.classes}
-            for part in ("train", "val", "test")
-        },
+        "counts": {part: {name: int(counts.get((part, name), 0)) for name in experiment.classes} for part in ("train", "val", "test")},
     }
 
 
@@ -201,9 +183,7 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
     """One sentence for each thing in which this run falls short of the study's own."""
     found = []
     if ready.phantom:
-        found.append(
-            "Trained and tested on synthetic phantoms: a demonstration of the pipeline that says nothing about any patient."
-        )
+        found.append("Trained and tested on synthetic phantoms: a demonstration of the pipeline that says nothing about any patient.")
     missing = ready.split[ready.split["missing"]]
     if len(missing):
         where = ", ".join(f"{count} of the {part} set" for part, count in missing["split"].value_counts().items())
@@ -214,9 +194,7 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
     longest = {source: int(rows[["width", "height"]].to_numpy().max()) for source, rows in ready.rows.groupby("source")}
     for source, side in longest.items():
         if side <= REDUCED and not ready.phantom:
-            found.append(
-                f"The {source} images were copies reduced to at most {side} pixels a side and stored anew, not the originals."
-            )
+            found.append(f"The {source} images were copies reduced to at most {side} pixels a side and stored anew, not the originals.")
     if len(set(longest.values())) > 1 and min(longest.values()) <= REDUCED and not ready.phantom:
         found.append(
             "The sources were reduced and stored anew differently, so that a network could tell them apart by image processing too."
@@ -247,9 +225,7 @@ def revision() -> dict[str, str | bool]:
     here = Path(__file__).resolve().parent
 
     def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(here), *words], capture_output=True, text=True, check=True
-        ).stdout.strip()
+        return subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=True).stdout.strip()
 
     try:
         return {"revision": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--", "."))}

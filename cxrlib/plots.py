@@ -113,7 +113,7 @@ def roc_curves(
     """ROC curve of each class against the rest, AUC in the legend, and the line of no discrimination.
 
     ``frame`` holds predictions; ``classes`` defaults to all, in their order. ``zoom=True`` shows the upper left
-    corner, false positive rates up to 0.2 and true positive rates from 0.8 (thesis, Figure 4.4B); a pair sets those
+    corner, false positive rates up to 0.2 and true positive rates from 0.8 (as in Figure 4.4B of the thesis, whose limits are not stated); a pair sets those
     two limits. ``reported`` gives AUCs as a study printed them, e.g. ``{"viral": "0.96"}``: the legend then sets the
     printed beside the rebuilt one, to as many decimals. A class whose curve is undefined has no line, only an entry.
     Raises InputError for a class without a column.
@@ -181,9 +181,7 @@ def learning_curves(history: pd.DataFrame, kept: int | None = None, axes: Sequen
 
 
 @plt.rc_context(_STYLE)
-def radiographs(
-    images: Sequence[np.ndarray], titles: Sequence[str], axes: Sequence[Axes] | None = None, columns: int = 4
-) -> np.ndarray:
+def radiographs(images: Sequence[np.ndarray], titles: Sequence[str], axes: Sequence[Axes] | None = None, columns: int = 4) -> np.ndarray:
     """Grey images side by side, each in its own proportions; returns all the axes, flat, unused ones blank.
 
     ``images``: (H, W), uint8 from 0 to 255 or float from 0 to 1, black to white without stretching; sizes may

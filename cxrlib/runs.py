@@ -47,17 +47,7 @@ REQUIRED = [
     "epochs",
     "metrics",
 ]
-HISTORY = [
-    "epoch",
-    "lr",
-    "train_loss",
-    "train_accuracy",
-    "val_loss",
-    "val_accuracy",
-    "test_loss",
-    "test_accuracy",
-    "seconds",
-]
+HISTORY = ["epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy", "seconds"]
 SPLIT = ["image_id", "patient_id", "y_true", "split", "missing"]
 FILES = {"history.csv": HISTORY, "split.csv": SPLIT}
 
@@ -123,9 +113,7 @@ def read(name: str, results: str | Path | None = None) -> Run:
         classes = check_predictions(tables[table], where=str(folder / table))
         if classes != info["classes"]:
             raise InputError(f"{folder / table}: classes {classes} are not run.json's {info['classes']}")
-    return Run(
-        folder, info, tables["split.csv"], tables["history.csv"], tables["predictions.csv"], tables["validation.csv"]
-    )
+    return Run(folder, info, tables["split.csv"], tables["history.csv"], tables["predictions.csv"], tables["validation.csv"])
 
 
 def _table(file: Path, columns: list[str]) -> pd.DataFrame:
@@ -157,12 +145,7 @@ def write(run: Run, extra: dict[str, Path] | None = None) -> Path:
             "predictions.csv": run.predictions,
             "validation.csv": run.validation,
         }.items():
-            table.to_csv(
-                temporary / name,
-                index=False,
-                float_format="%.6g" if name == "history.csv" else "%.9g",
-                lineterminator="\n",
-            )
+            table.to_csv(temporary / name, index=False, float_format="%.6g" if name == "history.csv" else "%.9g", lineterminator="\n")
         for name, source in (extra or {}).items():
             shutil.copyfile(source, temporary / name)
         (temporary / "run.json").write_text(json.dumps(run.info, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -19,19 +19,7 @@ import pandas as pd
 
 from cxrlib.files import InputError, inside, sha256
 
-COLUMNS = [
-    "image_id",
-    "path",
-    "patient_id",
-    "source",
-    "finding",
-    "view",
-    "sex",
-    "age",
-    "width",
-    "height",
-    "predefined_split",
-]
+COLUMNS = ["image_id", "path", "patient_id", "source", "finding", "view", "sex", "age", "width", "height", "predefined_split"]
 SUFFIXES = {".jpeg", ".jpg", ".png"}
 STUDY_B_SNAPSHOT = "6e57ed3"
 
@@ -115,15 +103,7 @@ def kermany(data: str | Path | None = None) -> pd.DataFrame:
             continue
         path = file.relative_to(root).as_posix()
         finding, number = _kermany_name(path, label, file.name)
-        rows.append(
-            (
-                f"kermany/{file.stem}",
-                path,
-                f"kermany/{finding}-{number}",
-                finding,
-                "test" if split == "test" else "train",
-            )
-        )
+        rows.append((f"kermany/{file.stem}", path, f"kermany/{finding}-{number}", finding, "test" if split == "test" else "train"))
     if not rows:
         raise InputError(f"{root / folder}: holds no train/, val/ or test/ image; {KERMANY.advice}")
     manifest = pd.DataFrame(rows, columns=["image_id", "path", "patient_id", "finding", "predefined_split"])
@@ -193,9 +173,7 @@ def _metadata_file(folder: Path, snapshot: str) -> Path:
     if (folder / "metadata.csv").is_file():
         return folder / "metadata.csv"
     known = ", ".join(sorted(file.stem.rsplit("-", 1)[-1] for file in folder.glob("metadata-*.csv"))) or "none"
-    raise InputError(
-        f"{folder}: no metadata of snapshot {snapshot} (metadata.csv or metadata-<date>-{snapshot}.csv; there: {known})"
-    )
+    raise InputError(f"{folder}: no metadata of snapshot {snapshot} (metadata.csv or metadata-<date>-{snapshot}.csv; there: {known})")
 
 
 def _age(text: str, at: str) -> float:
@@ -217,9 +195,7 @@ def read_csv(path: Path, where: str, columns: list[str]) -> pd.DataFrame:
         InputError: no UTF-8 CSV, a row longer than the header, one of ``columns`` missing or there twice.
     """
     try:
-        table = pd.read_csv(
-            path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False
-        )
+        table = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False)
     except (ValueError, OSError) as error:  # pandas' ParserError and UnicodeDecodeError are ValueErrors
         raise InputError(f"{where}: not readable as a UTF-8 CSV file ({error})") from None
     table = table.apply(lambda values: values.str.strip())

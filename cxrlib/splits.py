@@ -32,9 +32,7 @@ def by_patient(manifest: pd.DataFrame, test_images: int, seed: int) -> pd.Series
             chosen.append(patient)
             left -= int(images)
     if left or test_images >= len(manifest):
-        raise InputError(
-            f"split: {test_images} test images cannot be drawn from {len(manifest)} images of {len(counts)} patients"
-        )
+        raise InputError(f"split: {test_images} test images cannot be drawn from {len(manifest)} images of {len(counts)} patients")
     return manifest["patient_id"].isin(chosen).map({True: "test", False: "train"})
 
 

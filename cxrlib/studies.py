@@ -53,13 +53,7 @@ class Experiment:
 
     def variant(self, name: str, /, **changes) -> Experiment:
         """A run of another name with some settings changed; :class:`InputError` for a setting or a value that cannot be."""
-        known = {item.name for item in dataclasses.fields(self)} - {
-            "name",
-            "study",
-            "printed",
-            "assumptions",
-            "variant_of",
-        }
+        known = {item.name for item in dataclasses.fields(self)} - {"name", "study", "printed", "assumptions", "variant_of"}
         for key, value in changes.items():
             if key not in known:
                 raise InputError(f"experiment {self.name}: no setting {key} (there are {', '.join(sorted(known))})")
@@ -68,9 +62,7 @@ class Experiment:
             if not _like(value, default):
                 raise InputError(f"experiment {self.name}: {key} must be like {default!r}, not {value!r}")
         if name in EXPERIMENTS or not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
-            raise InputError(
-                f"run name {name!r}: a changed run needs a name of its own, of small letters, digits and hyphens"
-            )
+            raise InputError(f"run name {name!r}: a changed run needs a name of its own, of small letters, digits and hyphens")
         made = dataclasses.replace(self, name=name, variant_of=self.variant_of or self.name, **changes)
         for key, (low, high) in RANGES.items():
             if not low <= getattr(made, key) <= high:
@@ -79,9 +71,7 @@ class Experiment:
             raise InputError(f"experiment {name}: scale must be two factors, the lower first, not {list(made.scale)}")
         for label, copies in made.oversample.items():
             if label not in made.classes or copies < 1:
-                raise InputError(
-                    f"experiment {name}: oversample must give classes a number from 1, not {label}: {copies}"
-                )
+                raise InputError(f"experiment {name}: oversample must give classes a number from 1, not {label}: {copies}")
         return made
 
     def changed(self) -> dict[str, tuple]:
@@ -90,17 +80,11 @@ class Experiment:
             return {}
         base = EXPERIMENTS[self.variant_of]
         pairs = {item.name: (getattr(base, item.name), getattr(self, item.name)) for item in dataclasses.fields(self)}
-        return {
-            key: pair
-            for key, pair in pairs.items()
-            if pair[0] != pair[1] and key not in {"name", "variant_of", "title"}
-        }
+        return {key: pair for key, pair in pairs.items() if pair[0] != pair[1] and key not in {"name", "variant_of", "title"}}
 
     def as_dict(self) -> dict:
         """Plain types, as the run record stores them."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()
-        }
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()}
 
 
 RANGES = {
@@ -232,6 +216,4 @@ def zhu_split(manifest: pd.DataFrame, labels: pd.Series, seed: int, val_folds: i
     train = split == "train"
     fold = splits.folds(manifest[train], labels[train], val_folds, seed)
     split[fold.index[fold == 0]] = "val"
-    return pd.DataFrame(
-        {"image_id": manifest["image_id"], "patient_id": manifest["patient_id"], "y_true": labels, "split": split}
-    )
+    return pd.DataFrame({"image_id": manifest["image_id"], "patient_id": manifest["patient_id"], "y_true": labels, "split": split})

@@ -27,17 +27,7 @@ from cxrlib.files import InputError, write_text
 from cxrlib.splits import oversample
 from cxrlib.studies import Experiment
 
-HISTORY = [
-    "epoch",
-    "lr",
-    "train_loss",
-    "train_accuracy",
-    "val_loss",
-    "val_accuracy",
-    "test_loss",
-    "test_accuracy",
-    "seconds",
-]
+HISTORY = ["epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy", "seconds"]
 BY_HAND = "ended by hand"
 
 
@@ -63,9 +53,7 @@ def batches(experiment: Experiment, positions: np.ndarray, rng: torch.Generator)
     yield from np.split(order, range(experiment.batch, len(order), experiment.batch))
 
 
-def train_epoch(
-    model, optimizer, experiment, pixels, targets, positions, epoch, on, kind, micro, bar
-) -> tuple[float, float]:
+def train_epoch(model, optimizer, experiment, pixels, targets, positions, epoch, on, kind, micro, bar) -> tuple[float, float]:
     """One pass over ``positions``; returns mean loss and accuracy in training mode, augmented images included.
 
     A batch may be processed ``micro`` images at a time to save memory. Gradients are summed to the batch's own, but
@@ -80,12 +68,7 @@ def train_epoch(
         for part in np.split(batch, range(micro, len(batch), micro)):
             x = images.to_tensor(pixels[part], on)  # (b, 1, H, W)
             x = images.augment(
-                x,
-                rng,
-                rotate=experiment.rotate,
-                scale=experiment.scale,
-                translate=experiment.translate,
-                hflip=experiment.hflip,
+                x, rng, rotate=experiment.rotate, scale=experiment.scale, translate=experiment.translate, hflip=experiment.hflip
             )
             x = images.normalise(x).contiguous(memory_format=torch.channels_last)  # (b, 3, H, W)
             y = targets[torch.from_numpy(part)].to(on)  # (b,)
@@ -108,9 +91,7 @@ def predict(model: torch.nn.Module, pixels: np.ndarray, on: torch.device | str =
     model.eval()
     out = []
     for start in range(0, len(pixels), batch):
-        x = images.normalise(images.to_tensor(pixels[start : start + batch], on)).contiguous(
-            memory_format=torch.channels_last
-        )
+        x = images.normalise(images.to_tensor(pixels[start : start + batch], on)).contiguous(memory_format=torch.channels_last)
         out.append(model(x).cpu().double().log_softmax(1))
     return torch.cat(out).numpy() if out else np.zeros((0, model.fc.out_features))
 
@@ -166,27 +147,17 @@ def fit(
     micro = min(micro or experiment.batch, experiment.batch)
     identity = {**experiment.as_dict(), "precision": kind, "device": on.type, "micro_batch": micro, **(identity or {})}
     identity = json.loads(
-        json.dumps(
-            {
-                key: value
-                for key, value in identity.items()
-                if key not in {"title", "printed", "assumptions", "variant_of"}
-            }
-        )
+        json.dumps({key: value for key, value in identity.items() if key not in {"title", "printed", "assumptions", "variant_of"}})
     )
 
     model = models.resnet(experiment.model, len(experiment.classes), state, experiment.seed).to(on)
-    optimizer = torch.optim.SGD(
-        model.parameters(), lr=experiment.lr, momentum=experiment.momentum, weight_decay=experiment.weight_decay
-    )
+    optimizer = torch.optim.SGD(model.parameters(), lr=experiment.lr, momentum=experiment.momentum, weight_decay=experiment.weight_decay)
     rows: list[dict] = []
     best: dict[str, torch.Tensor] = {}
     kept_epoch = 0
     found = read_checkpoint(folder)
     if found and not resume:
-        raise InputError(
-            f"{folder}: holds a checkpoint of epoch {len(found[1]['history'])}; go on with --resume or delete the folder"
-        )
+        raise InputError(f"{folder}: holds a checkpoint of epoch {len(found[1]['history'])}; go on with --resume or delete the folder")
     if found:
         tensors, note = found
         for key in sorted(set(identity) | set(note["identity"])):
@@ -197,9 +168,7 @@ def fit(
         torch.set_num_threads(note["threads"])
         model.load_state_dict({key[6:]: value for key, value in tensors.items() if key.startswith("model.")})
         for name, parameter in model.named_parameters():
-            optimizer.state[parameter]["momentum_buffer"] = tensors[f"momentum.{name}"].to(
-                on, memory_format=torch.preserve_format
-            )
+            optimizer.state[parameter]["momentum_buffer"] = tensors[f"momentum.{name}"].to(on, memory_format=torch.preserve_format)
         best = {key[5:]: value for key, value in tensors.items() if key.startswith("best.")}
         rows, kept_epoch = note["history"], note["kept_epoch"]
 
@@ -225,9 +194,7 @@ def fit(
             val_loss, val_accuracy = loss_accuracy(predict(model, pixels[val], on), targets[val])
             bar.set_postfix_str(f"loss {loss:.3f}, validation loss {val_loss:.3f} accuracy {val_accuracy:.3f}")
         if not np.isfinite([loss, val_loss]).all():
-            raise InputError(
-                f"{experiment.name}: loss is not finite in epoch {epoch}; lower lr (now {rate:g}) or use precision float32"
-            )
+            raise InputError(f"{experiment.name}: loss is not finite in epoch {epoch}; lower lr (now {rate:g}) or use precision float32")
         rows.append(
             {
                 "epoch": epoch,

@@ -29,14 +29,9 @@ def test_repository_address_is_the_one_of_the_configuration(source):
 
 
 def write_notebook(path: Path, *cells: str, records=()) -> Path:
-    notebook = nbformat.v4.new_notebook(
-        metadata={"language_info": {"name": "python"}, "cxr": {"records": list(records)}}
-    )
+    notebook = nbformat.v4.new_notebook(metadata={"language_info": {"name": "python"}, "cxr": {"records": list(records)}})
     notebook.cells = [nbformat.v4.new_markdown_cell("# Title\nText.")]
-    notebook.cells += [
-        nbformat.v4.new_code_cell(cell, metadata={"tags": ["parameters"]} if i == 0 else {})
-        for i, cell in enumerate(cells)
-    ]
+    notebook.cells += [nbformat.v4.new_code_cell(cell, metadata={"tags": ["parameters"]} if i == 0 else {}) for i, cell in enumerate(cells)]
     nbformat.write(notebook, path)
     return path
 
@@ -67,9 +62,7 @@ def test_missing_record_becomes_a_notice(tmp_path, monkeypatch):
     source = write_notebook(tmp_path / "a.ipynb", "raise SystemError", records=["zhu-fourclass"])
     book.execute(source, tmp_path / "out.ipynb")
     cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
-    assert (
-        len(cells) == 2 and "Not yet recorded" in cells[1]["source"] and "cxr train zhu-fourclass" in cells[1]["source"]
-    )
+    assert len(cells) == 2 and "Not yet recorded" in cells[1]["source"] and "cxr train zhu-fourclass" in cells[1]["source"]
     assert "not yet recorded" in book.headline()
 
 
@@ -77,11 +70,7 @@ def test_headline_equals_scikit_learn_and_stands_in_readme():
     frame = runs.read("zhu-fourclass").predictions
     classes = list(studies.ZHU_CLASSES)
     guess = [classes[k] for k in frame[[f"p_{name}" for name in classes]].to_numpy().argmax(1)]
-    rows = {
-        cells[1].strip(): cells[3].strip()
-        for line in book.headline().splitlines()
-        if len(cells := line.split("|")) == 6
-    }
+    rows = {cells[1].strip(): cells[3].strip() for line in book.headline().splitlines() if len(cells := line.split("|")) == 6}
     assert rows["Images classified correctly (weighted accuracy)"] == f"{accuracy_score(frame['y_true'], guess):.3f}"
     assert rows["Recall, macro average"] == f"{recall_score(frame['y_true'], guess, average='macro'):.3f}"
     for name, title in zip(classes, ["COVID-19", "Viral pneumonia", "Bacterial pneumonia", "Normal"], strict=True):

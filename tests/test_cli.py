@@ -50,9 +50,7 @@ def test_every_command_has_help(capsys):
 
 def test_as_a_program(tmp_path):
     """The exit code and the one line as a shell sees them, without torch being imported."""
-    done = subprocess.run(
-        [sys.executable, "-m", "cxrlib", "train", "no-such-study"], capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([sys.executable, "-m", "cxrlib", "train", "no-such-study"], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1 and "no-such-study" in done.stderr
 
@@ -94,9 +92,7 @@ def test_bad_setting(capsys, tmp_path, setting, named, phantom):
     assert named in line
 
 
-@pytest.mark.parametrize(
-    "setting", ["epochs=0", "batch=0", "batch=-4", "size=0", "lr=-1.0", "momentum=-1.0", "seed=-1", "scale=[1.0]"]
-)
+@pytest.mark.parametrize("setting", ["epochs=0", "batch=0", "batch=-4", "size=0", "lr=-1.0", "momentum=-1.0", "seed=-1", "scale=[1.0]"])
 def test_setting_out_of_range(capsys, tmp_path, phantom_data, setting):
     line = complaint(
         capsys, "train", "zhu-fourclass", "--phantom", "--device", "cpu", "--set", "epochs=1", "--set", "size=32",
@@ -109,9 +105,7 @@ def test_a_changed_run_needs_a_name(capsys, tmp_path):
     line = complaint(capsys, "train", "zhu-fourclass", "--set", "lr=0.001", *places(tmp_path, tmp_path))
     assert "name of its own" in line
     for name in ("zhu-binary", "Has Spaces", "../up", ""):
-        line = complaint(
-            capsys, "train", "zhu-fourclass", "--name", name, "--set", "lr=0.001", *places(tmp_path, tmp_path)
-        )
+        line = complaint(capsys, "train", "zhu-fourclass", "--name", name, "--set", "lr=0.001", *places(tmp_path, tmp_path))
         assert "name of its own" in line
 
 
@@ -181,9 +175,7 @@ def test_records(capsys, tmp_path, monkeypatch):
 
 def test_output_closed_early(tmp_path):
     """``cxr records | head -0``: no traceback."""
-    done = subprocess.run(
-        f"{sys.executable} -m cxrlib records | true", shell=True, capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run(f"{sys.executable} -m cxrlib records | true", shell=True, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and done.stderr == ""
 
 

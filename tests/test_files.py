@@ -64,10 +64,7 @@ def test_success_replaces_and_leaves_one_file(tmp_path):
 def test_killed_while_writing_leaves_the_target(tmp_path):
     target = tmp_path / "table.csv"
     target.write_text("old")
-    code = (
-        "import os, sys; from cxrlib import files\n"
-        "with files.atomic(sys.argv[1]) as t:\n t.write_text('half'); os._exit(9)"
-    )
+    code = "import os, sys; from cxrlib import files\nwith files.atomic(sys.argv[1]) as t:\n t.write_text('half'); os._exit(9)"
     done = subprocess.run([sys.executable, "-c", code, str(target)], capture_output=True, text=True)
     assert done.returncode == 9, done.stderr
     assert target.read_text() == "old"

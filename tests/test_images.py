@@ -69,8 +69,7 @@ def test_deep_images_are_scaled_by_their_depth(tmp_path, bits, kind):
         tags = [(256, 4, SIDE), (257, 4, SIDE), (258, 3, 16), (259, 3, 1), (262, 3, 1), (273, 4, 8)]
         tags += [(277, 3, 1), (278, 4, SIDE), (279, 4, deep.nbytes)]
         directory = struct.pack(">H", len(tags)) + b"".join(
-            struct.pack(">HHI", tag, form, 1)
-            + (struct.pack(">HH", value, 0) if form == 3 else struct.pack(">I", value))
+            struct.pack(">HHI", tag, form, 1) + (struct.pack(">HH", value, 0) if form == 3 else struct.pack(">I", value))
             for tag, form, value in tags
         )
         header = b"MM\0*" + struct.pack(">I", 8 + deep.nbytes)
@@ -340,19 +339,11 @@ def moved(x, angle=0.0, scale=1.0, shift=(0.0, 0.0), flip=False):
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    st.floats(-180, 180),
-    st.floats(0.5, 2),
-    st.tuples(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3)),
-    st.booleans(),
-    st.integers(0, 9),
-)
+@given(st.floats(-180, 180), st.floats(0.5, 2), st.tuples(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3)), st.booleans(), st.integers(0, 9))
 def test_affine_is_torchvisions(angle, scale, shift, flip, seed):
     x = batch(seed=seed)
     pixels = [part * SIDE for part in shift]
-    expected = TF.affine(
-        TF.hflip(x) if flip else x, angle, pixels, scale, [0.0], interpolation=TF.InterpolationMode.BILINEAR
-    )
+    expected = TF.affine(TF.hflip(x) if flip else x, angle, pixels, scale, [0.0], interpolation=TF.InterpolationMode.BILINEAR)
     torch.testing.assert_close(moved(x, angle, scale, shift, flip), expected, atol=1e-3, rtol=0)
 
 
@@ -414,12 +405,7 @@ def test_draws_are_uniform_over_the_printed_ranges(monkeypatch):
     monkeypatch.setattr(images, "affine", lambda *draw: drawn.append(draw) or affine(*draw))
     images.augment(torch.zeros(4000, 1, 2, 2), rng(), **THESIS)
     angle, scale, shift, flip = drawn[0]
-    for values, low, high in (
-        (angle.rad2deg(), -15, 15),
-        (scale, 0.9, 1.1),
-        (shift[:, 0], -0.1, 0.1),
-        (shift[:, 1], -0.1, 0.1),
-    ):
+    for values, low, high in ((angle.rad2deg(), -15, 15), (scale, 0.9, 1.1), (shift[:, 0], -0.1, 0.1), (shift[:, 1], -0.1, 0.1)):
         assert low <= values.min() and values.max() <= high
         share = (values.sort().values - low) / (high - low)
         assert (share - torch.linspace(0, 1, 4000)).abs().max() < 0.04  # Kolmogorov-Smirnov, p < 1e-5

@@ -178,9 +178,7 @@ def test_f1_is_zero_where_a_class_has_errors_only():
 
 
 def test_ties_go_to_the_first_class():
-    counts = metrics.confusion(
-        predictions([1, 2, 0], [[0.4, 0.4, 0.2], [0.2, 0.4, 0.4], [0.3, 0.3, 0.4]], classes=FOUR)
-    )
+    counts = metrics.confusion(predictions([1, 2, 0], [[0.4, 0.4, 0.2], [0.2, 0.4, 0.4], [0.3, 0.3, 0.4]], classes=FOUR))
     assert counts.to_numpy().tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
 
 

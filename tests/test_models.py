@@ -56,9 +56,7 @@ def test_weights_folder_comes_first_and_its_readme_is_the_note(weights_folder, s
         torch.testing.assert_close(got[key], value, rtol=1e-3, atol=1e-7)
     assert what["name"] == "resnet18-test-fp16.safetensors"
     assert what["note"] == "drawn at random by a test"
-    digest = subprocess.run(
-        ["sha256sum", weights_folder / what["name"]], capture_output=True, text=True, check=True
-    ).stdout.split()[0]
+    digest = subprocess.run(["sha256sum", weights_folder / what["name"]], capture_output=True, text=True, check=True).stdout.split()[0]
     assert what["sha256"] == digest
 
 
@@ -128,9 +126,7 @@ def refused(*args, **named):
     raise urllib.error.URLError("Name or service not known")
 
 
-@pytest.mark.parametrize(
-    "opened", [refused, lambda *args, **named: Answer(b"a login page")], ids=["no network", "not the file"]
-)
+@pytest.mark.parametrize("opened", [refused, lambda *args, **named: Answer(b"a login page")], ids=["no network", "not the file"])
 def test_failed_download_is_one_line(tmp_path, monkeypatch, opened):
     monkeypatch.delenv("CXR_WEIGHTS", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
@@ -183,9 +179,7 @@ def test_new_head_depends_on_the_seed_and_only_on_it(state):
         assert torch.equal(first.state_dict()[key], again.state_dict()[key])
         assert torch.equal(first.state_dict()[key], bare.state_dict()[key])
         assert not torch.equal(first.state_dict()[key], other.state_dict()[key])
-    assert torch.equal(first.conv1.weight, state["conv1.weight"]) and torch.equal(
-        other.conv1.weight, first.conv1.weight
-    )
+    assert torch.equal(first.conv1.weight, state["conv1.weight"]) and torch.equal(other.conv1.weight, first.conv1.weight)
 
 
 def test_trained_state_is_taken_whole():
@@ -228,9 +222,7 @@ def test_half_keeps_batch_norm_and_rounds_the_rest(state, tmp_path):
             assert torch.equal(back[key], value)
 
 
-@given(
-    st.lists(st.floats(2**-14, 2**15, width=32).flatmap(lambda v: st.sampled_from([v, -v])), min_size=1, max_size=20)
-)
+@given(st.lists(st.floats(2**-14, 2**15, width=32).flatmap(lambda v: st.sampled_from([v, -v])), min_size=1, max_size=20))
 @settings(deadline=None, max_examples=50)
 def test_half_rounds_by_less_than_a_thousandth(values):
     weight = torch.tensor([values])
@@ -332,7 +324,6 @@ def test_what_reads_records_needs_no_torch():
 def test_training_needs_only_what_colab_has():
     lacks = ["jupyter_book", "papermill", "snakemake", "jupytext", "statsmodels", "playwright", "hypothesis"]
     done = run_without(
-        [*lacks, "latex2mathml", "matplotlib", "seaborn"],
-        "from cxrlib import cli, images, models, pipeline, training\nprint('imported')",
+        [*lacks, "latex2mathml", "matplotlib", "seaborn"], "from cxrlib import cli, images, models, pipeline, training\nprint('imported')"
     )
     assert (done.returncode, done.stdout) == (0, "imported\n"), done.stderr

@@ -13,11 +13,7 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-PINS = dict(
-    line.split("==")
-    for line in (ROOT / "constraints.txt").read_text().splitlines()
-    if line and not line.startswith("#")
-)
+PINS = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#"))
 CONDA_NAMES = {"torch": "pytorch-cpu", "torchvision": "torchvision"}
 
 
@@ -72,6 +68,4 @@ def test_readme_commands_exist():
 def test_importing_is_light():
     """No torch, and none of the book's machinery, behind `import cxrlib` and the command line."""
     code = "import sys, cxrlib.cli; print(sorted({'torch', 'papermill', 'matplotlib', 'snakemake'} & set(sys.modules)))"
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
-    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

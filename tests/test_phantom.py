@@ -57,13 +57,7 @@ def test_larger_set_holds_the_smaller_and_seeds_differ(tmp_path):
     pictures = []
     for name, n, seed in (("small", 40, 1), ("large", 45, 1), ("other", 40, 2)):
         phantom.write(tmp_path / name, n, seed, size=32)
-        pictures.append(
-            {
-                path.name: path.read_bytes()
-                for path in (tmp_path / name).glob("*/**/*.*g")
-                if "phantom-truth" not in path.parts
-            }
-        )
+        pictures.append({path.name: path.read_bytes() for path in (tmp_path / name).glob("*/**/*.*g") if "phantom-truth" not in path.parts})
     small, large, other = pictures
     assert len(small) == len(set(small.values())) == 40
     assert small.items() <= large.items()
@@ -167,12 +161,7 @@ def test_marker_stands_on_its_side():
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.integers(0, 2**32 - 1),
-    st.sampled_from(["none", "diffuse", "focal", "bilateral"]),
-    st.booleans(),
-    st.integers(32, 72),
-)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["none", "diffuse", "focal", "bilateral"]), st.booleans(), st.integers(32, 72))
 def test_radiograph_keeps_its_promises(seed, kind, adult, size):
     image, lungs, opacity, centres = phantom.radiograph(np.random.default_rng(seed), kind, adult, size)
     assert image.dtype == np.uint8 and lungs.dtype == opacity.dtype == bool
@@ -203,8 +192,7 @@ def test_another_phantom_is_not_mixed_in(data):
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
-    [({"n": 39}, "n=39"), ({"seed": -1}, "seed=-1"), ({"size": 31}, "size=31"), ({"artefact": "flu"}, "'flu'")],
+    ("change", "named"), [({"n": 39}, "n=39"), ({"seed": -1}, "seed=-1"), ({"size": 31}, "size=31"), ({"artefact": "flu"}, "'flu'")]
 )
 def test_bad_arguments_are_one_line_and_write_nothing(tmp_path, change, named):
     with pytest.raises(InputError, match=named) as error:

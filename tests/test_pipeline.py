@@ -184,12 +184,7 @@ def test_lacked_names_what_makes_it_no_study(run):
     text = "\n".join(run.info["lacked"])
     assert "synthetic phantoms" in run.info["lacked"][0]
     assert "random weights" in text
-    for setting, (printed, used) in {
-        "size": (224, 32),
-        "batch": (256, 16),
-        "epochs": (50, 3),
-        "lr": (0.003, 0.01),
-    }.items():
+    for setting, (printed, used) in {"size": (224, 32), "batch": (256, 16), "epochs": (50, 3), "lr": (0.003, 0.01)}.items():
         assert f"Setting {setting} was {used}, not {printed}." in text
     assert "on disk" not in text and "ImageNet weights from" not in text
     assert "Setting momentum" not in text and "Setting patience" not in text
@@ -246,10 +241,7 @@ def test_a_damaged_image_is_one_line_and_no_record(copy, tmp_path):
 
 def test_fingerprint_is_of_the_files(run, prepared, phantom_data, copy):
     truth = pd.read_csv(phantom_data / "phantom-truth" / "truth.csv")
-    lines = sorted(
-        f"{row.image_id},{hashlib.sha256((phantom_data / row.path).read_bytes()).hexdigest()}"
-        for row in truth.itertuples()
-    )
+    lines = sorted(f"{row.image_id},{hashlib.sha256((phantom_data / row.path).read_bytes()).hexdigest()}" for row in truth.itertuples())
     assert run.info["data"]["fingerprint"] == hashlib.sha256("\n".join(lines).encode()).hexdigest()
     assert prepared.fingerprint == run.info["data"]["fingerprint"]
     assert pipeline.prepare(experiment(), copy).fingerprint == prepared.fingerprint  # wherever they lie
@@ -286,9 +278,7 @@ def test_a_part_of_the_kermany_collection_is_called_a_part(copy):
     text = "\n".join(pipeline.lacked(ready, studies.ZHU_FOURCLASS, pipeline.RANDOM))
     assert f"Only {count} of the kermany collection's {sources.KERMANY.images} images were on disk." in text
     weights = {"name": "w.safetensors", "sha256": "0", "note": "a substitute"}
-    assert "w.safetensors, not torchvision's: a substitute." in "\n".join(
-        pipeline.lacked(ready, studies.ZHU_FOURCLASS, weights)
-    )
+    assert "w.safetensors, not torchvision's: a substitute." in "\n".join(pipeline.lacked(ready, studies.ZHU_FOURCLASS, weights))
 
 
 def test_the_study_itself_lacks_nothing():

@@ -28,18 +28,7 @@ def checkout(tmp_path):
 def planned(folder: Path, target: str, monkeypatch) -> list[str]:
     """Commands of a dry run, in the order given."""
     monkeypatch.setenv("CXR_RESULTS", str(folder / "results"))
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        target,
-        "--dry-run",
-        "--printshellcmds",
-        "--cores",
-        "2",
-        "--rerun-triggers",
-        "mtime",
-    ]
+    command = [sys.executable, "-m", "snakemake", target, "--dry-run", "--printshellcmds", "--cores", "2", "--rerun-triggers", "mtime"]
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr + ran.stdout
     return re.findall(r"-m cxrlib (.+)", ran.stdout + ran.stderr)
@@ -48,9 +37,7 @@ def planned(folder: Path, target: str, monkeypatch) -> list[str]:
 def test_book_trains_nothing(checkout, monkeypatch):
     commands = planned(checkout, "book", monkeypatch)
     assert commands[-1] == "book _build/stage"
-    assert [command.split()[0] for command in commands[:-1]] == ["execute"] * len(
-        list((ROOT / "notebooks").glob("[0-9]*.py"))
-    )
+    assert [command.split()[0] for command in commands[:-1]] == ["execute"] * len(list((ROOT / "notebooks").glob("[0-9]*.py")))
 
 
 def test_records_makes_what_is_missing_and_nothing_else(checkout, monkeypatch):
@@ -69,9 +56,7 @@ def test_a_changed_record_reruns_its_notebook_only(checkout, monkeypatch):
     record = checkout / "results" / "zhu-fourclass" / "run.json"
     record.parent.mkdir(parents=True)
     record.write_text("{}")
-    outputs = [
-        checkout / "_build/stage/notebooks" / f"{file.stem}.ipynb" for file in (ROOT / "notebooks").glob("[0-9]*.py")
-    ]
+    outputs = [checkout / "_build/stage/notebooks" / f"{file.stem}.ipynb" for file in (ROOT / "notebooks").glob("[0-9]*.py")]
     outputs.append(checkout / "_build/html/index.html")
     for output in outputs:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +67,5 @@ def test_a_changed_record_reruns_its_notebook_only(checkout, monkeypatch):
     os.utime(record, (later, later))
     commands = planned(checkout, "book", monkeypatch)
     assert (
-        len(commands) == 2
-        and commands[0].startswith("execute notebooks/04_study_b_four_classes.ipynb")
-        and commands[1].startswith("book")
+        len(commands) == 2 and commands[0].startswith("execute notebooks/04_study_b_four_classes.ipynb") and commands[1].startswith("book")
     )

@@ -163,9 +163,7 @@ def test_val_is_given_back_to_training(real_data):
     assert val["predefined_split"].value_counts().to_dict() == {"train": 16}
     numbers = val["patient_id"].str.extract(r"(\d+)$")[0].astype(int)
     normal = val["finding"] == "normal"
-    assert (
-        normal.sum() == 8 and numbers[normal].between(1427, 1442).all() and numbers[~normal].between(1946, 1954).all()
-    )
+    assert normal.sum() == 8 and numbers[normal].between(1427, 1442).all() and numbers[~normal].between(1946, 1954).all()
 
 
 def test_four_images_are_absent_and_stay_in_the_manifest(real_data, zhu):
@@ -201,17 +199,7 @@ def test_report_of_the_real_folder(real_data, capsys):
         GOOD + b"\n\n",
         GOOD.replace(b"p2.png,", b'p2.png,"two\nlines"'),
     ],
-    ids=[
-        "bom",
-        "crlf",
-        "fewer-columns",
-        "reordered",
-        "padded-header",
-        "trailing-spaces",
-        "ct",
-        "blank-lines",
-        "quoted-newline",
-    ],
+    ids=["bom", "crlf", "fewer-columns", "reordered", "padded-header", "trailing-spaces", "ct", "blank-lines", "quoted-newline"],
 )
 def test_read_as_the_plain_file(folder, content):
     expected = contract(covid(folder, GOOD))
@@ -324,8 +312,7 @@ def test_hostile_metadata_ends_the_command(folder, capsys, monkeypatch, case):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["train/PNEUMONIA/x.jpeg", "test/NORMAL/person1_virus_9.jpeg", "train/PNEUMONIA/IM-1-1.jpeg", "val/TB/IM-1-1.png"],
+    "name", ["train/PNEUMONIA/x.jpeg", "test/NORMAL/person1_virus_9.jpeg", "train/PNEUMONIA/IM-1-1.jpeg", "val/TB/IM-1-1.png"]
 )
 def test_kermany_name_that_says_nothing_is_refused(folder, capsys, monkeypatch, name):
     (folder / CHEST / name).parent.mkdir(exist_ok=True)

@@ -75,9 +75,7 @@ def test_order_of_rows_is_nothing(sizes, seed, random):
     pd.testing.assert_series_equal(shuffled.sort_index(), split.sort_index())
 
 
-@pytest.mark.parametrize(
-    "sizes, wanted", [((2, 2, 2), 3), ((5, 5), 1), ((1, 1), 2), ((1, 1), 3), ((1, 1), -1), ((), 0)]
-)
+@pytest.mark.parametrize("sizes, wanted", [((2, 2, 2), 3), ((5, 5), 1), ((1, 1), 2), ((1, 1), 3), ((1, 1), -1), ((), 0)])
 def test_impossible_request_is_refused(sizes, wanted):
     with pytest.raises(InputError, match=f"{wanted} test images cannot be drawn from {sum(sizes)} images"):
         splits.by_patient(people(*sizes), wanted, 0)

@@ -109,9 +109,7 @@ def test_variant_says_what_it_changed():
     assert FOUR.variant("same").changed() == {} and FOUR.variant("same", lr=0.003).changed() == {}
 
 
-@pytest.mark.parametrize(
-    "setting", ["learning_rate", "name", "study", "variant_of", "printed", "assumptions", "", "LR"]
-)
+@pytest.mark.parametrize("setting", ["learning_rate", "name", "study", "variant_of", "printed", "assumptions", "", "LR"])
 def test_unknown_setting_is_refused(setting):
     with pytest.raises(InputError, match=f"zhu-fourclass: no setting {setting}.*weight_decay"):
         FOUR.variant("own", **{setting: "x"})
@@ -143,14 +141,10 @@ def test_unknown_setting_is_refused(setting):
 def test_wrong_type_is_refused(setting, value):
     with pytest.raises(InputError) as caught:
         FOUR.variant("own", **{setting: value})
-    assert f"zhu-fourclass: {setting} must be like" in str(caught.value) and repr(value).strip("[]") in str(
-        caught.value
-    )
+    assert f"zhu-fourclass: {setting} must be like" in str(caught.value) and repr(value).strip("[]") in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "name", ["zhu-fourclass", "zhu-binary", "", "Own", "a b", "../x", "a/b", "-a", "a\n", "ä", "a.b"]
-)
+@pytest.mark.parametrize("name", ["zhu-fourclass", "zhu-binary", "", "Own", "a b", "../x", "a/b", "-a", "a\n", "ä", "a.b"])
 def test_name_that_is_taken_or_no_folder_is_refused(name):
     with pytest.raises(InputError, match="run name"):
         FOUR.variant(name, lr=0.1)
@@ -224,9 +218,7 @@ def test_phantom_keeps_the_share(experiment, phantom_data):
     covid = split["y_true"] == "covid"
     assert abs((split.loc[covid, "split"] == "test").sum() - covid.sum() * 60 / 232) <= 0.5
     assert split.groupby("patient_id")["split"].nunique().max() == 1
-    assert (
-        manifest.loc[covid, "view"].isin(["PA", "AP", "AP Supine"]).all() and not (manifest["finding"] == "SARS").any()
-    )
+    assert manifest.loc[covid, "view"].isin(["PA", "AP", "AP Supine"]).all() and not (manifest["finding"] == "SARS").any()
     for part in ("train", "val", "test"):
         assert set(split.loc[split["split"] == part, "y_true"]) == set(experiment.classes)
 

@@ -126,9 +126,7 @@ def test_predict_is_a_plain_loop():
 def plain_network() -> torch.nn.Module:
     """No batch norm, so an image's gradient does not depend on its neighbours."""
     torch.manual_seed(0)
-    return torch.nn.Sequential(
-        torch.nn.Conv2d(3, 8, 3, stride=4), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(512, 4)
-    )
+    return torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, stride=4), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(512, 4))
 
 
 def one_epoch(run, micro, kind="float32"):
@@ -136,9 +134,7 @@ def one_epoch(run, micro, kind="float32"):
     targets = torch.tensor([CLASSES.index(label) for label in labels])
     model = plain_network()
     optimizer = torch.optim.SGD(model.parameters(), lr=run.lr, momentum=run.momentum, weight_decay=run.weight_decay)
-    figures = training.train_epoch(
-        model, optimizer, run, pixels, targets, np.arange(len(pixels)), 1, CPU, kind, micro, tqdm(disable=True)
-    )
+    figures = training.train_epoch(model, optimizer, run, pixels, targets, np.arange(len(pixels)), 1, CPU, kind, micro, tqdm(disable=True))
     return figures, model.state_dict(), (pixels, targets)
 
 
@@ -152,9 +148,7 @@ def test_small_pieces_add_up_to_the_batch(micro):
 
 
 def test_one_step_is_sgd_by_hand():
-    run = experiment(
-        **STILL, batch=64, lr=0.1, weight_decay=0.05
-    )  # one batch holds all, so their order does not matter
+    run = experiment(**STILL, batch=64, lr=0.1, weight_decay=0.05)  # one batch holds all, so their order does not matter
     (loss, accuracy), after, (pixels, targets) = one_epoch(run, 64)
     plain = plain_network().double()
     grey = torch.tensor(pixels / 255.0)
@@ -173,17 +167,7 @@ def test_one_step_is_sgd_by_hand():
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     """A run whose every number can be had by hand: full batches, no augmentation, covid images twice."""
-    run = experiment(
-        **STILL,
-        batch=64,
-        epochs=3,
-        milestones=(1,),
-        gamma=0.5,
-        lr=0.002,
-        weight_decay=0.2,
-        oversample={"covid": 2},
-        seed=3,
-    )
+    run = experiment(**STILL, batch=64, epochs=3, milestones=(1,), gamma=0.5, lr=0.002, weight_decay=0.2, oversample={"covid": 2}, seed=3)
     folder = tmp_path_factory.mktemp("tiny")
     return run, toy(), fit(run, toy(), folder), folder
 
@@ -242,10 +226,7 @@ def test_kept_states_give_the_recorded_figures(tiny):
 # Which epoch is kept, and when training ends
 
 
-@given(
-    losses=st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.5]), min_size=1, max_size=12),
-    patience=st.integers(1, 5),
-)
+@given(losses=st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.5]), min_size=1, max_size=12), patience=st.integers(1, 5))
 @settings(deadline=None, max_examples=200)
 def test_finished_stops_after_patience_epochs_without_a_better_one(losses, patience):
     run = experiment(patience=patience, epochs=12)
@@ -378,9 +359,7 @@ def test_checkpoint_holds_what_a_run_needs(tiny):
     assert note["identity"]["lr"] == 0.002 and note["identity"]["precision"] == "float32"
     parameters = [name for name, _ in models.resnet("resnet18", 4).named_parameters()]
     assert set(tensors) == (
-        {f"model.{key}" for key in got.last}
-        | {f"best.{key}" for key in got.kept}
-        | {f"momentum.{name}" for name in parameters}
+        {f"model.{key}" for key in got.last} | {f"best.{key}" for key in got.kept} | {f"momentum.{name}" for name in parameters}
     )
     assert all(torch.equal(tensors[f"model.{key}"], value) for key, value in got.last.items())
     assert all(torch.equal(tensors[f"best.{key}"], value) for key, value in got.kept.items())
@@ -484,11 +463,7 @@ def uninterrupted(few, tmp_path_factory) -> Path:
 def killed(few, tmp_path_factory) -> Path:
     """``python -m cxrlib train`` killed from outside soon after its first checkpoint: the folder it left."""
     base = tmp_path_factory.mktemp("killed")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cxrlib", *command(few, base)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = subprocess.Popen([sys.executable, "-m", "cxrlib", *command(few, base)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
     try:
         while not (base / "work" / NAME / "checkpoint.json").exists():

@@ -19,9 +19,7 @@ WIDTHS = [1280, 390]
 
 @pytest.fixture(scope="module")
 def browser():
-    path = subprocess.run(
-        [ROOT / "tests" / "browser" / "chromium.sh"], capture_output=True, text=True, check=True
-    ).stdout.split()[0]
+    path = subprocess.run([ROOT / "tests" / "browser" / "chromium.sh"], capture_output=True, text=True, check=True).stdout.split()[0]
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         yield started
@@ -29,9 +27,7 @@ def browser():
 
 
 @pytest.fixture(
-    scope="module",
-    params=[(page, width) for page in PAGES for width in WIDTHS],
-    ids=lambda value: f"{Path(value[0]).stem}-{value[1]}",
+    scope="module", params=[(page, width) for page in PAGES for width in WIDTHS], ids=lambda value: f"{Path(value[0]).stem}-{value[1]}"
 )
 def opened(request, browser):
     """A page as a reader sees it offline, with everything that the browser complained of."""
@@ -40,10 +36,7 @@ def opened(request, browser):
     context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
     page = context.new_page()
     page.complaints = []
-    page.on(
-        "console",
-        lambda message: page.complaints.append(message.text) if message.type in ("error", "warning") else None,
-    )
+    page.on("console", lambda message: page.complaints.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.on("requestfailed", lambda failed: page.complaints.append(f"failed: {failed.url}"))
     page.asked = []
