@@ -57,8 +57,8 @@ def _note(file: Path) -> str:
     if not readme.is_file():
         return ""
     rows = [line.strip(" |") for line in readme.read_text(encoding="utf-8").splitlines() if file.name in line]
-    cells = [re.sub(r"[*`]", "", cell).strip() for row in rows for cell in row.split("|")]
-    return "; ".join(cell for cell in cells if cell and cell != file.name)
+    cells = [re.sub(r"[*`]", "", cell).replace(file.name, "").strip() for row in rows for cell in row.split("|")]
+    return "; ".join(cell for cell in cells if cell)
 
 
 def resnet(name: str, classes: int, state: dict[str, torch.Tensor] | None = None, seed: int = 0) -> torch.nn.Module:

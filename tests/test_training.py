@@ -205,8 +205,8 @@ def test_whole_run_is_plain_gradient_descent(tiny):
     assert got.kept_epoch == 1 + int(np.argmin(losses))
     for key, value in model.state_dict().items():
         if value.is_floating_point():
-            # of the way that the weights went; measured 0.1 %, while a momentum of 0.8 makes 12 %
-            assert (got.last[key].double() - value).norm() <= 0.01 * (value - start[key]).norm(), key
+            # of the way that the weights went; float32 makes 0.1 to 3 %, by the threads; a momentum of 0.8 makes 12 %
+            assert (got.last[key].double() - value).norm() <= 0.07 * (value - start[key]).norm(), key
     assert got.reason == "schedule complete (3 epochs)"
 
 

@@ -92,7 +92,7 @@ def test_numbers_on_the_page_are_those_of_the_predictions(opened):
     guess = [classes[k] for k in frame[[f"p_{name}" for name in classes]].to_numpy().argmax(1)]
     text = re.sub(r"\s+", " ", opened.inner_text("article"))
     assert f"Of {len(frame)} test images" in text
-    assert f"classified rightly: {accuracy_score(frame['y_true'], guess):.3f}" in text
+    assert f"classified correctly: {accuracy_score(frame['y_true'], guess):.3f}" in text
     cells = opened.evaluate(
         "[...document.querySelectorAll('table.printed-rebuilt tbody tr')].map(r => [...r.cells].map(c => c.innerText.trim()))"
     )
