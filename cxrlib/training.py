@@ -143,6 +143,7 @@ def fit(
             raise InputError(f"{experiment.name}: no training image of class {name} is on disk")
     if not len(val):
         raise InputError(f"{experiment.name}: no validation image is on disk")
+    answers = torch.from_numpy(targets.astype(np.int64))  # (N,)
     positions = train[oversample(labels[train], experiment.oversample)]  # copies of training images only
     micro = min(micro or experiment.batch, experiment.batch)
     identity = {**experiment.as_dict(), "precision": kind, "device": on.type, "micro_batch": micro, **(identity or {})}
@@ -188,9 +189,7 @@ def fit(
             mininterval=1.0,
         )
         with bar:
-            loss, accuracy = train_epoch(
-                model, optimizer, experiment, pixels, targets_tensor(targets), positions, epoch, on, kind, micro, bar
-            )
+            loss, accuracy = train_epoch(model, optimizer, experiment, pixels, answers, positions, epoch, on, kind, micro, bar)
             val_loss, val_accuracy = loss_accuracy(predict(model, pixels[val], on), targets[val])
             bar.set_postfix_str(f"loss {loss:.3f}, validation loss {val_loss:.3f} accuracy {val_accuracy:.3f}")
         if not np.isfinite([loss, val_loss]).all():
@@ -220,11 +219,6 @@ def fit(
 
     last = {key: value.detach().cpu() for key, value in model.state_dict().items()}
     return Fit(best, last, pd.DataFrame(rows, columns=HISTORY), kept_epoch, reason)
-
-
-def targets_tensor(targets: np.ndarray) -> torch.Tensor:
-    """Class numbers as int64 ``(N,)``."""
-    return torch.from_numpy(targets.astype(np.int64))
 
 
 def finished(experiment: Experiment, rows: list[dict], kept_epoch: int) -> str:
