@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     phantom.add_argument("--artefact", help="class whose images carry a planted tag")
 
     train = command("train", train_run, "Train an experiment and write its record.")
-    train.add_argument("experiment", help=" or ".join(studies.EXPERIMENTS))
+    train.add_argument("experiment", metavar="EXPERIMENT", help=f"{', '.join(studies.EXPERIMENTS)} or another name that cxr records lists")
     train.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
     train.add_argument("--results", help="folder of the records (default: results/ of this checkout)")
     train.add_argument("--work", default="work", help="folder of checkpoints (default work/)")
@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--name", help="name of the new record, needed when settings are changed")
     train.add_argument("--set", action="append", default=[], metavar="SETTING=VALUE", help="change a setting, e.g. lr=0.0003")
     train.add_argument("--phantom", action="store_true", help="take the small settings meant for phantoms")
+    train.add_argument("--short", action="store_true", help="a shorter schedule of the same shape, for re-draws, folds and variants")
     train.add_argument("--keep-model", action="store_true", help="keep the model in the record (headline runs always do)")
 
     command("records", list_records, "List the records that the book knows and say which are missing and how to make them.")
@@ -116,9 +117,11 @@ def train_run(arguments) -> None:
     experiment = studies.experiment(arguments.experiment)
     changes = (studies.PHANTOM if arguments.phantom else {}) | pairs(arguments.set, "--set")
     if arguments.phantom:
-        experiment = experiment.variant(arguments.name or f"phantom-{experiment.name}", **changes)
+        experiment = experiment.variant(arguments.name or f"phantom-{experiment.name.replace('/', '-')}", **changes)
     elif changes or arguments.name:
         experiment = experiment.variant(arguments.name or experiment.name, **changes)
+    if arguments.short:
+        experiment = experiment.shortened()
     try:
         from cxrlib import pipeline
     except ModuleNotFoundError as error:
@@ -142,9 +145,9 @@ def train_run(arguments) -> None:
 
 
 def list_records(arguments) -> None:
-    for name, experiment in studies.EXPERIMENTS.items():
+    for name in studies.RECORDS:
         state = "recorded" if runs.recorded(name) else f"not yet recorded: cxr train {name} --resume"
-        print(f"{name:16} {experiment.title:40} {state}")
+        print(f"{name:45} {state}")
 
 
 def refresh_readme(arguments) -> None:

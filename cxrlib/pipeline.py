@@ -39,7 +39,7 @@ def prepare(experiment: Experiment, data: str | Path | None = None) -> Prepared:
     root = sources.data_folder(data)
     manifest = studies.zhu_manifest(root)
     labels = studies.zhu_labels(manifest, experiment.classes)
-    split = studies.zhu_split(manifest, labels, experiment.seed, experiment.val_folds)
+    split = studies.zhu_split(manifest, labels, experiment.seed, experiment.val_folds, unit=experiment.unit, fold=experiment.fold)
     here = sources.present(manifest, root)
     split["missing"] = ~here
     rows = manifest.assign(y_true=labels, split=split["split"])[here].reset_index(drop=True)
@@ -96,12 +96,13 @@ def train(
     folder, target = Path(work) / name, Path(results or runs.root()) / name
     state, weights = models.imagenet(experiment.model) if experiment.pretrained else (None, RANDOM)
     labels, split = ready.rows["y_true"].to_numpy(), ready.rows["split"].to_numpy()
+    by_test = experiment.epoch_by == "test"
     with stage("training"):
         fit = training.fit(
             experiment,
             ready.pixels,
             labels,
-            split,
+            np.where(split == "test", "val", np.where(split == "val", "unused", split)) if by_test else split,
             folder,
             state=state,
             on=on_device,
@@ -118,6 +119,9 @@ def train(
         model = models.resnet(experiment.model, len(experiment.classes), kept).to(on_device)
         log_p = {part: training.predict(model, ready.pixels[split == part], on_device) for part in ("test", "val")}
         history = fit.history.set_index("epoch", drop=False)
+        if by_test:  # what chose the epoch was measured on the test set, and stands under that name
+            history[["test_loss", "test_accuracy"]] = history[["val_loss", "val_accuracy"]]
+            history[["val_loss", "val_accuracy"]] = np.nan
         history.loc[fit.kept_epoch, ["test_loss", "test_accuracy"]] = training.loss_accuracy(log_p["test"], targets[split == "test"])
         if fit.kept_epoch != len(history):
             last = models.resnet(experiment.model, len(experiment.classes), models.half(fit.last)).to(on_device)
@@ -205,7 +209,12 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
     if not experiment.pretrained:
         found.append("Started from random weights, not from ImageNet's.")
     for setting, (printed, used) in experiment.changed().items():
-        found.append(f"Setting {setting} was {used}, not {printed}.")
+        if setting in experiment.printed:
+            found.append(f"Setting {setting} was {used}, not {printed}.")
+    if experiment.unit == "image":
+        found.append("COVID-19 test images were drawn at random without regard to patients, so that patients are in training and test.")
+    if experiment.epoch_by == "test":
+        found.append("The epoch was chosen by its loss on the test set, so that its test results are too good.")
     return found
 
 

@@ -27,6 +27,7 @@ import pandas as pd
 
 from cxrlib.files import InputError
 from cxrlib.metrics import check_predictions
+from cxrlib.studies import HISTORY
 
 REQUIRED = [
     "run",
@@ -47,7 +48,6 @@ REQUIRED = [
     "epochs",
     "metrics",
 ]
-HISTORY = ["epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy", "seconds"]
 SPLIT = ["image_id", "patient_id", "y_true", "split", "missing"]
 FILES = {"history.csv": HISTORY, "split.csv": SPLIT}
 

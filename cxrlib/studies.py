@@ -7,6 +7,7 @@ page that shows it can name it.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ ZHU_CLASSES = ("covid", "viral", "bacterial", "normal")
 KERMANY_CLASS = {"virus": "viral", "bacteria": "bacterial", "normal": "normal"}
 ZHU_VIEWS = {"PA", "AP", "AP Supine"}
 ZHU_TEST_COVID = 60
+# Columns of a run's history.csv; here, because what reads records must not import torch and what trains must not import records.
+HISTORY = ["epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy", "seconds"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ class Experiment:
     val_folds: int = 10
     seed: int = 0
     pretrained: bool = True
+    unit: str = "patient"  # what the COVID-19 test set is drawn by: patient or image
+    fold: int = 0  # 0: the study's test set; 1 to 5: that fold of a cross-validation over all its images
+    epoch_by: str = "validation"  # the images whose loss chooses the epoch: validation or test
     variant_of: str = ""
     printed: dict[str, str] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
@@ -72,7 +78,21 @@ class Experiment:
         for label, copies in made.oversample.items():
             if label not in made.classes or copies < 1:
                 raise InputError(f"experiment {name}: oversample must give classes a number from 1, not {label}: {copies}")
+        for key, choices in CHOICES.items():
+            if getattr(made, key) not in choices:
+                raise InputError(f"experiment {name}: {key} must be {' or '.join(choices)}, not {getattr(made, key)!r}")
         return made
+
+    def shortened(self) -> Experiment:
+        """The same run on a schedule of the same shape in few epochs, milestones in proportion and rounded up.
+
+        For machines without a GPU and for a variant only: :class:`InputError` for a headline run.
+        """
+        if not self.variant_of:
+            raise InputError(f"experiment {self.name}: a headline run has the whole schedule; give a changed run a name of its own")
+        epochs = SHORT[self.variant_of]
+        milestones = tuple(math.ceil(milestone * epochs / self.epochs) for milestone in self.milestones)
+        return dataclasses.replace(self, epochs=epochs, milestones=milestones)
 
     def changed(self) -> dict[str, tuple]:
         """Settings in which a variant differs from the experiment it varies, as ``{setting: (there, here)}``."""
@@ -90,8 +110,9 @@ class Experiment:
 RANGES = {
     "size": (32, 4096), "batch": (1, 65536), "lr": (1e-9, 100.0), "momentum": (0.0, 1.0), "weight_decay": (0.0, 100.0), "gamma": (0.0, 1.0),
     "epochs": (1, 100_000), "patience": (1, 100_000), "rotate": (0.0, 180.0), "translate": (0.0, 1.0), "hflip": (0.0, 1.0),
-    "val_folds": (2, 1000), "seed": (0, 2**31),
+    "val_folds": (2, 1000), "seed": (0, 2**31), "fold": (0, 5),
 }  # fmt: skip
+CHOICES = {"unit": ("patient", "image"), "epoch_by": ("validation", "test")}
 
 
 def _like(value, default) -> bool:
@@ -163,6 +184,41 @@ ZHU_BINARY = Experiment(
 )
 EXPERIMENTS = {experiment.name: experiment for experiment in (ZHU_FOURCLASS, ZHU_BINARY)}
 
+SHORT = {"zhu-fourclass": 6, "zhu-binary": 3}  # epochs of a shortened schedule
+REDRAWS, CV_FOLDS = 5, 5
+VARIANTS = {  # what would it take? One thing changed at a time, among them what the thesis leaves open
+    "as-printed": {},
+    "batch-64": {"batch": 64},
+    "lr-0.0003": {"lr": 0.0003},
+    "weight-decay-0.01": {"weight_decay": 0.01},
+    "weight-decay-0.0001": {"weight_decay": 0.0001},
+    "no-oversampling": {"oversample": {}},
+    "no-augmentation": {"rotate": 0.0, "scale": (1.0, 1.0), "translate": 0.0, "hflip": 0.0},
+    "split-by-image": {"unit": "image"},
+    "epoch-by-test": {"epoch_by": "test"},
+}
+
+
+def families() -> dict[str, dict[str, Experiment]]:
+    """Groups of runs beside the headline runs, by the folder of their records, most important first.
+
+    ``…-redraws``: another seed, so another draw of the COVID-19 test patients. ``…-cv``: cross-validation over all
+    images, by patient. ``…-variants``: one setting changed at a time.
+    """
+    found = {f"{base}-redraws": {f"seed-{seed}": {"seed": seed} for seed in range(1, REDRAWS + 1)} for base in EXPERIMENTS}
+    found |= {f"{base}-cv": {f"fold-{fold}": {"fold": fold} for fold in range(1, CV_FOLDS + 1)} for base in EXPERIMENTS}
+    found["zhu-fourclass-variants"] = VARIANTS
+    made = {}
+    for family, members in found.items():
+        base = EXPERIMENTS[family.rpartition("-")[0]]
+        names = {f"{family}/{member}": changes for member, changes in members.items()}
+        made[family] = {name: dataclasses.replace(base, name=name, variant_of=base.name, **changes) for name, changes in names.items()}
+    return made
+
+
+# Every record that the book knows, most important first.
+RECORDS = EXPERIMENTS | {name: run for members in families().values() for name, run in members.items()}
+
 
 # Seconds long on a laptop: small phantoms, no weights to download. It shows that the pipeline works and nothing else.
 PHANTOM = {
@@ -179,9 +235,9 @@ PHANTOM = {
 
 def experiment(name: str) -> Experiment:
     """Look an experiment up by name; :class:`InputError` lists the names there are."""
-    if name not in EXPERIMENTS:
-        raise InputError(f"experiment {name!r} does not exist; there are {', '.join(EXPERIMENTS)}")
-    return EXPERIMENTS[name]
+    if name not in RECORDS:
+        raise InputError(f"experiment {name!r} does not exist; there are {', '.join(RECORDS)}")
+    return RECORDS[name]
 
 
 def zhu_manifest(data=None, snapshot: str = sources.STUDY_B_SNAPSHOT) -> pd.DataFrame:
@@ -201,19 +257,29 @@ def zhu_labels(manifest: pd.DataFrame, classes: tuple[str, ...]) -> pd.Series:
     return four if "non_covid" not in classes else four.where(four == "covid", "non_covid")
 
 
-def zhu_split(manifest: pd.DataFrame, labels: pd.Series, seed: int, val_folds: int) -> pd.DataFrame:
+def zhu_split(
+    manifest: pd.DataFrame, labels: pd.Series, seed: int, val_folds: int, *, unit: str = "patient", fold: int = 0
+) -> pd.DataFrame:
     """Study B's split (section 2.2): Kermany's own, COVID-19 by patient with 60 images for testing; then the validation fold.
 
     On a set with fewer COVID-19 images (a phantom) the test share is kept at 60/232.
 
+    Args:
+        unit: ``image`` draws the 60 without regard to patients, to show what that does.
+        fold: 1 to 5 tests on that fifth of all images instead, cut by patient with the classes spread evenly.
+
     Returns:
         ``image_id, patient_id, y_true, split`` with one row per image, missing files included.
     """
-    covid = manifest["source"] == "covid-chestxray"
-    held = ZHU_TEST_COVID if covid.sum() == 232 else max(1, round(covid.sum() * ZHU_TEST_COVID / 232))
-    split = manifest["predefined_split"].copy()
-    split[covid] = splits.by_patient(manifest[covid], held, seed)
+    if fold:
+        split = splits.folds(manifest, labels, CV_FOLDS, seed).eq(fold - 1).map({True: "test", False: "train"})
+    else:
+        covid = manifest["source"] == "covid-chestxray"
+        held = ZHU_TEST_COVID if covid.sum() == 232 else max(1, round(covid.sum() * ZHU_TEST_COVID / 232))
+        split = manifest["predefined_split"].copy()
+        drawn = manifest[covid] if unit == "patient" else manifest[covid].assign(patient_id=manifest["image_id"])
+        split[covid] = splits.by_patient(drawn, held, seed)
     train = split == "train"
-    fold = splits.folds(manifest[train], labels[train], val_folds, seed)
-    split[fold.index[fold == 0]] = "val"
+    held_out = splits.folds(manifest[train], labels[train], val_folds, seed)
+    split[held_out.index[held_out == 0]] = "val"
     return pd.DataFrame({"image_id": manifest["image_id"], "patient_id": manifest["patient_id"], "y_true": labels, "split": split})

@@ -8,6 +8,7 @@ from its checkpoint.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import time
@@ -25,10 +26,15 @@ from tqdm import tqdm
 from cxrlib import images, models
 from cxrlib.files import InputError, write_text
 from cxrlib.splits import oversample
-from cxrlib.studies import Experiment
+from cxrlib.studies import HISTORY, Experiment
 
-HISTORY = ["epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy", "seconds"]
 BY_HAND = "ended by hand"
+UNTRAINED = {"title", "printed", "assumptions", "variant_of"}  # what says nothing about the training
+DEFAULTS = {
+    item.name: list(item.default) if isinstance(item.default, tuple) else item.default
+    for item in dataclasses.fields(Experiment)
+    if item.default is not dataclasses.MISSING and item.name not in UNTRAINED
+}
 
 
 @dataclass
@@ -147,9 +153,7 @@ def fit(
     positions = train[oversample(labels[train], experiment.oversample)]  # copies of training images only
     micro = min(micro or experiment.batch, experiment.batch)
     identity = {**experiment.as_dict(), "precision": kind, "device": on.type, "micro_batch": micro, **(identity or {})}
-    identity = json.loads(
-        json.dumps({key: value for key, value in identity.items() if key not in {"title", "printed", "assumptions", "variant_of"}})
-    )
+    identity = json.loads(json.dumps({key: value for key, value in identity.items() if key not in UNTRAINED}))
 
     model = models.resnet(experiment.model, len(experiment.classes), state, experiment.seed).to(on)
     optimizer = torch.optim.SGD(model.parameters(), lr=experiment.lr, momentum=experiment.momentum, weight_decay=experiment.weight_decay)
@@ -161,11 +165,10 @@ def fit(
         raise InputError(f"{folder}: holds a checkpoint of epoch {len(found[1]['history'])}; go on with --resume or delete the folder")
     if found:
         tensors, note = found
-        for key in sorted(set(identity) | set(note["identity"])):
-            if identity.get(key) != note["identity"].get(key):
-                raise InputError(
-                    f"{folder}: checkpoint was made with {key} {note['identity'].get(key)!r}, this run has {identity.get(key)!r}"
-                )
+        before = DEFAULTS | note["identity"]  # a setting that came later had its default
+        for key in sorted(set(identity) | set(before)):
+            if identity.get(key) != before.get(key):
+                raise InputError(f"{folder}: checkpoint was made with {key} {before.get(key)!r}, this run has {identity.get(key)!r}")
         torch.set_num_threads(note["threads"])
         model.load_state_dict({key[6:]: value for key, value in tensors.items() if key.startswith("model.")})
         for name, parameter in model.named_parameters():
