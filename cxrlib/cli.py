@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from cxrlib import __version__, runs, sources, studies
-from cxrlib.files import InputError
+from cxrlib.files import InputError, write_text
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,6 +47,31 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--phantom", action="store_true", help="take the small settings meant for phantoms")
     train.add_argument("--short", action="store_true", help="a shorter schedule of the same shape, for re-draws, folds and variants")
     train.add_argument("--keep-model", action="store_true", help="keep the model in the record (headline runs always do)")
+
+    train.add_argument("--maps", action="store_true", help="keep class-activation maps in the record (headline runs always do)")
+
+    cams = command("cams", make_cams, "Draw a recorded model's class-activation maps and measure where they lie, into its record.")
+    cams.add_argument("run_name", metavar="RUN")
+    cams.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
+    cams.add_argument("--results", help="folder of the records (default: results/ of this checkout)")
+    cams.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
+
+    flow = command("flow", show_flow, "Count how a study's images were chosen, step by step, and write it where the book reads it.")
+    flow.add_argument("study", choices=["zhu2020"])
+    flow.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
+    flow.add_argument("--output", help="file (default: results/flow/<study>.csv)")
+
+    bench = command("bench", run_bench, "Time what claims to be fast against what it is compared with, side by side in one run.")
+    bench.add_argument("name", nargs="?", default="all")
+
+    predict = command("predict", predict_images, "Class probabilities of your own radiographs by a recorded model. Not a medical device.")
+    predict.add_argument("model", nargs="?", metavar="MODEL", help="record that holds a model (default zhu-fourclass)")
+    predict.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG or DICOM file, or a folder of them")
+    predict.add_argument("--cam", metavar="FOLDER", help="write Grad-CAM overlays there, as PNG")
+    predict.add_argument("--target", metavar="CLASS", help="class of the overlays (default: the model's first, covid)")
+    predict.add_argument("--output", metavar="FILE.csv", help="write the table there (default: standard output)")
+    predict.add_argument("--results", help="folder of the records (default: results/ of this checkout)")
+    predict.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
 
     command("records", list_records, "List the records that the book knows and say which are missing and how to make them.")
 
@@ -137,11 +162,62 @@ def train_run(arguments) -> None:
         resume=arguments.resume,
         finish=arguments.finish,
         keep_model=arguments.keep_model or experiment.name in studies.EXPERIMENTS,
+        keep_maps=arguments.maps or experiment.name in studies.EXPERIMENTS,
     )
     run = runs.read(folder.name, folder.parent)
     print(
         f"{folder}: {run.info['epochs']['run']} epochs, kept {run.info['epochs']['kept']}; accuracy {run.info['metrics']['accuracy']:.3f}"
     )
+
+
+def predict_images(arguments) -> None:
+    paths, output, name = [*filter(None, [arguments.model]), *arguments.images], arguments.output, "zhu-fourclass"
+    if runs.recorded(paths[0], arguments.results) and not Path(paths[0]).is_file():
+        name = paths.pop(0)
+    if not paths:
+        raise InputError(f"predict {name}: no image given")
+    if output and (Path(output).suffix != ".csv" or Path(output).is_dir()):
+        raise InputError(f"--output {output}: expected a file name that ends in .csv")  # --output *.png would lose a radiograph
+    try:
+        from cxrlib.predict import predict
+    except ModuleNotFoundError as error:
+        raise InputError(f"predicting needs {error.name}: pip install 'cxrlib[train]'") from None
+    table = predict(paths, name, arguments.cam, arguments.target, arguments.device, arguments.results)
+    info, collections = runs.read(name, arguments.results).info, ""
+    if info["study"] == "zhu2020" and info["origin"] == "images":
+        collections = "; the model was trained on two image collections that differ by age, hospital and file processing"
+    print(f"cxr: not a medical device: these numbers must not guide the care of a patient{collections}", file=sys.stderr)
+    origin = "synthetic phantoms, not radiographs" if info["origin"] == "phantom" else "radiographs"
+    print(f"cxr: model {name}: {info['title']}, {info['config']['model']} trained on {origin}", file=sys.stderr)
+    csv = table.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+    if output:
+        write_text(output, csv)
+    else:
+        print(csv, end="")
+
+
+def make_cams(arguments) -> None:
+    from cxrlib import maps
+
+    print(maps.of_run(arguments.run_name, arguments.data, arguments.results, arguments.device))
+
+
+def show_flow(arguments) -> None:
+    table = studies.zhu_flow(arguments.data)
+    file = Path(arguments.output or runs.root() / "flow" / f"{arguments.study}.csv")
+    write_text(file, table.to_csv(index=False, lineterminator="\n"))
+    print(f"{table.to_string(index=False)}\n{file}")
+
+
+def run_bench(arguments) -> None:
+    from cxrlib import bench
+
+    names = list(bench.BENCHES) if arguments.name == "all" else [arguments.name]
+    for name in names:
+        if name not in bench.BENCHES:
+            raise InputError(f"bench {name}: there is no such benchmark, only {', '.join(bench.BENCHES)}")
+        for key, value in bench.BENCHES[name]().items():
+            print(f"{name:10} {key:24} {value:.4g}" if isinstance(value, float) else f"{name:10} {key:24} {value}")
 
 
 def list_records(arguments) -> None:

@@ -49,10 +49,60 @@ def grey(image: Image.Image) -> Image.Image:
     return image.convert("L")
 
 
-def decode(path: str | Path, size: int, name: str | None = None) -> np.ndarray:
-    """One radiograph as uint8, shape ``(size, size)``: grey, squashed to a square by bilinear resampling with antialiasing.
+def is_dicom(path: str | Path) -> bool:
+    """True for a file with DICOM's mark, ``DICM`` after 128 bytes."""
+    with open(path, "rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
-    The format is told by the content, so a wrong extension does no harm. ``name`` replaces the path in errors.
+
+def _dicom(path: str | Path, name: str) -> Image.Image:
+    """A DICOM radiograph as 8-bit grey: rescaled, then its VOI LUT or first window laid over black to white, else lowest to highest value.
+
+    Values outside the window saturate. Low is black in MONOCHROME2 and white in MONOCHROME1. Colour becomes ITU-R 601 luma.
+    """
+    try:
+        import pydicom
+        from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_windowing
+    except ImportError:
+        raise InputError(f"{name}: image file is DICOM; reading it needs pydicom: pip install pydicom") from None
+    try:
+        ds = pydicom.dcmread(path, force=True)
+        if not any(word in ds for word in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+            raise ValueError("it holds no PixelData, or was cut off before it")
+        if int(ds.get("NumberOfFrames") or 1) > 1:
+            raise ValueError(f"it holds {ds.NumberOfFrames} frames, not one radiograph")
+        if not 0 < ds.Rows * ds.Columns <= 2 * (Image.MAX_IMAGE_PIXELS or math.inf):  # Pillow's own limit for other formats
+            raise ValueError(f"a size of {ds.Columns} x {ds.Rows} pixels")
+        values = ds.pixel_array  # (H, W), or (H, W, 3) of RGB
+        if not ds.PhotometricInterpretation.startswith("MONOCHROME"):
+            values = apply_color_lut(values, ds) if ds.PhotometricInterpretation == "PALETTE COLOR" else values
+            full = 2 ** (8 * values.itemsize if ds.PhotometricInterpretation == "PALETTE COLOR" else ds.BitsStored) - 1
+            return Image.fromarray(np.rint(values * (255.0 / full)).astype(np.uint8)).convert("L")
+        values = apply_modality_lut(values, ds).astype(np.float64)
+        low, high = values.min(), values.max()
+        if ds.get("VOILUTSequence"):  # by hand: pydicom's own indices overflow in a table of many 8-bit entries
+            entries, first, bits = ds.VOILUTSequence[0].LUTDescriptor
+            table = ds.VOILUTSequence[0].LUTData
+            table = np.frombuffer(table, "<u2" if ds.original_encoding[1] else ">u2") if isinstance(table, bytes) else np.array(table)
+            values = table[np.clip(values - first, 0, (entries or 2**16) - 1).astype(int)].astype(np.float64)
+            low, high = 0, 2**bits - 1
+        elif None not in (ds.get("WindowCenter"), ds.get("WindowWidth")):
+            with np.errstate(over="ignore"):
+                windowed = apply_windowing(np.append(values, [-1e30, 1e30]), ds)  # the last two tell what it gives outside the window
+            values, (low, high) = windowed[:-2].reshape(values.shape), windowed[-2:]
+        if not np.isfinite(values).all():
+            raise ValueError("pixel values that are no numbers")
+        share = np.clip((values - low) / ((high - low) or 1), 0, 1)
+        return Image.fromarray(np.rint(255 * (1 - share if ds.PhotometricInterpretation == "MONOCHROME1" else share)).astype(np.uint8))
+    except Exception as error:  # a damaged file may raise anything in pydicom
+        raise InputError(f"{name}: image file is DICOM and cannot be decoded ({error or type(error).__name__})") from None
+
+
+def read_image(path: str | Path, name: str | None = None) -> Image.Image:
+    """One radiograph as a Pillow image of mode ``L`` (8-bit grey) at its own size: DICOM, or what Pillow reads.
+
+    The format is told by the content, so a wrong extension does no harm; ``.dcm`` is needed only by DICOM without its
+    mark. ``name`` replaces the path in errors.
 
     Raises:
         InputError: no such file, an empty, truncated or otherwise undecodable one. One line naming the file.
@@ -61,16 +111,30 @@ def decode(path: str | Path, size: int, name: str | None = None) -> np.ndarray:
     try:
         if os.path.getsize(path) == 0:
             raise InputError(f"{name}: image file is empty (0 bytes)")
+        if is_dicom(path):
+            return _dicom(path, name)
         with Image.open(path) as image:
-            return np.asarray(grey(image).resize((size, size), Image.Resampling.BILINEAR))
+            return grey(image)
     except InputError:
         raise
     except FileNotFoundError:
         raise InputError(f"{name}: image file does not exist") from None
     except Image.UnidentifiedImageError:
+        if Path(path).suffix.lower() == ".dcm":
+            return _dicom(path, name)
         raise InputError(f"{name}: image file is of no known image format") from None
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise InputError(f"{name}: image file cannot be decoded ({error})") from None
+
+
+def square(image: Image.Image, size: int) -> np.ndarray:
+    """A Pillow image as ``(size, size)``, squashed to a square by bilinear resampling with antialiasing."""
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
+
+
+def decode(path: str | Path, size: int, name: str | None = None) -> np.ndarray:
+    """One radiograph as uint8, shape ``(size, size)``: :func:`read_image`, then :func:`square`. Errors as there."""
+    return square(read_image(path, name), size)
 
 
 def stored_size(path: str | Path, name: str | None = None) -> tuple[int, int]:

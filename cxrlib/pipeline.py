@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cxrlib import images, metrics, models, runs, sources, studies, training
+from cxrlib import images, maps, metrics, models, runs, sources, studies, training
 from cxrlib.studies import Experiment
 
 REDUCED = 512  # pixels: no original of these collections is as small on its longest side as a whole set of copies may be
@@ -32,6 +32,7 @@ class Prepared:
     pixels: np.ndarray  # uint8 (N, size, size)
     fingerprint: str
     phantom: bool
+    root: Path
 
 
 def prepare(experiment: Experiment, data: str | Path | None = None) -> Prepared:
@@ -45,7 +46,7 @@ def prepare(experiment: Experiment, data: str | Path | None = None) -> Prepared:
     rows = manifest.assign(y_true=labels, split=split["split"])[here].reset_index(drop=True)
     rows[["width", "height"]] = [images.stored_size(root / path, path) for path in rows["path"]]
     pixels, hashes = images.load(root, rows["path"].tolist(), experiment.size)
-    return Prepared(split, rows, pixels, images.fingerprint(rows["image_id"], hashes), (root / "PHANTOM.txt").is_file())
+    return Prepared(split, rows, pixels, images.fingerprint(rows["image_id"], hashes), (root / "PHANTOM.txt").is_file(), root)
 
 
 def roomy_malloc() -> None:
@@ -70,6 +71,7 @@ def train(
     resume: bool = False,
     finish: bool = False,
     keep_model: bool = False,
+    keep_maps: bool = False,
     progress: bool = True,
 ) -> Path:
     """Train an experiment and write its record to ``results/<name>/``; returns that folder.
@@ -161,6 +163,12 @@ def train(
         )
         (folder / "MODEL-LICENSE.md").write_text(MODEL_LICENCE, encoding="utf-8")
         extra = {name: folder / name for name in ("model.safetensors", "MODEL-LICENSE.md")}
+    if keep_maps:
+        with stage("class-activation maps"):
+            finding = ready.rows["y_true"].ne("normal") & ready.rows["split"].eq("test") if ready.phantom else ready.rows["y_true"].eq("covid")
+            rows, places = ready.rows[finding].reset_index(drop=True), np.flatnonzero(finding)
+            maps.write(rows, ready.pixels[places], model, list(experiment.classes), ready.root, folder, on_device)
+        extra |= {name: folder / name for name in ("cams.npz", "localisation.csv")}
     written = runs.write(run, extra)
     shutil.rmtree(folder)
     return written

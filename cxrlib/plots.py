@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from PIL import Image
 
 from cxrlib import metrics
 from cxrlib.files import InputError
@@ -51,6 +52,11 @@ _STYLE = {
     "legend.title_fontsize": 10,
     "lines.linewidth": 2,
 }
+
+
+def style():
+    """The context in which the figures here are drawn, for a figure of a notebook's own: ``with plots.style(): …``."""
+    return plt.rc_context(_STYLE)
 
 
 def label(cls: str) -> str:
@@ -204,3 +210,44 @@ def radiographs(images: Sequence[np.ndarray], titles: Sequence[str], axes: Seque
         ax.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
         ax.set_title(textwrap.fill(str(title), int(ax.get_position().width * ax.figure.get_figwidth() * 17)))
     return axes
+
+
+@plt.rc_context(_STYLE)
+def overlay(
+    image: np.ndarray | None,
+    cam: np.ndarray,
+    ax: Axes | None = None,
+    title: str | None = None,
+    colour_bar: bool = True,
+    shape: tuple[int, int] | None = None,
+) -> Axes:
+    """A class-activation map over its radiograph, in the radiograph's own proportions.
+
+    ``image``: (H, W) uint8, or None to draw the map alone, opaque, on an empty frame of ``shape`` (H, W). ``cam``: (h, w),
+    0 or more, divided by its own maximum (a map of zeros stays zero) and enlarged bilinearly. Colours are jet, deep red
+    high and deep blue low, as in both studies' figures; jet is not perceptually uniform, and its bands are no borders.
+    R and L beside the picture are the viewer's convention for a standard PA or AP view (the patient's right is on the
+    left), nothing found in the image. Raises InputError for a map that is negative, not finite or not 2-D.
+    """
+    cam, image = np.asarray(cam, np.float64), None if image is None else np.asarray(image)
+    if cam.ndim != 2 or not cam.size or not np.isfinite(cam).all() or cam.min() < 0:
+        raise InputError(f"overlay: the map must be 2-D, finite and not negative; its shape is {cam.shape}")
+    height, width = image.shape if image is not None else shape or cam.shape
+    share = Image.fromarray((cam / (cam.max() or 1)).astype(np.float32))
+    share = np.asarray(share.resize((width, height), Image.Resampling.BILINEAR))  # (H, W)
+    if ax is None:
+        ax = plt.subplots(figsize=(_WIDTH, 1 + min(max(5.2 * height / width, 3), 8)))[1]
+    if image is not None:
+        ax.imshow(image, cmap="gray", vmin=0, vmax=255)
+    drawn = ax.imshow(share, cmap="jet", vmin=0, vmax=1, alpha=1 if image is None else 0.4)
+    ax.set(xticks=[], yticks=[])
+    sns.despine(ax=ax, left=False, bottom=False, top=False, right=False)
+    for side, x, align in (("R", -0.02, "right"), ("L", 1.02, "left")):
+        ax.text(x, 0.5, side, transform=ax.transAxes, ha=align, va="center")
+    inches = ax.get_position().width * ax.figure.get_figwidth()
+    ax.set_xlabel(textwrap.fill("Left of the picture is usually the patient's right", max(int(inches * 13), 12)))
+    ax.set_title(textwrap.fill(title or "", max(int(inches * 13), 12)), parse_math=False)
+    if colour_bar:  # within the axes' own coordinates, so that it is as high as the picture
+        scale = plt.cm.ScalarMappable(drawn.norm, drawn.cmap)
+        ax.figure.colorbar(scale, cax=ax.inset_axes((1.08, 0, 0.04, 1)), label="Grad-CAM (share of the map's maximum)")
+    return ax

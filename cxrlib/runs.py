@@ -13,6 +13,10 @@ A record is a folder ``results/<run>/``:
     ``image_id, patient_id, source, split, y_true, p_<class>…`` of the test set and of the validation fold.
 ``model.safetensors``, ``MODEL-LICENSE.md``
     the kept model in float16, of headline runs.
+``cams.npz``, ``localisation.csv``
+    class-activation maps and where they lie, of headline runs (:mod:`cxrlib.maps`).
+
+A family of runs is a folder of such folders: ``results/zhu-fourclass-redraws/seed-1/``.
 """
 
 from __future__ import annotations
@@ -20,11 +24,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from cxrlib import studies
 from cxrlib.files import InputError
 from cxrlib.metrics import check_predictions
 from cxrlib.studies import HISTORY
@@ -49,6 +56,8 @@ REQUIRED = [
     "metrics",
 ]
 SPLIT = ["image_id", "patient_id", "y_true", "split", "missing"]
+CAMS = ["image_id", "split", "cam", "random_id", "stage", "random_cam"]
+LOCALISATION = ["image_id", "patient_id", "split", "kind", "stage", "region", "inside", "peak", "iou"]
 FILES = {"history.csv": HISTORY, "split.csv": SPLIT}
 
 
@@ -114,6 +123,25 @@ def read(name: str, results: str | Path | None = None) -> Run:
         if classes != info["classes"]:
             raise InputError(f"{folder / table}: classes {classes} are not run.json's {info['classes']}")
     return Run(folder, info, tables["split.csv"], tables["history.csv"], tables["predictions.csv"], tables["validation.csv"])
+
+
+def family(name: str, results: str | Path | None = None) -> tuple[list[Run], list[str]]:
+    """The recorded runs of a family (:func:`cxrlib.studies.families`) in its order, and the names of those not yet recorded."""
+    members = studies.families()[name]
+    return [read(member, results) for member in members if recorded(member, results)], [
+        member for member in members if not recorded(member, results)
+    ]
+
+
+def cams(run: Run) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+    """A run's class-activation maps and where they lie, as :func:`cxrlib.maps.write` left them. :class:`InputError` without them."""
+    file = run.folder / "cams.npz"
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            maps = {key: arrays[key] for key in CAMS}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{file}: class-activation maps cannot be read ({error}); cxr cams {run.name} makes them") from None
+    return maps, _table(run.folder / "localisation.csv", LOCALISATION)
 
 
 def _table(file: Path, columns: list[str]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ missing), ``age`` (years), ``width`` and ``height`` (pixels, where known), ``pre
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -133,9 +134,8 @@ def covid_chestxray(data: str | Path | None = None, snapshot: str = STUDY_B_SNAP
     """
     root = data_folder(data)
     folder = COVID_CHESTXRAY.locate(root)
-    table = _metadata_file(root / folder, snapshot)
-    where = f"{folder}/{table.name}"
-    metadata = read_csv(table, where, ["patientid", "sex", "age", "finding", "view", "modality", "folder", "filename"])
+    where = f"{folder}/{_metadata_file(root / folder, snapshot).name}"
+    metadata = listed(root, snapshot)
     metadata = metadata[metadata["modality"] == "X-ray"]
     rows = []
     seen: dict[str, int] = {}
@@ -164,6 +164,46 @@ def covid_chestxray(data: str | Path | None = None, snapshot: str = STUDY_B_SNAP
         )
     manifest = pd.DataFrame(rows, columns=["image_id", "path", "patient_id", "finding", "view", "sex", "age"])
     return check(_fill(manifest, "covid-chestxray"), where)
+
+
+def lung_masks(data: str | Path | None = None) -> dict[str, Path]:
+    """Files of the lung masks that the COVID-19 collection ships (made by a network, lungVAE), by ``image_id``; none is no error."""
+    root = data_folder(data)
+    folder = root / COVID_CHESTXRAY.locate(root) / "annotations" / "lungVAE-masks"
+    return {f"covid-chestxray/{file.stem.removesuffix('_mask')}": file for file in sorted(folder.glob("*_mask.png"))}
+
+
+def lung_boxes(data: str | Path | None = None) -> dict[str, list[tuple[float, float, float, float]]]:
+    """Boxes about each lung, drawn by people, that the COVID-19 collection ships (COCO JSON), by ``image_id``; none is no error.
+
+    A box is left, top, right, bottom in shares of the picture's width and height. :class:`InputError` for a damaged file.
+    """
+    root = data_folder(data)
+    file = root / COVID_CHESTXRAY.locate(root) / "annotations" / "imageannotation_ai_lung_bounding_boxes.json"
+    if not file.is_file():
+        return {}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        found: dict[str, list] = {}
+        pictures = {picture["id"]: picture for picture in content["images"]}
+        for drawn in content["annotations"]:
+            picture, (x, y, w, h) = pictures[drawn["image_id"]], drawn["bbox"]
+            if None in (x, y, w, h):
+                continue  # one annotation of the published file has no place
+            across, down = picture["width"], picture["height"]
+            image_id = f"covid-chestxray/{Path(picture['file_name']).stem}"
+            found.setdefault(image_id, []).append((x / across, y / down, (x + w) / across, (y + h) / down))
+        return found
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+        raise InputError(f"{file.name}: lung boxes cannot be read ({type(error).__name__}: {error})") from None
+
+
+def listed(data: str | Path | None = None, snapshot: str = STUDY_B_SNAPSHOT) -> pd.DataFrame:
+    """The COVID-19 collection's own table at one commit, CT included, as text (:func:`covid_chestxray` reads the radiographs of it)."""
+    root = data_folder(data)
+    folder = COVID_CHESTXRAY.locate(root)
+    table = _metadata_file(root / folder, snapshot)
+    return read_csv(table, f"{folder}/{table.name}", ["patientid", "sex", "age", "finding", "view", "modality", "folder", "filename"])
 
 
 def _metadata_file(folder: Path, snapshot: str) -> Path:

@@ -251,6 +251,24 @@ def zhu_manifest(data=None, snapshot: str = sources.STUDY_B_SNAPSHOT) -> pd.Data
     return pd.concat([covid, sources.kermany(data)], ignore_index=True)
 
 
+def zhu_flow(data=None, snapshot: str = sources.STUDY_B_SNAPSHOT) -> pd.DataFrame:
+    """How the images were chosen, step by step: ``step, images, patients``. A Kermany patient is a class and number in a file name."""
+    listed, xray = sources.listed(data, snapshot), sources.covid_chestxray(data, snapshot)
+    labelled = xray[xray["finding"].str.startswith("COVID-19")]
+    kermany, chosen = sources.kermany(data), zhu_manifest(data, snapshot)
+    steps = {
+        "listed by the COVID-19 collection, CT included": (len(listed), listed["patientid"].nunique()),
+        "of them radiographs": (len(xray), xray["patient_id"].nunique()),
+        "of them labelled COVID-19": (len(labelled), labelled["patient_id"].nunique()),
+    }
+    for step, views in {"of them in PA or AP view": ZHU_VIEWS - {"AP Supine"}, "with supine AP view too": ZHU_VIEWS}.items():
+        seen = labelled[labelled["view"].isin(views)]
+        steps[step] = (len(seen), seen["patient_id"].nunique())
+    steps["Kermany's collection"] = (len(kermany), kermany["patient_id"].nunique())
+    steps["chosen"] = (len(chosen), chosen["patient_id"].nunique())
+    return pd.DataFrame([(step, *counts) for step, counts in steps.items()], columns=["step", "images", "patients"])
+
+
 def zhu_labels(manifest: pd.DataFrame, classes: tuple[str, ...]) -> pd.Series:
     """Class name of every row of :func:`zhu_manifest`, for two classes or four."""
     four = manifest["finding"].map(KERMANY_CLASS).where(manifest["source"] == "kermany", "covid")

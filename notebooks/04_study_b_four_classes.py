@@ -44,49 +44,18 @@ run_name = "zhu-fourclass"
 data = None  # folder of the image collections, for origin = "images"; default CXR_DATA, else data/
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the run", "code_prompt_hide": "Load the run"}
-import tempfile
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import pandas as pd
-from IPython.display import HTML, Markdown, display
 
-from cxrlib import book, claims, metrics, plots, runs, splits, studies
+from cxrlib import book, claims, metrics, pages, plots, runs, splits, studies
+from cxrlib.pages import say
 
-try:
-    from myst_nb import glue  # carries numbers into the text of the book
-except ModuleNotFoundError:  # not in the book, so nowhere to carry them
-    glue = lambda name, value, display: None  # noqa: E731
-
-if origin == "recorded":
-    run = runs.read(run_name)
-elif origin == "phantom":
-    from cxrlib import phantom, pipeline
-
-    scratch = Path(tempfile.mkdtemp(prefix="phantom-"))
-    phantom.write(scratch / "data", 160, seed=0, size=96)
-    variant = studies.experiment(run_name).variant(f"phantom-{run_name}", **studies.PHANTOM)
-    folder = pipeline.train(variant, data=scratch / "data", results=scratch / "results", work=scratch / "work", progress=False)
-    run = runs.read(folder.name, folder.parent)
-elif origin == "images":
-    from cxrlib import pipeline
-
-    folder = pipeline.train(studies.experiment(run_name), data=data, resume=True, keep_model=True)
-    run = runs.read(folder.name, folder.parent)
-else:
-    raise ValueError(f"origin must be recorded, phantom or images, not {origin!r}")
-
+run = pages.load(run_name, origin, data)
+redraws, missing_redraws = runs.family("zhu-fourclass-redraws") if origin == "recorded" else ([], [])
 experiment = studies.experiment(run.info["experiment"])  # as printed; what the run changed is in its configuration
-info, epochs, counts = run.info, run.info["epochs"], run.info["data"]["counts"]
 table, bounds = metrics.per_class(run.predictions), metrics.intervals(run.predictions)
 claim = claims.beside(experiment.study, run).set_index("metric")
 cell = lambda metric: claim.loc[metric]  # noqa: E731
-
-
-def say(name, value):
-    """Make a value available to the text as {glue:text}`name`."""
-    glue(name, f"{value:,}" if isinstance(value, int) else str(value), display=False)
-
 
 # %% [markdown]
 # ## What the thesis reports
@@ -116,69 +85,37 @@ per_class = run.split["y_true"].value_counts()
 say("covid-images", int(per_class["covid"]))
 say("kermany-images", int(per_class.drop("covid").sum()))
 say("copies", experiment.oversample["covid"])
-say("replicates", metrics.REPLICATES)
 
 # %% [markdown]
 # ## What was run
 
 # %% tags=["remove-input"]
-if info["lacked"]:
-    items = "\n".join(f"- {sentence}" for sentence in info["lacked"])
-    display(Markdown(f"**What this run lacked**\n\n{items}"))
+pages.items(run.info["lacked"], "What this run lacked")
 
 # %% [markdown]
 # The settings beside those the thesis prints, with the section that prints them. The thesis tuned them; nothing was tuned here.
 
 # %% tags=["remove-input"]
-NAMES = {
-    "model": "Network, starting from ImageNet weights", "size": "Image side (pixels)", "batch": "Batch (images)",
-    "lr": "Learning rate", "momentum": "Momentum", "weight_decay": "Weight decay", "milestones": "Rate divided by ten after epoch",
-    "epochs": "Epochs at most", "patience": "Early stopping after epochs without gain", "rotate": "Rotation, up to ± (degrees)",
-    "scale": "Scaling, factor from, to", "translate": "Shift, up to ± (share of the side)", "hflip": "Mirrored with probability",
-    "oversample": "Copies of each training image",
-}
-
-
-def spell(value):
-    if isinstance(value, dict):
-        return ", ".join(f"{plots.label(key)} {number}" for key, number in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-settings = pd.DataFrame(
-    [("Optimiser, loss", "SGD, cross-entropy", "SGD, cross-entropy", "3.3.2")]
-    + [(text, spell(getattr(experiment, key)), spell(info["config"][key]), experiment.printed.get(key, "")) for key, text in NAMES.items()]
-    + [("Number format", "not stated", info["config"]["precision"], ""), ("Seed", "not stated", str(info["seed"]), "")],
-    columns=["Setting", "Printed", "This run", "Section"],
-)
-display(HTML(settings.to_html(index=False, classes="numbers", border=0)))
+pages.settings(run)
 
 # %% [markdown]
 # What the thesis leaves open had to be decided here:
 
 # %% tags=["remove-input"]
-display(Markdown("\n".join(f"- {sentence}" for sentence in experiment.assumptions)))
+pages.items(experiment.assumptions)
 
 # %% [markdown]
 # The images, as split. COVID-19 patients were assigned whole, at random; Kermany's own test set was kept. Numbers are images on disk;
 # the {glue:text}`copies`-fold copies of COVID-19 training images are not counted.
 
 # %% tags=["remove-input"]
-shown = pd.DataFrame(counts).rename(index=plots.label, columns={"train": "Training", "val": "Validation", "test": "Test"})
-shown.loc["All"] = shown.sum()
-display(HTML(shown.to_html(classes="numbers", border=0)))
+pages.images(run)
 
 # %% tags=["remove-cell"]
 leaks = splits.leakage(run.split, run.split["split"])
 say("shared-best", int(leaks.loc["class and number", "shared_patients"]))
 say("shared-other", int(leaks.loc["number alone", "shared_patients"]))
-say("epochs-run", epochs["run"])
-say("epochs-kept", epochs["kept"])
-say("epochs-planned", epochs["planned"])
-say("reason", epochs["reason"])
-say("device", f"{info['device']['name']}, {info['device']['threads']} threads, {info['config']['precision']}")
-say("hours", f"{info['seconds']['training'] / 60:.0f}")
-say("recorded", info.get("recorded", ""))
+pages.say_training(run)
 
 # %% [markdown]
 # No COVID-19 patient is in both training and test. Kermany's files carry a number after "person". If the numbers are used anew in each class,
@@ -188,21 +125,22 @@ say("recorded", info.get("recorded", ""))
 # ## Learning curves
 #
 # Training ran {glue:text}`epochs-run` of {glue:text}`epochs-planned` epochs ({glue:text}`reason`) and took
-# {glue:text}`hours` minutes on: {glue:text}`device`; recorded {glue:text}`recorded`. Epoch {glue:text}`epochs-kept` was kept,
+# {glue:text}`minutes` minutes on: {glue:text}`device`; recorded {glue:text}`recorded`. Epoch {glue:text}`epochs-kept` was kept,
 # for its validation loss (cross-entropy), which is our rule and not the thesis's. Test results played no part in training or in choosing the epoch;
 # they are shown for the kept and for the last epoch.
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Two line charts by epoch: cross-entropy loss and accuracy of training and validation, test values at the kept and the last epoch as points."}}
-plots.learning_curves(run.history, kept=epochs["kept"])
+plots.learning_curves(run.history, kept=run.info["epochs"]["kept"])
 plt.show()
 
 # %% [markdown]
 # *Learning curves of the rebuilt run (not in the thesis). Training values are of augmented images.*
 
 # %% tags=["remove-input"]
-marks = run.history.dropna(subset=["test_loss"])[["epoch", "val_loss", "val_accuracy", "test_loss", "test_accuracy"]]
-marks = marks.rename(columns=lambda name: name.replace("_", " ").replace("val ", "validation ").capitalize())
-display(HTML(marks.to_html(index=False, classes="numbers", border=0, float_format="{:.3f}".format)))
+pages.marks(run)
+
+# %% tags=["remove-cell"]
+say("redraw-note", pages.schedule(redraws))
 
 # %% [markdown]
 # ## Table 4.2
@@ -211,24 +149,14 @@ display(HTML(marks.to_html(index=False, classes="numbers", border=0, float_forma
 #
 # Intervals are 95 %. Patients are resampled {glue:text}`replicates` times (bootstrap), because images of one patient are not independent. Where a share is
 # exactly 0 or 1 resampling shows no spread, and Wilson's interval over patients is given; a dash means that neither applies. The intervals cover
-# the choice of test patients only: another split, seed or training run would differ too, and one was made.
+# the choice of test patients only. What another draw of the COVID-19 test patients and another seed do as well is in the last line of each class:
+# lowest and highest over the re-draws ({glue:text}`redraw-note`), one by one under [How sure?](06_study_b_how_sure.ipynb).
+
+# %% tags=["remove-input"] cxr={"items": ["Table 4.2"]}
+pages.beside(run, redraws)
 
 # %% tags=["remove-input"]
-COLUMNS = {"accuracy_as_printed": "Accuracy", "precision": "Precision", "recall": "Recall", "specificity": "Selectivity", "f1": "F1-score", "auc": "AUC"}
-rows = []
-for name in table.index:
-    title = plots.label(name) if name in run.classes else name.capitalize()
-    size = cell(f"{name}.size")["printed"] if name in run.classes else ""
-    printed = {text: cell(f"{name}.{key}")["printed"] for key, text in COLUMNS.items()}
-    rows.append((title, "printed", size, *printed.values()))
-    rebuilt, between = [], []
-    for key in COLUMNS:
-        rebuilt.append(book.show(table.loc[name, key]))
-        between.append(book.interval(*bounds.loc[name, [(key, "low"), (key, "high")]], decimals=2))
-    rows.append(("", "rebuilt", table.loc[name, "size"], *rebuilt))
-    rows.append(("", "95 % interval", "", *between))
-frame = pd.DataFrame(rows, columns=["Label", "Source", "Size", *COLUMNS.values()])
-display(HTML('<div class="wide">' + frame.to_html(index=False, classes="numbers printed-rebuilt", border=0) + "</div>"))
+pages.absent(missing_redraws)
 
 # %% [markdown]
 # *Table 4.2 of the thesis, printed and rebuilt. Selectivity is specificity; AUC is one class against the rest.*
@@ -247,12 +175,12 @@ by_formula = pd.DataFrame(
         "95 % interval": [book.interval(*bounds.loc[name, [("accuracy", "low"), ("accuracy", "high")]]) for name in run.classes],
     }
 )
-display(HTML(by_formula.to_html(index=False, classes="numbers", border=0)))
+pages.table(by_formula)
 
 # %% [markdown]
 # ## Figure 4.3: confusion matrix
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Confusion matrix of the test images: rows true class, columns predicted class, counts and row percentages; the errors are named in the text below."}}
+# %% tags=["remove-input"] cxr={"items": ["Figure 4.3"]} mystnb={"image": {"alt": "Confusion matrix of the test images: rows true class, columns predicted class, counts and row percentages; the errors are named in the text below."}}
 plots.confusion(metrics.confusion(run.predictions), title="Figure 4.3, rebuilt: test images, four classes")
 plt.show()
 
@@ -301,13 +229,13 @@ say("covid-low", f"{bounds.loc['covid', ('recall', 'low')]:.2f}")
 #
 # ## Figure 4.4: ROC curves
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "ROC curves of the four classes, each against the rest, with the line of no discrimination; areas under the curves stand in Table 4.2."}}
+# %% tags=["remove-input"] cxr={"items": ["Figure 4.4 A"]} mystnb={"image": {"alt": "ROC curves of the four classes, each against the rest, with the line of no discrimination; areas under the curves stand in Table 4.2."}}
 printed_auc = {name: cell(f"{name}.auc")["printed"] for name in run.classes}
 ax = plots.roc_curves(run.predictions, reported=printed_auc)
 ax.set_title("Figure 4.4 A, rebuilt: each class against the rest")
 plt.show()
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "The same ROC curves, enlarged in the upper left corner, at false positive rates up to 0.4."}}
+# %% tags=["remove-input"] cxr={"items": ["Figure 4.4 B"]} mystnb={"image": {"alt": "The same ROC curves, enlarged in the upper left corner, at false positive rates up to 0.4."}}
 ax = plots.roc_curves(run.predictions, reported=printed_auc, zoom=(0.4, 0.6))
 ax.set_title("Figure 4.4 B, rebuilt: upper left corner")
 plt.show()

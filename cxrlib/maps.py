@@ -1,0 +1,111 @@
+"""Class-activation maps of a recorded run and where they lie, kept in its record so that the book needs no image and no torch.
+
+``cams.npz``: ``image_id, split, cam (N, 7, 7)``, Grad-CAM of the image's own class at the last convolutional layer, not
+normalised, for every COVID-19 image on disk (of a phantom: every test image with an opacity). For the sanity check
+``random_id, stage, random_cam (S, M, 7, 7)``: the same for the test images with weights randomised from the top down to each stage.
+
+``localisation.csv``: a row per image, region and stage (``trained`` or randomised down to): the region's share of the
+picture, the share of the activation inside it, whether the peak is in it, overlap (:func:`cxrlib.gradcam.localise`).
+Regions (``kind``): ``lung mask``, ``lung box``; of a phantom ``opacity`` and ``lung mask``, where the truth is known.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from cxrlib import gradcam, images, models, runs, sources
+from cxrlib.files import InputError, atomic, write_text
+
+LAYER = "layer4"
+
+
+def write(rows: pd.DataFrame, pixels: np.ndarray, model: torch.nn.Module, classes: list[str], root: Path, folder: Path, on="cpu") -> None:
+    """Write ``cams.npz`` and ``localisation.csv`` into ``folder``.
+
+    Args:
+        rows: manifest rows with ``y_true`` and ``split``, in the order of ``pixels`` ``(N, H, W)`` uint8.
+        root: the data folder, for the regions.
+    """
+    if len(rows) == 0:
+        raise InputError(f"{folder.name}: no image to draw a class-activation map of")
+    targets = np.array([classes.index(label) for label in rows["y_true"]])
+    test = (rows["split"] == "test").to_numpy()
+    trained = _cams(model, pixels, targets, on)
+    randomised = {name: _cams(other, pixels[test], targets[test], on) for name, other in gradcam.randomised(model)}
+    tables = [_localise(rows, trained, "trained", pixels.shape[1], root)]
+    tables += [_localise(rows[test], maps, name, pixels.shape[1], root) for name, maps in randomised.items()]
+    ids = rows["image_id"].to_numpy(dtype=str)
+    with atomic(folder / "cams.npz") as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(
+            file,
+            image_id=ids,
+            split=rows["split"].to_numpy(dtype=str),
+            cam=trained,
+            random_id=ids[test],
+            stage=np.array(list(randomised)),
+            random_cam=np.stack(list(randomised.values())),
+        )
+    table = pd.concat(tables, ignore_index=True)[runs.LOCALISATION]
+    write_text(folder / "localisation.csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def of_run(name: str, data=None, results=None, on: str | None = None) -> Path:
+    """Make the maps of a record that holds a model, from the images in the data folder; returns the record's folder."""
+    run, root, device = runs.read(name, results), sources.data_folder(data), models.device(on)
+    if run.model is None:
+        raise InputError(f"{run.folder}: holds no model.safetensors to draw class-activation maps with")
+    manifest = sources.covid_chestxray(root).merge(run.split[["image_id", "y_true", "split"]], on="image_id", validate="one_to_one")
+    rows = manifest[sources.present(manifest, root)].reset_index(drop=True)
+    pixels, _ = images.load(root, rows["path"].tolist(), run.info["config"]["size"])
+    model = models.resnet(run.info["config"]["model"], len(run.classes), models.read(run.model)).to(device)
+    write(rows, pixels, model, run.classes, root, run.folder, device)
+    return run.folder
+
+
+def _cams(model, pixels: np.ndarray, targets: np.ndarray, on) -> np.ndarray:
+    """Grad-CAM ``(N, h, w)`` of each image's own class."""
+    order = [np.flatnonzero(targets == target) for target in np.unique(targets)]
+    found = [gradcam.of_pixels(model, pixels[places], int(targets[places[0]]), LAYER, on) for places in order]
+    return np.concatenate(found)[np.argsort(np.concatenate(order))]
+
+
+def _localise(rows: pd.DataFrame, cams: np.ndarray, stage: str, size: int, root: Path) -> pd.DataFrame:
+    tables = []
+    for kind, regions in _regions(rows["image_id"], size, root).items():
+        places = np.flatnonzero(rows["image_id"].isin(regions))
+        if len(places):
+            here = rows.iloc[places][["image_id", "patient_id", "split"]].reset_index(drop=True)
+            found = gradcam.localise(cams[places], np.stack([regions[image] for image in here["image_id"]]))
+            tables.append(pd.concat([here.assign(kind=kind, stage=stage), found], axis=1))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=runs.LOCALISATION)
+
+
+def _regions(image_ids: pd.Series, size: int, root: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Boolean regions ``(size, size)`` by kind and image, squashed as the images are."""
+    truth = root / "phantom-truth" / "truth.csv"
+    if truth.is_file():
+        table = pd.read_csv(truth).set_index("image_id").loc[list(image_ids)]
+        kinds = {"opacity": "opacity_mask", "lung mask": "lung_mask"}
+        return {kind: {name: _mask(root / path, size) for name, path in table[column].items()} for kind, column in kinds.items()}
+    masks, boxes = sources.lung_masks(root), sources.lung_boxes(root)
+    return {
+        "lung mask": {name: _mask(masks[name], size) for name in image_ids if name in masks},
+        "lung box": {name: _boxes(boxes[name], size) for name in image_ids if name in boxes},
+    }
+
+
+def _mask(file: Path, size: int) -> np.ndarray:
+    return images.decode(file, size, file.name) >= 128
+
+
+def _boxes(boxes: list[tuple[float, float, float, float]], size: int) -> np.ndarray:
+    """Pixels whose centre lies in a box."""
+    centre = (np.arange(size) + 0.5) / size
+    inside = [
+        np.outer((top <= centre) & (centre < bottom), (left <= centre) & (centre < right)) for left, top, right, bottom in boxes
+    ]
+    return np.logical_or.reduce(inside)

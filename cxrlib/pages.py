@@ -1,0 +1,164 @@
+"""What several notebooks show alike: a run, its settings, its numbers beside the printed ones. Returns HTML and Markdown to display."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+from IPython.display import HTML, Markdown
+
+from cxrlib import book, claims, metrics, plots, runs, studies
+from cxrlib.runs import Run
+
+COLUMNS = {  # of Tables 4.1 and 4.2: metric -> head
+    "accuracy_as_printed": "Accuracy", "precision": "Precision", "recall": "Recall", "specificity": "Selectivity",
+    "f1": "F1-score", "auc": "AUC",
+}  # fmt: skip
+SETTINGS = {
+    "model": "Network, starting from ImageNet weights", "size": "Image side (pixels)", "batch": "Batch (images)",
+    "lr": "Learning rate", "momentum": "Momentum", "weight_decay": "Weight decay", "milestones": "Rate divided by ten after epoch",
+    "epochs": "Epochs at most", "patience": "Early stopping after epochs without gain", "rotate": "Rotation, up to ± (degrees)",
+    "scale": "Scaling, factor from, to", "translate": "Shift, up to ± (share of the side)", "hflip": "Mirrored with probability",
+    "oversample": "Copies of each training image",
+}  # fmt: skip
+
+
+def say(name: str, value) -> None:
+    """Make a value available to the text of the book as ``{glue:text}`name```; anywhere else nothing happens."""
+    try:
+        from myst_nb import glue
+    except ModuleNotFoundError:
+        return
+    glue(name, f"{value:,}" if isinstance(value, int) else str(value), display=False)
+
+
+def load(run_name: str, origin: str = "recorded", data: str | Path | None = None) -> Run:
+    """The run a notebook shows: ``recorded`` reads it, ``phantom`` trains on synthetic images in seconds, ``images`` on real ones."""
+    if origin == "recorded":
+        return runs.read(run_name)
+    if origin not in {"phantom", "images"}:
+        raise ValueError(f"origin must be recorded, phantom or images, not {origin!r}")
+    from cxrlib import phantom, pipeline
+
+    experiment = studies.experiment(run_name)
+    if origin == "images":
+        folder = pipeline.train(experiment, data=data, resume=True, keep_model=True, keep_maps=True)
+    else:
+        scratch = Path(tempfile.mkdtemp(prefix="phantom-"))
+        phantom.write(scratch / "data", 160, seed=0, size=96)
+        variant = experiment.variant(f"phantom-{run_name}", **studies.PHANTOM)
+        places = {"data": scratch / "data", "results": scratch / "results", "work": scratch / "work"}
+        folder = pipeline.train(variant, **places, keep_maps=True, progress=False)
+    return runs.read(folder.name, folder.parent)
+
+
+def table(frame: pd.DataFrame, index: bool = False, **options) -> HTML:
+    """A table of numbers in the book's style."""
+    return HTML('<div class="wide">' + frame.to_html(index=index, classes="numbers", border=0, **options) + "</div>")
+
+
+def items(sentences: Sequence[str], head: str = "") -> Markdown:
+    """A list of sentences, under a bold line; nothing where there are none."""
+    return Markdown((f"**{head}**\n\n" if head and sentences else "") + "\n".join(f"- {sentence}" for sentence in sentences))
+
+
+def spell(value) -> str:
+    """A setting for readers."""
+    if isinstance(value, dict):
+        return ", ".join(f"{plots.label(key)} {number}" for key, number in value.items()) or "none"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def settings(run: Run) -> HTML:
+    """The settings of a run beside those the study prints, with the section that prints them."""
+    experiment, config = studies.experiment(run.info["experiment"]), run.info["config"]
+    rows = [("Optimiser, loss", "SGD, cross-entropy", "SGD, cross-entropy", "3.3.2")]
+    rows += [
+        (text, spell(getattr(experiment, key)), spell(config[key]), experiment.printed.get(key, "")) for key, text in SETTINGS.items()
+    ]
+    rows += [("Number format", "not stated", config["precision"], ""), ("Seed", "not stated", str(run.info["seed"]), "")]
+    return table(pd.DataFrame(rows, columns=["Setting", "Printed", "This run", "Section"]))
+
+
+def images(run: Run) -> HTML:
+    """Images on disk by class and part of the split, copies not counted."""
+    shown = pd.DataFrame(run.info["data"]["counts"]).rename(
+        index=plots.label, columns={"train": "Training", "val": "Validation", "test": "Test"}
+    )
+    shown.loc["All"] = shown.sum()
+    return table(shown, index=True)
+
+
+def say_training(run: Run) -> None:
+    """Glue ``epochs-run``, ``epochs-planned``, ``epochs-kept``, ``reason``, ``device``, ``minutes``, ``recorded`` and ``replicates``."""
+    info = run.info
+    for name in ("run", "planned", "kept"):
+        say(f"epochs-{name}", info["epochs"][name])
+    say("reason", info["epochs"]["reason"])
+    say("device", f"{info['device']['name']}, {info['device']['threads']} threads, {info['config']['precision']}")
+    say("minutes", f"{info['seconds']['training'] / 60:.0f}")
+    say("recorded", info.get("recorded", ""))
+    say("replicates", metrics.REPLICATES)
+
+
+def marks(run: Run) -> HTML:
+    """Loss and accuracy of validation and test at the epochs whose test results are known."""
+    columns = ["epoch", "val_loss", "val_accuracy", "test_loss", "test_accuracy"]
+    shown = run.history.dropna(subset=["test_loss"])[columns]
+    return table(shown.rename(columns=lambda name: name.replace("_", " ").replace("val ", "validation ").capitalize()), float_format="{:.3f}".format)
+
+
+def beside(run: Run, redraws: Sequence[Run] = ()) -> HTML:
+    """Table 4.1 or 4.2: under each printed number the rebuilt one, its 95 % interval, and lowest and highest over the re-draws."""
+    rebuilt, bounds = metrics.per_class(run.predictions), metrics.intervals(run.predictions)
+    printed = claims.reported(run.info["study"])
+    printed = printed[printed["run"] == run.info["experiment"]].set_index("metric")["printed"]
+    again = [metrics.per_class(other.predictions) for other in redraws]
+    body = []
+    for name in [name for name in rebuilt.index if f"{name}.recall" in printed.index]:
+        size = rebuilt.loc[name, "size"] if name in run.classes else ""
+        rows = {
+            "printed": [printed.get(f"{name}.size", ""), *(printed[f"{name}.{key}"] for key in COLUMNS)],
+            "rebuilt": [size, *(book.show(rebuilt.loc[name, key]) for key in COLUMNS)],
+            "95 % interval": ["", *(book.interval(*bounds.loc[name, [(key, "low"), (key, "high")]], decimals=2) for key in COLUMNS)],
+        }
+        if again:
+            ends = [[other.loc[name, key] for other in again] for key in COLUMNS]
+            rows[f"{len(again)} re-draws"] = ["", *(book.interval(min(values), max(values), decimals=2) for values in ends)]
+        title = plots.label(name) if name in run.classes else name.capitalize().replace(" avg", " average")
+        for place, (source, cells) in enumerate(rows.items()):
+            head = f'<th scope="rowgroup" rowspan="{len(rows)}">{escape(title)}</th>' if place == 0 else ""
+            style = ("printed", "rebuilt", "interval", "spread")[place]
+            body.append(f'<tr class="{style}">{head}<th scope="row">{source}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    head = "".join(f'<th scope="col">{text}</th>' for text in ["Label", "Source", "Size", *COLUMNS.values()])
+    return HTML(
+        f'<div class="wide"><table class="dataframe numbers printed-rebuilt"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def schedule(family: Sequence[Run]) -> str:
+    """How long the runs of a family trained, e.g. ``5 runs of at most 6 epochs, where the thesis planned 50``."""
+    if not family:
+        return "none recorded yet"
+    config, printed = family[0].info["config"], studies.experiment(family[0].info["experiment"]).epochs
+    short = f", on a shortened schedule where the thesis planned {printed}" if config["epochs"] < printed else ""
+    return f"{len(family)} {'runs' if len(family) > 1 else 'run'} of at most {config['epochs']} epochs{short}"
+
+
+def absent(names: Sequence[str]) -> Markdown:
+    """The notice for runs of a family that are not recorded; empty where there are none."""
+    if not names:
+        return Markdown("")
+    return Markdown(f"*Not yet recorded: {', '.join(name.rpartition('/')[2] for name in names)}. `make records` makes them.*")
+
+
+def no_radiographs() -> HTML:
+    """What stands in the place of a radiograph that is not on disk: none may be published with the book."""
+    return HTML(
+        '<p class="no-radiographs">The radiographs are not shown: many may not be passed on, so the published book holds none. With the collections on'
+        " disk (<code>cxr sources</code> says where to get them and where to put them) <code>CXR_DATA=… make book</code> shows them here.</p>"
+    )

@@ -1,0 +1,32 @@
+"""The benchmark runs, both sides draw the same maps, and a missing library is named. How fast it is no test says."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from cxrlib import bench
+from cxrlib.files import InputError
+
+
+def test_gradcam_measures_two_libraries_that_agree():
+    pytest.importorskip("pytorch_grad_cam")
+    before = torch.get_rng_state()
+    got = bench.BENCHES["gradcam"](batches=2, batch=3, size=64, repeats=2)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert got.keys() == set(
+        "ours theirs ours_s theirs_s ours_images_per_s theirs_images_per_s ratio difference batch size threads torch".split()
+    )
+    assert 0 < got["difference"] < 1e-4  # not the same arithmetic, yet the same maps
+    assert got["ours_s"] > 0 and got["theirs_s"] > 0 and got["ratio"] > 0
+    np.testing.assert_allclose(got["ratio"], got["theirs_s"] / got["ours_s"])
+    np.testing.assert_allclose(got["ratio"], got["ours_images_per_s"] / got["theirs_images_per_s"])
+    np.testing.assert_allclose(got["ours_images_per_s"] * got["ours_s"], 6)
+    assert (got["batch"], got["size"], got["threads"], got["torch"]) == (3, 64, torch.get_num_threads(), torch.__version__)
+
+
+def test_a_missing_library_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytorch_grad_cam", None)
+    with pytest.raises(InputError, match="needs grad-cam: pip install grad-cam"):
+        bench.gradcam(batches=1, batch=1, size=32, repeats=1)
