@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from cxrlib import claims, metrics, runs, studies
+from cxrlib import claims, metrics, runs, status, studies
 from cxrlib.files import InputError, atomic, write_text
 
 MARKS = ("<!-- headline: written by cxr readme -->", "<!-- end of headline -->")
@@ -99,9 +99,9 @@ def execute(source: Path, target: Path, parameters: dict | None = None) -> None:
 
 def not_yet_recorded(names: list[str]) -> str:
     """The notice that stands in for a missing record."""
-    lines = "\n".join(f"cxr train {name} --resume" for name in names)
-    price = "about half a minute of training on a data-centre GPU, two to three hours on two CPU cores"
-    return f":::{{admonition}} Not yet recorded\n:class: warning\nThe run is made by\n```\n{lines}\n```\nPrice: {price}.\n:::\n"
+    lines = "\n".join(f"- {name}" for name in names)
+    price = "about half a minute of training on a data-centre GPU, an hour or more on two CPU cores"
+    return f":::{{admonition}} Not yet recorded\n:class: warning\nThis page waits for\n{lines}\n\n`make records` makes it. Price: {price}.\n:::\n"
 
 
 def show(value: float, decimals: int = 3) -> str:
@@ -160,6 +160,7 @@ def build(stage: Path, output: Path, source: Path = Path(".")) -> Path:
     shutil.rmtree(stage / "book", ignore_errors=True)
     shutil.copytree(source / "book", stage / "book", ignore=shutil.ignore_patterns("__pycache__"))
     write_text(stage / "book" / "_headline.md", headline() + "\n")
+    write_text(stage / "book" / "_status.md", status.page(stage, source))
     for file in sorted((stage / "notebooks").glob("*.ipynb")):
         check_executed(file)
     work = output.parent / f".{output.name}-new"

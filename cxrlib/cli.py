@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--set", action="append", default=[], metavar="SETTING=VALUE", help="change a setting, e.g. lr=0.0003")
     train.add_argument("--phantom", action="store_true", help="take the small settings meant for phantoms")
     train.add_argument("--short", action="store_true", help="a shorter schedule of the same shape, for re-draws, folds and variants")
+    train.add_argument("--short-on-cpu", action="store_true", help="the same where there is no GPU; headline runs are left alone")
     train.add_argument("--keep-model", action="store_true", help="keep the model in the record (headline runs always do)")
 
     train.add_argument("--maps", action="store_true", help="keep class-activation maps in the record (headline runs always do)")
@@ -145,12 +146,13 @@ def train_run(arguments) -> None:
         experiment = experiment.variant(arguments.name or f"phantom-{experiment.name.replace('/', '-')}", **changes)
     elif changes or arguments.name:
         experiment = experiment.variant(arguments.name or experiment.name, **changes)
-    if arguments.short:
-        experiment = experiment.shortened()
     try:
-        from cxrlib import pipeline
+        from cxrlib import models, pipeline
     except ModuleNotFoundError as error:
         raise InputError(f"training needs {error.name}: pip install 'cxrlib[train]'") from None
+    on_cpu = arguments.short_on_cpu and experiment.variant_of and models.device(arguments.device).type == "cpu"
+    if arguments.short or on_cpu:
+        experiment = experiment.shortened()
     folder = pipeline.train(
         experiment,
         data=arguments.data,

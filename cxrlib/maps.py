@@ -1,7 +1,8 @@
 """Class-activation maps of a recorded run and where they lie, kept in its record so that the book needs no image and no torch.
 
-``cams.npz``: ``image_id, split, cam (N, 7, 7)``, Grad-CAM of the image's own class at the last convolutional layer, not
-normalised, for every COVID-19 image on disk (of a phantom: every test image with an opacity). For the sanity check
+``cams.npz``: ``image_id, split, shape (N, 2)`` (height and width of the file in pixels), ``cam (N, 7, 7)``, Grad-CAM of the image's own class at the last convolutional layer, not
+normalised, for every COVID-19 image on disk and those in the thesis's figures that are not among its images
+(``split`` is ``outside``); of a phantom: every test image with an opacity. For the sanity check
 ``random_id, stage, random_cam (S, M, 7, 7)``: the same for the test images with weights randomised from the top down to each stage.
 
 ``localisation.csv``: a row per image, region and stage (``trained`` or randomised down to): the region's share of the
@@ -17,33 +18,35 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cxrlib import gradcam, images, models, runs, sources
+from cxrlib import gradcam, images, models, runs, sources, studies
 from cxrlib.files import InputError, atomic, write_text
 
 LAYER = "layer4"
 
 
-def write(rows: pd.DataFrame, pixels: np.ndarray, model: torch.nn.Module, classes: list[str], root: Path, folder: Path, on="cpu") -> None:
+def write(rows: pd.DataFrame, model: torch.nn.Module, classes: list[str], size: int, root: Path, folder: Path, on="cpu") -> None:
     """Write ``cams.npz`` and ``localisation.csv`` into ``folder``.
 
     Args:
-        rows: manifest rows with ``y_true`` and ``split``, in the order of ``pixels`` ``(N, H, W)`` uint8.
-        root: the data folder, for the regions.
+        rows: manifest rows of images on disk, with ``y_true`` and ``split``.
+        size: side of the network's input in pixels. root: the data folder.
     """
     if len(rows) == 0:
         raise InputError(f"{folder.name}: no image to draw a class-activation map of")
+    pixels, _ = images.load(root, rows["path"].tolist(), size)
     targets = np.array([classes.index(label) for label in rows["y_true"]])
     test = (rows["split"] == "test").to_numpy()
     trained = _cams(model, pixels, targets, on)
     randomised = {name: _cams(other, pixels[test], targets[test], on) for name, other in gradcam.randomised(model)}
-    tables = [_localise(rows, trained, "trained", pixels.shape[1], root)]
-    tables += [_localise(rows[test], maps, name, pixels.shape[1], root) for name, maps in randomised.items()]
+    tables = [_localise(rows, trained, "trained", size, root)]
+    tables += [_localise(rows[test], maps, name, size, root) for name, maps in randomised.items()]
     ids = rows["image_id"].to_numpy(dtype=str)
     with atomic(folder / "cams.npz") as temporary, open(temporary, "wb") as file:
         np.savez_compressed(
             file,
             image_id=ids,
             split=rows["split"].to_numpy(dtype=str),
+            shape=np.array([images.stored_size(root / path, path)[::-1] for path in rows["path"]]),
             cam=trained,
             random_id=ids[test],
             stage=np.array(list(randomised)),
@@ -59,11 +62,16 @@ def of_run(name: str, data=None, results=None, on: str | None = None) -> Path:
     if run.model is None:
         raise InputError(f"{run.folder}: holds no model.safetensors to draw class-activation maps with")
     manifest = sources.covid_chestxray(root).merge(run.split[["image_id", "y_true", "split"]], on="image_id", validate="one_to_one")
-    rows = manifest[sources.present(manifest, root)].reset_index(drop=True)
-    pixels, _ = images.load(root, rows["path"].tolist(), run.info["config"]["size"])
-    model = models.resnet(run.info["config"]["model"], len(run.classes), models.read(run.model)).to(device)
-    write(rows, pixels, model, run.classes, root, run.folder, device)
+    config = run.info["config"]
+    model = models.resnet(config["model"], len(run.classes), models.read(run.model)).to(device)
+    write(chosen(manifest, root), model, run.classes, config["size"], root, run.folder, device)
     return run.folder
+
+
+def chosen(rows: pd.DataFrame, root: Path) -> pd.DataFrame:
+    """The rows whose maps are kept: COVID-19 images on disk, and those that the study shows but cannot have trained on (``split`` is ``outside``)."""
+    rows = pd.concat([rows[rows["y_true"] == "covid"], studies.zhu_outside(root)], ignore_index=True)
+    return rows[sources.present(rows, root)].reset_index(drop=True)
 
 
 def _cams(model, pixels: np.ndarray, targets: np.ndarray, on) -> np.ndarray:
@@ -105,7 +113,5 @@ def _mask(file: Path, size: int) -> np.ndarray:
 def _boxes(boxes: list[tuple[float, float, float, float]], size: int) -> np.ndarray:
     """Pixels whose centre lies in a box."""
     centre = (np.arange(size) + 0.5) / size
-    inside = [
-        np.outer((top <= centre) & (centre < bottom), (left <= centre) & (centre < right)) for left, top, right, bottom in boxes
-    ]
+    inside = [np.outer((top <= centre) & (centre < bottom), (left <= centre) & (centre < right)) for left, top, right, bottom in boxes]
     return np.logical_or.reduce(inside)

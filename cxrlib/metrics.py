@@ -266,3 +266,19 @@ def intervals(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, 
                 share = metric not in ("f1", "auc")
                 bounds.loc[name, ends] = wilson(n * value, n, level) if share else (np.nan, np.nan)
     return bounds
+
+
+def patient_mean(values, patients, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95) -> tuple[float, float, float]:
+    """Mean of one value per image, with the percentile interval from patients drawn anew: (mean, low, high).
+
+    ``values`` and ``patients`` are (N,). Images without a value (NaN) are left out; without any, all three are NaN.
+    """
+    upper, values = _tail(level), np.asarray(values, float)
+    known = ~np.isnan(values)
+    if not known.any():
+        return float("nan"), float("nan"), float("nan")
+    patient, names = pd.factorize(np.asarray(patients)[known])
+    sums, sizes = np.bincount(patient, values[known]), np.bincount(patient)
+    drawn = np.random.default_rng(seed).integers(len(names), size=(replicates, len(names)))
+    low, high = np.quantile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), [1 - upper, upper])
+    return float(values[known].mean()), float(low), float(high)

@@ -76,9 +76,7 @@ def settings(run: Run) -> HTML:
     """The settings of a run beside those the study prints, with the section that prints them."""
     experiment, config = studies.experiment(run.info["experiment"]), run.info["config"]
     rows = [("Optimiser, loss", "SGD, cross-entropy", "SGD, cross-entropy", "3.3.2")]
-    rows += [
-        (text, spell(getattr(experiment, key)), spell(config[key]), experiment.printed.get(key, "")) for key, text in SETTINGS.items()
-    ]
+    rows += [(text, spell(getattr(experiment, key)), spell(config[key]), experiment.printed.get(key, "")) for key, text in SETTINGS.items()]
     rows += [("Number format", "not stated", config["precision"], ""), ("Seed", "not stated", str(run.info["seed"]), "")]
     return table(pd.DataFrame(rows, columns=["Setting", "Printed", "This run", "Section"]))
 
@@ -108,7 +106,9 @@ def marks(run: Run) -> HTML:
     """Loss and accuracy of validation and test at the epochs whose test results are known."""
     columns = ["epoch", "val_loss", "val_accuracy", "test_loss", "test_accuracy"]
     shown = run.history.dropna(subset=["test_loss"])[columns]
-    return table(shown.rename(columns=lambda name: name.replace("_", " ").replace("val ", "validation ").capitalize()), float_format="{:.3f}".format)
+    return table(
+        shown.rename(columns=lambda name: name.replace("_", " ").replace("val ", "validation ").capitalize()), float_format="{:.3f}".format
+    )
 
 
 def beside(run: Run, redraws: Sequence[Run] = ()) -> HTML:
@@ -132,7 +132,9 @@ def beside(run: Run, redraws: Sequence[Run] = ()) -> HTML:
         for place, (source, cells) in enumerate(rows.items()):
             head = f'<th scope="rowgroup" rowspan="{len(rows)}">{escape(title)}</th>' if place == 0 else ""
             style = ("printed", "rebuilt", "interval", "spread")[place]
-            body.append(f'<tr class="{style}">{head}<th scope="row">{source}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+            body.append(
+                f'<tr class="{style}">{head}<th scope="row">{source}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+            )
     head = "".join(f'<th scope="col">{text}</th>' for text in ["Label", "Source", "Size", *COLUMNS.values()])
     return HTML(
         f'<div class="wide"><table class="dataframe numbers printed-rebuilt"><thead><tr>{head}</tr></thead>'

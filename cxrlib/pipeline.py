@@ -165,9 +165,12 @@ def train(
         extra = {name: folder / name for name in ("model.safetensors", "MODEL-LICENSE.md")}
     if keep_maps:
         with stage("class-activation maps"):
-            finding = ready.rows["y_true"].ne("normal") & ready.rows["split"].eq("test") if ready.phantom else ready.rows["y_true"].eq("covid")
-            rows, places = ready.rows[finding].reset_index(drop=True), np.flatnonzero(finding)
-            maps.write(rows, ready.pixels[places], model, list(experiment.classes), ready.root, folder, on_device)
+            shown = (
+                ready.rows[ready.rows["y_true"].ne("normal") & ready.rows["split"].eq("test")]
+                if ready.phantom
+                else maps.chosen(ready.rows, ready.root)
+            )
+            maps.write(shown.reset_index(drop=True), model, list(experiment.classes), experiment.size, ready.root, folder, on_device)
         extra |= {name: folder / name for name in ("cams.npz", "localisation.csv")}
     written = runs.write(run, extra)
     shutil.rmtree(folder)

@@ -187,6 +187,35 @@ def learning_curves(history: pd.DataFrame, kept: int | None = None, axes: Sequen
 
 
 @plt.rc_context(_STYLE)
+def ladder(rows: pd.DataFrame, xlabel: str, ax: Axes | None = None, line: float | None = None) -> Axes:
+    """Values on a common axis, one rung per label: where runs lie beside each other and beside what is printed.
+
+    ``rows``: ``label, kind, value``, and ``low``, ``high`` (bounds of an interval, drawn as a line; NaN for none). Rungs
+    stand in the order of the labels; each kind has its colour and marker, in the order of appearance. ``line`` marks
+    one value on all rungs. Raises InputError if a column is missing.
+    """
+    for column in ("label", "kind", "value", "low", "high"):
+        if column not in rows:
+            raise InputError(f"ladder: no column {column}")
+    labels, kinds = list(dict.fromkeys(rows["label"])), list(dict.fromkeys(rows["kind"]))
+    ax = ax or plt.subplots(figsize=(_WIDTH, 1.5 + 0.42 * len(labels)))[1]
+    if line is not None:
+        ax.axvline(line, color="0.45", linestyle=":", linewidth=1.2)
+    for place, kind in enumerate(kinds):
+        part = rows[rows["kind"] == kind]
+        at = part["label"].map(labels.index) + 0.18 * (place - (len(kinds) - 1) / 2)
+        color, _, marker = _LOOKS[place]
+        ax.hlines(at, part["low"], part["high"], color=color, linewidth=1.5)
+        ax.plot(part["value"], at, color=color, marker=marker, linestyle="none", markersize=6, label=kind)
+    ax.set(yticks=range(len(labels)), yticklabels=[textwrap.fill(text, 30) for text in labels], xlabel=xlabel)
+    ax.set_ylim(len(labels) - 0.5, -0.5)
+    ax.grid(axis="x", color="0.9")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.figure.legend(loc="outside lower center", ncol=min(len(kinds), 4), frameon=False)
+    return ax
+
+
+@plt.rc_context(_STYLE)
 def radiographs(images: Sequence[np.ndarray], titles: Sequence[str], axes: Sequence[Axes] | None = None, columns: int = 4) -> np.ndarray:
     """Grey images side by side, each in its own proportions; returns all the axes, flat, unused ones blank.
 
@@ -236,17 +265,17 @@ def overlay(
     share = Image.fromarray((cam / (cam.max() or 1)).astype(np.float32))
     share = np.asarray(share.resize((width, height), Image.Resampling.BILINEAR))  # (H, W)
     if ax is None:
-        ax = plt.subplots(figsize=(_WIDTH, 1 + min(max(5.2 * height / width, 3), 8)))[1]
+        ax = plt.subplots(figsize=(_WIDTH, 1 + min(max(5.2 * height / width, 3), 8)), layout="compressed")[1]
     if image is not None:
         ax.imshow(image, cmap="gray", vmin=0, vmax=255)
     drawn = ax.imshow(share, cmap="jet", vmin=0, vmax=1, alpha=1 if image is None else 0.4)
     ax.set(xticks=[], yticks=[])
     sns.despine(ax=ax, left=False, bottom=False, top=False, right=False)
-    for side, x, align in (("R", -0.02, "right"), ("L", 1.02, "left")):
-        ax.text(x, 0.5, side, transform=ax.transAxes, ha=align, va="center")
-    inches = ax.get_position().width * ax.figure.get_figwidth()
-    ax.set_xlabel(textwrap.fill("Left of the picture is usually the patient's right", max(int(inches * 13), 12)))
-    ax.set_title(textwrap.fill(title or "", max(int(inches * 13), 12)), parse_math=False)
+    for side, x, points, align in (("R", 0, -4, "right"), ("L", 1, 4, "left")):
+        ax.annotate(side, (x, 0.5), (points, 0), xycoords="axes fraction", textcoords="offset points", ha=align, va="center")
+    letters = max(int(ax.get_position(original=True).width * ax.figure.get_figwidth() * 13), 12)  # in a line
+    ax.set_xlabel(textwrap.fill("Left of the picture is usually the patient's right", letters))
+    ax.set_title(textwrap.fill(title or "", letters), parse_math=False)
     if colour_bar:  # within the axes' own coordinates, so that it is as high as the picture
         scale = plt.cm.ScalarMappable(drawn.norm, drawn.cmap)
         ax.figure.colorbar(scale, cax=ax.inset_axes((1.08, 0, 0.04, 1)), label="Grad-CAM (share of the map's maximum)")

@@ -56,7 +56,7 @@ REQUIRED = [
     "metrics",
 ]
 SPLIT = ["image_id", "patient_id", "y_true", "split", "missing"]
-CAMS = ["image_id", "split", "cam", "random_id", "stage", "random_cam"]
+CAMS = ["image_id", "split", "shape", "cam", "random_id", "stage", "random_cam"]
 LOCALISATION = ["image_id", "patient_id", "split", "kind", "stage", "region", "inside", "peak", "iou"]
 FILES = {"history.csv": HISTORY, "split.csv": SPLIT}
 

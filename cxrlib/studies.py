@@ -20,6 +20,7 @@ ZHU_CLASSES = ("covid", "viral", "bacterial", "normal")
 KERMANY_CLASS = {"virus": "viral", "bacteria": "bacterial", "normal": "normal"}
 ZHU_VIEWS = {"PA", "AP", "AP Supine"}
 ZHU_TEST_COVID = 60
+ZHU_FIGURE_4_6 = "covid-chestxray/covid-19-pneumonia-101"
 # Columns of a run's history.csv; here, because what reads records must not import torch and what trains must not import records.
 HISTORY = ["epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy", "seconds"]
 
@@ -249,6 +250,24 @@ def zhu_manifest(data=None, snapshot: str = sources.STUDY_B_SNAPSHOT) -> pd.Data
     covid = sources.covid_chestxray(data, snapshot)
     covid = covid[covid["finding"].str.startswith("COVID-19") & covid["view"].isin(ZHU_VIEWS)]
     return pd.concat([covid, sources.kermany(data)], ignore_index=True)
+
+
+def zhu_outside(data=None) -> pd.DataFrame:
+    """Manifest row of the radiograph in Figure 4.6, with ``y_true`` and ``split`` (``outside``).
+
+    Its comment stands in the notes of a file that the collection took up after the snapshot the thesis counted
+    (commit 9e80e4c lists it, 10f0e4e does not), so it is none of the 232. The thesis names Radiopaedia, its source.
+    """
+    root = sources.data_folder(data)
+    path = f"{sources.COVID_CHESTXRAY.locate(root)}/images/covid-19-pneumonia-101.png"
+    row = {
+        "image_id": ZHU_FIGURE_4_6,
+        "path": path,
+        "patient_id": "covid-chestxray/203",
+        "source": "covid-chestxray",
+        "finding": "COVID-19",
+    }
+    return pd.DataFrame([row | {"y_true": "covid", "split": "outside"}])
 
 
 def zhu_flow(data=None, snapshot: str = sources.STUDY_B_SNAPSHOT) -> pd.DataFrame:

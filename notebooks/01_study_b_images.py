@@ -90,7 +90,9 @@ rows = []
 for name in CLASSES:
     said = [printed[f"zhu-t2.1-{name}-{what}"] for what in ("patients", "images")]
     found = [int(people[name]), int(pictures[name])]
-    rows.append((plots.label(name), said[0], f"{found[0]:,}", verdict(found[0], said[0]), said[1], f"{found[1]:,}", verdict(found[1], said[1])))
+    rows.append(
+        (plots.label(name), said[0], f"{found[0]:,}", verdict(found[0], said[0]), said[1], f"{found[1]:,}", verdict(found[1], said[1]))
+    )
 heads = ["Type", "Patients, printed", "counted", "", "Images, printed", "counted", " "]
 pages.table(pd.DataFrame(rows, columns=heads))
 
@@ -150,6 +152,7 @@ except (InputError, IndexError):  # no images, or not of every class
 # COVID-19 patients are assigned whole, until 60 test images are reached; Kermany's images keep the division they came with. Then the COVID-19 training images
 # are copied: 24 times for two classes, 8 times for four. The tables count the copies, and add them to the test images in "Total", which is therefore no number of images.
 
+
 # %% tags=["remove-input"]
 def beside(table, counts):
     """A printed table of counts beside the rebuilt one."""
@@ -175,6 +178,7 @@ beside("2.3", copied(four, studies.ZHU_FOURCLASS))
 # *Table 2.3, four classes.*
 #
 # ## Figures 2.2 and 2.3: the classes before and after copying
+
 
 # %% tags=["remove-cell"]
 def bars(counts, title):

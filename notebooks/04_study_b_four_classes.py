@@ -72,8 +72,12 @@ cell = lambda metric: claim.loc[metric]  # noqa: E731
 
 # %% tags=["remove-cell"]
 for name, metric in {
-    "accuracy": "macro avg.accuracy_as_printed", "precision": "macro avg.precision", "recall": "macro avg.recall",
-    "specificity": "macro avg.specificity", "f1": "macro avg.f1", "weighted": "weighted avg.recall",
+    "accuracy": "macro avg.accuracy_as_printed",
+    "precision": "macro avg.precision",
+    "recall": "macro avg.recall",
+    "specificity": "macro avg.specificity",
+    "f1": "macro avg.f1",
+    "weighted": "weighted avg.recall",
 }.items():
     say(f"printed-{name}", cell(metric)["printed"])
 say("covid-test-printed", cell("covid.size")["printed"])

@@ -16,12 +16,15 @@ from cxrlib import gradcam, images, training
 from cxrlib.files import InputError
 
 TARGETS = [0, 3, [0, 3, 1, 2, 3], None]
-LAYERS = ["layer3", "layer4", "layer4.1", "layer4.0.conv2", "layer2.1.conv1", "layer4.0.downsample"]
+LAYERS = ["layer3", "layer4", "layer4.0.conv2", "layer2.1.conv1", "layer4.0.downsample"]
 
 
 @pytest.fixture(scope="module")
 def model() -> torch.nn.Module:
-    """A random ResNet-18 with four classes whose batch norms have seen images, so that they are no identities."""
+    """A random ResNet-18 with four classes whose batch norms have seen images, so that they are no identities.
+
+    In double precision, so that maps that nearly cancel can be compared, too.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         model = torchvision.models.resnet18(num_classes=4)
@@ -32,12 +35,12 @@ def model() -> torch.nn.Module:
             model.fc.weight.copy_(torch.randn_like(model.fc.weight))
             for _ in range(3):
                 model(torch.randn(4, 3, 64, 64))
-    return model.eval()
+    return model.eval().double()
 
 
 @pytest.fixture(scope="module")
 def x() -> torch.Tensor:
-    return torch.randn(5, 3, 96, 64, generator=torch.Generator().manual_seed(5))
+    return torch.randn(5, 3, 96, 64, generator=torch.Generator().manual_seed(5)).double()
 
 
 def numbers(model, x, target) -> list[int]:
@@ -46,10 +49,10 @@ def numbers(model, x, target) -> list[int]:
         return model(x).argmax(1).tolist() if target is None else [target] * len(x) if isinstance(target, int) else target
 
 
-def agree(got: torch.Tensor, want: torch.Tensor) -> None:
+def agree(got: torch.Tensor, want: torch.Tensor, tolerance: float = 1e-6) -> None:
     assert got.dtype == torch.float32 and got.shape == want.shape
     assert want.max() > 0
-    assert float((got - want).abs().max()) <= 1e-5 * float(want.max())
+    assert float((got - want).abs().max()) <= tolerance * float(want.max())
 
 
 def state(model) -> list:
@@ -81,9 +84,8 @@ def test_maps_equal_pytorch_grad_cam(model, x, layer, target):
         raw = cam.get_cam_image(x, None, targets, kept.activations[0].numpy(), kept.gradients[0].numpy())
     agree(got, torch.from_numpy(raw).relu())
     large = gradcam.resize(got.numpy(), (96, 64))
-    shown = large.max((1, 2)) > 1e-2 * large.max()  # a weaker map's own range is rounding error of the gradients
     large -= large.min((1, 2), keepdims=True)
-    np.testing.assert_allclose((large / large.max((1, 2), keepdims=True).clip(1e-30))[shown], scaled[shown], atol=1e-4)
+    np.testing.assert_allclose(large / large.max((1, 2), keepdims=True).clip(1e-30), scaled, atol=1e-4)
 
 
 def test_layers_whose_output_is_overwritten_next(model, x):
@@ -108,11 +110,13 @@ def test_layer4_is_class_activation_mapping(model, x):
     agree(gradcam.cams(model, x, 1), want)
 
 
-def test_double_precision_and_channels_last_give_the_same_maps(model, x):
-    want = gradcam.cams(copy.deepcopy(model).double(), x.double(), 3, "layer3")
-    agree(gradcam.cams(model, x, 3, "layer3"), want)
-    last = copy.deepcopy(model).to(memory_format=torch.channels_last)
-    agree(gradcam.cams(last, x.contiguous(memory_format=torch.channels_last), 3, "layer3"), want)
+def test_single_precision_and_channels_last_give_the_same_maps(model, x):
+    single = copy.deepcopy(model).float()
+    for layer in ("layer3", "layer4"):
+        want = gradcam.cams(model, x, None, layer)
+        agree(gradcam.cams(single, x.float(), None, layer), want, 1e-4)
+        last = copy.deepcopy(single).to(memory_format=torch.channels_last)
+        agree(gradcam.cams(last, x.float().contiguous(memory_format=torch.channels_last), None, layer), want, 1e-4)
 
 
 def test_a_batch_is_its_images_one_by_one(model, x):
@@ -221,6 +225,7 @@ def test_a_layer_that_does_not_run_is_named(model, x):
 
 
 def test_pixels_are_prepared_as_for_a_prediction(model):
+    model = copy.deepcopy(model).float()
     pixels = np.random.default_rng(1).integers(0, 256, (7, 64, 64), dtype=np.uint8)
     pixels.flags.writeable = False  # as the memory-mapped cache is
     grey = (torch.tensor(pixels)[:, None].expand(-1, 3, -1, -1) / 255).float()
@@ -228,14 +233,16 @@ def test_pixels_are_prepared_as_for_a_prediction(model):
     for target in (2, [0, 1, 2, 3, 0, 1, 2], None):
         got = gradcam.of_pixels(model, pixels, target, "layer3", batch=3)
         assert isinstance(got, np.ndarray)
-        agree(torch.from_numpy(got), gradcam.cams(model, x, target, "layer3"))
+        agree(torch.from_numpy(got), gradcam.cams(model, x, target, "layer3"), 1e-4)
     predicted = training.predict(model, pixels).argmax(1)
+    assert len(set(predicted)) > 1
     assert np.array_equal(gradcam.of_pixels(model, pixels, None), gradcam.of_pixels(model, pixels, predicted))
 
 
 def test_no_image_gives_no_map(model):
+    single = copy.deepcopy(model).float()
     for target in (None, 1, []):
-        got = gradcam.of_pixels(model, np.zeros((0, 96, 64), np.uint8), target)
+        got = gradcam.of_pixels(single, np.zeros((0, 96, 64), np.uint8), target)
         assert got.shape == (0, 3, 2) and got.dtype == np.float32
     assert gradcam.resize(got, (96, 64)).shape == (0, 96, 64)
     scores = gradcam.localise(got, np.zeros((0, 96, 64), bool))
@@ -320,7 +327,7 @@ def test_properties_of_localise(cams, region, level, power):
     rest = gradcam.localise(cams, ~region)
     np.testing.assert_allclose(got[["region", "inside", "peak"]] + rest[["region", "inside", "peak"]], 1, atol=1e-9)
     whole = gradcam.localise(cams, np.ones_like(region)).iloc[0]
-    assert whole["region"] == 1 and whole["inside"] == 1 and whole["peak"] == 1 and 0 < whole["iou"] <= 1
+    np.testing.assert_allclose(whole[["region", "inside", "peak"]], 1, atol=1e-12)
 
 
 @settings(max_examples=40, deadline=None)
@@ -364,8 +371,8 @@ def test_randomised_draws_as_torchvision_does(model):
         elif isinstance(module, torch.nn.BatchNorm2d):
             fresh = torch.nn.BatchNorm2d(module.num_features).state_dict()
             assert all(torch.equal(value, fresh[key]) for key, value in module.state_dict().items()), name
-    assert 0.95 / math.sqrt(512) < float(drawn.fc.weight.abs().max()) <= 1 / math.sqrt(512)
-    assert float(drawn.fc.bias.abs().max()) <= 1 / math.sqrt(512)
+    assert 0.95 / math.sqrt(512) < float(drawn.fc.weight.detach().abs().max()) <= 1 / math.sqrt(512)
+    assert float(drawn.fc.bias.detach().abs().max()) <= 1 / math.sqrt(512)
 
 
 def test_randomised_is_its_seed_whatever_the_memory_layout(model):

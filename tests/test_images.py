@@ -426,3 +426,169 @@ def test_to_tensor_is_torchvisions():
     expected = torch.stack([TF.to_tensor(image[:, :, None]) for image in pixels])
     torch.testing.assert_close(images.to_tensor(pixels), expected)
     assert images.to_tensor(pixels).max() == 1
+
+
+# --- DICOM -----------------------------------------------------------------------------------------------------------
+
+
+def dicom(path, values, bits=12, **fields):
+    """A DICOM radiograph of integer ``values`` (H, W) or colours (H, W, 3); fields by keyword, None leaves one out."""
+    pydicom = pytest.importorskip("pydicom")
+    values = np.asarray(values)
+    ds = pydicom.Dataset()
+    ds.file_meta = pydicom.dataset.FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    ds.SOPClassUID, ds.SOPInstanceUID, ds.Modality = "1.2.840.10008.5.1.4.1.1.1.1", "1.2.3", "DX"
+    ds.Rows, ds.Columns = values.shape[:2]
+    ds.SamplesPerPixel = 3 if values.ndim == 3 else 1
+    ds.PhotometricInterpretation = "RGB" if values.ndim == 3 else "MONOCHROME2"
+    ds.BitsAllocated = 8 if bits <= 8 else 16
+    ds.BitsStored, ds.HighBit, ds.PixelRepresentation = bits, bits - 1, int(values.min() < 0)
+    if values.ndim == 3:
+        ds.PlanarConfiguration = 0
+    kind = f"<{'i' if values.min() < 0 else 'u'}{ds.BitsAllocated // 8}"
+    content = values.astype(kind).tobytes()
+    ds.add_new("PixelData", "OW" if bits > 8 else "OB", content + bytes(len(content) % 2))
+    for word, value in fields.items():
+        if value is None:
+            delattr(ds, word)
+        else:
+            setattr(ds, word, value)
+    ds.save_as(path, enforce_file_format=True)
+    return path
+
+
+def grey_of(path):
+    image = images.read_image(path)
+    assert image.mode == "L"
+    return np.asarray(image).tolist()
+
+
+def lut(entries, first, bits, stored="US"):
+    pydicom = pytest.importorskip("pydicom")
+    item = pydicom.Dataset()
+    item.add_new("LUTDescriptor", "US", [len(entries), first, bits])
+    item.add_new("LUTData", stored, np.asarray(entries, "<u2").tobytes() if stored == "OW" else [int(entry) for entry in entries])
+    return pydicom.Sequence([item])
+
+
+@pytest.mark.parametrize(
+    ("values", "fields", "expected"),
+    [
+        ([[0, 1000, 2000, 4000]], {}, [[0, 64, 128, 255]]),  # lowest to highest: 63.75, 127.5 (to even)
+        ([[100, 200, 300]], {}, [[0, 128, 255]]),
+        ([[700, 700]], {}, [[0, 0]]),
+        ([[-1000, 0, 1000]], {}, [[0, 128, 255]]),
+        # PS3.3 C.11.2.1.2.1: ((x - (c - 0.5)) / (w - 1) + 0.5) * 255, black up to c - 0.5 - (w - 1) / 2 = 1000
+        ([[0, 999, 1000, 1051, 1255, 4000]], {"WindowCenter": 1128, "WindowWidth": 256}, [[0, 0, 0, 51, 255, 255]]),
+        ([[1000, 1051, 1255]], {"WindowCenter": [1128, 50], "WindowWidth": [256, 100]}, [[0, 51, 255]]),
+        ([[1100, 1150]], {"WindowCenter": 1128, "WindowWidth": 256}, [[100, 150]]),  # not stretched to the picture's own range
+        ([[1000, 1100, 1255]], {"WindowCenter": 1000, "WindowWidth": 1}, [[255, 255, 255]]),
+        ([[0, 50, 100, 200]], {"WindowCenter": 50, "WindowWidth": 100, "VOILUTFunction": "LINEAR_EXACT"}, [[0, 128, 255, 255]]),
+        # 255 / (1 + exp(-4 (x - c) / w)): 255 / (1 + e^4), 127.5, 255 / (1 + e^-4)
+        ([[0, 100, 200]], {"WindowCenter": 100, "WindowWidth": 100, "VOILUTFunction": "SIGMOID"}, [[5, 128, 250]]),
+        ([[0, 100]], {"WindowCenter": None, "WindowWidth": 256}, [[0, 255]]),  # half a window is none
+        # the window is over rescaled values: 2 * 500 + 0 = 1000
+        ([[500, 551, 600]], {"RescaleSlope": 2, "RescaleIntercept": 0, "WindowCenter": 1128, "WindowWidth": 256}, [[0, 102, 200]]),
+        ([[0, 51, 255]], {"RescaleSlope": 1, "RescaleIntercept": 1000, "WindowCenter": 1128, "WindowWidth": 256}, [[0, 51, 255]]),
+        ([[0, 100, 400]], {"RescaleSlope": -1, "RescaleIntercept": 0}, [[255, 191, 0]]),  # 255 - 63.75
+        ([[200, 100, 51]], {"RescaleSlope": -1, "RescaleIntercept": 255, "WindowCenter": 128, "WindowWidth": 256}, [[55, 155, 204]]),
+    ],
+)
+def test_dicom_values_become_grey(tmp_path, values, fields, expected):
+    if "WindowCenter" in fields and fields["WindowCenter"] is None:
+        fields = {"WindowWidth": fields["WindowWidth"]}
+    assert grey_of(dicom(tmp_path / "a", values, **fields)) == expected
+    inverse = grey_of(dicom(tmp_path / "b", values, PhotometricInterpretation="MONOCHROME1", **fields))
+    assert off(np.array(inverse), 255 - np.array(expected)) <= 1  # halves are rounded to even on either side
+
+
+def test_dicom_of_16_bits_and_of_8(tmp_path):
+    values = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)  # 257 k
+    assert grey_of(dicom(tmp_path / "a", values, bits=16)) == np.arange(256).reshape(16, 16).tolist()
+    full = {"WindowCenter": 128, "WindowWidth": 256}
+    assert grey_of(dicom(tmp_path / "b", RAMP, bits=8, **full)) == RAMP.tolist()
+
+
+@pytest.mark.parametrize("stored", ["US", "OW"])
+def test_dicom_voi_lut_comes_before_the_window(tmp_path, stored):
+    """Values below the table take its first entry, above it its last; entries of 10 bits reach 1023."""
+    fields = {"VOILUTSequence": lut([0, 1023, 341], 100, 10, stored), "WindowCenter": 1, "WindowWidth": 2}
+    assert grey_of(dicom(tmp_path / "a", [[0, 100, 101, 102, 4000]], **fields)) == [[0, 0, 255, 85, 85]]
+    long = lut(np.arange(4096) // 16, 0, 8, stored)  # more entries than 8 bits count
+    assert grey_of(dicom(tmp_path / "b", [[0, 800, 1600, 4095]], VOILUTSequence=long)) == [[0, 50, 100, 255]]
+
+
+def test_dicom_colour_is_luma(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    got = images.decode(dicom(tmp_path / "a", colours, bits=8), SIDE)
+    assert off(got, colours @ [0.299, 0.587, 0.114]) <= 1  # ITU-R BT.601
+    # Full-range YCbCr: Y is that luma, and no colour is beyond it when Cb = Cr = 128
+    ycc = np.dstack([RAMP, np.full_like(RAMP, 128), np.full_like(RAMP, 128)])
+    assert off(images.decode(dicom(tmp_path / "b", ycc, bits=8, PhotometricInterpretation="YBR_FULL"), SIDE), RAMP) <= 1
+
+
+def test_dicom_is_told_by_its_mark_and_squashed_as_others_are(tmp_path):
+    tall = np.random.default_rng(0).integers(0, 4096, (90, 30))
+    tall[0, :2] = 0, 4095
+    file = dicom(tmp_path / "a.png", tall)
+    assert images.is_dicom(file) and images.read_image(file).size == (30, 90)
+    png = saved(tmp_path / "b.dcm", images.read_image(file), format="png")  # a PNG, whatever its name
+    assert not images.is_dicom(png) and (images.decode(png, SIDE) == images.decode(file, SIDE)).all()
+
+
+def test_dicom_without_a_mark_needs_its_suffix(tmp_path):
+    content = dicom(tmp_path / "a.dcm", [[1, 2]]).read_bytes()
+    (tmp_path / "b.dcm").write_bytes(content[132:])
+    (tmp_path / "b").write_bytes(content[132:])
+    assert grey_of(tmp_path / "b.dcm") == [[0, 255]]
+    refused(tmp_path / "b", "no known image format")
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"NumberOfFrames": 2, "PixelData": bytes(12)}, "2 frames"),
+        ({"PixelData": None}, "PixelData"),
+        ({"PixelData": bytes(2)}, "less than expected"),
+        ({"Rows": 0}, "3 x 0 pixels"),
+        ({"Rows": 65535, "Columns": 65535}, "65535 x 65535 pixels"),
+        ({"Rows": None}, "Rows"),
+        ({"PhotometricInterpretation": None}, "Photometric"),
+        ({"RescaleSlope": "nan", "RescaleIntercept": 0}, "no numbers"),
+        ({"WindowCenter": 5, "WindowWidth": 0}, "Window Width"),
+        ({"WindowCenter": 5, "WindowWidth": 9, "VOILUTFunction": "CUBIC"}, "CUBIC"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_dicom_that_is_no_radiograph_is_refused(tmp_path, fields, says):
+    refused(dicom(tmp_path / "a.dcm", [[1, 2, 3]], **fields), "image file is DICOM and cannot be decoded", says)
+
+
+def test_dicom_of_unreadable_compression_is_refused(tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    ds = pydicom.dcmread(dicom(tmp_path / "a.dcm", [[1, 2, 3]]))
+    ds.file_meta.TransferSyntaxUID = pydicom.uid.JPEG2000Lossless
+    ds.PixelData = pydicom.encaps.encapsulate([b"no JPEG 2000 stream"])
+    ds.save_as(tmp_path / "a.dcm")
+    refused(tmp_path / "a.dcm", "image file is DICOM and cannot be decoded")
+    assert "\n" not in str(pytest.raises(InputError, images.read_image, tmp_path / "a.dcm").value)
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.floats(0, 1), st.binary(max_size=6), st.integers(0, 8), st.booleans())
+def test_damaged_dicom_is_read_or_refused(tmp_path, at, junk, lost, truncate):
+    content = dicom(tmp_path / "a.dcm", RAMP, bits=8, WindowCenter=90, WindowWidth=200).read_bytes()
+    at = int(at * len(content) * 0.9 if truncate else at * 500)  # 500: about where the header ends
+    (tmp_path / "a.dcm").write_bytes(content[:at] + (b"" if truncate else junk + content[at + lost :]))
+    try:
+        assert images.read_image(tmp_path / "a.dcm").mode == "L" and not truncate
+    except InputError as error:
+        assert str(error).startswith(f"{tmp_path / 'a.dcm'}: image file ")
+
+
+def test_dicom_without_pydicom_says_what_to_install(tmp_path, monkeypatch):
+    file = dicom(tmp_path / "a.dcm", [[1, 2]])
+    monkeypatch.setitem(__import__("sys").modules, "pydicom", None)
+    refused(file, "is DICOM; reading it needs pydicom: pip install pydicom")

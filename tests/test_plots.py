@@ -231,3 +231,82 @@ def test_radiographs_refuse():
     for images, titles, axes in [([], [], None), ([image], ["a", "b"], None), ([image] * 2, "ab", [plt.gca()])]:
         with pytest.raises(InputError, match=f"radiographs: {len(images)} images"):
             plots.radiographs(images, titles, axes)
+
+
+CAM = np.zeros((7, 7))
+CAM[:3, :3], CAM[4:, 4:] = 8.0, 4.0  # upper left, the highest; lower right, half of it
+
+
+def rendered(ax, down: float, right: float) -> np.ndarray:
+    """Red, green and blue (0 to 1) that the figure shows at a place of the picture, in shares of its height and width."""
+    ax.figure.canvas.draw()
+    box, pixels = ax.get_window_extent(), np.asarray(ax.figure.canvas.buffer_rgba())
+    return pixels[int(pixels.shape[0] - box.y1 + down * box.height), int(box.x0 + right * box.width), :3] / 255
+
+
+def mixed(cam: tuple, grey: float) -> list[float]:
+    return [0.4 * colour + 0.6 * grey for colour in cam]
+
+
+@pytest.mark.parametrize("shape", [(140, 210), (210, 140), (700, 700), (40, 300), (300, 40)])
+def test_overlay_colours_and_proportions(shape):
+    grey = np.full(shape, 102, np.uint8)  # 0.4 of white
+    ax = plots.overlay(grey, CAM, title="Grad-CAM of a.png")
+    assert ax.get_title() == "Grad-CAM of a.png"
+    assert_legible(ax.figure)
+    box = ax.get_window_extent()
+    assert box.width / box.height == pytest.approx(shape[1] / shape[0], rel=0.01)
+    # The definition of jet (MATLAB's): dark red (0.5, 0, 0) at 1, dark blue (0, 0, 0.5) at 0, (0.5, 1, 0.5) at a half.
+    np.testing.assert_allclose(rendered(ax, 1.5 / 7, 1.5 / 7), mixed((0.5, 0, 0), 0.4), atol=0.02)
+    np.testing.assert_allclose(rendered(ax, 5.5 / 7, 5.5 / 7), mixed((0.5, 1, 0.5), 0.4), atol=0.02)
+    np.testing.assert_allclose(rendered(ax, 5.5 / 7, 1.5 / 7), mixed((0, 0, 0.5), 0.4), atol=0.01)
+    assert ax.images[0].get_array().shape == shape and ax.images[0].get_clim() == (0, 255)
+    bar = ax.child_axes[0]
+    assert bar.get_ylabel() == "Grad-CAM (share of the map's maximum)" and bar.get_ylim() == (0, 1)
+
+
+def test_overlay_enlarges_the_map_bilinearly_whatever_its_scale():
+    functional = pytest.importorskip("torch.nn.functional")
+    torch = pytest.importorskip("torch")
+    cam = np.random.default_rng(0).random((7, 5))
+    for scale in (1e-30, 1.0, 1e9):
+        drawn = plots.overlay(np.zeros((300, 401), np.uint8), cam * scale).images[1].get_array()
+        share = torch.from_numpy(cam / cam.max())[None, None]
+        expected = functional.interpolate(share, (300, 401), mode="bilinear", align_corners=False)[0, 0]
+        np.testing.assert_allclose(drawn, expected, atol=1e-5)
+    assert (plots.overlay(None, cam.astype(np.float16), shape=(14, 10)).images[0].get_array() <= 1).all()
+
+
+def test_overlay_says_which_side_is_which():
+    ax = plots.overlay(np.zeros((50, 60), np.uint8), CAM)
+    ax.figure.canvas.draw()
+    sides = {text.get_text(): text.get_window_extent() for text in ax.texts}
+    box = ax.get_window_extent()
+    assert sides["R"].x1 < box.x0 and box.x1 < sides["L"].x0 and len(sides) == 2  # beside the picture, not in it
+    assert ax.get_xlabel() == "Left of the picture is usually the patient's right"
+
+
+def test_overlay_of_a_map_of_zeros_and_without_an_image():
+    ax = plots.overlay(None, np.zeros((7, 7)), shape=(120, 90))
+    assert len(ax.images) == 1 and (ax.images[0].get_array() == 0).all()
+    np.testing.assert_allclose(rendered(ax, 0.3, 0.6), [0, 0, 0.5], atol=0.01)
+    assert_legible(ax.figure)
+    assert ax.get_window_extent().width / ax.get_window_extent().height == pytest.approx(90 / 120, rel=0.01)
+    alone = plots.overlay(None, CAM, shape=(120, 90))
+    np.testing.assert_allclose(rendered(alone, 1.5 / 7, 1.5 / 7), [0.5, 0, 0], atol=0.02)
+    assert plots.overlay(None, CAM).images[0].get_array().shape == (7, 7)
+
+
+def test_overlay_on_given_axes():
+    figure, axes = plt.subplots(1, 2, figsize=(7, 4), layout="constrained")
+    assert plots.overlay(np.zeros((50, 60), np.uint8), CAM, axes[1], "a_$x$ b" * 9, colour_bar=False) is axes[1]
+    assert plt.get_fignums() == [figure.number] and not axes[1].child_axes and not axes[0].images
+    assert axes[1].get_title().replace("\n", "").replace(" ", "") == "a_$x$b" * 9
+    assert_legible(figure)
+
+
+@pytest.mark.parametrize("cam", [np.full((7, 7), -1.0), np.full((7, 7), np.nan), np.full((7, 7), np.inf), np.ones(7), np.ones((0, 7))])
+def test_overlay_refuses(cam):
+    with pytest.raises(InputError, match="overlay: the map"):
+        plots.overlay(np.zeros((50, 60), np.uint8), cam)
+    assert plt.get_fignums() == []
