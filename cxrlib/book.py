@@ -110,8 +110,8 @@ def show(value: float, decimals: int = 3) -> str:
 
 
 def interval(low: float, high: float, decimals: int = 3) -> str:
-    """``low–high``, or a dash."""
-    return "–" if pd.isna(low) else f"{low:.{decimals}f}–{high:.{decimals}f}"
+    """``low–high`` (``low to high`` below nought), or a dash."""
+    return "–" if pd.isna(low) else f"{low:.{decimals}f}{' to ' if low < 0 else '–'}{high:.{decimals}f}"
 
 
 def headline(name: str = "zhu-fourclass") -> str:

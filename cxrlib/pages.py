@@ -158,8 +158,10 @@ def absent(names: Sequence[str]) -> Markdown:
     return Markdown(f"*Not yet recorded: {', '.join(name.rpartition('/')[2] for name in names)}. `make records` makes them.*")
 
 
-def no_radiographs() -> HTML:
+def no_radiographs(map_alone: bool = False) -> HTML:
     """What stands in the place of a radiograph that is not on disk: none may be published with the book."""
+    if map_alone:
+        return HTML('<p class="no-radiographs">The map alone: the radiograph may not be published here.</p>')
     return HTML(
         '<p class="no-radiographs">The radiographs are not shown: many may not be passed on, so the published book holds none. With the collections on'
         " disk (<code>cxr sources</code> says where to get them and where to put them) <code>CXR_DATA=… make book</code> shows them here.</p>"

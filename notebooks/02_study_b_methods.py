@@ -20,8 +20,8 @@
 # # How the thesis worked: network, transfer, measures
 #
 # Chapter 3 of {cite:t}`zhu2020` describes the network, how it was transferred to chest radiographs, and how it was judged. This page redraws its
-# five schematic figures. The text of the thesis at hand has their captions but not the pictures, so the layout is ours. What they show of the network
-# is read from a forward pass of torchvision's ResNet-18, recorded in `results/networks/resnet18.json`.
+# five schematic figures. The text of the thesis at hand has their captions and the words of Figure 3.4 but no pictures, so the layout is ours.
+# What they show of the network is read from a forward pass of torchvision's ResNet-18, recorded in `results/networks/resnet18.json`.
 
 # %% tags=["remove-cell"]
 # In Colab, fetch the companion first; anywhere else this does nothing.
@@ -138,8 +138,8 @@ say("features", at["fc"]["input"][0])
 #
 # $$H(x) = F(x) + x.$$
 #
-# Each block has two 3×3 convolutions; "periodically, the number of filters are doubled and spatial downsampling is operated". There $x$ has not the
-# shape of $F(x)$, and the thesis does not say how the two are added. The network passes $x$ through a 1×1 convolution, written $D(x)$ here. The text
+# Each block has two 3×3 convolutions; "periodically, the number of filters are doubled and spatial downsampling is operated". There $x$ and $F(x)$
+# differ in shape, and the thesis does not say how they are added. The network passes $x$ through a 1×1 convolution, written $D(x)$ here. The text
 # does not speak of batch normalisation and ReLU either, which the network has.
 
 
@@ -273,23 +273,31 @@ plt.show()
 # *Figure 3.2, rebuilt: schema of ResNet-18 as published, for ImageNet. "3×3, 128, /2" is a 3×3 convolution with 128 filters and stride 2, which halves
 # height and width. Arcs are shortcuts: solid the identity, dashed a 1×1 convolution. Within the blocks batch normalisation and ReLU are left out.*
 #
-# Where its {glue:text}`total` parameters are:
+# Its {glue:text}`total` parameters are divided so:
 
 # %% tags=["remove-input"]
-KINDS = {"Conv2d": "convolution", "MaxPool2d": "max-pooling", "AdaptiveAvgPool2d": "average pooling", "Linear": "fully connected"}
+KINDS = {
+    "Conv2d": "convolution", "BatchNorm2d": "batch normalisation", "MaxPool2d": "max-pooling", "AdaptiveAvgPool2d": "average pooling",
+    "Linear": "fully connected",
+}  # fmt: skip
 listed = []
-for row in layers:
-    if row["type"] == "BatchNorm2d":
-        listed[-1]["Of its normalisation"] = f"{row['parameters']:,}"
-    elif row["type"] in KINDS:
+for row in modules:
+    inner = [conv for conv in modules if conv["type"] == "Conv2d" and conv["name"].startswith(f"{row['name']}.")]
+    if row in blocks:
+        own, side = ([window(conv) for conv in inner if (conv not in on_path) == away] for away in (False, True))
+        kind = f"block: {', '.join(own)}" + (f"; shortcut {', '.join(side)}" if side else "")
+    elif row["name"].count(".") or row["type"] not in KINDS:
+        continue  # inside a block; ReLU
+    else:
         kind = f"{window(row)} {KINDS[row['type']]}{stride(row, ', stride {}')}" if "kernel" in row else KINDS[row["type"]]
-        output = shape(row["output"]) if len(row["output"]) == 3 else f"{row['output'][0]:,}"
-        own = f"{row['parameters']:,}" if row["parameters"] else ""
-        listed.append({"Layer": row["name"], "Kind": kind, "Output": output, "Parameters": own, "Of its normalisation": ""})
-pages.table(pd.DataFrame(listed))
+    output = shape(row["output"]).replace(" ", "\u00a0") if len(row["output"]) == 3 else f"{row['output'][0]:,}"
+    listed.append((row["name"], kind, output, row["parameters"]))
+listed.append(("all", "", "", sum(count for *_, count in listed)))
+pages.table(pd.DataFrame(listed, columns=["Name", "Layers", "Output", "Parameters"]), formatters={"Parameters": "{:,}".format})
 
 # %% [markdown]
-# *The layers in the order they are called, with torchvision's names; ReLU is left out. Output: height × width × channels.*
+# *The network from image to scores, with torchvision's names. Blocks with the sizes of their convolutions and the parameters of all that is in them;
+# ReLU has none and is left out. Output: height × width × channels. Each layer by itself stands in the record.*
 #
 # ## Transfer learning
 #
@@ -419,7 +427,10 @@ given = printed.loc[averages, measures.columns]  # every printed number stands f
 fits = (means(measures - half) <= given + half) & (given - half <= means((measures + half).clip(upper=1)))
 say("averages", int(fits.size))
 say("averages-same", int(fits.to_numpy().sum()))
-say("averages-other", ", ".join(f"{row} of {column}" for row, column in fits.stack()[lambda fit: ~fit].index))
+say(
+    "averages-other",
+    ", ".join(f"{row.lower()} of {column}" for row, column in fits.stack()[lambda fit: ~fit].index).replace("avg", "average"),
+)
 
 # %% [markdown]
 # ### What the five formulas say, and what Table 4.2 prints
@@ -452,7 +463,7 @@ say("averages-other", ", ".join(f"{row} of {column}" for row, column in fits.sta
 # $$\text{weighted average} = \frac{\sum_k n_k m_k}{\sum_k n_k}$$
 #
 # Weighted, the average of recall is the share of all images classified correctly. Of the {glue:text}`averages` averages printed,
-# {glue:text}`averages-same` agree with the class values printed above them, within rounding. The exception, {glue:text}`averages-other`, is
+# {glue:text}`averages-same` agree with the class values printed above them, within rounding. The exception, the {glue:text}`averages-other`, is
 # taken up under [Four classes](04_study_b_four_classes.ipynb).
 #
 # ### ROC curve and AUC

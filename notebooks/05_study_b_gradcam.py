@@ -74,6 +74,7 @@ part = dict(zip(maps["image_id"], maps["split"], strict=True))
 #
 # ## Figures 4.5 to 4.9
 #
+# The published book holds no radiograph, only maps; with the collections on disk `CXR_DATA=… make book` draws them side by side.
 # The thesis identifies no image. All five comments are found in the notes of the image collection, which names patient and file. Left of a picture is the
 # patient's right.
 
@@ -122,14 +123,14 @@ def figure(number, instead=None):
     with plots.style():
         if picture is None:
             ax = plt.subplots(figsize=(4, 4))[1]
-            plots.overlay(None, cam[image_id], ax=ax, shape=shape[image_id], title="Grad-CAM, COVID-19")
+            plots.overlay(None, cam[image_id], ax=ax, shape=tuple(shape[image_id]), title="Grad-CAM, COVID-19")
         else:
             axes = plt.subplots(1, 2, figsize=(7, 3.9))[1]
-            plots.radiographs([picture], ["Radiograph"], axes=axes[:1])
+            plots.radiographs([picture], ["Radiograph"], axes=axes[:1])[0].set_anchor("C")
             plots.overlay(picture, cam[image_id], ax=axes[1], title="Grad-CAM, COVID-19")
         plt.show()
     if picture is None:
-        display(pages.no_radiographs())
+        display(pages.no_radiographs(map_alone=True))
     score = f", probability of COVID-19 {p_covid[image_id]:.3f}" if image_id in p_covid.index else ""
     known = [f"Radiologist's comment (thesis): {comment}", f"Patient {patient}, file {instead or stem}: {PARTS[part[image_id]]}{score}."]
     if instead:
@@ -148,7 +149,8 @@ figure("4.6")
 
 # %% [markdown]
 # *Figure 4.6, rebuilt. Its comment is in no notes of the version that has the thesis's numbers. It is, word for word, in those of a file which the collection took up between
-# 8 May and 4 June 2020, from a site that the thesis names for its comments. So the picture is none of the 232, unless the thesis had it from there by another way.*
+# 8 May and 4 June 2020, from a site that the thesis names for its comments. So the
+# picture is none of the {glue:text}`covid-images` listed.*
 
 # %% tags=["remove-input"] cxr={"items": ["Figure 4.7"]} mystnb={"image": {"alt": "Grad-CAM map of a radiograph of patient 116, with the radiograph where it is on disk."}}
 figure("4.7", instead=None if f"covid-chestxray/{CASES['4.7'][0]}" in cam else "covid-19-pneumonia-24-day7")
@@ -201,6 +203,7 @@ def trained(table, kind):
 
 
 say("replicates", metrics.REPLICATES)
+say("covid-images", int((run.split["y_true"] == "covid").sum()))
 kinds = ["lung mask", "lung box"] if real else ["opacity", "lung mask"]
 
 # %% tags=["remove-input"]
