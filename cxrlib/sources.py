@@ -170,7 +170,9 @@ def lung_masks(data: str | Path | None = None) -> dict[str, Path]:
     """Files of the lung masks that the COVID-19 collection ships (made by a network, lungVAE), by ``image_id``; none is no error."""
     root = data_folder(data)
     folder = root / COVID_CHESTXRAY.locate(root) / "annotations" / "lungVAE-masks"
-    return {f"covid-chestxray/{file.stem.removesuffix('_mask')}": file for file in sorted(folder.glob("*_mask.png"))}
+    return {
+        f"covid-chestxray/{file.name.split('_mask.png')[0]}": file for file in sorted(folder.glob("*_mask.png*"))
+    }  # some end in .png.png
 
 
 def lung_boxes(data: str | Path | None = None) -> dict[str, list[tuple[float, float, float, float]]]:

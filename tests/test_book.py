@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -62,7 +63,12 @@ def test_missing_record_becomes_a_notice(tmp_path, monkeypatch):
     source = write_notebook(tmp_path / "a.ipynb", "raise SystemError", records=["zhu-fourclass"])
     book.execute(source, tmp_path / "out.ipynb")
     cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
-    assert len(cells) == 2 and "Not yet recorded" in cells[1]["source"] and "cxr train zhu-fourclass" in cells[1]["source"]
+    assert (
+        len(cells) == 2
+        and "Not yet recorded" in cells[1]["source"]
+        and "zhu-fourclass" in cells[1]["source"]
+        and "make records" in cells[1]["source"]
+    )
     assert "not yet recorded" in book.headline()
 
 
@@ -88,11 +94,30 @@ def test_refresh_readme_needs_its_marks(tmp_path):
     assert text.startswith("a\n") and text.endswith("\nb") and "old" not in text and book.headline() in text
 
 
-def test_four_classes_on_a_phantom(tmp_path):
+@pytest.mark.parametrize(("name", "pictures"), [("03_study_b_binary", 3), ("04_study_b_four_classes", 4), ("05_study_b_gradcam", 2)])
+def test_a_chapter_on_a_phantom(name, pictures, tmp_path):
     """The whole notebook, training included, on synthetic radiographs."""
     target = tmp_path / "out.ipynb"
-    book.execute(ROOT / "notebooks" / "04_study_b_four_classes.ipynb", target, {"origin": "phantom"})
+    book.execute(ROOT / "notebooks" / f"{name}.ipynb", target, {"origin": "phantom"})
     book.check_executed(target)
     text = target.read_text()
     assert "synthetic phantoms" in text, "the page must say what it was trained on"
-    assert sum('"image/png"' in json.dumps(cell) for cell in json.loads(text)["cells"]) == 4
+    assert sum('"image/png"' in json.dumps(cell) for cell in json.loads(text)["cells"]) == pictures
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_how_sure_with_and_without_the_families(recorded, tmp_path, monkeypatch):
+    """No re-draw, fold or variant recorded, and all of them (copies of the headline runs under their names)."""
+    for name in ("zhu-fourclass", "zhu-binary"):
+        shutil.copytree(runs.root() / name, tmp_path / name, ignore=shutil.ignore_patterns("*.safetensors"))
+    for name, experiment in studies.RECORDS.items() if recorded else ():
+        if experiment.variant_of:
+            shutil.copytree(tmp_path / experiment.variant_of, tmp_path / name)
+            info = json.loads((tmp_path / name / "run.json").read_text()) | {"run": name}
+            (tmp_path / name / "run.json").write_text(json.dumps(info))
+    monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
+    book.execute(ROOT / "notebooks" / "06_study_b_how_sure.ipynb", tmp_path / "out.ipynb")
+    book.check_executed(tmp_path / "out.ipynb")
+    text = (tmp_path / "out.ipynb").read_text()
+    assert ("Not yet recorded" in text) != recorded
+    assert text.count("+0.000 (+0.000–+0.000)") + text.count("+0.000 (+0.000 to +0.000)") == (8 if recorded else 0), "copies do not differ"

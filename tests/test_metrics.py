@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn import metrics as skl
 from statsmodels.stats.proportion import proportion_confint
 
@@ -369,3 +370,23 @@ def test_check_refuses_bad_headers():
 def test_doctests():
     results = doctest.testmod(metrics)
     assert results.attempted >= 4 and results.failed == 0
+
+
+def test_patient_mean_is_the_bootstrap_of_scipy_where_each_patient_has_one_image():
+    values = np.random.default_rng(3).gamma(2, size=60)
+    mean, low, high = metrics.patient_mean(values, np.arange(60), replicates=20_000)
+    oracle = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=1).confidence_interval
+    assert mean == pytest.approx(values.mean()) and (low, high) == pytest.approx((oracle.low, oracle.high), abs=0.02)
+
+
+def test_patient_mean_takes_patients_whole():
+    """Copies of an image are no new evidence; as separate patients they would be."""
+    values = np.tile([0.1, 0.5, 0.9, 0.4], 25)
+    grouped, apart = (metrics.patient_mean(values, patients) for patients in (np.tile(np.arange(4), 25), np.arange(100)))
+    once = metrics.patient_mean(values[:4], np.arange(4))
+    assert grouped == pytest.approx(once) and grouped[2] - grouped[1] > 3 * (apart[2] - apart[1])
+
+
+def test_patient_mean_leaves_out_what_has_no_value():
+    assert metrics.patient_mean([0.2, np.nan, 0.2], ["a", "b", "c"]) == pytest.approx((0.2, 0.2, 0.2))
+    assert np.isnan(metrics.patient_mean([np.nan], ["a"])).all() and np.isnan(metrics.patient_mean([], [])).all()

@@ -1,6 +1,7 @@
 """From images to a record, on phantoms, checked against what can be recomputed from the files."""
 
 import contextlib
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -284,7 +285,7 @@ def test_a_part_of_the_kermany_collection_is_called_a_part(copy):
 def test_the_study_itself_lacks_nothing():
     rows = pd.DataFrame({"source": ["kermany"], "width": [2000.0], "height": [1500.0], "y_true": ["normal"]})
     split = pd.DataFrame({"image_id": [f"kermany/{i}" for i in range(5856)], "split": "train", "missing": False})
-    ready = pipeline.Prepared(split, rows, np.zeros((1, 2, 2), np.uint8), "", phantom=False)
+    ready = pipeline.Prepared(split, rows, np.zeros((1, 2, 2), np.uint8), "", phantom=False, root=Path())
     assert pipeline.lacked(ready, studies.ZHU_FOURCLASS, pipeline.RANDOM) == []
 
 
@@ -311,3 +312,33 @@ def test_pretrained_weights_are_taken_and_named(few, tmp_path, monkeypatch):
     assert any("resnet18-test.safetensors" in line for line in info["lacked"])
     assert not any("random weights" in line for line in info["lacked"])
     torch.testing.assert_close(seen[0]["conv1.weight"], state["conv1.weight"], rtol=1e-3, atol=1e-6)
+
+
+def test_epoch_chosen_on_the_test_set_says_so_and_trains_on_the_same_images(few, tmp_path):
+    usual, chosen = (train(experiment(epoch_by=by), few, tmp_path / by) for by in ("validation", "test"))
+    usual, chosen = (runs.read(folder.name, folder.parent) for folder in (usual, chosen))
+    assert chosen.info["data"]["counts"] == usual.info["data"]["counts"]
+    pd.testing.assert_series_equal(chosen.history["train_loss"], usual.history["train_loss"])  # only the choice differs
+    assert chosen.history["val_loss"].isna().all() and chosen.history["test_loss"].notna().all()
+    others = chosen.history[~chosen.history["epoch"].isin([chosen.info["epochs"]["kept"], chosen.info["epochs"]["run"]])]
+    kept = chosen.history.set_index("epoch").loc[chosen.info["epochs"]["kept"], "test_loss"]
+    assert (others["test_loss"] > kept - 1e-3).all()
+    sentence = "The epoch was chosen by its loss on the test set"
+    assert any(sentence in text for text in chosen.info["lacked"]) and not any(sentence in text for text in usual.info["lacked"])
+
+
+def test_a_run_of_a_family_lies_in_its_folder(few, tmp_path):
+    member = dataclasses.replace(experiment(epochs=1), name="phantom-zhu-fourclass-redraws/seed-3", seed=3)
+    folder = train(member, few, tmp_path)
+    assert folder == tmp_path / "results" / "phantom-zhu-fourclass-redraws" / "seed-3"
+    assert runs.read("phantom-zhu-fourclass-redraws/seed-3", tmp_path / "results").info["seed"] == 3
+    assert list((tmp_path / "work").rglob("*.safetensors")) == []
+
+
+def test_what_a_variant_changed_is_lacked_and_its_seed_is_not(few):
+    ready = pipeline.prepare(experiment(), few)
+    lacked = {name: " ".join(pipeline.lacked(ready, studies.experiment(f"zhu-fourclass-{name}"), pipeline.RANDOM))
+              for name in ("redraws/seed-1", "cv/fold-1", "variants/batch-64", "variants/split-by-image")}  # fmt: skip
+    assert "seed" not in lacked["redraws/seed-1"] and "fold" not in lacked["cv/fold-1"]
+    assert "Setting batch was 64, not 256." in lacked["variants/batch-64"]
+    assert "without regard to patients" in lacked["variants/split-by-image"] and "without regard" not in lacked["redraws/seed-1"]

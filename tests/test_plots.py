@@ -310,3 +310,18 @@ def test_overlay_refuses(cam):
     with pytest.raises(InputError, match="overlay: the map"):
         plots.overlay(np.zeros((50, 60), np.uint8), cam)
     assert plt.get_fignums() == []
+
+
+def test_ladder_puts_values_on_the_rungs_of_their_labels():
+    rows = pd.DataFrame(
+        [("first", "printed", 0.9, np.nan, np.nan), ("first", "rebuilt", 0.8, 0.7, 0.85), ("second", "rebuilt", 0.6, 0.5, 0.65), ("first", "rebuilt", 0.7, 0.6, 0.8)],
+        columns=["label", "kind", "value", "low", "high"],
+    )  # fmt: skip
+    ax = plots.ladder(rows, "Recall", line=0.92)
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["first", "second"] and ax.get_xlabel() == "Recall"
+    points = {line.get_label(): line.get_xydata() for line in ax.lines if not line.get_label().startswith("_")}
+    assert {kind: at[:, 0].tolist() for kind, at in points.items()} == {"printed": [0.9], "rebuilt": [0.8, 0.6, 0.7]}
+    assert np.rint(points["rebuilt"][:, 1]).tolist() == [0, 1, 0] and points["printed"][0, 1] < points["rebuilt"][0, 1]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1], "the first label is on top"
+    with pytest.raises(InputError, match="ladder: no column high"):
+        plots.ladder(rows.drop(columns="high"), "Recall")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxrlib import runs
+from cxrlib import runs, studies
 from cxrlib.files import InputError
 
 CLASSES = ["covid", "viral", "normal"]
@@ -250,3 +250,27 @@ def test_what_a_killed_write_left_is_no_record(tmp_path):
     folder = runs.write(make(tmp_path / "r"))
     shutil.copytree(folder, tmp_path / ".r.4711")
     assert runs.recorded("r", tmp_path) and runs.read("r", tmp_path).info["seed"] == 0
+
+
+def test_family_tells_the_recorded_from_the_missing(tmp_path):
+    names = list(studies.families()["zhu-binary-redraws"])
+    assert runs.family("zhu-binary-redraws", tmp_path) == ([], names)
+    for name in (names[3], names[1]):
+        made = make(tmp_path / name)
+        made.info["run"] = name
+        runs.write(made)
+    found, missing = runs.family("zhu-binary-redraws", tmp_path)
+    assert [run.name for run in found] == [names[1], names[3]] and missing == [names[0], names[2], names[4]]
+
+
+def test_cams_say_what_is_damaged(record):
+    run = runs.read(record.name, record.parent)
+    with pytest.raises(InputError, match=r"cams\.npz: .*; cxr cams some-run makes them"):
+        runs.cams(run)
+    np.savez(record / "cams.npz", **{key: np.zeros(1) for key in runs.CAMS[1:]})
+    with pytest.raises(InputError, match="image_id"):
+        runs.cams(run)
+    np.savez(record / "cams.npz", **{key: np.zeros(1) for key in runs.CAMS})
+    pd.DataFrame(columns=runs.LOCALISATION[1:]).to_csv(record / "localisation.csv", index=False)
+    with pytest.raises(InputError, match=r"localisation\.csv: lacks the column image_id"):
+        runs.cams(run)

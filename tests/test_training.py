@@ -542,6 +542,18 @@ def test_a_checkpoint_of_other_settings_is_refused(killed, few, capsys, more, na
     assert any(word in line for word in named.split("|")), line
 
 
+def test_a_checkpoint_older_than_a_setting_goes_on(killed, few, capsys, tmp_path):
+    """A setting that came later had its default then."""
+    shutil.copytree(killed, tmp_path / "b")
+    file = tmp_path / "b" / "work" / NAME / "checkpoint.json"
+    note = json.loads(file.read_text())
+    assert note["identity"].pop("unit") == "patient" and note["identity"].pop("epoch_by") == "validation"
+    file.write_text(json.dumps(note))
+    line = complaint(capsys, command(few, tmp_path / "b", "--resume", "--set", "epoch_by=test"))
+    assert "made with epoch_by 'validation', this run has 'test'" in line
+    assert cli.main(command(few, tmp_path / "b", "--resume")) == 0
+
+
 def test_a_checkpoint_of_other_images_is_refused(killed, few, capsys, tmp_path):
     shutil.copytree(few, tmp_path / "p")
     file = sorted((tmp_path / "p" / "covid-chestxray-dataset" / "images").iterdir())[0]

@@ -1,0 +1,98 @@
+"""Maps in a record: drawn by Grad-CAM of the recorded model, measured against regions counted by hand."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from cxrlib import gradcam, images, maps, models, pipeline, runs, sources, studies
+from cxrlib.files import InputError
+
+RECORDS = Path(__file__).resolve().parents[1] / "results"
+
+
+@pytest.fixture(scope="module")
+def run(phantom_data, tmp_path_factory) -> runs.Run:
+    base = tmp_path_factory.mktemp("maps")
+    experiment = studies.ZHU_FOURCLASS.variant("phantom-maps", **studies.PHANTOM | {"epochs": 1})
+    settings = {"on": "cpu", "precision": "float32", "progress": False, "keep_model": True, "keep_maps": True}
+    folder = pipeline.train(experiment, data=phantom_data, results=base / "results", work=base / "work", **settings)
+    return runs.read(folder.name, folder.parent)
+
+
+def test_maps_of_a_phantom_are_those_of_its_model(run, phantom_data):
+    """Drawn again from the recorded model and the files: every test image with an opacity, each for its own class."""
+    found, _ = runs.cams(run)
+    truth = pd.read_csv(phantom_data / "phantom-truth" / "truth.csv").set_index("image_id")
+    with_opacity = run.predictions[run.predictions["y_true"] != "normal"]
+    assert sorted(found["image_id"]) == sorted(with_opacity["image_id"]) and set(found["split"]) == {"test"}
+    model = models.resnet("resnet18", 4, models.read(run.model))
+    for k in (0, len(found["image_id"]) // 2, -1):
+        row = truth.loc[found["image_id"][k]]
+        pixels = images.decode(phantom_data / row["path"], 64)[None]
+        expected = gradcam.of_pixels(model, pixels, run.classes.index(row["class"]))[0]
+        np.testing.assert_allclose(found["cam"][k], expected, rtol=1e-4, atol=1e-6)
+        assert tuple(found["shape"][k]) == Image.open(phantom_data / row["path"]).size[::-1]
+    assert list(found["stage"]) == ["fc", "layer4", "layer3", "layer2", "layer1", "conv1"]
+    assert found["random_cam"].shape == (6, *found["cam"].shape) and list(found["random_id"]) == list(found["image_id"])
+    assert not any(np.allclose(drawn, found["cam"]) for drawn in found["random_cam"])
+
+
+def test_localisation_is_of_the_true_opacity(run, phantom_data):
+    found, table = runs.cams(run)
+    truth = pd.read_csv(phantom_data / "phantom-truth" / "truth.csv").set_index("image_id")
+    assert set(table["kind"]) == {"opacity", "lung mask"} and set(table["stage"]) == {"trained", *found["stage"]}
+    assert len(table) == 2 * 7 * len(found["image_id"])
+    row = table[(table["kind"] == "opacity") & (table["stage"] == "trained")].iloc[3]
+    mask = images.decode(phantom_data / truth.loc[row["image_id"], "opacity_mask"], 64) >= 128
+    cam = found["cam"][list(found["image_id"]).index(row["image_id"])]
+    large = torch.nn.functional.interpolate(torch.tensor(cam)[None, None], (64, 64), mode="bilinear", align_corners=False)[0, 0].numpy()
+    assert row["region"] == pytest.approx(mask.mean(), rel=1e-4) and row["inside"] == pytest.approx(
+        large[mask].sum() / large.sum(), rel=1e-4
+    )
+
+
+def test_boxes_cover_the_pixels_whose_centres_they_hold():
+    region = maps._boxes([(0.1, 0.0, 0.5, 0.25), (0.5, 0.5, 1.01, 1.0)], 8)
+    expected = np.zeros((8, 8), bool)
+    expected[:2, 1:4] = expected[4:, 4:] = True  # centres at (i + 0.5)/8
+    np.testing.assert_array_equal(region, expected)
+
+
+def test_recorded_maps_cover_the_test_images_and_the_figures():
+    run = runs.read("zhu-fourclass")
+    found, table = runs.cams(run)
+    covid = run.predictions.loc[run.predictions["y_true"] == "covid", "image_id"]
+    assert set(covid) == set(found["image_id"][found["split"] == "test"]) == set(found["random_id"]), "every COVID-19 test image"
+    assert found["cam"].shape[1:] == (7, 7) and (found["cam"] >= 0).all() and studies.ZHU_FIGURE_4_6 in found["image_id"]
+    assert table[["region", "inside", "peak", "iou"]].stack().between(0, 1).all() and set(table["kind"]) == {"lung mask", "lung box"}
+
+
+def test_of_run_makes_the_recorded_maps_again(real_data, tmp_path, monkeypatch):
+    """On a few of the images: the others are taken for missing."""
+    shutil.copytree(RECORDS / "zhu-fourclass", tmp_path / "zhu-fourclass")
+    recorded, where = runs.cams(runs.read("zhu-fourclass"))
+    masked = [name for name in recorded["random_id"] if name in sources.lung_masks(real_data)]
+    keep = {*masked[:4], *recorded["random_id"][:2]}
+    monkeypatch.setattr(sources, "present", lambda manifest, data=None: manifest["image_id"].isin(keep))
+    maps.of_run("zhu-fourclass", real_data, tmp_path, "cpu")
+    again, table = runs.cams(runs.read("zhu-fourclass", tmp_path))
+    assert set(again["image_id"]) == keep
+    places = [list(recorded["image_id"]).index(name) for name in again["image_id"]]
+    np.testing.assert_allclose(again["cam"], recorded["cam"][places], rtol=1e-3, atol=1e-4 * recorded["cam"].max())
+    key = ["image_id", "kind", "stage"]
+    both = table[table["stage"] == "trained"].merge(where, on=key, suffixes=("", "_recorded"))
+    assert len(both) >= 4 and np.allclose(both["inside"], both["inside_recorded"], atol=1e-3)
+
+
+def test_a_record_without_model_or_images_is_one_line(phantom_data, tmp_path):
+    shutil.copytree(RECORDS / "zhu-fourclass", tmp_path / "zhu-fourclass", ignore=shutil.ignore_patterns("*.safetensors"))
+    with pytest.raises(InputError, match=r"zhu-fourclass: holds no model\.safetensors"):
+        maps.of_run("zhu-fourclass", phantom_data, tmp_path)
+    shutil.copy(RECORDS / "zhu-fourclass" / "model.safetensors", tmp_path / "zhu-fourclass")
+    with pytest.raises(InputError, match="zhu-fourclass: no image to draw a class-activation map of"):
+        maps.of_run("zhu-fourclass", phantom_data, tmp_path)
