@@ -194,7 +194,7 @@ def bars(counts, title):
         ax.set(yticks=range(len(counts)), yticklabels=[plots.label(name) for name in counts.index], xlabel="Images", title=title)
         ax.invert_yaxis()
         ax.margins(x=0.12)
-        ax.legend(loc="center right" if counts["train"].iloc[0] < counts["train"].max() / 2 else "lower right")
+        ax.legend(loc="lower right")
         ax.spines[["top", "right"]].set_visible(False)
     plt.show()
 

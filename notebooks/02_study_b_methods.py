@@ -133,7 +133,7 @@ say("features", at["fc"]["input"][0])
 # %% [markdown]
 # ## The network
 #
-# The thesis takes ResNet-18 from He et al. (its reference HZR16). A residual block learns a residual mapping $F(x)$ instead of the desired mapping
+# The thesis takes ResNet-18 from {cite:t}`he2016`. A residual block learns a residual mapping $F(x)$ instead of the desired mapping
 # $H(x)$ itself, so that
 #
 # $$H(x) = F(x) + x.$$

@@ -138,13 +138,13 @@ def figure(number, instead=None):
     display(pages.items(known))
 
 
-# %% tags=["remove-input"] cxr={"items": ["Figure 4.5"]} mystnb={"image": {"alt": "Grad-CAM map of patient 144's radiograph, with the radiograph where it is on disk."}}
+# %% tags=["remove-input", "small"] cxr={"items": ["Figure 4.5"]} mystnb={"image": {"alt": "Grad-CAM map of patient 144's radiograph, with the radiograph where it is on disk."}}
 figure("4.5")
 
 # %% [markdown]
 # *Figure 4.5, rebuilt.*
 
-# %% tags=["remove-input"] cxr={"items": ["Figure 4.6"]} mystnb={"image": {"alt": "Grad-CAM map of patient 203's radiograph, with the radiograph where it is on disk."}}
+# %% tags=["remove-input", "small"] cxr={"items": ["Figure 4.6"]} mystnb={"image": {"alt": "Grad-CAM map of patient 203's radiograph, with the radiograph where it is on disk."}}
 figure("4.6")
 
 # %% [markdown]
@@ -152,20 +152,20 @@ figure("4.6")
 # 8 May and 4 June 2020, from a site that the thesis names for its comments. So the
 # picture is none of the {glue:text}`covid-images` listed.*
 
-# %% tags=["remove-input"] cxr={"items": ["Figure 4.7"]} mystnb={"image": {"alt": "Grad-CAM map of a radiograph of patient 116, with the radiograph where it is on disk."}}
+# %% tags=["remove-input", "small"] cxr={"items": ["Figure 4.7"]} mystnb={"image": {"alt": "Grad-CAM map of a radiograph of patient 116, with the radiograph where it is on disk."}}
 figure("4.7", instead=None if f"covid-chestxray/{CASES['4.7'][0]}" in cam else "covid-19-pneumonia-24-day7")
 
 # %% [markdown]
 # *Figure 4.7, rebuilt.*
 
-# %% tags=["remove-input"] cxr={"items": ["Figure 4.8"]} mystnb={"image": {"alt": "Grad-CAM map of patient 98's frontal radiograph, with the radiograph where it is on disk."}}
+# %% tags=["remove-input", "small"] cxr={"items": ["Figure 4.8"]} mystnb={"image": {"alt": "Grad-CAM map of patient 98's frontal radiograph, with the radiograph where it is on disk."}}
 figure("4.8")
 
 # %% [markdown]
 # *Figure 4.8, rebuilt. The collection has two pictures of this patient under the same notes; the other is a lateral view filed as frontal, which the thesis's
 # selection therefore took in, too.*
 
-# %% tags=["remove-input"] cxr={"items": ["Figure 4.9"]} mystnb={"image": {"alt": "Grad-CAM map of patient 173's radiograph, with the radiograph where it is on disk."}}
+# %% tags=["remove-input", "small"] cxr={"items": ["Figure 4.9"]} mystnb={"image": {"alt": "Grad-CAM map of patient 173's radiograph, with the radiograph where it is on disk."}}
 figure("4.9")
 
 # %% [markdown]
@@ -257,7 +257,7 @@ say(
 #
 # ## Where the activation lies on average
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Mean of the 7 by 7 Grad-CAM maps of the COVID-19 test images, each scaled by its own maximum, as a heat map with numbers."}}
+# %% tags=["remove-input", "small"] mystnb={"image": {"alt": "Mean of the 7 by 7 Grad-CAM maps of the COVID-19 test images, each scaled by its own maximum, as a heat map with numbers."}}
 chosen = maps["cam"][maps["split"] == "test"]
 top = chosen.max(axis=(1, 2), keepdims=True)
 mean_map = (chosen / np.where(top > 0, top, 1)).mean(axis=0)

@@ -66,13 +66,15 @@ def test_page_is_not_wider_than_the_window(opened):
 def test_figures_are_there_and_legible(opened):
     width = opened.viewport_size["width"]
     sizes = opened.evaluate(
-        "[...document.querySelectorAll('.cell_output img')].map(i => { const r = i.getBoundingClientRect(); return [i.naturalWidth, r.width, r.height, r.left, i.alt] })"
+        "[...document.querySelectorAll('.cell_output img')].map(i => { const r = i.getBoundingClientRect(); return [i.naturalWidth, r.width, r.height, r.left, i.alt, !!i.closest('.tag_small')] })"
     )
     radiographs = os.environ.get("CXR_DATA") and "01_study_b" in opened.url  # a reader's own build shows them
     assert len(sizes) == next(count for name, count in FIGURES.items() if name in opened.url) + bool(radiographs)
-    for natural, shown, height, left, alt in sizes:
+    for natural, shown, height, left, alt, small in sizes:
         assert natural >= 500, "the picture did not load, or is too coarse"
-        assert 500 <= shown <= max(natural, 600) and 100 <= height <= 900, "legible on a phone too, where the cell scrolls"
+        assert (300 if small else 500) <= shown <= max(natural, 600) and 100 <= height <= 900, (
+            "legible on a phone too, where the cell scrolls"
+        )
         assert left >= 0 and (left + shown <= width + 1 or width < 600)
         assert len(alt) > 40 and "_images" not in alt, "a figure needs a text for those who cannot see it"
 
