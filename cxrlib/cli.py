@@ -95,7 +95,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; 0 when it did what was asked, 2 for bad input, with one line on standard error."""
-    arguments = parser().parse_args(argv)
+    top = parser()
+    arguments, more = top.parse_known_args(argv)
+    if more and (arguments.command != "predict" or any(word.startswith("-") for word in more)):
+        top.error(f"unrecognized arguments: {' '.join(more)}")
+    if more:
+        arguments.images += more  # those that stood after an option
     try:
         arguments.run(arguments)
     except BrokenPipeError:

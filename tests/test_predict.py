@@ -216,6 +216,14 @@ def test_command_prints_a_plain_table_and_a_warning(some, table, capsys, tmp_pat
     assert named == (0, "", err) and (tmp_path / "new" / "p.csv").read_text() == out
 
 
+def test_images_may_stand_after_an_option(some, capsys):
+    before = command(capsys, "zhu-fourclass", *some[:2], "--device", "cpu")
+    assert command(capsys, "zhu-fourclass", some[0], "--device", "cpu", some[1]) == before and before[0] == 0
+    assert command(capsys, "zhu-fourclass", "--device", "cpu", *some[:2]) == before
+    with pytest.raises(SystemExit):
+        command(capsys, some[0], "--colour", "red")
+
+
 def test_model_is_the_first_word_if_it_is_a_record_and_no_file(some, table, capsys, tmp_path, monkeypatch, run):
     results = tmp_path / "results"
     shutil.copytree(run.folder, results / "mine", ignore=shutil.ignore_patterns("model.safetensors"))
