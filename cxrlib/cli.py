@@ -8,8 +8,13 @@ from pathlib import Path
 
 import yaml
 
-from cxrlib import __version__, runs, sources, studies
+from cxrlib import __version__, azemin, runs, sources, studies
 from cxrlib.files import InputError, write_text
+
+FLOWS = {  # file of results/flow: what counts it
+    "zhu2020": studies.zhu_flow, "cheazemin2020": azemin.flow, "cheazemin2020-shared": azemin.sharing,
+    "cheazemin2020-standin": azemin.standin_flow,
+}  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:
@@ -58,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     cams.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
 
     flow = command("flow", show_flow, "Count how a study's images were chosen, step by step, and write it where the book reads it.")
-    flow.add_argument("study", choices=["zhu2020"])
+    flow.add_argument("study", choices=list(FLOWS), help="a study, the patients its parts share, or its stand-in")
     flow.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
     flow.add_argument("--output", help="file (default: results/flow/<study>.csv)")
 
@@ -132,8 +137,10 @@ def pairs(texts: list[str], option: str) -> dict:
 def show_sources(arguments) -> None:
     for row in sources.report(arguments.data).itertuples():
         print(f"{row.source}\n  looked for  {row.looked_for}\n  found       {row.found} of {row.found + row.missing} images")
-        for path in row.absent:
+        for path in row.absent if len(row.absent) <= 20 else row.absent[:1]:
             print(f"  missing     {path}")
+        if len(row.absent) > 20:
+            print(f"  missing     and {len(row.absent) - 1} more")
         print(f"  to do       {row.advice}")
 
 
@@ -210,10 +217,10 @@ def make_cams(arguments) -> None:
 
 
 def show_flow(arguments) -> None:
-    table = studies.zhu_flow(arguments.data)
+    table = FLOWS[arguments.study](arguments.data)
     file = Path(arguments.output or runs.root() / "flow" / f"{arguments.study}.csv")
     write_text(file, table.to_csv(index=False, lineterminator="\n"))
-    print(f"{table.to_string(index=False)}\n{file}")
+    print(f"{table.drop(columns='assumption', errors='ignore').to_string(index=False)}\n{file}")
 
 
 def run_bench(arguments) -> None:

@@ -1,6 +1,6 @@
 """What a network is made of, as a forward pass of it shows: ``results/networks/<name>.json``.
 
-The book is built without torch, so its drawings of the network read this file. A test compares it with a new pass.
+The book is built without torch, so its drawings of the networks read these files. A test compares them with a new pass.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from cxrlib import runs
 from cxrlib.files import InputError, write_text
 
 FIELDS = ["name", "input", "parameters", "fc", "modules"]
-HEADS = (1000, 4, 2)  # classes: ImageNet's and those of Study B's two problems
+HEADS = (1000, 4, 2)  # classes: ImageNet's and those of the two studies
 
 
 def trace(name: str = "resnet18", size: int = 224) -> dict:

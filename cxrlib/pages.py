@@ -105,10 +105,9 @@ def say_training(run: Run) -> None:
 def marks(run: Run) -> HTML:
     """Loss and accuracy of validation and test at the epochs whose test results are known."""
     columns = ["epoch", "val_loss", "val_accuracy", "test_loss", "test_accuracy"]
-    shown = run.history.dropna(subset=["test_loss"])[columns]
-    return table(
-        shown.rename(columns=lambda name: name.replace("_", " ").replace("val ", "validation ").capitalize()), float_format="{:.3f}".format
-    )
+    shown = run.history.dropna(subset=["test_loss"])[columns].astype(dict.fromkeys(columns[1:], float))
+    shown = shown.rename(columns=lambda name: name.replace("_", " ").replace("val ", "validation ").capitalize())
+    return table(shown, float_format=lambda value: f"{value:.3f}" if value >= 0.001 or value == 0 else f"{value:.1e}")
 
 
 def beside(run: Run, redraws: Sequence[Run] = ()) -> HTML:

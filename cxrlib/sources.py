@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,20 @@ COVID_CHESTXRAY = Source(
     316,
     "git clone https://github.com/ieee8023/covid-chestxray-dataset there and check out commit 6e57ed3",
 )
-SOURCES = {source.name: source for source in (KERMANY, COVID_CHESTXRAY)}
+NIH = Source(
+    "nih-chest-xray14",
+    ("nih-chest-xray14", "nih-chest-xray14-subset"),
+    112120,
+    "Study A's own rule needs them all: download images_001.tar.gz to images_012.tar.gz from https://nihcc.app.box.com/v/ChestXray-NIHCC"
+    " and unpack them into nih-chest-xray14",
+)
+RSNA_NORMAL = Source(
+    "rsna-normal",
+    ("rsna-normal-224", "rsna-normal"),
+    5828,
+    "put radiographs labelled Normal in the RSNA pneumonia detection challenge there as images/Normal-<number>.jpg",
+)
+SOURCES = {source.name: source for source in (KERMANY, COVID_CHESTXRAY, NIH, RSNA_NORMAL)}
 
 
 def data_folder(data: str | Path | None = None) -> Path:
@@ -238,7 +252,7 @@ def read_csv(path: Path, where: str, columns: list[str]) -> pd.DataFrame:
     """
     try:
         table = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False)
-    except (ValueError, OSError) as error:  # pandas' ParserError and UnicodeDecodeError are ValueErrors
+    except (ValueError, OSError, EOFError, zlib.error) as error:  # pandas' ParserError and UnicodeDecodeError are ValueErrors
         raise InputError(f"{where}: not readable as a UTF-8 CSV file ({error})") from None
     table = table.apply(lambda values: values.str.strip())
     names, table = table.iloc[0].tolist(), table.iloc[1:]
@@ -270,8 +284,11 @@ def hashes(manifest: pd.DataFrame, data: str | Path | None = None) -> pd.Series:
 
 def report(data: str | Path | None = None) -> pd.DataFrame:
     """Per source: where it was looked for, images found and missing, and what to do. Never raises for an absent source."""
+    from cxrlib import nih  # which is built on this module
+
     rows = []
-    for source, read in ((KERMANY, kermany), (COVID_CHESTXRAY, covid_chestxray)):
+    readers = (kermany, covid_chestxray, nih.manifest, nih.rsna_normal)
+    for source, read in zip(SOURCES.values(), readers, strict=True):
         row = {
             "source": source.name,
             "looked_for": " or ".join(source.folders),
