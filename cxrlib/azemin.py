@@ -63,10 +63,10 @@ def flow(data=None) -> pd.DataFrame:
     """
     listed, read, free = _lists(data)
     text, kin = read[read["finding"] == NO_FINDING], free["patient_id"].isin(read["patient_id"])
-    steps = [("listed by ChestX-ray14", listed), ("adjudicated", read)]
+    steps = [("listed by ChestX-ray14", listed, "", "The edition of the list is not stated. Here, that of 2020."), ("adjudicated", read)]
     for name, assumption in {
-        "val": "The text does not say which set trained and which validated. Here this one trains. Its documentation says 2,412 images.",
-        "test": "As above. Here this one validates.",
+        "val": "Which of Google's two sets trained, and whether whole, is not stated. Here this one. (Google's documentation says 2,412.)",
+        "test": "Which of Google's two sets validated, and whether whole, is not stated. Here this one.",
     }.items():
         chosen, title = read[read["set"] == name], f"adjudicated {'validation' if name == 'val' else 'test'} set"
         steps.append((title, chosen, "", assumption))
@@ -79,7 +79,7 @@ def flow(data=None) -> pd.DataFrame:
         ("No Finding, image not adjudicated but another of the patient", free[kin]),
         ("No Finding, patient not adjudicated", free[~kin], "", "If it is meant by patient, these can be drawn. Here so."),
         ("test negatives", NEGATIVES, f"{NEGATIVES}", "How they were chosen is not stated. Here, at random with a recorded seed."),
-        ("expected among them, another image of the patient adjudicated", round(NEGATIVES * float(kin.mean())), "", "By image only."),
+        ("expected among them, another image of the patient adjudicated", round(NEGATIVES * float(kin.mean()))),
     ]
     for snapshot, views in SNAPSHOTS.items():
         why = f"Neither number, commit nor views are stated. Commit {snapshot} gives {POSITIVES} with {', '.join(views)}."

@@ -40,19 +40,16 @@ if importlib.util.find_spec("cxrlib") is None:
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
-from matplotlib.path import Path
+from matplotlib.patches import Circle, Rectangle
 from matplotlib.patheffects import withStroke
-from matplotlib_inline.backend_inline import set_matplotlib_formats
 from scipy.stats import norm
 from sklearn.metrics import auc
 
-from cxrlib import claims, networks, pages, plots, studies
+from cxrlib import claims, diagrams, networks, pages, plots, studies
+from cxrlib.diagrams import DARK, LOOKS, arrow, box, canvas, note, shape
 from cxrlib.pages import say
 
-set_matplotlib_formats("svg", bbox_inches=None, metadata={"Date": None})  # sharp at any size; the same file each time
-plt.rcParams.update({"font.size": 10, "svg.hashsalt": "cxr"})
-
+diagrams.vector()
 facts = networks.recorded("resnet18")
 modules = facts["modules"]
 blocks = [row for row in modules if "downsample" in row]  # residual blocks, in order
@@ -60,48 +57,11 @@ layers = [row for row in modules if "downsample" not in row]
 at = {row["name"]: row for row in modules}
 stages = sorted({row["name"].partition(".")[0] for row in blocks})
 
+
 # %% tags=["remove-cell"]
-# Drawing: a canvas measured in inches, y downward; boxes and arrows on it. Tints of Okabe and Ito's colours, dark letters.
-LOOKS = {  # kind of box: fill, edge
-    "conv": ("#CCE3F0", "#0072B2"), "norm": ("#E9E9E9", "#666666"), "relu": ("#FBEBCC", "#B87F00"), "pool": ("#CCECE3", "#009E73"),
-    "head": ("#F7DFCC", "#D55E00"), "data": ("white", "#222222"), "group": ("#F7F7F7", "#999999"),
-}  # fmt: skip
-DARK = "#222222"
-
-
-def canvas(height):
-    ax = plt.figure(figsize=(7, height), facecolor="white").add_axes((0, 0, 1, 1))
-    ax.set(xlim=(0, 7), ylim=(height, 0))
-    ax.axis("off")
-    return ax
-
-
-def note(ax, x, y, text, **font):
-    ax.text(x, y, text, **{"ha": "center", "va": "center", "color": DARK, **font})
-
-
-def box(ax, x, y, text, kind, width=1.4, height=0.36):
-    """A box centred at (x, y)."""
-    fill, edge = LOOKS[kind]
-    corner, style = (x - width / 2, y - height / 2), "round,pad=0,rounding_size=0.06"
-    ax.add_patch(FancyBboxPatch(corner, width, height, boxstyle=style, facecolor=fill, edgecolor=edge, linewidth=1.2))
-    note(ax, x, y, text)
-
-
-def arrow(ax, *points, dashed=False):
-    """A line through the points, with a head at the last."""
-    style = {"arrowstyle": "-|>", "mutation_scale": 11, "shrinkA": 0, "shrinkB": 0, "joinstyle": "miter", "capstyle": "butt"}
-    ax.add_patch(FancyArrowPatch(path=Path(points), color=DARK, linewidth=1.3, linestyle=(0, (3, 2)) if dashed else "-", **style))
-
-
 def plus(ax, x, y, radius=0.14):
     ax.add_patch(Circle((x, y), radius, facecolor="white", edgecolor=DARK, linewidth=1.3, zorder=3))
     ax.plot([x - radius / 2, x + radius / 2, x, x, x], [y, y, y, y - radius / 2, y + radius / 2], color=DARK, linewidth=1.5, zorder=4)
-
-
-def shape(sizes):
-    """Height × width × channels, as He et al. write; the record has the channels first."""
-    return " × ".join(map(str, [*sizes[1:], sizes[0]]))
 
 
 def window(row):

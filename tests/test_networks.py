@@ -9,28 +9,32 @@ import torchvision
 
 from cxrlib import InputError, networks, runs
 
-# He et al. 2016, table 1: side of the output, channels, blocks. The 1x1 convolutions stand on the shortcuts that change the shape.
-STAGES = {"layer1": (56, 64, 2), "layer2": (28, 128, 2), "layer3": (14, 256, 2), "layer4": (7, 512, 2)}
+# He et al. 2016, table 1: blocks of each stage, channels of its output, kernels of a block. Sides of the outputs are the same for both networks.
+STAGES = {
+    "resnet18": ([2, 2, 2, 2], [64, 128, 256, 512], [(3, 3), (3, 3)]),
+    "resnet101": ([3, 4, 23, 3], [256, 512, 1024, 2048], [(1, 1), (3, 3), (1, 1)]),
+}
+SIDES = [56, 28, 14, 7]
+BLOCKS = {"BasicBlock", "Bottleneck"}
 
 
-@pytest.fixture(scope="module")
-def facts() -> dict:
-    return networks.recorded("resnet18")
+@pytest.fixture(scope="module", params=STAGES)
+def facts(request) -> dict:
+    return networks.recorded(request.param)
 
 
 def named(facts, name) -> list[dict]:
     return [row for row in facts["modules"] if row["name"] == name]
 
 
-def test_record_is_not_stale(facts):
-    assert facts == networks.trace("resnet18"), 'run: python -c "from cxrlib import networks; networks.write()"'
-
-
-def test_write_gives_the_published_bytes(tmp_path, monkeypatch):
-    published = (runs.root() / "networks" / "resnet18.json").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", STAGES)
+def test_write_gives_the_published_bytes(name, tmp_path, monkeypatch):
+    """The record is not stale: a new pass is written as it was."""
+    published = (runs.root() / "networks" / f"{name}.json").read_text(encoding="utf-8")
     monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
-    assert networks.write("resnet18").read_text(encoding="utf-8") == published
-    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")] == ["networks/resnet18.json"]
+    rerun = f"run: python -c \"from cxrlib import networks; networks.write('{name}')\""
+    assert networks.write(name).read_text(encoding="utf-8") == published, rerun
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")] == [f"networks/{name}.json"]
 
 
 def test_shapes_are_those_of_the_paper(facts):
@@ -38,25 +42,28 @@ def test_shapes_are_those_of_the_paper(facts):
     conv1, maxpool = named(facts, "conv1")[0], named(facts, "maxpool")[0]
     assert (conv1["output"], conv1["kernel"], conv1["stride"]) == ([64, 112, 112], [7, 7], [2, 2])
     assert (maxpool["output"], maxpool["kernel"], maxpool["stride"]) == ([64, 56, 56], [3, 3], [2, 2])
-    for stage, (side, channels, blocks) in STAGES.items():
-        rows = [row for row in facts["modules"] if row["type"] == "BasicBlock" and row["name"].startswith(stage)]
-        assert [row["output"] for row in rows] == [[channels, side, side]] * blocks
-        assert [row["downsample"] for row in rows] == [stage != "layer1", False]
-    assert named(facts, "avgpool")[0]["output"] == [512, 1, 1]
-    assert (named(facts, "fc")[0]["input"], named(facts, "fc")[0]["output"]) == ([512], [1000])
+    counts, channels, _ = STAGES[facts["name"]]
+    for stage, (blocks, depth, side) in enumerate(zip(counts, channels, SIDES, strict=True), start=1):
+        rows = [row for row in facts["modules"] if row["type"] in BLOCKS and row["name"].startswith(f"layer{stage}.")]
+        assert [row["output"] for row in rows] == [[depth, side, side]] * blocks
+        first = stage > 1 or depth != maxpool["output"][0]  # the shape changes: a 1x1 convolution stands on the shortcut
+        assert [row["downsample"] for row in rows] == [first] + [False] * (blocks - 1)
+    assert named(facts, "avgpool")[0]["output"] == [channels[-1], 1, 1]
+    assert (named(facts, "fc")[0]["input"], named(facts, "fc")[0]["output"]) == ([channels[-1]], [1000])
 
 
-def test_eighteen_layers_with_weights_off_the_shortcuts(facts):
+def test_as_many_layers_with_weights_off_the_shortcuts_as_the_name_says(facts):
     weighted = [row for row in facts["modules"] if row["type"] in {"Conv2d", "Linear"} and ".downsample." not in row["name"]]
-    assert len(weighted) == 18
-    assert {tuple(row["kernel"]) for row in weighted[1:-1]} == {(3, 3)}
+    assert f"resnet{len(weighted)}" == facts["name"]
+    counts, _, kernels = STAGES[facts["name"]]
+    assert [tuple(row["kernel"]) for row in weighted[1:-1]] == kernels * sum(counts)
 
 
 def test_each_layer_starts_from_what_it_is_given(facts):
     """Shapes chain: along the main path every input is the last output, and the shortcut starts from the block's input."""
     before = facts["input"]
     for row in facts["modules"][:-1]:
-        if row["type"] == "BasicBlock":
+        if row["type"] in BLOCKS:
             block = row
             assert row["input"] == before
         elif row["name"].endswith("downsample.0"):
@@ -67,17 +74,18 @@ def test_each_layer_starts_from_what_it_is_given(facts):
 
 
 def test_parameters_by_hand_and_by_torch(facts):
-    model = torchvision.models.resnet18(weights=None)
-    assert facts["parameters"] == sum(values.numel() for values in model.parameters()) == 11_689_512
-    leaves = [row for row in facts["modules"] if row["type"] != "BasicBlock"]
+    published = torchvision.models.get_model_weights(facts["name"])["IMAGENET1K_V1"].meta["num_params"]
+    assert facts["parameters"] == published == {"resnet18": 11_689_512, "resnet101": 44_549_160}[facts["name"]]
+    leaves = [row for row in facts["modules"] if row["type"] not in BLOCKS]
     assert sum(row["parameters"] for row in leaves) == facts["parameters"]
     for row in leaves:
         if row["type"] == "Conv2d":
             assert row["parameters"] == row["input"][0] * row["output"][0] * row["kernel"][0] * row["kernel"][1]
         elif row["type"] == "BatchNorm2d":
             assert row["parameters"] == 2 * row["output"][0]
-    assert facts["fc"] == {"1000": 512 * 1000 + 1000, "4": 2052, "2": 1026}
-    assert named(facts, "fc")[0]["parameters"] == 513_000
+    hand = {"resnet18": {"1000": 512 * 1000 + 1000, "4": 2052, "2": 1026}, "resnet101": {"1000": 2048 * 1000 + 1000, "4": 8196, "2": 4098}}
+    assert facts["fc"] == hand[facts["name"]]
+    assert named(facts, "fc")[0]["parameters"] == facts["fc"]["1000"]
 
 
 def test_bottlenecks_and_other_sizes():

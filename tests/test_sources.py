@@ -176,6 +176,7 @@ def test_four_images_are_absent_and_stay_in_the_manifest(real_data, zhu):
 def test_report_of_the_real_folder(real_data, capsys):
     found = sources.report(real_data).set_index("source")
     assert found.loc["kermany", ["found", "missing", "advice"]].tolist() == [5856, 0, "nothing"]
+    assert found.loc["rsna-normal", ["found", "missing", "advice"]].tolist() == [5828, 0, "nothing"]
     lost = found.loc["covid-chestxray"]
     assert lost["found"] + lost["missing"] == 316 and lost["missing"] == len(lost["absent"]) == 8
     assert {path.rsplit("/")[-1] for path in lost["absent"]} >= ABSENT
@@ -340,7 +341,8 @@ def test_wrong_data_folder_is_refused(tmp_path, capsys, monkeypatch):
 
 def test_report_of_nothing(tmp_path):
     found = sources.report(tmp_path / "nowhere")
-    assert found["found"].tolist() == [0, 0] and found["missing"].tolist() == [5856, 316]
+    assert found["source"].tolist() == list(sources.SOURCES) and found["found"].tolist() == [0] * 4
+    assert found["missing"].tolist() == [5856, 316, 112_120, 5828]
     assert found["advice"].str.contains("nowhere").all()
 
 
