@@ -126,10 +126,17 @@ def headline(name: str = "zhu-fourclass") -> str:
         f"| {interval(rows.loc[metric, 'low'], rows.loc[metric, 'high'])} |"
         for title, metric in HEADLINE.items()
     ]
-    images, missing = run.info["metrics"]["images"], len(run.info["data"]["missing"])
+    images, lost = run.info["metrics"]["images"], run.split[run.split["missing"]]
     note = f"\nRebuilt on {images} test images of {run.info['metrics']['patients']} patients"
-    note += f"; {missing} of the study's images were unavailable. " if missing else ". "
-    note += f"Intervals: {metrics.REPLICATES:,} bootstrap resamples of patients, or Wilson over patients where a share is exactly 0 or 1; a dash where neither applies."
+    note += (
+        f"; {len(lost)} of the study's images were unavailable, {(lost['split'] == 'test').sum()} of them for testing. "
+        if len(lost)
+        else ". "
+    )
+    note += (
+        f"Intervals: {metrics.REPLICATES:,} bootstrap resamples of patients, or Wilson over patients where a share is exactly 0 or 1; a dash where neither"
+        " applies. The averages' intervals are too narrow where such a share is in them: resampling takes it for certain."
+    )
     note += (
         "\n\nIn this study COVID-19 differs from the other classes by age, hospital and file processing as well, so a network that"
         " recognised only those could score as well on its rows: the test set cannot tell the difference."

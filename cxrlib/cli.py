@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -142,6 +143,10 @@ def show_sources(arguments) -> None:
         if len(row.absent) > 20:
             print(f"  missing     and {len(row.absent) - 1} more")
         print(f"  to do       {row.advice}")
+    with contextlib.suppress(InputError):  # said above already
+        print(
+            f"lung regions, for cxr cams: {len(sources.lung_masks(arguments.data))} images with masks, {len(sources.lung_boxes(arguments.data))} with boxes"
+        )
 
 
 def write_phantom(arguments) -> None:
@@ -238,6 +243,7 @@ def list_records(arguments) -> None:
     for name in studies.RECORDS:
         state = "recorded" if runs.recorded(name) else f"not yet recorded: cxr train {name} --resume"
         print(f"{name:45} {state}")
+    print("make records makes what is missing; where there is no GPU all but the headline runs with --short")
 
 
 def refresh_readme(arguments) -> None:

@@ -62,9 +62,12 @@ def of_run(name: str, data=None, results=None, on: str | None = None) -> Path:
     if run.model is None:
         raise InputError(f"{run.folder}: holds no model.safetensors to draw class-activation maps with")
     manifest = sources.covid_chestxray(root).merge(run.split[["image_id", "y_true", "split"]], on="image_id", validate="one_to_one")
-    config = run.info["config"]
+    config, rows, had = run.info["config"], chosen(manifest, root), run.folder / "localisation.csv"
+    kinds = {kind for kind, found in _regions(rows["image_id"], config["size"], root).items() if found}
+    if had.is_file() and (lost := set(pd.read_csv(had)["kind"]) - kinds):
+        raise InputError(f"{root}: no {' and no '.join(sorted(lost))} is there for any of the images; the record's stand as they are")
     model = models.resnet(config["model"], len(run.classes), models.read(run.model)).to(device)
-    write(chosen(manifest, root), model, run.classes, config["size"], root, run.folder, device)
+    write(rows, model, run.classes, config["size"], root, run.folder, device)
     return run.folder
 
 

@@ -57,7 +57,11 @@ def load(run_name: str, origin: str = "recorded", data: str | Path | None = None
 
 def table(frame: pd.DataFrame, index: bool = False, **options) -> HTML:
     """A table of numbers in the book's style."""
-    return HTML('<div class="wide">' + frame.to_html(index=index, classes="numbers", border=0, **options) + "</div>")
+    return HTML(
+        '<div class="wide" tabindex="0" role="region" aria-label="Table">'
+        + frame.to_html(index=index, classes="numbers", border=0, **options)
+        + "</div>"
+    )
 
 
 def items(sentences: Sequence[str], head: str = "") -> Markdown:
@@ -96,7 +100,8 @@ def say_training(run: Run) -> None:
     for name in ("run", "planned", "kept"):
         say(f"epochs-{name}", info["epochs"][name])
     say("reason", info["epochs"]["reason"])
-    say("device", f"{info['device']['name']}, {info['device']['threads']} threads, {info['config']['precision']}")
+    threads = f" with {info['device']['threads']} threads" if info["device"]["name"] == "cpu" else ""
+    say("device", f"{info['device']['name'].replace('cpu', 'a CPU')}{threads}, in {info['config']['precision']}")
     say("minutes", f"{info['seconds']['training'] / 60:.0f}")
     say("recorded", info.get("recorded", ""))
     say("replicates", metrics.REPLICATES)
@@ -136,7 +141,7 @@ def beside(run: Run, redraws: Sequence[Run] = ()) -> HTML:
             )
     head = "".join(f'<th scope="col">{text}</th>' for text in ["Label", "Source", "Size", *COLUMNS.values()])
     return HTML(
-        f'<div class="wide"><table class="dataframe numbers printed-rebuilt"><thead><tr>{head}</tr></thead>'
+        f'<div class="wide" tabindex="0" role="region" aria-label="Table"><table class="dataframe numbers printed-rebuilt"><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 
@@ -152,9 +157,13 @@ def schedule(family: Sequence[Run]) -> str:
 
 def absent(names: Sequence[str]) -> Markdown:
     """The notice for runs of a family that are not recorded; empty where there are none."""
-    if not names:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.rpartition("/")[0], []).append(name)
+    if not groups:
         return Markdown("")
-    return Markdown(f"*Not yet recorded: {', '.join(name.rpartition('/')[2] for name in names)}. `make records` makes them.*")
+    listed = "; ".join(f"{family}: {', '.join(name.rpartition('/')[2] for name in members)}" for family, members in groups.items())
+    return Markdown(f"*Not yet recorded: {listed}. `make records` makes them.*")
 
 
 def no_radiographs(map_alone: bool = False) -> HTML:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
-from cxrlib import images, maps, metrics, models, runs, sources, studies, training
+from cxrlib import azemin, features, images, maps, metrics, models, nih, runs, sources, studies, training
 from cxrlib.studies import Experiment
 
 REDUCED = 512  # pixels: no original of these collections is as small on its longest side as a whole set of copies may be
@@ -30,6 +31,7 @@ class Prepared:
     split: pd.DataFrame  # every image of the study, with the column ``missing``
     rows: pd.DataFrame  # those on disk: manifest columns, y_true, split; in the order of ``pixels``
     pixels: np.ndarray  # uint8 (N, size, size)
+    hashes: list[str]  # SHA-256 of each file
     fingerprint: str
     phantom: bool
     root: Path
@@ -38,15 +40,31 @@ class Prepared:
 def prepare(experiment: Experiment, data: str | Path | None = None) -> Prepared:
     """Manifest, labels, split, and the decoded images of what is on disk."""
     root = sources.data_folder(data)
-    manifest = studies.zhu_manifest(root)
-    labels = studies.zhu_labels(manifest, experiment.classes)
-    split = studies.zhu_split(manifest, labels, experiment.seed, experiment.val_folds, unit=experiment.unit, fold=experiment.fold)
-    here = sources.present(manifest, root)
-    split["missing"] = ~here
-    rows = manifest.assign(y_true=labels, split=split["split"])[here].reset_index(drop=True)
+    manifest, split = divided(experiment, root)
+    split["missing"] = ~sources.present(manifest, root).to_numpy()
+    rows = manifest.assign(y_true=split["y_true"].to_numpy(), split=split["split"].to_numpy())[~split["missing"].to_numpy()].reset_index(
+        drop=True
+    )
     rows[["width", "height"]] = [images.stored_size(root / path, path) for path in rows["path"]]
     pixels, hashes = images.load(root, rows["path"].tolist(), experiment.size)
-    return Prepared(split, rows, pixels, images.fingerprint(rows["image_id"], hashes), (root / "PHANTOM.txt").is_file(), root)
+    fingerprint = images.fingerprint(rows["image_id"], hashes)
+    return Prepared(split, rows, pixels, hashes, fingerprint, (root / "PHANTOM.txt").is_file(), root)
+
+
+def divided(experiment: Experiment, root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Manifest and split of a study's images, row by row the same."""
+    if experiment.study == "zhu2020":
+        manifest = studies.zhu_manifest(root)
+        labels = studies.zhu_labels(manifest, experiment.classes)
+        return manifest, studies.zhu_split(
+            manifest, labels, experiment.seed, experiment.val_folds, unit=experiment.unit, fold=experiment.fold
+        )
+    if (experiment.variant_of or experiment.name) == studies.AZEMIN_STANDIN.name:
+        manifest, split = azemin.standin_manifest(root), azemin.standin_split(root, experiment.seed)
+    else:
+        manifest, split = pd.concat([nih.manifest(root), azemin.covid(root)]), azemin.split(root, experiment.seed)
+    manifest = manifest.set_index("image_id").loc[split["image_id"]].reset_index()
+    return manifest[sources.COLUMNS], split
 
 
 def roomy_malloc() -> None:
@@ -97,12 +115,20 @@ def train(
     name = f"phantom-{experiment.name}".replace("phantom-phantom-", "phantom-") if ready.phantom else experiment.name
     folder, target = Path(work) / name, Path(results or runs.root()) / name
     state, weights = models.imagenet(experiment.model) if experiment.pretrained else (None, RANDOM)
-    labels, split = ready.rows["y_true"].to_numpy(), ready.rows["split"].to_numpy()
+    trained_as = dict(zip(experiment.tested_as, experiment.classes, strict=False))
+    labels, split = ready.rows["y_true"].replace(trained_as).to_numpy(), ready.rows["split"].to_numpy()
+    net = models.resnet(experiment.model, len(experiment.classes), state, experiment.seed).to(on_device)
+    seen = ready.pixels
+    if experiment.frozen:
+        with stage("features"):
+            if experiment.batch_norm == "re-estimated":
+                features.reestimate(net, ready.pixels[split == "train"], on_device)
+            seen = features.cached(net, ready.pixels, ready.hashes, on_device)
     by_test = experiment.epoch_by == "test"
     with stage("training"):
         fit = training.fit(
             experiment,
-            ready.pixels,
+            seen,
             labels,
             np.where(split == "test", "val", np.where(split == "val", "unused", split)) if by_test else split,
             folder,
@@ -117,19 +143,21 @@ def train(
         )
     targets = np.array([experiment.classes.index(label) for label in labels])
     with stage("evaluation"):
-        kept = models.half(fit.kept)
+        kept = models.half(whole(net, fit.kept) if experiment.frozen else fit.kept)
         model = models.resnet(experiment.model, len(experiment.classes), kept).to(on_device)
-        log_p = {part: training.predict(model, ready.pixels[split == part], on_device) for part in ("test", "val")}
+        answers = model.fc if experiment.frozen else model
+        log_p = {part: training.predict(answers, seen[split == part], on_device) for part in ("test", "val")}
         history = fit.history.set_index("epoch", drop=False)
         if by_test:  # what chose the epoch was measured on the test set, and stands under that name
             history[["test_loss", "test_accuracy"]] = history[["val_loss", "val_accuracy"]]
             history[["val_loss", "val_accuracy"]] = np.nan
         history.loc[fit.kept_epoch, ["test_loss", "test_accuracy"]] = training.loss_accuracy(log_p["test"], targets[split == "test"])
         if fit.kept_epoch != len(history):
-            last = models.resnet(experiment.model, len(experiment.classes), models.half(fit.last)).to(on_device)
+            last = models.resnet(experiment.model, len(experiment.classes), models.half(fit.last)).to(on_device)  # never of a frozen one
             scores = training.loss_accuracy(training.predict(last, ready.pixels[split == "test"], on_device), targets[split == "test"])
             history.loc[len(history), ["test_loss", "test_accuracy"]] = scores
-    predictions = {part: predictions_table(ready.rows[split == part], log_p[part], experiment.classes) for part in log_p}
+    named = {"test": experiment.tested_as or experiment.classes, "val": experiment.classes}
+    predictions = {part: predictions_table(ready.rows[split == part], log_p[part], named[part]) for part in log_p}
     seconds["training"] = round(float(history["seconds"].sum()), 1)  # over all sessions of a resumed run
 
     info = {
@@ -140,7 +168,8 @@ def train(
         "origin": "phantom" if ready.phantom else "images",
         "recorded": time.strftime("%Y-%m-%d", time.gmtime()),
         "config": {**experiment.as_dict(), "precision": kind, "micro_batch": min(micro or experiment.batch, experiment.batch)},
-        "classes": list(experiment.classes),
+        "classes": list(named["test"]),
+        "trained_classes": list(experiment.classes),
         "seed": experiment.seed,
         "data": describe_data(ready, experiment),
         "lacked": lacked(ready, experiment, weights) + cut_short(experiment, fit),
@@ -170,11 +199,17 @@ def train(
                 if ready.phantom
                 else maps.chosen(ready.rows, ready.root)
             )
-            maps.write(shown.reset_index(drop=True), model, list(experiment.classes), experiment.size, ready.root, folder, on_device)
+            maps.write(shown.reset_index(drop=True), model, list(named["test"]), experiment.size, ready.root, folder, on_device)
         extra |= {name: folder / name for name in ("cams.npz", "localisation.csv")}
     written = runs.write(run, extra)
     shutil.rmtree(folder)
     return written
+
+
+def whole(net: torch.nn.Module, last: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """State of a frozen network with its trained last layer."""
+    body = {key: value.detach().cpu() for key, value in net.state_dict().items() if not key.startswith("fc.")}
+    return body | {f"fc.{key}": value for key, value in last.items()}
 
 
 def predictions_table(rows: pd.DataFrame, log_p: np.ndarray, classes: tuple[str, ...]) -> pd.DataFrame:
@@ -186,17 +221,18 @@ def predictions_table(rows: pd.DataFrame, log_p: np.ndarray, classes: tuple[str,
 def describe_data(ready: Prepared, experiment: Experiment) -> dict:
     """What was trained and tested on, as counts, with the fingerprint of the files."""
     counts = ready.rows.groupby(["split", "y_true"]).size()
+    names = list(dict.fromkeys([*experiment.classes, *experiment.tested_as]))
     return {
         "fingerprint": ready.fingerprint,
         "images": len(ready.rows),
         "missing": ready.split.loc[ready.split["missing"], "image_id"].tolist(),
-        "counts": {part: {name: int(counts.get((part, name), 0)) for name in experiment.classes} for part in ("train", "val", "test")},
+        "counts": {part: {name: int(counts.get((part, name), 0)) for name in names} for part in ("train", "val", "test")},
     }
 
 
 def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> list[str]:
     """One sentence for each thing in which this run falls short of the study's own."""
-    found = []
+    found = list(experiment.lacks)
     if ready.phantom:
         found.append("Trained and tested on synthetic phantoms: a demonstration of the pipeline that says nothing about any patient.")
     missing = ready.split[ready.split["missing"]]
@@ -204,7 +240,7 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
         where = ", ".join(f"{count} of the {part} set" for part, count in missing["split"].value_counts().items())
         found.append(f"{len(missing)} of the study's {len(ready.split):,} images were not on disk ({where}).")
     listed = int(ready.split["image_id"].str.startswith("kermany/").sum())  # from the disk: it has no list of its own
-    if listed < sources.KERMANY.images and not ready.phantom:
+    if experiment.study == "zhu2020" and listed < sources.KERMANY.images and not ready.phantom:
         found.append(f"Only {listed} of the kermany collection's {sources.KERMANY.images} images were on disk.")
     longest = {source: int(rows[["width", "height"]].to_numpy().max()) for source, rows in ready.rows.groupby("source")}
     for source, side in longest.items():
@@ -221,12 +257,19 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
         found.append("Started from random weights, not from ImageNet's.")
     for setting, (printed, used) in experiment.changed().items():
         if setting in experiment.printed:
-            found.append(f"Setting {setting} was {used}, not {printed}.")
+            found.append(f"Setting {setting} was {plain(used)}, not {plain(printed)}.")
     if experiment.unit == "image":
         found.append("COVID-19 test images were drawn at random without regard to patients, so that patients are in training and test.")
     if experiment.epoch_by == "test":
         found.append("The epoch was chosen by its loss on the test set, so that its test results are too good.")
     return found
+
+
+def plain(value) -> str:
+    """A setting in a sentence."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {number}" for key, number in value.items()) or "none"
+    return " and ".join(map(str, value)) or "none" if isinstance(value, tuple | list) else str(value)
 
 
 def cut_short(experiment: Experiment, fit: training.Fit) -> list[str]:

@@ -241,6 +241,12 @@ def radiographs(images: Sequence[np.ndarray], titles: Sequence[str], axes: Seque
     return axes
 
 
+def enlarged(cam: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """A map (h, w) as share of its maximum, bilinearly enlarged to ``shape`` (H, W), float32; a map of zeros stays zero."""
+    share = Image.fromarray((cam / (cam.max() or 1)).astype(np.float32))
+    return np.asarray(share.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
+
+
 @plt.rc_context(_STYLE)
 def overlay(
     image: np.ndarray | None,
@@ -254,7 +260,7 @@ def overlay(
 
     ``image``: (H, W) uint8, or None to draw the map alone, opaque, on an empty frame of ``shape`` (H, W). ``cam``: (h, w),
     0 or more, divided by its own maximum (a map of zeros stays zero) and enlarged bilinearly. Colours are jet, deep red
-    high and deep blue low, as in both studies' figures; jet is not perceptually uniform, and its bands are no borders.
+    high and deep blue low, as Study A describes its figure; jet is not perceptually uniform, and its bands are no borders.
     R and L beside the picture are the viewer's convention for a standard PA or AP view (the patient's right is on the
     left), nothing found in the image. Raises InputError for a map that is negative, not finite or not 2-D.
     """
@@ -262,8 +268,7 @@ def overlay(
     if cam.ndim != 2 or not cam.size or not np.isfinite(cam).all() or cam.min() < 0:
         raise InputError(f"overlay: the map must be 2-D, finite and not negative; its shape is {cam.shape}")
     height, width = image.shape if image is not None else shape or cam.shape
-    share = Image.fromarray((cam / (cam.max() or 1)).astype(np.float32))
-    share = np.asarray(share.resize((width, height), Image.Resampling.BILINEAR))  # (H, W)
+    share = enlarged(cam, (height, width))
     if ax is None:
         ax = plt.subplots(figsize=(_WIDTH, 1 + min(max(5.2 * height / width, 3), 8)), layout="compressed")[1]
     if image is not None:

@@ -96,6 +96,9 @@ def predict(
     if overlays:
         maps = gradcam.of_pixels(model, pixels, run.classes.index(target), on=device)  # (N, h, w)
         titles = [f"Grad-CAM for {plots.label(target)} (p = {value:.3f}), run {run.name}" for value in p[:, run.classes.index(target)]]
+        titles = [
+            title if cam.max() > 0 else f"{title}; empty map: nothing raised this score" for title, cam in zip(titles, maps, strict=True)
+        ]
         _draw(overlays, pictures, maps, titles)
     table = pd.DataFrame({"image": found, **{f"p_{name}": p[:, k] for k, name in enumerate(run.classes)}})
     return table.assign(predicted=np.array(run.classes)[p.argmax(1)])

@@ -120,8 +120,9 @@ def read(name: str, results: str | Path | None = None) -> Run:
     for table in ("predictions.csv", "validation.csv"):
         tables[table] = _table(folder / table, [])
         classes = check_predictions(tables[table], where=str(folder / table))
-        if classes != info["classes"]:
-            raise InputError(f"{folder / table}: classes {classes} are not run.json's {info['classes']}")
+        expected = info["classes"] if table == "predictions.csv" else info.get("trained_classes", info["classes"])
+        if classes != expected:
+            raise InputError(f"{folder / table}: classes {classes} are not run.json's {expected}")
     return Run(folder, info, tables["split.csv"], tables["history.csv"], tables["predictions.csv"], tables["validation.csv"])
 
 

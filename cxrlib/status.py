@@ -11,7 +11,12 @@ from cxrlib import runs, studies
 from cxrlib.files import InputError
 
 STUDIES = {"zhu2020": "Study B, Zhu 2020", "cheazemin2020": "Study A, Che Azemin et al. 2020"}
-REBUILT, BARE, WAITING, OPEN = "rebuilt", "rebuilt, without the radiograph", "waits for its record", "not yet built"
+REBUILT, WAITING, OPEN = "rebuilt", "waits for its record", "not yet built"
+MARKS = {  # what an output says of itself: the state that follows
+    "this is another image of the same patient": "rebuilt with another image of the patient",
+    "The map alone": "rebuilt; its radiograph may not be published",
+    "The radiographs are not shown": "built; shown only where the radiographs are on disk",
+}
 
 
 def inventory(file: Path) -> dict[str, list[dict]]:
@@ -31,7 +36,8 @@ def shown(notebook: Path) -> dict[str, str]:
     found = {}
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         outputs = cell.get("outputs", [])
-        state = (BARE if "no-radiographs" in json.dumps(outputs) else REBUILT) if outputs else WAITING
+        said = json.dumps(outputs)
+        state = next((state for mark, state in MARKS.items() if mark in said), REBUILT) if outputs else WAITING
         found |= dict.fromkeys(cell["metadata"].get("cxr", {}).get("items", []), state)
     return found
 
@@ -46,7 +52,7 @@ def states(stage: Path, source: Path) -> list[tuple[str, str, str, str, str]]:
     for study, items in inventory(source / "book" / "inventory.yml").items():
         for item in items:
             parts = [where.get(f"{item['item']} {part}".strip(), ("", OPEN)) for part in item.get("parts", [""])]
-            worst = max((state for _, state in parts), key=[REBUILT, BARE, WAITING, OPEN].index)
+            worst = max((state for _, state in parts), key=[REBUILT, *MARKS.values(), WAITING, OPEN].index)
             rows.append((study, item["item"], item["title"], parts[0][0], worst))
     return rows
 
@@ -73,7 +79,7 @@ def page(stage: Path, source: Path) -> str:
     found, lines = states(stage, source), []
     for study, title in STUDIES.items():
         items = [row for row in found if row[0] == study]
-        done = sum(row[4] in (REBUILT, BARE) for row in items)
+        done = sum(row[4] not in (WAITING, OPEN) for row in items)
         lines += [f"## {title}: {done} of {len(items)} items", "", "| Item | What it shows | Page | State |", "|---|---|---|---|"]
         for _, item, what, notebook, state in items:
             link = f"[{notebook.removesuffix('.ipynb')[:2]}](../notebooks/{notebook})" if notebook else ""

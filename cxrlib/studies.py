@@ -54,21 +54,26 @@ class Experiment:
     unit: str = "patient"  # what the COVID-19 test set is drawn by: patient or image
     fold: int = 0  # 0: the study's test set; 1 to 5: that fold of a cross-validation over all its images
     epoch_by: str = "validation"  # the images whose loss chooses the epoch: validation or test
+    keep: str = "best"  # the epoch whose weights are kept: best (lowest such loss) or last
+    frozen: bool = False  # train the last layer alone
+    batch_norm: str = "kept"  # of a frozen network: ImageNet's means and variances kept, or those of the training images (re-estimated)
+    tested_as: tuple[str, ...] = ()  # names of the classes in the test set, where they differ from the trained ones
+    lacks: tuple[str, ...] = ()  # sentences for the record: in what the experiment itself falls short of the study's
     variant_of: str = ""
     printed: dict[str, str] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
 
     def variant(self, name: str, /, **changes) -> Experiment:
         """A run of another name with some settings changed; :class:`InputError` for a setting or a value that cannot be."""
-        known = {item.name for item in dataclasses.fields(self)} - {"name", "study", "printed", "assumptions", "variant_of"}
+        known = {item.name for item in dataclasses.fields(self)} - {"name", "study", "printed", "assumptions", "variant_of", "lacks"}
         for key, value in changes.items():
             if key not in known:
                 raise InputError(f"experiment {self.name}: no setting {key} (there are {', '.join(sorted(known))})")
-            default = getattr(EXPERIMENTS.get(self.variant_of, self), key)
+            default = getattr(BASES.get(self.variant_of, self), key)
             changes[key] = value = tuple(value) if isinstance(default, tuple) and isinstance(value, list) else value
             if not _like(value, default):
                 raise InputError(f"experiment {self.name}: {key} must be like {default!r}, not {value!r}")
-        if name in EXPERIMENTS or not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+        if name in BASES or not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
             raise InputError(f"run name {name!r}: a changed run needs a name of its own, of small letters, digits and hyphens")
         made = dataclasses.replace(self, name=name, variant_of=self.variant_of or self.name, **changes)
         for key, (low, high) in RANGES.items():
@@ -91,6 +96,8 @@ class Experiment:
         """
         if not self.variant_of:
             raise InputError(f"experiment {self.name}: a headline run has the whole schedule; give a changed run a name of its own")
+        if self.variant_of not in SHORT:
+            return self  # short as it is
         epochs = SHORT[self.variant_of]
         milestones = tuple(math.ceil(milestone * epochs / self.epochs) for milestone in self.milestones)
         return dataclasses.replace(self, epochs=epochs, milestones=milestones)
@@ -99,7 +106,7 @@ class Experiment:
         """Settings in which a variant differs from the experiment it varies, as ``{setting: (there, here)}``."""
         if not self.variant_of:
             return {}
-        base = EXPERIMENTS[self.variant_of]
+        base = BASES[self.variant_of]
         pairs = {item.name: (getattr(base, item.name), getattr(self, item.name)) for item in dataclasses.fields(self)}
         return {key: pair for key, pair in pairs.items() if pair[0] != pair[1] and key not in {"name", "variant_of", "title"}}
 
@@ -113,7 +120,9 @@ RANGES = {
     "epochs": (1, 100_000), "patience": (1, 100_000), "rotate": (0.0, 180.0), "translate": (0.0, 1.0), "hflip": (0.0, 1.0),
     "val_folds": (2, 1000), "seed": (0, 2**31), "fold": (0, 5),
 }  # fmt: skip
-CHOICES = {"unit": ("patient", "image"), "epoch_by": ("validation", "test")}
+CHOICES = {
+    "unit": ("patient", "image"), "epoch_by": ("validation", "test"), "keep": ("best", "last"), "batch_norm": ("kept", "re-estimated"),
+}  # fmt: skip
 
 
 def _like(value, default) -> bool:
@@ -185,10 +194,53 @@ ZHU_BINARY = Experiment(
 )
 EXPERIMENTS = {experiment.name: experiment for experiment in (ZHU_FOURCLASS, ZHU_BINARY)}
 
+_AZEMIN_PRINTED = dict.fromkeys(("batch", "epochs"), "Table 1") | dict.fromkeys(("frozen", "momentum"), "2")
+_AZEMIN_ASSUMPTIONS = (
+    "The initial learning rate is lost in the text at hand. Here: 0.0003, with 0.0001 and 0.001 beside it.",
+    "Stochastic gradient descent with momentum is printed without the momentum. Here: 0.9. Weight decay is not mentioned. Here: none.",
+    "Which epoch was kept is not stated. Here: the last of the eight.",
+    "Whether batch normalisation kept ImageNet's means and variances is not stated. Here: kept; re-estimated on the training images beside it.",
+    "No augmentation is mentioned. Here: none.",
+    "The threshold behind sensitivity and specificity is not stated. Here: one half, with others beside it.",
+    "Input size and normalisation are not in the text at hand. Here: 224 × 224 pixels, squashed; grey value to three channels, ImageNet mean and deviation.",
+)
+AZEMIN_STANDIN = Experiment(
+    name="azemin-standin-resnet50",
+    study="cheazemin2020",
+    title="Study A, stand-in: text-mined opacity, ResNet-50",
+    classes=("opacity", "none"),
+    tested_as=("covid", "none"),
+    model="resnet50",
+    weight_decay=0.0,
+    milestones=(),
+    patience=8,
+    oversample={},
+    batch=10,
+    lr=0.0003,
+    epochs=8,
+    rotate=0.0,
+    scale=(1.0, 1.0),
+    translate=0.0,
+    hflip=0.0,
+    frozen=True,
+    keep="last",
+    printed=_AZEMIN_PRINTED,
+    assumptions=_AZEMIN_ASSUMPTIONS,
+    lacks=(
+        "A stand-in, not the study's own rule: trained on opacity mined from the text of reports, not settled by radiologists.",
+        "ResNet-50, not ResNet-101.",
+        "Test negatives are images that RSNA's radiologists read as normal, not ones with No Finding by text.",
+    ),
+)
+AZEMIN_ADJUDICATED = dataclasses.replace(
+    AZEMIN_STANDIN, name="azemin-adjudicated", title="Study A, its own rule: adjudicated opacity, ResNet-101", model="resnet101", lacks=()
+)
+STUDY_A = {AZEMIN_STANDIN.name: AZEMIN_STANDIN, AZEMIN_ADJUDICATED.name: AZEMIN_ADJUDICATED}
+BASES = EXPERIMENTS | STUDY_A  # what a variant can be a variant of
+
 SHORT = {"zhu-fourclass": 6, "zhu-binary": 3}  # epochs of a shortened schedule
 REDRAWS, CV_FOLDS = 5, 5
 VARIANTS = {  # what would it take? One thing changed at a time, among them what the thesis leaves open
-    "as-printed": {},
     "batch-64": {"batch": 64},
     "lr-0.0003": {"lr": 0.0003},
     "weight-decay-0.01": {"weight_decay": 0.01},
@@ -203,22 +255,28 @@ VARIANTS = {  # what would it take? One thing changed at a time, among them what
 def families() -> dict[str, dict[str, Experiment]]:
     """Groups of runs beside the headline runs, by the folder of their records, most important first.
 
-    ``…-redraws``: another seed, so another draw of the COVID-19 test patients. ``…-cv``: cross-validation over all
+    ``…-redraws``: other seeds, so other draws of the COVID-19 test patients; ``seed-0`` is the headline run's own draw, to compare with
+    where the schedule is shortened. ``…-cv``: cross-validation over all
     images, by patient. ``…-variants``: one setting changed at a time.
     """
-    found = {f"{base}-redraws": {f"seed-{seed}": {"seed": seed} for seed in range(1, REDRAWS + 1)} for base in EXPERIMENTS}
+    found = {f"{base}-redraws": {f"seed-{seed}": {"seed": seed} for seed in range(REDRAWS + 1)} for base in EXPERIMENTS}
     found |= {f"{base}-cv": {f"fold-{fold}": {"fold": fold} for fold in range(1, CV_FOLDS + 1)} for base in EXPERIMENTS}
     found["zhu-fourclass-variants"] = VARIANTS
+    found["azemin-standin-resnet50-variants"] = {
+        "lr-0.0001": {"lr": 0.0001}, "lr-0.001": {"lr": 0.001}, "batch-norm-re-estimated": {"batch_norm": "re-estimated"},
+    }  # fmt: skip
     made = {}
     for family, members in found.items():
-        base = EXPERIMENTS[family.rpartition("-")[0]]
+        base = BASES[family.rpartition("-")[0]]
         names = {f"{family}/{member}": changes for member, changes in members.items()}
         made[family] = {name: dataclasses.replace(base, name=name, variant_of=base.name, **changes) for name, changes in names.items()}
     return made
 
 
 # Every record that the book knows, most important first.
-RECORDS = EXPERIMENTS | {name: run for members in families().values() for name, run in members.items()}
+RECORDS = (
+    EXPERIMENTS | {AZEMIN_STANDIN.name: AZEMIN_STANDIN} | {name: run for members in families().values() for name, run in members.items()}
+)
 
 
 # Seconds long on a laptop: small phantoms, no weights to download. It shows that the pipeline works and nothing else.
@@ -236,9 +294,10 @@ PHANTOM = {
 
 def experiment(name: str) -> Experiment:
     """Look an experiment up by name; :class:`InputError` lists the names there are."""
-    if name not in RECORDS:
-        raise InputError(f"experiment {name!r} does not exist; there are {', '.join(RECORDS)}")
-    return RECORDS[name]
+    known = RECORDS | STUDY_A
+    if name not in known:
+        raise InputError(f"experiment {name!r} does not exist; there are {', '.join(known)}")
+    return known[name]
 
 
 def zhu_manifest(data=None, snapshot: str = sources.STUDY_B_SNAPSHOT) -> pd.DataFrame:

@@ -29,7 +29,7 @@ from cxrlib.splits import oversample
 from cxrlib.studies import HISTORY, Experiment
 
 BY_HAND = "ended by hand"
-UNTRAINED = {"title", "printed", "assumptions", "variant_of"}  # what says nothing about the training
+UNTRAINED = {"title", "printed", "assumptions", "variant_of", "lacks", "tested_as"}  # what says nothing about the training
 DEFAULTS = {
     item.name: list(item.default) if isinstance(item.default, tuple) else item.default
     for item in dataclasses.fields(Experiment)
@@ -72,11 +72,14 @@ def train_epoch(model, optimizer, experiment, pixels, targets, positions, epoch,
     for step, batch in enumerate(batches(experiment, positions, rng), start=1):
         optimizer.zero_grad(set_to_none=True)
         for part in np.split(batch, range(micro, len(batch), micro)):
-            x = images.to_tensor(pixels[part], on)  # (b, 1, H, W)
-            x = images.augment(
-                x, rng, rotate=experiment.rotate, scale=experiment.scale, translate=experiment.translate, hflip=experiment.hflip
-            )
-            x = images.normalise(x).contiguous(memory_format=torch.channels_last)  # (b, 3, H, W)
+            if pixels.ndim == 2:  # features of a frozen network
+                x = torch.from_numpy(np.array(pixels[part])).to(on)  # (b, D)
+            else:
+                x = images.to_tensor(pixels[part], on)  # (b, 1, H, W)
+                x = images.augment(
+                    x, rng, rotate=experiment.rotate, scale=experiment.scale, translate=experiment.translate, hflip=experiment.hflip
+                )
+                x = images.normalise(x).contiguous(memory_format=torch.channels_last)  # (b, 3, H, W)
             y = targets[torch.from_numpy(part)].to(on)  # (b,)
             with models.autocast(on, kind):
                 scores = model(x)  # (b, K)
@@ -93,13 +96,20 @@ def train_epoch(model, optimizer, experiment, pixels, targets, positions, epoch,
 
 @torch.no_grad()
 def predict(model: torch.nn.Module, pixels: np.ndarray, on: torch.device | str = "cpu", batch: int = 64) -> np.ndarray:
-    """Log-probabilities, float64, shape ``(N, K)``, of uint8 images ``(N, H, W)``: evaluation mode, float32, not augmented."""
+    """Log-probabilities, float64, shape ``(N, K)``, of uint8 images ``(N, H, W)``: evaluation mode, float32, not augmented.
+
+    Or of features ``(N, D)`` by the last layer alone.
+    """
     model.eval()
     out = []
     for start in range(0, len(pixels), batch):
-        x = images.normalise(images.to_tensor(pixels[start : start + batch], on)).contiguous(memory_format=torch.channels_last)
+        part = pixels[start : start + batch]
+        if pixels.ndim == 2:
+            x = torch.from_numpy(np.array(part)).to(on)
+        else:
+            x = images.normalise(images.to_tensor(part, on)).contiguous(memory_format=torch.channels_last)
         out.append(model(x).cpu().double().log_softmax(1))
-    return torch.cat(out).numpy() if out else np.zeros((0, model.fc.out_features))
+    return torch.cat(out).numpy() if out else np.zeros((0, getattr(model, "fc", model).out_features))
 
 
 def loss_accuracy(log_p: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
@@ -128,7 +138,8 @@ def fit(
     """Fine-tune all layers by the experiment's schedule and keep the epoch with the lowest validation loss.
 
     Args:
-        pixels: uint8 ``(N, H, W)``; ``labels`` class names and ``split`` (``train``, ``val``, …) ``(N,)`` alongside.
+        pixels: uint8 ``(N, H, W)``, or features of a frozen network, float32 ``(N, D)`` (:mod:`cxrlib.features`), on which the
+            last layer alone is trained and whose states then are this layer's; ``labels`` class names and ``split`` (``train``, ``val``, …) ``(N,)`` alongside.
             Only ``train`` and ``val`` are looked at.
         folder: holds the checkpoint of the last finished epoch; the caller deletes it when the run is recorded.
         state: ImageNet weights (:func:`cxrlib.models.imagenet`), or None for a random start.
@@ -156,6 +167,8 @@ def fit(
     identity = json.loads(json.dumps({key: value for key, value in identity.items() if key not in UNTRAINED}))
 
     model = models.resnet(experiment.model, len(experiment.classes), state, experiment.seed).to(on)
+    if pixels.ndim == 2:
+        model = model.fc
     optimizer = torch.optim.SGD(model.parameters(), lr=experiment.lr, momentum=experiment.momentum, weight_decay=experiment.weight_decay)
     rows: list[dict] = []
     best: dict[str, torch.Tensor] = {}
@@ -210,7 +223,7 @@ def fit(
                 "seconds": time.perf_counter() - began,
             }
         )
-        if kept_epoch == 0 or val_loss < rows[kept_epoch - 1]["val_loss"]:
+        if experiment.keep == "last" or kept_epoch == 0 or val_loss < rows[kept_epoch - 1]["val_loss"]:
             kept_epoch, best = epoch, {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
         write_checkpoint(
             folder,

@@ -73,11 +73,11 @@ def verdict(rebuilt, text):
 # %% [markdown]
 # ## From the collections to the study
 #
-# The thesis names no version of the COVID-19 collection. Of all its published states one gives the four numbers printed: commit 6e57ed3 of 4 May 2020.
+# The thesis names no version of the COVID-19 collection. One state of it was found that gives the four numbers printed: commit 6e57ed3 of 4 May 2020.
 # The thesis writes "anteroposterior or posteroanterior"; its {glue:text}`covid-images` images need the supine AP views too.
 
 # %% tags=["remove-input"]
-pages.table(flow.rename(columns=str.capitalize).rename_axis("").map("{:,}".format), index=True)
+pages.table(flow.rename(columns=str.capitalize, index={"chosen": "all chosen"}).rename_axis("").map("{:,}".format), index=True)
 
 # %% [markdown]
 # *Images and patients at each step. In Kermany's collection a patient is a class and number in the file name, the best key there is.*
@@ -150,7 +150,8 @@ except (InputError, IndexError):  # no images, or not of every class
 # ## Tables 2.2 and 2.3: training and test sets
 #
 # COVID-19 patients are assigned whole, until 60 test images are reached; Kermany's images keep the division they came with. Then the COVID-19 training images
-# are copied: 24 times for two classes, 8 times for four. The tables count the copies, and add them to the test images in "Total", which is therefore no number of images.
+# are copied: for two classes each is counted 24 times, for four 8 times. The tables count the copies, and add them to the test images in "Total", which is therefore no number
+# of images. Our runs train on fewer: a tenth of the training set is held out for early stopping, and some files are missing, as their pages say.
 
 
 # %% tags=["remove-input"]

@@ -285,7 +285,7 @@ def test_a_part_of_the_kermany_collection_is_called_a_part(copy):
 def test_the_study_itself_lacks_nothing():
     rows = pd.DataFrame({"source": ["kermany"], "width": [2000.0], "height": [1500.0], "y_true": ["normal"]})
     split = pd.DataFrame({"image_id": [f"kermany/{i}" for i in range(5856)], "split": "train", "missing": False})
-    ready = pipeline.Prepared(split, rows, np.zeros((1, 2, 2), np.uint8), "", phantom=False, root=Path())
+    ready = pipeline.Prepared(split, rows, np.zeros((1, 2, 2), np.uint8), [], "", phantom=False, root=Path())
     assert pipeline.lacked(ready, studies.ZHU_FOURCLASS, pipeline.RANDOM) == []
 
 

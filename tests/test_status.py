@@ -7,7 +7,7 @@ import nbformat
 import pytest
 import yaml
 
-from cxrlib import status, studies
+from cxrlib import pages, status, studies
 from cxrlib.files import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,9 +31,7 @@ def book(tmp_path):
     (tmp_path / "source" / "book" / "inventory.yml").write_text(yaml.safe_dump({"zhu2020": items}))
     notebook(tmp_path / "source" / "notebooks" / "01_a.ipynb", Table_1=None, Table_2=None, Figure_1_A=None, Figure_1_B=None)
     notebook(tmp_path / "source" / "notebooks" / "02_b.ipynb", Table_3=None)
-    notebook(
-        tmp_path / "stage" / "notebooks" / "01_a.ipynb", Table_1="1", Table_2='<p class="no-radiographs">', Figure_1_A="1", Figure_1_B="1"
-    )
+    notebook(tmp_path / "stage" / "notebooks" / "01_a.ipynb", Table_1="1", Table_2="<p>The map alone", Figure_1_A="1", Figure_1_B="1")
     notebook(tmp_path / "stage" / "notebooks" / "02_b.ipynb")  # its record is missing: a notice stands in for the cells
     return tmp_path / "stage", tmp_path / "source"
 
@@ -42,7 +40,7 @@ def test_states_are_read_from_the_executed_cells(book):
     found = {row[1]: row[3:] for row in status.states(*book)}
     assert found == {
         "Table 1": ("01_a.ipynb", status.REBUILT),
-        "Table 2": ("01_a.ipynb", status.BARE),
+        "Table 2": ("01_a.ipynb", status.MARKS["The map alone"]),
         "Table 3": ("02_b.ipynb", status.WAITING),
         "Table 4": ("", status.OPEN),
         "Figure 1": ("01_a.ipynb", status.REBUILT),
@@ -52,6 +50,13 @@ def test_states_are_read_from_the_executed_cells(book):
 def test_an_item_is_as_far_as_its_last_part(book):
     notebook(book[0] / "notebooks" / "01_a.ipynb", Figure_1_A="1", Figure_1_B=None)
     assert {row[1]: row[4] for row in status.states(*book)}["Figure 1"] == status.WAITING
+
+
+def test_marks_are_what_the_pages_say():
+    said = (
+        pages.no_radiographs().data + pages.no_radiographs(map_alone=True).data + (ROOT / "notebooks" / "05_study_b_gradcam.py").read_text()
+    )
+    assert all(mark in said for mark in status.MARKS)
 
 
 def test_page_counts_and_links(book, tmp_path, monkeypatch):
