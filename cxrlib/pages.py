@@ -69,18 +69,19 @@ def items(sentences: Sequence[str], head: str = "") -> Markdown:
     return Markdown((f"**{head}**\n\n" if head and sentences else "") + "\n".join(f"- {sentence}" for sentence in sentences))
 
 
-def spell(value) -> str:
-    """A setting for readers."""
-    if isinstance(value, dict):
-        return ", ".join(f"{plots.label(key)} {number}" for key, number in value.items()) or "none"
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
 def settings(run: Run) -> HTML:
     """The settings of a run beside those the study prints, with the section that prints them."""
     experiment, config = studies.experiment(run.info["experiment"]), run.info["config"]
     rows = [("Optimiser, loss", "SGD, cross-entropy", "SGD, cross-entropy", "3.3.2")]
-    rows += [(text, spell(getattr(experiment, key)), spell(config[key]), experiment.printed.get(key, "")) for key, text in SETTINGS.items()]
+    rows += [
+        (
+            text,
+            studies.spell(getattr(experiment, key), plots.label),
+            studies.spell(config[key], plots.label),
+            experiment.printed.get(key, ""),
+        )
+        for key, text in SETTINGS.items()
+    ]
     rows += [("Number format", "not stated", config["precision"], ""), ("Seed", "not stated", str(run.info["seed"]), "")]
     return table(pd.DataFrame(rows, columns=["Setting", "Printed", "This run", "Section"]))
 

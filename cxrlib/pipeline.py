@@ -257,19 +257,12 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
         found.append("Started from random weights, not from ImageNet's.")
     for setting, (printed, used) in experiment.changed().items():
         if setting in experiment.printed:
-            found.append(f"Setting {setting} was {plain(used)}, not {plain(printed)}.")
+            found.append(f"Setting {setting} was {studies.spell(used)}, not {studies.spell(printed)}.")
     if experiment.unit == "image":
         found.append("COVID-19 test images were drawn at random without regard to patients, so that patients are in training and test.")
     if experiment.epoch_by == "test":
         found.append("The epoch was chosen by its loss on the test set, so that its test results are too good.")
     return found
-
-
-def plain(value) -> str:
-    """A setting in a sentence."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {number}" for key, number in value.items()) or "none"
-    return " and ".join(map(str, value)) or "none" if isinstance(value, tuple | list) else str(value)
 
 
 def cut_short(experiment: Experiment, fit: training.Fit) -> list[str]:

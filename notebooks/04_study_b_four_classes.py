@@ -132,7 +132,7 @@ pages.say_training(run)
 # Training ran {glue:text}`epochs-run` of {glue:text}`epochs-planned` epochs, {glue:text}`reason`, and took
 # {glue:text}`minutes` minutes on {glue:text}`device`, pauses included; recorded {glue:text}`recorded`. Epoch {glue:text}`epochs-kept` was kept,
 # for its validation loss (cross-entropy), which is our rule and not the thesis's. Test results played no part in training or in choosing the epoch;
-# they are shown for the kept and for the last epoch. (The published run was tested once before its end, after 19 epochs, to try this page; nothing was changed after that.)
+# they are shown for the kept and for the last epoch. (The published run was tested once before its end, to try this page; nothing was changed after that.)
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Two line charts by epoch: cross-entropy loss and accuracy of training and validation, test values at the kept and the last epoch as points."}}
 plots.learning_curves(run.history, kept=run.info["epochs"]["kept"])

@@ -303,3 +303,10 @@ def test_split_by_image_and_folds(phantom_data):
 def test_a_choice_that_is_none_is_refused(key, value):
     with pytest.raises(InputError, match=f"{key} must be .* or .*, not '{value}'"):
         studies.ZHU_BINARY.variant("mine", **{key: value})
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [((), "none"), ({}, "none"), ((20, 40), "20, 40"), ([0.9, 1.1], "0.9, 1.1"), ({"covid": 8}, "COVID 8"), (256, "256")]
+)
+def test_settings_are_spelled_for_readers(value, text):
+    assert studies.spell(value, str.upper) == text
