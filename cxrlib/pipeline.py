@@ -96,8 +96,8 @@ def train(
 
     The checkpoint lies in ``work/<name>/`` until the record is complete. A run on phantoms is named ``phantom-<name>``,
     so that it cannot be taken for a run on radiographs. ``finish`` records a run before its time, as its checkpoint
-    stands, which the record then says. Everything printed about the model is
-    computed from the model as it is kept, that is after rounding to float16.
+    stands, which the record then says. Everything printed about the model is computed from the model as it is kept, that
+    is after rounding to float16; of a frozen network, whose features are computed before, the last layer alone is rounded.
     """
     seconds: dict[str, float] = {}
 
@@ -145,16 +145,20 @@ def train(
     with stage("evaluation"):
         kept = models.half(whole(net, fit.kept) if experiment.frozen else fit.kept)
         model = models.resnet(experiment.model, len(experiment.classes), kept).to(on_device)
-        answers = model.fc if experiment.frozen else model
-        log_p = {part: training.predict(answers, seen[split == part], on_device) for part in ("test", "val")}
+
+        def predict(model: torch.nn.Module, part: str) -> np.ndarray:
+            return training.predict(model.fc if experiment.frozen else model, seen[split == part], on_device)
+
+        log_p = {part: predict(model, part) for part in ("test", "val")}
         history = fit.history.set_index("epoch", drop=False)
         if by_test:  # what chose the epoch was measured on the test set, and stands under that name
             history[["test_loss", "test_accuracy"]] = history[["val_loss", "val_accuracy"]]
             history[["val_loss", "val_accuracy"]] = np.nan
         history.loc[fit.kept_epoch, ["test_loss", "test_accuracy"]] = training.loss_accuracy(log_p["test"], targets[split == "test"])
         if fit.kept_epoch != len(history):
-            last = models.resnet(experiment.model, len(experiment.classes), models.half(fit.last)).to(on_device)  # never of a frozen one
-            scores = training.loss_accuracy(training.predict(last, ready.pixels[split == "test"], on_device), targets[split == "test"])
+            last = models.half(whole(net, fit.last) if experiment.frozen else fit.last)
+            last = models.resnet(experiment.model, len(experiment.classes), last).to(on_device)
+            scores = training.loss_accuracy(predict(last, "test"), targets[split == "test"])
             history.loc[len(history), ["test_loss", "test_accuracy"]] = scores
     named = {"test": experiment.tested_as or experiment.classes, "val": experiment.classes}
     predictions = {part: predictions_table(ready.rows[split == part], log_p[part], named[part]) for part in log_p}

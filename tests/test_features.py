@@ -140,6 +140,11 @@ def test_standin_run_from_images_to_record(data, tmp_path, monkeypatch):
     assert found.info["epochs"] == {"planned": 2, "run": 2, "kept": 2, "reason": "schedule complete (2 epochs)"}
     lacked = " ".join(found.info["lacked"])
     assert "stand-in" in lacked and "ResNet-50, not ResNet-101" in lacked and "phantom" in lacked
+    best = dataclasses.replace(experiment, name="phantom-azemin-best", keep="best", lr=10.0)  # the first epoch is the better one
+    assert (
+        runs.read(pipeline.train(best, work=tmp_path / "work", **settings).name, tmp_path / "results").history["test_loss"].notna().sum()
+        >= 1
+    )
     again = dataclasses.replace(experiment, name="phantom-azemin-bn", batch_norm="re-estimated")
     other = runs.read(pipeline.train(again, work=tmp_path / "work", **settings).name, tmp_path / "results")
     assert not np.allclose(other.predictions["p_covid"], found.predictions["p_covid"])
