@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 import yaml
 from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
@@ -111,10 +112,13 @@ def test_how_sure_with_and_without_the_families(recorded, tmp_path, monkeypatch)
     for name in ("zhu-fourclass", "zhu-binary"):
         shutil.copytree(runs.root() / name, tmp_path / name, ignore=shutil.ignore_patterns("*.safetensors"))
     for name, experiment in studies.RECORDS.items() if recorded else ():
-        if experiment.variant_of:
+        if experiment.variant_of in studies.EXPERIMENTS:
             shutil.copytree(tmp_path / experiment.variant_of, tmp_path / name)
             info = json.loads((tmp_path / name / "run.json").read_text()) | {"run": name}
             (tmp_path / name / "run.json").write_text(json.dumps(info))
+            if experiment.fold:  # each image is tested in one fold only
+                table = pd.read_csv(tmp_path / name / "predictions.csv")
+                table.assign(image_id=table["image_id"] + f"-{experiment.fold}").to_csv(tmp_path / name / "predictions.csv", index=False)
     monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
     book.execute(ROOT / "notebooks" / "06_study_b_how_sure.ipynb", tmp_path / "out.ipynb")
     book.check_executed(tmp_path / "out.ipynb")

@@ -89,10 +89,14 @@ def test_of_run_makes_the_recorded_maps_again(real_data, tmp_path, monkeypatch):
     assert len(both) >= 4 and np.allclose(both["inside"], both["inside_recorded"], atol=1e-3)
 
 
-def test_a_record_without_model_or_images_is_one_line(phantom_data, tmp_path):
+def test_a_record_without_model_or_images_is_one_line_and_stays_as_it_was(phantom_data, tmp_path):
     shutil.copytree(RECORDS / "zhu-fourclass", tmp_path / "zhu-fourclass", ignore=shutil.ignore_patterns("*.safetensors"))
     with pytest.raises(InputError, match=r"zhu-fourclass: holds no model\.safetensors"):
         maps.of_run("zhu-fourclass", phantom_data, tmp_path)
     shutil.copy(RECORDS / "zhu-fourclass" / "model.safetensors", tmp_path / "zhu-fourclass")
+    with pytest.raises(InputError, match="no lung box and no lung mask is there for any of the images; the record's stand"):
+        maps.of_run("zhu-fourclass", phantom_data, tmp_path)
+    assert (tmp_path / "zhu-fourclass" / "cams.npz").read_bytes() == (RECORDS / "zhu-fourclass" / "cams.npz").read_bytes()
+    (tmp_path / "zhu-fourclass" / "localisation.csv").unlink()
     with pytest.raises(InputError, match="zhu-fourclass: no image to draw a class-activation map of"):
         maps.of_run("zhu-fourclass", phantom_data, tmp_path)
