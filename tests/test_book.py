@@ -85,6 +85,11 @@ def test_headline_equals_scikit_learn_and_stands_in_readme():
     assert book.headline() in (ROOT / "README.md").read_text(), "run: make readme"
 
 
+def test_interval_is_readable_below_nought_too():
+    assert book.interval(0.5, 0.75) == "0.500–0.750" and book.interval(float("nan"), 1.0) == "–"
+    assert book.interval(-0.25, 0.5, decimals=2) == "-0.25 to 0.50", "a dash after a minus sign is no range"
+
+
 def test_refresh_readme_needs_its_marks(tmp_path):
     (tmp_path / "README.md").write_text("no marks")
     with pytest.raises(InputError, match="no pair of headline marks"):
