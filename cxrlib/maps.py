@@ -62,7 +62,7 @@ def of_run(name: str, data=None, results=None, on: str | None = None) -> Path:
     if run.model is None:
         raise InputError(f"{run.folder}: holds no model.safetensors to draw class-activation maps with")
     manifest = sources.covid_chestxray(root).merge(run.split[["image_id", "y_true", "split"]], on="image_id", validate="one_to_one")
-    config, rows, had = run.info["config"], chosen(manifest, root), run.folder / "localisation.csv"
+    config, rows, had = run.info["config"], chosen(manifest, root, run.info["study"]), run.folder / "localisation.csv"
     kinds = {kind for kind, found in _regions(rows["image_id"], config["size"], root).items() if found}
     if had.is_file() and (lost := set(pd.read_csv(had)["kind"]) - kinds):
         raise InputError(f"{root}: no {' and no '.join(sorted(lost))} is there for any of the images; the record's stand as they are")
@@ -71,9 +71,10 @@ def of_run(name: str, data=None, results=None, on: str | None = None) -> Path:
     return run.folder
 
 
-def chosen(rows: pd.DataFrame, root: Path) -> pd.DataFrame:
-    """The rows whose maps are kept: COVID-19 images on disk, and those that the study shows but cannot have trained on (``split`` is ``outside``)."""
-    rows = pd.concat([rows[rows["y_true"] == "covid"], studies.zhu_outside(root)], ignore_index=True)
+def chosen(rows: pd.DataFrame, root: Path, study: str) -> pd.DataFrame:
+    """The rows whose maps are kept: COVID-19 images on disk, and what Study B shows but cannot have trained on (``split`` is ``outside``)."""
+    outside = [studies.zhu_outside(root)] if study == "zhu2020" else []
+    rows = pd.concat([rows[rows["y_true"] == "covid"], *outside], ignore_index=True)
     return rows[sources.present(rows, root)].reset_index(drop=True)
 
 

@@ -201,7 +201,7 @@ def train(
             shown = (
                 ready.rows[ready.rows["y_true"].ne("normal") & ready.rows["split"].eq("test")]
                 if ready.phantom
-                else maps.chosen(ready.rows, ready.root)
+                else maps.chosen(ready.rows, ready.root, experiment.study)
             )
             maps.write(shown.reset_index(drop=True), model, list(named["test"]), experiment.size, ready.root, folder, on_device)
         extra |= {name: folder / name for name in ("cams.npz", "localisation.csv")}
