@@ -15,6 +15,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
+from scipy.stats import rankdata
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import confusion_matrix, roc_curve
 
@@ -266,6 +267,28 @@ def intervals(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, 
                 share = metric not in ("f1", "auc")
                 bounds.loc[name, ends] = wilson(n * value, n, level) if share else (np.nan, np.nan)
     return bounds
+
+
+def delong(frame: pd.DataFrame, cls: str, level: float = 0.95) -> tuple[float, float, float]:
+    """AUC of ``cls`` against the rest with DeLong's interval, images taken as independent: (auc, low, high), cut at 0 and 1.
+
+    The variance is that of the placements: for each positive the share of negatives below it, for each negative the share of
+    positives above, ties half (DeLong et al. 1988, Biometrics 44:837), from midranks (Sun and Xu 2014, IEEE Signal Process. Lett. 21:1389).
+    NaN where a side has fewer than two images.
+    """
+    classes, y, p = _arrays(frame)
+    if cls not in classes:
+        raise InputError(f"predictions: no class {cls!r}, only {', '.join(classes)}")
+    index = classes.index(cls)
+    up, down = p[y == index, index], p[y != index, index]
+    if len(up) < 2 or len(down) < 2:
+        return float("nan"), float("nan"), float("nan")
+    ranks = rankdata(np.concatenate([up, down]))
+    above = (ranks[: len(up)] - rankdata(up)) / len(down)  # of each positive
+    below = 1 - (ranks[len(up) :] - rankdata(down)) / len(up)  # of each negative
+    auc, error = above.mean(), np.sqrt(above.var(ddof=1) / len(up) + below.var(ddof=1) / len(down))
+    half = ndtri(_tail(level)) * error
+    return float(auc), float(max(auc - half, 0)), float(min(auc + half, 1))
 
 
 def patient_mean(values, patients, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95) -> tuple[float, float, float]:

@@ -390,3 +390,32 @@ def test_patient_mean_takes_patients_whole():
 def test_patient_mean_leaves_out_what_has_no_value():
     assert metrics.patient_mean([0.2, np.nan, 0.2], ["a", "b", "c"]) == pytest.approx((0.2, 0.2, 0.2))
     assert np.isnan(metrics.patient_mean([np.nan], ["a"])).all() and np.isnan(metrics.patient_mean([], [])).all()
+
+
+def _two(positive, negative) -> pd.DataFrame:
+    score = np.concatenate([positive, negative])
+    frame = pd.DataFrame({"image_id": [f"s/{i}" for i in range(len(score))], "source": "s", "split": "test"})
+    frame["patient_id"] = frame["image_id"]
+    return frame.assign(y_true=["covid"] * len(positive) + ["none"] * len(negative), p_covid=score, p_none=1 - score)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 8), min_size=2, max_size=25), st.lists(st.integers(0, 8), min_size=2, max_size=25))
+def test_delong_is_its_definition(positive, negative):
+    """Placements counted pair by pair, ties half; AUC as scikit-learn's."""
+    positive, negative = np.array(positive) / 8, np.array(negative) / 8
+    auc, low, high = metrics.delong(_two(positive, negative), "covid")
+    wins = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
+    assert auc == pytest.approx(skl.roc_auc_score([1] * len(positive) + [0] * len(negative), [*positive, *negative]))
+    error = np.sqrt(wins.mean(1).var(ddof=1) / len(positive) + wins.mean(0).var(ddof=1) / len(negative))
+    assert (low, high) == pytest.approx((max(auc - 1.959964 * error, 0), min(auc + 1.959964 * error, 1)), abs=1e-6)
+
+
+def test_delong_of_the_rest_is_the_mirror_image_and_needs_two_on_each_side():
+    rng = np.random.default_rng(1)
+    frame = _two(rng.random(30), rng.random(40))
+    auc, low, high = metrics.delong(frame, "covid")
+    assert metrics.delong(frame, "none") == pytest.approx((auc, low, high))
+    assert np.isnan(metrics.delong(frame[29:], "covid")).all()
+    with pytest.raises(InputError, match="no class 'viral'"):
+        metrics.delong(frame, "viral")

@@ -1,0 +1,328 @@
+# ---
+# jupyter:
+#   cxr:
+#     records:
+#     - azemin-standin-resnet50
+#     families:
+#     - azemin-standin-resnet50-variants
+#   jupytext:
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: cxr
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Results of Study A, by a stand-in
+#
+# {cite:t}`cheazemin2020` report an area under the ROC curve of {glue:text}`printed-auc` and, at an operating point they do not name, a sensitivity of {glue:text}`printed-sensitivity` %,
+# a specificity of {glue:text}`printed-specificity` % and an accuracy of {glue:text}`printed-accuracy` %. Neither their training images nor their network could be had here. This page shows what
+# the same procedure gives with what could: a **stand-in**, named so wherever its numbers appear. It rebuilds the forms of Figures 3 to 7, not the numbers.
+
+# %% tags=["remove-cell"]
+# In Colab, fetch the companion first; anywhere else this does nothing.
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("cxrlib") is None:
+    address = "https://github.com/cxr-companion/cxr-companion"
+    subprocess.run(["git", "clone", "-q", "--depth", "1", address, "companion"], check=True)
+    os.chdir("companion/notebooks")
+    sys.path.insert(0, "..")
+
+# %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
+run_name = "azemin-standin-resnet50"
+data = None  # folder of the image collections, to show the radiographs; default CXR_DATA, else data/
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the run", "code_prompt_hide": "Load the run"}
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import display
+from PIL import Image
+
+from cxrlib import azemin, book, claims, metrics, pages, plots, runs, sources, studies
+from cxrlib.files import InputError
+from cxrlib.pages import say
+
+run = runs.read(run_name)
+variants, missing = runs.family("azemin-standin-resnet50-variants")
+experiment = studies.experiment(run.info["experiment"])
+printed = claims.reported("cheazemin2020").set_index("id")["printed"].rename(lambda name: name.partition("-3-")[2] or name)
+frame = run.predictions
+positive = (frame["y_true"] == "covid").to_numpy()
+weights = metrics.patient_resamples(frame)  # (B, N): how often each image is drawn when patients are drawn anew
+
+
+def at(threshold):
+    """Rates at a threshold on the probability, each with its 95 % interval over patients drawn anew."""
+    called = (frame["p_covid"] >= threshold).to_numpy()
+    parts = {"Sensitivity": (called & positive, positive), "Specificity": (~called & ~positive, ~positive), "Accuracy": (called == positive, np.ones_like(called)),
+             "PPV": (called & positive, called), "NPV": (~called & ~positive, ~called)}  # fmt: skip
+    found = {}
+    for name, (right, among) in parts.items():
+        ends = (np.nan, np.nan) if not among.any() else np.nanquantile((weights @ right) / np.maximum(weights @ among, 1), [0.025, 0.975])
+        found[name] = (right.sum() / among.sum() if among.any() else np.nan, *ends)
+    return found
+
+
+# %% tags=["remove-cell"]
+for name in ("auc", "sensitivity", "specificity", "accuracy"):
+    say(f"printed-{name}", printed[name])
+pages.say_training(run)
+say("features", f"{run.info['seconds']['features']:.0f}")
+say("training", f"{run.info['seconds']['training']:.1f}")
+say("where-run", f"{run.info['device']['name'].replace('cpu', 'a CPU')}, {run.info['device']['threads']} threads")
+say("positives", int(positive.sum()))
+say("positive-patients", int(frame.loc[positive, "patient_id"].nunique()))
+say("negatives", int((~positive).sum()))
+say("prevalence", f"{100 * positive.mean():.2f}")
+
+# %% [markdown]
+# ## What was run
+
+# %% tags=["remove-input"]
+pages.items(run.info["lacked"], "What this run lacked")
+
+# %% [markdown]
+# What the paper leaves open:
+
+# %% tags=["remove-input"]
+pages.items(experiment.assumptions)
+
+# %% tags=["remove-input"]
+pages.images(run)
+
+# %% [markdown]
+# *Images on disk. Training and validation: opacity against No Finding, by text. Test: COVID-19 against normal, {glue:text}`prevalence` % COVID-19.*
+#
+# Computing the features of all images once took {glue:text}`features` seconds and the {glue:text}`epochs-run` epochs on them {glue:text}`training` seconds, on {glue:text}`where-run`;
+# recorded {glue:text}`recorded`.
+
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Two line charts by epoch: cross-entropy loss and accuracy of training and validation; test values of the last epoch as points, for which the classes are others."}}
+plots.learning_curves(run.history, kept=run.info["epochs"]["kept"])
+plt.show()
+
+# %% [markdown]
+# *Learning curves of the stand-in (not in the paper). The test set's labels are others than those trained on, hence its loss.*
+#
+# ## Figure 3: ROC curve
+
+# %% tags=["remove-input"] cxr={"items": ["Figure 3"]} mystnb={"image": {"alt": "ROC curve of the stand-in for COVID-19 against normal radiographs, with the line of no discrimination; the area is in the text below."}}
+ax = plots.roc_curves(frame, ["covid"], reported={"covid": printed["auc"]})
+ax.set_title("Figure 3, by the stand-in (ResNet-50, text-mined opacity)")
+plt.show()
+
+# %% tags=["remove-cell"]
+auc, low, high = metrics.delong(frame, "covid")
+ends = metrics.intervals(frame).loc["covid", [("auc", "low"), ("auc", "high")]]
+validation = metrics.delong(run.validation, "opacity")
+say("auc", f"{auc:.3f}")
+say("auc-delong", book.interval(low, high))
+say("auc-patients", book.interval(*ends))
+say("auc-validation", f"{validation[0]:.3f} ({book.interval(*validation[1:])})")
+
+# %% [markdown]
+# *Figure 3, by the stand-in.* The area is {glue:text}`auc`: {glue:text}`auc-delong` by DeLong's method, which takes images as independent, and {glue:text}`auc-patients` with patients
+# drawn anew (each normal image counts as a patient, since its patient is not known). On the validation images, for the opacity it was trained on: {glue:text}`auc-validation`.
+#
+# It is no estimate of how well COVID-19 is told from health. All positive images come from one collection and all negative ones from another, and these differ in how pictures were made, stored and
+# reduced; a network that saw only that would have an area of its own. Positives and negatives differ in age as well, less than in Study B.
+#
+# ## Figure 4: confusion matrix
+
+# %% tags=["remove-input"] cxr={"items": ["Figure 4"]} mystnb={"image": {"alt": "Confusion matrix of the stand-in at a threshold of one half: rows true class, columns predicted class, counts and row percentages, repeated in the table below."}}
+plots.confusion(metrics.confusion(frame), title="Figure 4, by the stand-in: threshold one half")
+plt.show()
+
+# %% tags=["remove-cell"]
+candidates = claims.confusions(
+    azemin.POSITIVES, azemin.NEGATIVES, **{name: printed[name] for name in ("sensitivity", "specificity", "accuracy")}
+)
+tp, fn = candidates[0][:2]
+fps = [fp for _, _, fp, _ in candidates]
+say("candidates", len(candidates))
+say("tp", tp)
+say("fn", fn)
+say("fp", f"{min(fps):,} to {max(fps):,}")
+say("tn", f"{min(tn for *_, tn in candidates):,} to {max(tn for *_, tn in candidates):,}")
+say("paper-ppv", f"{100 * tp / (tp + fps[0]):.1f}")
+say("per-true", f"{fps[0] / tp:.1f}")
+say("all-negative", f"{100 * azemin.NEGATIVES / (azemin.NEGATIVES + azemin.POSITIVES):.1f}")
+
+# %% [markdown]
+# *Figure 4, by the stand-in. Rows: true class; columns: predicted class.*
+#
+# The paper's own matrix is in a picture that we do not have. But its three percentages leave {glue:text}`candidates` matrices: {glue:text}`tp` true positives, {glue:text}`fn` false negatives,
+# {glue:text}`fp` false positives and {glue:text}`tn` true negatives. So its PPV, which it does not give, is {glue:text}`paper-ppv` %: {glue:text}`per-true` false alarms for each case found. And its
+# accuracy of {glue:text}`printed-accuracy` % is to be held against {glue:text}`all-negative` %, the accuracy of calling every image negative.
+#
+# ## A threshold nobody states is a free parameter
+#
+# The paper gives a sensitivity and a specificity but no rule for the threshold. Three rules, on the same predictions:
+
+# %% tags=["remove-cell"]
+curve = metrics.roc(run.validation, "opacity")
+youden = float(curve.loc[(curve["tpr"] - curve["fpr"]).idxmax(), "threshold"])
+scores = np.sort(frame.loc[positive, "p_covid"])[::-1]
+wanted = float(scores[int(np.ceil(float(printed["sensitivity"]) / 100 * len(scores))) - 1])
+RULES = {"One half": 0.5, "Youden's, on validation": youden, "The paper's sensitivity, on the test set": wanted}
+
+# %% tags=["remove-input"]
+rows = []
+for rule, threshold in RULES.items():
+    found = at(threshold)
+    rows.append((rule, f"{threshold:.3f}", *(f"{value:.3f} ({book.interval(*ends)})" for value, *ends in found.values())))
+paper = [f"{float(printed[name]) / 100:.3f}" for name in ("sensitivity", "specificity", "accuracy")]
+paper += [f"{tp / (tp + fps[0]):.3f}", f"{candidates[0][3] / (candidates[0][3] + fn):.3f}"]
+rows.append(("Paper (PPV, NPV from its percentages)", "not stated", *paper))
+pages.table(pd.DataFrame(rows, columns=["Rule", "Threshold", *at(0.5)]))
+
+# %% [markdown]
+# *Rates of the stand-in with 95 % intervals from {glue:text}`replicates` resamples of patients. Youden's rule takes the threshold with the largest sum of sensitivity and specificity on the
+# validation images, where it is a matter of opacity; the third rule looks at the test set and is there only to compare the specificity.*
+#
+# The learning rate is not printed in the text at hand either. The same training with others:
+
+# %% tags=["remove-input"]
+display(pages.absent(missing))
+
+# %% tags=["remove-input"] mystnb={"image": {"alt": "ROC plane with one curve for each learning rate, nearly the same, the operating point of each at one half, far apart, and the paper's operating point."}}
+points = []
+with plots.style():
+    ax = plt.subplots(figsize=(7, 5.5))[1]
+    for other, color, marker in zip([run, *variants], ("#D55E00", "#0072B2", "#009E73", "#CC79A7"), "os^D", strict=False):
+        curve = metrics.roc(other.predictions, "covid")
+        matrix = metrics.confusion(other.predictions)
+        x, y = matrix.loc["none", "covid"] / matrix.loc["none"].sum(), matrix.loc["covid", "covid"] / matrix.loc["covid"].sum()
+        config = other.info["config"]
+        text = f"Rate {config['lr']:g}" + (", batch norm re-estimated" if config["batch_norm"] == "re-estimated" else "")
+        points.append((text, metrics.per_class(other.predictions).loc["covid", "auc"], y, 1 - x))
+        ax.plot(curve["fpr"], curve["tpr"], color=color, linewidth=1.3)
+        ax.plot(x, y, marker, color=color, markersize=10, markeredgecolor="black", linestyle="none", label=f"{text}: at one half")
+    ax.plot(
+        1 - float(printed["specificity"]) / 100,
+        float(printed["sensitivity"]) / 100,
+        "*",
+        color="black",
+        markersize=15,
+        linestyle="none",
+        label="The paper's point",
+    )
+    ax.plot([0, 1], [0, 1], color="0.45", linestyle=":", label="No discrimination")
+    ax.set(xlabel="False positive rate (1 − specificity)", ylabel="True positive rate (sensitivity)", xlim=(0, 1), ylim=(0, 1.01))
+    ax.legend(loc="lower right")
+plt.show()
+
+# %% tags=["remove-cell"]
+say("sensitivities", f"{min(point[2] for point in points):.2f} to {max(point[2] for point in points):.2f}")
+say("aucs", f"{min(point[1] for point in points):.3f} to {max(point[1] for point in points):.3f}")
+say("points", len(points))
+
+# %% [markdown]
+# *Operating points at one half of {glue:text}`points` runs of the stand-in, on their ROC curves, and the paper's point.* The areas go from {glue:text}`aucs`, the sensitivities at one half from
+# {glue:text}`sensitivities`. So a sensitivity without its threshold says little about a model.
+#
+# ## Figures 5 and 6: hits and misses
+
+# %% tags=["remove-cell"]
+covid = frame[positive].sort_values("p_covid")
+HITS, MISSES = covid[covid["p_covid"] >= 0.5].iloc[::-1][:4], covid[covid["p_covid"] < 0.5][:4]
+
+
+def radiograph(image_id):
+    """The picture, or None where it is not on disk."""
+    try:
+        manifest = azemin.covid(data).set_index("image_id")
+        return np.asarray(Image.open(sources.data_folder(data) / manifest.loc[image_id, "path"]).convert("L"))
+    except (InputError, OSError, KeyError):
+        return None
+
+
+def row_of(found):
+    """The radiographs of a few images side by side, or a notice, and a table of them either way."""
+    pictures = [radiograph(name) for name in found["image_id"]]
+    if len(pictures) and all(picture is not None for picture in pictures):
+        plots.radiographs(pictures, [f"p = {value:.2f}" for value in found["p_covid"]])
+        plt.show()
+    else:
+        display(pages.no_radiographs())
+    shown = found[["image_id", "patient_id", "p_covid"]].rename(
+        columns={"image_id": "Image", "patient_id": "Patient", "p_covid": "Probability"}
+    )
+    display(pages.table(shown, float_format="{:.3f}".format))
+
+
+# %% tags=["remove-input"] cxr={"items": ["Figure 5"]} mystnb={"image": {"alt": "Radiographs of COVID-19 that the stand-in calls positive, with their probabilities."}}
+row_of(HITS)
+
+# %% [markdown]
+# *Figure 5, by the stand-in: the four COVID-19 images with the highest probability. The paper's own are pictures that we do not have.*
+
+# %% tags=["remove-input"] cxr={"items": ["Figure 6"]} mystnb={"image": {"alt": "Radiographs of COVID-19 that the stand-in calls negative, with their probabilities."}}
+row_of(MISSES)
+
+# %% [markdown]
+# *Figure 6, by the stand-in: the four COVID-19 images with the lowest probability.*
+#
+# ## Figure 7: Grad-CAM
+
+# %% tags=["remove-cell"]
+SHOWN = "covid-chestxray/fff49165-b22d-4bb4-b9d1-d5d62c52436c.annot.original"
+PHRASE = "patchy consolidation in the right mid lung zone"
+maps, where = runs.cams(run)
+chance = where[(where["kind"] == "lung mask") & (where["split"] == "test")]
+say("phrase", PHRASE)
+
+# %% tags=["remove-input", "small"] cxr={"items": ["Figure 7"]} mystnb={"image": {"alt": "Grad-CAM map of patient 149's radiograph for opacity, and the radiograph where it is on disk."}}
+cam = dict(zip(maps["image_id"], maps["cam"], strict=True)).get(SHOWN)
+if cam is None:
+    display(pages.items([f"This run has no map of {SHOWN}."]))
+else:
+    picture, shape = radiograph(SHOWN), maps["shape"][list(maps["image_id"]).index(SHOWN)]
+    with plots.style():
+        if picture is None:
+            plots.overlay(None, cam, ax=plt.subplots(figsize=(4, 4))[1], shape=tuple(shape), title="Grad-CAM, opacity")
+        else:
+            axes = plt.subplots(1, 2, figsize=(7, 3.9))[1]
+            plots.radiographs([picture], ["Radiograph"], axes=axes[:1])[0].set_anchor("C")
+            plots.overlay(picture, cam, ax=axes[1], title="Grad-CAM, opacity")
+        plt.show()
+    if picture is None:
+        display(pages.no_radiographs(map_alone=True))
+    value = frame.set_index("image_id")["p_covid"].get(SHOWN, np.nan)
+    display(pages.items([f"Radiologist's phrase (paper): …{PHRASE}.", f"Patient 149; probability by the stand-in {value:.3f}."]))
+
+# %% tags=["remove-cell"]
+shares = {stage: metrics.patient_mean(part["inside"], part["patient_id"]) for stage, part in chance.groupby("stage")}
+region = metrics.patient_mean(chance.loc[chance["stage"] == "trained", "region"], chance.loc[chance["stage"] == "trained", "patient_id"])[0]
+for stage, name in (("trained", "trained"), ("fc", "random")):
+    mean, low, high = shares.get(stage, (np.nan,) * 3)
+    say(f"inside-{name}", f"{mean:.3f} ({book.interval(low, high)})")
+say("region", f"{region:.3f}")
+say("masks", int((chance["stage"] == "trained").sum()))
+
+# %% [markdown]
+# *Figure 7, by the stand-in. The image is identified by the phrase in its notes; {glue:text}`phrase` would be in the left half of the picture.*
+#
+# One picture shows little. Over the {glue:text}`masks` COVID-19 images with a lung mask, {glue:text}`inside-trained` of the activation lies in the lungs, which fill {glue:text}`region` of the pictures;
+# with the last layer, the only one that was trained, at random again it is {glue:text}`inside-random`. What this means is on [Study B's page](05_study_b_gradcam.ipynb).
+#
+# ## Run it yourself
+#
+# ```bash
+# make train-env
+# .venv/bin/cxr train azemin-standin-resnet50 --resume --maps
+# .venv/bin/cxr train azemin-adjudicated --resume
+# ```
+#
+# The second is the paper's own rule, with ResNet-101 on the adjudicated images: it needs the ChestX-ray14 radiographs in `CXR_DATA`. More under [Rerun it](../book/rerun.md).
