@@ -1,6 +1,8 @@
 # ---
 # jupyter:
 #   cxr:
+#     families:
+#     - zhu-binary-redraws
 #     records:
 #     - zhu-binary
 #   jupytext:

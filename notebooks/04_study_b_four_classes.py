@@ -1,6 +1,8 @@
 # ---
 # jupyter:
 #   cxr:
+#     families:
+#     - zhu-fourclass-redraws
 #     records:
 #     - zhu-fourclass
 #   jupytext:

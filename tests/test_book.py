@@ -25,6 +25,14 @@ def test_pair_agrees_and_holds_no_output(source):
 
 
 @pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
+def test_families_that_a_notebook_reads_are_in_its_metadata(source):
+    """Else the page would not be made anew when one of their runs is recorded."""
+    named = json.loads(book.notebook(source))["metadata"].get("cxr", {}).get("families", [])
+    text = source.read_text()
+    assert set(named) == set(re.findall(r'runs\.family\("([\w-]+)"\)', text)) or "for name in studies.families()" in text
+
+
+@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
 def test_repository_address_is_the_one_of_the_configuration(source):
     address = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
     assert set(re.findall(r"https://github\.com/[\w-]+/[\w-]+", source.read_text())) == {address}
