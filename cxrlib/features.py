@@ -7,7 +7,6 @@ are computed in one forward pass and cached under a name made from the weights, 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +24,7 @@ def extract(model: nn.Module, pixels: np.ndarray, on: torch.device | str = "cpu"
     body = nn.Sequential(*(child for name, child in model.named_children() if name != "fc"), nn.Flatten()).eval()
     out = [np.zeros((0, model.fc.in_features), np.float32)]
     for start in range(0, len(pixels), batch):
-        x = images.normalise(images.to_tensor(pixels[start : start + batch], on)).contiguous(memory_format=torch.channels_last)
+        x = images.prepare(pixels[start : start + batch], on)
         out.append(body(x).float().cpu().numpy())
     return np.concatenate(out)
 
@@ -40,7 +39,7 @@ def reestimate(model: nn.Module, pixels: np.ndarray, on: torch.device | str = "c
         norm.momentum = None  # a cumulative mean in place of a moving one
     model.train()
     for part in np.array_split(np.arange(len(pixels)), max(1, len(pixels) // batch)):
-        model(images.normalise(images.to_tensor(pixels[part], on)).contiguous(memory_format=torch.channels_last))
+        model(images.prepare(pixels[part], on))
     model.eval()
     for norm, momentum in zip(norms, before, strict=True):
         norm.momentum = momentum
@@ -57,8 +56,7 @@ def cached(
     for name, value in model.state_dict().items():
         if not name.startswith("fc."):
             key.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    folder = Path(cache or os.environ.get("CXR_CACHE") or Path.home() / ".cache" / "cxrlib")
-    file = folder / f"features-{key.hexdigest()[:32]}.npy"
+    file = images.cache_folder(cache) / f"features-{key.hexdigest()[:32]}.npy"
     if not file.is_file():
         with atomic(file) as temporary, open(temporary, "wb") as stream:
             np.save(stream, extract(model, pixels, on))

@@ -77,7 +77,7 @@ def of_pixels(
     """:func:`cams` of uint8 images ``(N, H, W)``, prepared as :func:`cxrlib.training.predict` does: float32 ``(N, h, w)``."""
     wanted, out = _targets(target, len(pixels)), []
     for start in range(0, max(len(pixels), 1), batch):
-        x = images.normalise(images.to_tensor(pixels[start : start + batch], on))
+        x = images.prepare(pixels[start : start + batch], on)
         out.append(cams(model, x, None if wanted is None else wanted[start : start + batch], layer).cpu())
     return torch.cat(out).numpy()
 

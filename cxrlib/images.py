@@ -146,6 +146,11 @@ def stored_size(path: str | Path, name: str | None = None) -> tuple[int, int]:
         raise InputError(f"{name or path}: image file cannot be opened ({error})") from None
 
 
+def cache_folder(cache: str | Path | None = None) -> Path:
+    """Where arrays are kept between runs: the argument, else ``CXR_CACHE``, else ``~/.cache/cxrlib``."""
+    return Path(cache or os.environ.get("CXR_CACHE") or Path.home() / ".cache" / "cxrlib")
+
+
 def load(root: str | Path, paths: Sequence[str], size: int = 224, cache: str | Path | None = None) -> tuple[np.ndarray, list[str]]:
     """All radiographs as one read-only memory-mapped uint8 array, shape ``(N, size, size)``, and each file's SHA-256.
 
@@ -163,7 +168,7 @@ def load(root: str | Path, paths: Sequence[str], size: int = 224, cache: str | P
     with ThreadPoolExecutor() as pool:
         hashes = list(pool.map(lambda path: sha256(root / path), paths))
     key = hashlib.sha256(f"{DECODER},{size},{','.join(hashes)}".encode()).hexdigest()[:32]
-    file = Path(cache or os.environ.get("CXR_CACHE") or Path.home() / ".cache" / "cxrlib") / f"images-{key}.npy"
+    file = cache_folder(cache) / f"images-{key}.npy"
     if not file.is_file():
         with atomic(file) as temporary:
             array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=(len(paths), size, size))
@@ -191,6 +196,11 @@ def normalise(x: torch.Tensor) -> torch.Tensor:
 def to_tensor(pixels: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
     """uint8 ``(B, H, W)`` to float32 ``(B, 1, H, W)`` in 0…1."""
     return torch.from_numpy(np.array(pixels)).to(device).unsqueeze(1).float() / 255.0
+
+
+def prepare(pixels: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
+    """uint8 ``(B, H, W)`` as a network takes it when nothing is augmented: ``(B, 3, H, W)``, standardised, channels last."""
+    return normalise(to_tensor(pixels, device)).contiguous(memory_format=torch.channels_last)
 
 
 def affine(angle: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:

@@ -36,10 +36,11 @@ def write(rows: pd.DataFrame, model: torch.nn.Module, classes: list[str], size: 
     pixels, _ = images.load(root, rows["path"].tolist(), size)
     targets = np.array([classes.index(label) for label in rows["y_true"]])
     test = (rows["split"] == "test").to_numpy()
-    trained = _cams(model, pixels, targets, on)
-    randomised = {name: _cams(other, pixels[test], targets[test], on) for name, other in gradcam.randomised(model)}
-    tables = [_localise(rows, trained, "trained", size, root)]
-    tables += [_localise(rows[test], maps, name, size, root) for name, maps in randomised.items()]
+    trained = gradcam.of_pixels(model, pixels, targets, LAYER, on)
+    randomised = {name: gradcam.of_pixels(other, pixels[test], targets[test], LAYER, on) for name, other in gradcam.randomised(model)}
+    regions = _regions(rows["image_id"], size, root)
+    tables = [_localise(rows, trained, "trained", regions)]
+    tables += [_localise(rows[test], maps, name, regions) for name, maps in randomised.items()]
     ids = rows["image_id"].to_numpy(dtype=str)
     with atomic(folder / "cams.npz") as temporary, open(temporary, "wb") as file:
         np.savez_compressed(
@@ -78,20 +79,13 @@ def chosen(rows: pd.DataFrame, root: Path, study: str) -> pd.DataFrame:
     return rows[sources.present(rows, root)].reset_index(drop=True)
 
 
-def _cams(model, pixels: np.ndarray, targets: np.ndarray, on) -> np.ndarray:
-    """Grad-CAM ``(N, h, w)`` of each image's own class."""
-    order = [np.flatnonzero(targets == target) for target in np.unique(targets)]
-    found = [gradcam.of_pixels(model, pixels[places], int(targets[places[0]]), LAYER, on) for places in order]
-    return np.concatenate(found)[np.argsort(np.concatenate(order))]
-
-
-def _localise(rows: pd.DataFrame, cams: np.ndarray, stage: str, size: int, root: Path) -> pd.DataFrame:
+def _localise(rows: pd.DataFrame, cams: np.ndarray, stage: str, regions: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
     tables = []
-    for kind, regions in _regions(rows["image_id"], size, root).items():
-        places = np.flatnonzero(rows["image_id"].isin(regions))
+    for kind, known in regions.items():
+        places = np.flatnonzero(rows["image_id"].isin(known))
         if len(places):
             here = rows.iloc[places][["image_id", "patient_id", "split"]].reset_index(drop=True)
-            found = gradcam.localise(cams[places], np.stack([regions[image] for image in here["image_id"]]))
+            found = gradcam.localise(cams[places], np.stack([known[image] for image in here["image_id"]]))
             tables.append(pd.concat([here.assign(kind=kind, stage=stage), found], axis=1))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=runs.LOCALISATION)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
-from IPython.display import HTML, Markdown
+from IPython.display import HTML, Markdown, display
+from PIL import Image
 
-from cxrlib import book, claims, metrics, plots, runs, studies
+from cxrlib import book, claims, metrics, plots, runs, sources, studies
+from cxrlib.files import InputError
 from cxrlib.runs import Run
 
 COLUMNS = {  # of Tables 4.1 and 4.2: metric -> head
@@ -57,11 +61,12 @@ def load(run_name: str, origin: str = "recorded", data: str | Path | None = None
 
 def table(frame: pd.DataFrame, index: bool = False, **options) -> HTML:
     """A table of numbers in the book's style."""
-    return HTML(
-        '<div class="wide" tabindex="0" role="region" aria-label="Table">'
-        + frame.to_html(index=index, classes="numbers", border=0, **options)
-        + "</div>"
-    )
+    return _wide(frame.to_html(index=index, classes="numbers", border=0, **options))
+
+
+def _wide(html: str) -> HTML:
+    """A table that scrolls inside itself, with the keyboard too."""
+    return HTML(f'<div class="wide" tabindex="0" role="region" aria-label="Table">{html}</div>')
 
 
 def items(sentences: Sequence[str], head: str = "") -> Markdown:
@@ -141,10 +146,7 @@ def beside(run: Run, redraws: Sequence[Run] = ()) -> HTML:
                 f'<tr class="{style}">{head}<th scope="row">{source}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
             )
     head = "".join(f'<th scope="col">{text}</th>' for text in ["Label", "Source", "Size", *COLUMNS.values()])
-    return HTML(
-        f'<div class="wide" tabindex="0" role="region" aria-label="Table"><table class="dataframe numbers printed-rebuilt"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
-    )
+    return _wide(f'<table class="dataframe numbers printed-rebuilt"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>')
 
 
 def schedule(family: Sequence[Run]) -> str:
@@ -175,3 +177,26 @@ def no_radiographs(map_alone: bool = False) -> HTML:
         '<p class="no-radiographs">The radiographs are not shown: many may not be passed on, so the published book holds none. With the collections on'
         " disk (<code>cxr sources</code> says where to get them and where to put them) <code>CXR_DATA=… make book</code> shows them here.</p>"
     )
+
+
+def radiograph(manifest: Callable[..., pd.DataFrame], image_id: str, data: str | Path | None = None) -> np.ndarray | None:
+    """A picture, uint8 ``(H, W)``, of the manifest that ``manifest(data)`` gives; None where it is not on disk."""
+    try:
+        path = manifest(data).set_index("image_id").loc[image_id, "path"]
+        return np.asarray(Image.open(sources.data_folder(data) / path).convert("L"))
+    except (InputError, OSError, KeyError):
+        return None
+
+
+def show_map(picture: np.ndarray | None, cam: np.ndarray, shape: Sequence[int], title: str) -> None:
+    """A radiograph and its class-activation map side by side; without the picture the map alone, of ``shape`` (H, W), and why."""
+    with plots.style():
+        if picture is None:
+            plots.overlay(None, cam, ax=plt.subplots(figsize=(4, 4))[1], shape=tuple(shape), title=title)
+        else:
+            axes = plt.subplots(1, 2, figsize=(7, 3.9))[1]
+            plots.radiographs([picture], ["Radiograph"], axes=axes[:1])[0].set_anchor("C")
+            plots.overlay(picture, cam, ax=axes[1], title=title)
+        plt.show()
+    if picture is None:
+        display(no_radiographs(map_alone=True))

@@ -117,10 +117,10 @@ def train(
     state, weights = models.imagenet(experiment.model) if experiment.pretrained else (None, RANDOM)
     trained_as = dict(zip(experiment.tested_as, experiment.classes, strict=False))
     labels, split = ready.rows["y_true"].replace(trained_as).to_numpy(), ready.rows["split"].to_numpy()
-    net = models.resnet(experiment.model, len(experiment.classes), state, experiment.seed).to(on_device)
     seen = ready.pixels
     if experiment.frozen:
         with stage("features"):
+            net = models.resnet(experiment.model, len(experiment.classes), state, experiment.seed).to(on_device)
             if experiment.batch_norm == "re-estimated":
                 features.reestimate(net, ready.pixels[split == "train"], on_device)
             seen = features.cached(net, ready.pixels, ready.hashes, on_device)

@@ -104,10 +104,7 @@ def predict(model: torch.nn.Module, pixels: np.ndarray, on: torch.device | str =
     out = []
     for start in range(0, len(pixels), batch):
         part = pixels[start : start + batch]
-        if pixels.ndim == 2:
-            x = torch.from_numpy(np.array(part)).to(on)
-        else:
-            x = images.normalise(images.to_tensor(part, on)).contiguous(memory_format=torch.channels_last)
+        x = torch.from_numpy(np.array(part)).to(on) if pixels.ndim == 2 else images.prepare(part, on)
         out.append(model(x).cpu().double().log_softmax(1))
     return torch.cat(out).numpy() if out else np.zeros((0, getattr(model, "fc", model).out_features))
 

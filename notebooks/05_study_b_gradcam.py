@@ -48,10 +48,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import display
-from PIL import Image
 
 from cxrlib import book, metrics, pages, plots, runs, sources, studies
-from cxrlib.files import InputError
 from cxrlib.pages import say
 
 run = pages.load(run_name, origin, data)
@@ -103,13 +101,9 @@ PARTS = {
 }
 
 
-def radiograph(image_id):
-    """The picture, or None where it is not on disk."""
-    try:
-        manifest = pd.concat([sources.covid_chestxray(data), studies.zhu_outside(data)]).set_index("image_id")
-        return np.asarray(Image.open(sources.data_folder(data) / manifest.loc[image_id, "path"]).convert("L"))
-    except (InputError, OSError, KeyError):
-        return None
+def covid(data):
+    """The study's COVID-19 collection and the picture of Figure 4.6."""
+    return pd.concat([sources.covid_chestxray(data), studies.zhu_outside(data)])
 
 
 def figure(number, instead=None):
@@ -119,18 +113,7 @@ def figure(number, instead=None):
     if image_id not in cam:
         display(pages.items([f"This run has no map of {image_id}."]))
         return
-    picture = radiograph(image_id)
-    with plots.style():
-        if picture is None:
-            ax = plt.subplots(figsize=(4, 4))[1]
-            plots.overlay(None, cam[image_id], ax=ax, shape=tuple(shape[image_id]), title="Grad-CAM, COVID-19")
-        else:
-            axes = plt.subplots(1, 2, figsize=(7, 3.9))[1]
-            plots.radiographs([picture], ["Radiograph"], axes=axes[:1])[0].set_anchor("C")
-            plots.overlay(picture, cam[image_id], ax=axes[1], title="Grad-CAM, COVID-19")
-        plt.show()
-    if picture is None:
-        display(pages.no_radiographs(map_alone=True))
+    pages.show_map(pages.radiograph(covid, image_id, data), cam[image_id], shape[image_id], "Grad-CAM, COVID-19")
     score = f", probability of COVID-19 {p_covid[image_id]:.3f}" if image_id in p_covid.index else ", no recorded probability"
     hot = (plots.enlarged(cam[image_id], (224, 224)) >= 0.5).mean()
     known = [f"Radiologist's comment (thesis): {comment}", f"Patient {patient}, file {instead or stem}: {PARTS[part[image_id]]}{score}.",

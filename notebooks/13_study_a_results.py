@@ -48,10 +48,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import display
-from PIL import Image
 
-from cxrlib import azemin, book, claims, metrics, pages, plots, runs, sources, studies
-from cxrlib.files import InputError
+from cxrlib import azemin, book, claims, metrics, pages, plots, runs, studies
 from cxrlib.pages import say
 
 run = runs.read(run_name)
@@ -239,18 +237,9 @@ covid = frame[positive].sort_values("p_covid")
 HITS, MISSES = covid[covid["p_covid"] >= 0.5].iloc[::-1][:4], covid[covid["p_covid"] < 0.5][:4]
 
 
-def radiograph(image_id):
-    """The picture, or None where it is not on disk."""
-    try:
-        manifest = azemin.covid(data).set_index("image_id")
-        return np.asarray(Image.open(sources.data_folder(data) / manifest.loc[image_id, "path"]).convert("L"))
-    except (InputError, OSError, KeyError):
-        return None
-
-
 def row_of(found):
     """The radiographs of a few images side by side, or a notice, and a table of them either way."""
-    pictures = [radiograph(name) for name in found["image_id"]]
+    pictures = [pages.radiograph(azemin.covid, name, data) for name in found["image_id"]]
     if len(pictures) and all(picture is not None for picture in pictures):
         plots.radiographs(pictures, [f"p = {value:.2f}" for value in found["p_covid"]])
         plt.show()
@@ -288,17 +277,8 @@ cam = dict(zip(maps["image_id"], maps["cam"], strict=True)).get(SHOWN)
 if cam is None:
     display(pages.items([f"This run has no map of {SHOWN}."]))
 else:
-    picture, shape = radiograph(SHOWN), maps["shape"][list(maps["image_id"]).index(SHOWN)]
-    with plots.style():
-        if picture is None:
-            plots.overlay(None, cam, ax=plt.subplots(figsize=(4, 4))[1], shape=tuple(shape), title="Grad-CAM, opacity")
-        else:
-            axes = plt.subplots(1, 2, figsize=(7, 3.9))[1]
-            plots.radiographs([picture], ["Radiograph"], axes=axes[:1])[0].set_anchor("C")
-            plots.overlay(picture, cam, ax=axes[1], title="Grad-CAM, opacity")
-        plt.show()
-    if picture is None:
-        display(pages.no_radiographs(map_alone=True))
+    shape = maps["shape"][list(maps["image_id"]).index(SHOWN)]
+    pages.show_map(pages.radiograph(azemin.covid, SHOWN, data), cam, shape, "Grad-CAM, opacity")
     value = frame.set_index("image_id")["p_covid"].get(SHOWN, np.nan)
     display(pages.items([f"Radiologist's phrase (paper): …{PHRASE}.", f"Patient 149; probability by the stand-in {value:.3f}."]))
 
