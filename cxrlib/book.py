@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from cxrlib import claims, metrics, runs, status, studies
+from cxrlib import claims, intervals, runs, status, studies
 from cxrlib.files import InputError, atomic, write_text
 
 MARKS = ("<!-- headline: written by cxr readme -->", "<!-- end of headline -->")
@@ -134,7 +134,7 @@ def headline(name: str = "zhu-fourclass") -> str:
         else ". "
     )
     note += (
-        f"Intervals: {metrics.REPLICATES:,} bootstrap resamples of patients, or Wilson over patients where a share is exactly 0 or 1; a dash where neither"
+        f"Intervals: {intervals.REPLICATES:,} bootstrap resamples of patients, or Wilson over patients where a share is exactly 0 or 1; a dash where neither"
         " applies. The averages' intervals are too narrow where such a share is in them: resampling takes it for certain."
     )
     note += (

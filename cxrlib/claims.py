@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from cxrlib import metrics
+from cxrlib import intervals, metrics
 from cxrlib.files import InputError
 from cxrlib.runs import Run
 
@@ -59,12 +59,12 @@ def reported(study: str, source: Path | None = None) -> pd.DataFrame:
 def beside(study: str, run: Run) -> pd.DataFrame:
     """Every number that ``run`` can rebuild: the rows of :func:`reported` with ``rebuilt``, ``low`` and ``high`` (95 % interval).
 
-    Intervals are patient-clustered (:func:`cxrlib.metrics.intervals`); sizes have none. A phantom run stands beside
+    Intervals are patient-clustered (:func:`cxrlib.intervals.table`); sizes have none. A phantom run stands beside
     the numbers of the experiment it imitates.
     """
     rows = reported(study)
     rows = rows[rows["run"].isin([run.name, run.info["experiment"]])].reset_index(drop=True)
-    table, bounds = metrics.per_class(run.predictions), metrics.intervals(run.predictions)
+    table, bounds = metrics.per_class(run.predictions), intervals.table(run.predictions)
     cells = [metric.rsplit(".", 1) for metric in rows["metric"]]
     rows["rebuilt"] = [table.loc[row, column] for row, column in cells]
     for end in ("low", "high"):

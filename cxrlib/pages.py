@@ -13,7 +13,7 @@ import pandas as pd
 from IPython.display import HTML, Markdown, display
 from PIL import Image
 
-from cxrlib import book, claims, metrics, plots, runs, sources, studies
+from cxrlib import book, claims, intervals, metrics, plots, runs, sources, studies
 from cxrlib.files import InputError
 from cxrlib.runs import Run
 
@@ -110,7 +110,7 @@ def say_training(run: Run) -> None:
     say("device", f"{info['device']['name'].replace('cpu', 'a CPU')}{threads}, in {info['config']['precision']}")
     say("minutes", f"{info['seconds']['training'] / 60:.0f}")
     say("recorded", info.get("recorded", ""))
-    say("replicates", metrics.REPLICATES)
+    say("replicates", intervals.REPLICATES)
 
 
 def marks(run: Run) -> HTML:
@@ -123,7 +123,7 @@ def marks(run: Run) -> HTML:
 
 def beside(run: Run, redraws: Sequence[Run] = ()) -> HTML:
     """Table 4.1 or 4.2: under each printed number the rebuilt one, its 95 % interval, and lowest and highest over the re-draws."""
-    rebuilt, bounds = metrics.per_class(run.predictions), metrics.intervals(run.predictions)
+    rebuilt, bounds = metrics.per_class(run.predictions), intervals.table(run.predictions)
     printed = claims.reported(run.info["study"])
     printed = printed[printed["run"] == run.info["experiment"]].set_index("metric")["printed"]
     again = [metrics.per_class(other.predictions) for other in redraws]

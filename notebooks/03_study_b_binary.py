@@ -47,13 +47,13 @@ data = None  # folder of the image collections, for origin = "images"; default C
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from cxrlib import claims, metrics, pages, plots, runs, splits, studies
+from cxrlib import claims, intervals, metrics, pages, plots, runs, splits, studies
 from cxrlib.pages import say
 
 run = pages.load(run_name, origin, data)
 redraws, missing_redraws = runs.family("zhu-binary-redraws") if origin == "recorded" else ([], [])
 experiment = studies.experiment(run.info["experiment"])  # as printed; what the run changed is in its configuration
-table, bounds = metrics.per_class(run.predictions), metrics.intervals(run.predictions)
+table, bounds = metrics.per_class(run.predictions), intervals.table(run.predictions)
 printed = claims.reported(experiment.study).set_index("id")["printed"]
 
 # %% [markdown]
@@ -155,7 +155,7 @@ say("covid-low", f"{bounds.loc['covid', ('recall', 'low')]:.2f}")
 lowest, highest = run.predictions.loc[covid, "p_covid"].min(), run.predictions.loc[~covid, "p_covid"].max()
 say("lowest", f"{lowest:.3f}")
 say("highest", f"{highest:.3f}")
-low_images, _ = metrics.wilson(int(printed["zhu-t4.1-covid-size"]), int(printed["zhu-t4.1-covid-size"]))
+low_images, _ = intervals.wilson(int(printed["zhu-t4.1-covid-size"]), int(printed["zhu-t4.1-covid-size"]))
 say("printed-low", f"{low_images:.2f}")
 say("null", f"{metrics.overall(run.predictions)['null_accuracy']:.3f}")
 

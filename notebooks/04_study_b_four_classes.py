@@ -49,13 +49,13 @@ data = None  # folder of the image collections, for origin = "images"; default C
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from cxrlib import book, claims, metrics, pages, plots, runs, splits, studies
+from cxrlib import book, claims, intervals, metrics, pages, plots, runs, splits, studies
 from cxrlib.pages import say
 
 run = pages.load(run_name, origin, data)
 redraws, missing_redraws = runs.family("zhu-fourclass-redraws") if origin == "recorded" else ([], [])
 experiment = studies.experiment(run.info["experiment"])  # as printed; what the run changed is in its configuration
-table, bounds = metrics.per_class(run.predictions), metrics.intervals(run.predictions)
+table, bounds = metrics.per_class(run.predictions), intervals.table(run.predictions)
 claim = claims.beside(experiment.study, run).set_index("metric")
 cell = lambda metric: claim.loc[metric]  # noqa: E731
 
@@ -210,7 +210,7 @@ half = 0.5 * 10 ** -int(weighted["decimals"])
 verdict = "inside" if low <= printed_share + half and printed_share - half <= high else "above" if printed_share > high else "below"
 say("verdict", verdict)
 wrong = matrix.where(matrix.index.to_numpy()[:, None] != matrix.columns.to_numpy()[None, :], 0).stack()
-printed_ends = metrics.wilson(printed_share * weighted["denominator"], weighted["denominator"])
+printed_ends = intervals.wilson(printed_share * weighted["denominator"], weighted["denominator"])
 say("printed-low", f"{printed_ends[0]:.2f}")
 say("printed-high", f"{printed_ends[1]:.2f}")
 first, second = wrong.sort_values(ascending=False).index[:2]

@@ -49,7 +49,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from cxrlib import book, metrics, pages, plots, runs, sources, studies
+from cxrlib import book, intervals, pages, plots, runs, sources, studies
 from cxrlib.pages import say
 
 run = pages.load(run_name, origin, data)
@@ -182,7 +182,7 @@ def summary(table, kinds):
             cells = {"Region": kind.capitalize(), "Network": network, "Images": len(found), "Patients": found["patient_id"].nunique()}
             cells["Even spread"] = f"{found['region'].mean():.3f}"
             for name, column in {"Activation inside": "inside", "Peak inside": "peak"}.items():
-                mean, low, high = metrics.patient_mean(found[column], found["patient_id"])
+                mean, low, high = intervals.patient_mean(found[column], found["patient_id"])
                 cells[name] = f"{mean:.3f} ({book.interval(low, high)})"
             rows.append(cells)
     return pd.DataFrame(rows)
@@ -195,14 +195,14 @@ def against(table, kind, stage, column="inside"):
         for name in ("trained", stage)
     ]
     difference = (pair[0][column] - pair[1][column].reindex(pair[0].index)).dropna()
-    return metrics.patient_mean(difference, pair[0].loc[difference.index, "patient_id"])
+    return intervals.patient_mean(difference, pair[0].loc[difference.index, "patient_id"])
 
 
 def trained(table, kind):
     return table[(table["kind"] == kind) & (table["stage"] == "trained") & (table["split"] == "test")]
 
 
-say("replicates", metrics.REPLICATES)
+say("replicates", intervals.REPLICATES)
 say("covid-images", int((run.split["y_true"] == "covid").sum()))
 areas = [(plots.enlarged(drawn, (224, 224)) >= 0.5).mean() for drawn in maps["cam"][maps["split"] == "test"]]
 say("hot", f"{100 * np.mean(areas):.0f}")
@@ -231,12 +231,12 @@ plt.show()
 
 # %% tags=["remove-cell"]
 mask = trained(where, kinds[0])
-mean, low, high = metrics.patient_mean(mask["inside"], mask["patient_id"])
+mean, low, high = intervals.patient_mean(mask["inside"], mask["patient_id"])
 say("region", f"{100 * mask['region'].mean():.0f}")
 say("inside", f"{100 * mean:.0f}")
 say("inside-interval", book.interval(100 * low, 100 * high, decimals=0))
 say("mask-images", len(mask))
-spread = metrics.patient_mean(mask["inside"] - mask["region"], mask["patient_id"])
+spread = intervals.patient_mean(mask["inside"] - mask["region"], mask["patient_id"])
 untrained = against(where, kinds[0], "conv1")
 signs = {1: "more than", -1: "less than", 0: "no more and no less, within the interval, than"}
 say("against-spread", signs[int(spread[1] > 0) - int(spread[2] < 0)])
@@ -290,7 +290,7 @@ rows = []
 patients = run.split.set_index("image_id")["patient_id"]
 for stage, drawn in zip(maps["stage"], maps["random_cam"], strict=True):
     values = [correlation(cam[name], other) for name, other in zip(maps["random_id"], drawn, strict=True)]
-    mean, low, high = metrics.patient_mean(values, patients[maps["random_id"]])
+    mean, low, high = intervals.patient_mean(values, patients[maps["random_id"]])
     rows.append((f"down to {stage}", len(values), int(np.isnan(values).sum()), f"{mean:.2f}", book.interval(low, high, decimals=2)))
 sanity = pd.DataFrame(rows, columns=["Randomised", "Images", "of them with an empty map", "Rank correlation, mean", "95 % interval"])
 pages.table(sanity)
@@ -328,7 +328,7 @@ say("phantom-accuracy", f"{phantom.info['metrics']['accuracy']:.2f}")
 if len(hits):
     say("phantom-peak", f"{100 * hits['peak'].mean():.0f}")
     say("phantom-chance", f"{100 * hits['region'].mean():.0f}")
-    iou, low, high = metrics.patient_mean(hits["iou"], hits["patient_id"])
+    iou, low, high = intervals.patient_mean(hits["iou"], hits["patient_id"])
     say("phantom-iou", f"{iou:.2f} ({book.interval(low, high, decimals=2)})")
 
 # %% [markdown]

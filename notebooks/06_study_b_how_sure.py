@@ -49,14 +49,14 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from cxrlib import book, claims, metrics, pages, plots, runs, studies
+from cxrlib import book, claims, intervals, metrics, pages, plots, runs, studies
 from cxrlib.pages import say
 
 headline = {name: runs.read(name) for name in studies.EXPERIMENTS}
 families = {name: runs.family(name) for name in studies.families()}  # recorded runs, and names of those that are missing
 printed = claims.reported("zhu2020").set_index(["run", "metric"])["printed"]
 base = headline["zhu-fourclass"]
-say("replicates", metrics.REPLICATES)
+say("replicates", intervals.REPLICATES)
 for name, (found, _) in families.items():
     say(f"note-{name}", pages.schedule(found))
 
@@ -88,7 +88,7 @@ display(pages.absent([*missing, *missing_two]))
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Dot chart of the main measures of Table 4.2: printed value, rebuilt value with its interval, and every re-draw."}}
 rows = []
-bounds, table = metrics.intervals(base.predictions), metrics.per_class(base.predictions)
+bounds, table = intervals.table(base.predictions), metrics.per_class(base.predictions)
 for text, cell in book.HEADLINE.items():
     row, key = cell.rsplit(".", 1)
     rows.append((text, "Printed", float(printed["zhu-fourclass", cell]), np.nan, np.nan))
@@ -145,7 +145,7 @@ def pooled(name):
     if not found:
         return None
     together = pd.concat([run.predictions for run in found], ignore_index=True)
-    ends, matrix = metrics.intervals(together), metrics.confusion(together)
+    ends, matrix = intervals.table(together), metrics.confusion(together)
     folds = [metrics.per_class(run.predictions)["auc"] for run in found]
     rows = []
     for cls in found[0].classes:
@@ -206,7 +206,7 @@ def difference(run, other):
     if set(right[0].index) != set(right[1].index):
         return None
     patients = run.predictions.set_index("image_id")["patient_id"]
-    return metrics.patient_mean((right[0] - right[1].loc[right[0].index]).to_numpy(), patients.loc[right[0].index].to_numpy())
+    return intervals.patient_mean((right[0] - right[1].loc[right[0].index]).to_numpy(), patients.loc[right[0].index].to_numpy())
 
 
 # %% tags=["remove-input"]
@@ -221,7 +221,7 @@ for name, (text, standing) in shown.items():
         rows.append((text, standing, *["not yet recorded"] + [""] * 4))
         continue
     ends, overall, recall = (
-        metrics.intervals(run.predictions),
+        intervals.table(run.predictions),
         metrics.overall(run.predictions),
         metrics.per_class(run.predictions)["recall"],
     )

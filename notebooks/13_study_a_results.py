@@ -49,7 +49,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from cxrlib import azemin, book, claims, metrics, pages, plots, runs, studies
+from cxrlib import azemin, book, claims, intervals, metrics, pages, plots, runs, studies
 from cxrlib.pages import say
 
 run = runs.read(run_name)
@@ -58,7 +58,7 @@ experiment = studies.experiment(run.info["experiment"])
 printed = claims.reported("cheazemin2020").set_index("id")["printed"].rename(lambda name: name.partition("-3-")[2] or name)
 frame = run.predictions
 positive = (frame["y_true"] == "covid").to_numpy()
-weights = metrics.patient_resamples(frame)  # (B, N): how often each image is drawn when patients are drawn anew
+weights = intervals.patient_resamples(frame)  # (B, N): how often each image is drawn when patients are drawn anew
 
 
 def at(threshold):
@@ -121,9 +121,9 @@ ax.set_title("Figure 3, by the stand-in (ResNet-50, text-mined opacity)")
 plt.show()
 
 # %% tags=["remove-cell"]
-auc, low, high = metrics.delong(frame, "covid")
-ends = metrics.intervals(frame).loc["covid", [("auc", "low"), ("auc", "high")]]
-validation = metrics.delong(run.validation, "opacity")
+auc, low, high = intervals.delong(frame, "covid")
+ends = intervals.table(frame).loc["covid", [("auc", "low"), ("auc", "high")]]
+validation = intervals.delong(run.validation, "opacity")
 say("auc", f"{auc:.3f}")
 say("auc-delong", book.interval(low, high))
 say("auc-patients", book.interval(*ends))
@@ -283,8 +283,10 @@ else:
     display(pages.items([f"Radiologist's phrase (paper): …{PHRASE}.", f"Patient 149; probability by the stand-in {value:.3f}."]))
 
 # %% tags=["remove-cell"]
-shares = {stage: metrics.patient_mean(part["inside"], part["patient_id"]) for stage, part in chance.groupby("stage")}
-region = metrics.patient_mean(chance.loc[chance["stage"] == "trained", "region"], chance.loc[chance["stage"] == "trained", "patient_id"])[0]
+shares = {stage: intervals.patient_mean(part["inside"], part["patient_id"]) for stage, part in chance.groupby("stage")}
+region = intervals.patient_mean(chance.loc[chance["stage"] == "trained", "region"], chance.loc[chance["stage"] == "trained", "patient_id"])[
+    0
+]
 for stage, name in (("trained", "trained"), ("fc", "random")):
     mean, low, high = shares.get(stage, (np.nan,) * 3)
     say(f"inside-{name}", f"{mean:.3f} ({book.interval(low, high)})")
