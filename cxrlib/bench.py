@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import statistics
 import time
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 import torchvision
 
+from cxrlib import features, images, models, studies, training
 from cxrlib.files import InputError
 from cxrlib.gradcam import cams, resize
 
@@ -66,4 +68,51 @@ def gradcam(batches: int = 2, batch: int = 32, size: int = 224, repeats: int = 3
     }
 
 
-BENCHES = {"gradcam": gradcam}
+def frozen(number: int = 256, size: int = 224, epochs: int = 8, name: str = "resnet50") -> dict[str, str | int | float]:
+    """Training the last layer of a frozen network by Study A's options: features computed once, against every image in every epoch.
+
+    A quarter of ``number`` random images validates after each epoch, on both sides; weights are random. ``cached_s`` includes the one
+    forward pass, of which ``features_s`` is the time; ``difference`` is the largest between the two last layers' weights.
+    """
+    experiment = dataclasses.replace(studies.AZEMIN_STANDIN, model=name, size=size, epochs=epochs, patience=epochs)
+    rng = np.random.default_rng(0)
+    pixels, targets = rng.integers(0, 256, (number, size, size), dtype=np.uint8), torch.from_numpy(rng.integers(0, 2, number))
+    train, val, cpu = np.arange(number)[number // 4 :], np.arange(number // 4), torch.device("cpu")
+    net = models.resnet(name, 2, None).eval()
+    start = copy.deepcopy(net.fc.state_dict())
+
+    def rounds(model: torch.nn.Module, layer: torch.nn.Module, seen: np.ndarray) -> None:
+        """The epochs on ``seen``, whole images or features: only ``layer`` learns."""
+        optimizer = torch.optim.SGD(layer.parameters(), lr=experiment.lr, momentum=experiment.momentum)
+        for epoch in range(1, epochs + 1):
+            for batch in training.batches(experiment, train, torch.Generator().manual_seed(epoch)):
+                x = torch.from_numpy(seen[batch]) if seen.ndim == 2 else images.prepare(seen[batch])
+                loss = torch.nn.functional.cross_entropy(model(x), targets[batch])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            training.predict(model, seen[val], cpu)
+
+    for parameter in net.parameters():
+        parameter.requires_grad = False
+    net.fc.requires_grad_(True)
+    net(images.prepare(pixels[:2]))  # warms up
+    began = time.perf_counter()
+    found = features.extract(net, pixels)
+    features_s = time.perf_counter() - began
+    rounds(net.fc, net.fc, found)
+    cached_s = time.perf_counter() - began
+    layer = copy.deepcopy(net.fc.state_dict())
+    net.fc.load_state_dict(start)
+    began = time.perf_counter()
+    rounds(net, net.fc, pixels)
+    uncached_s = time.perf_counter() - began
+    difference = max(float((layer[key] - value).abs().max()) for key, value in net.fc.state_dict().items())
+    return {
+        "network": name, "images": number, "epochs": epochs, "cached_s": cached_s, "features_s": features_s, "uncached_s": uncached_s,
+        "ratio": uncached_s / cached_s, "ratio_epochs_alone": uncached_s / max(cached_s - features_s, 1e-9), "difference": difference,
+        "threads": torch.get_num_threads(), "torch": torch.__version__,
+    }  # fmt: skip
+
+
+BENCHES = {"gradcam": gradcam, "frozen": frozen}

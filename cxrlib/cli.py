@@ -9,11 +9,11 @@ from pathlib import Path
 
 import yaml
 
-from cxrlib import __version__, azemin, runs, sources, studies
+from cxrlib import __version__, azemin, runs, sources, studies, zhu
 from cxrlib.files import InputError, write_text
 
 FLOWS = {  # file of results/flow: what counts it
-    "zhu2020": studies.zhu_flow, "cheazemin2020": azemin.flow, "cheazemin2020-shared": azemin.sharing,
+    "zhu2020": zhu.flow, "cheazemin2020": azemin.flow, "cheazemin2020-shared": azemin.sharing,
     "cheazemin2020-standin": azemin.standin_flow,
 }  # fmt: skip
 
@@ -67,6 +67,14 @@ def parser() -> argparse.ArgumentParser:
     flow.add_argument("study", choices=list(FLOWS), help="a study, the patients its parts share, or its stand-in")
     flow.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
     flow.add_argument("--output", help="file (default: results/flow/<study>.csv)")
+
+    efficiency = command("efficiency", measure_efficiency, "Measure how many images a minute a recorded network reads, in several ways.")
+    efficiency.add_argument("run_name", nargs="?", metavar="RUN", default="azemin-standin-resnet50")
+    efficiency.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
+    efficiency.add_argument("--results", help="folder of the records (default: results/ of this checkout)")
+    efficiency.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
+    efficiency.add_argument("--limit", type=int, help="test images to measure the AUC on, at most (default: all)")
+    efficiency.add_argument("--seconds", type=float, default=5.0, help="of each measurement (default 5)")
 
     bench = command("bench", run_bench, "Time what claims to be fast against what it is compared with, side by side in one run.")
     bench.add_argument("name", nargs="?", default="all")
@@ -226,6 +234,13 @@ def show_flow(arguments) -> None:
     file = Path(arguments.output or runs.root() / "flow" / f"{arguments.study}.csv")
     write_text(file, table.to_csv(index=False, lineterminator="\n"))
     print(f"{table.drop(columns='assumption', errors='ignore').to_string(index=False)}\n{file}")
+
+
+def measure_efficiency(arguments) -> None:
+    from cxrlib import efficiency
+
+    limits = {"limit": arguments.limit, "seconds": arguments.seconds}
+    print(efficiency.write(arguments.run_name, arguments.data, arguments.device, results=arguments.results, **limits))
 
 
 def run_bench(arguments) -> None:

@@ -30,3 +30,9 @@ def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pytorch_grad_cam", None)
     with pytest.raises(InputError, match="needs grad-cam: pip install grad-cam"):
         bench.gradcam(batches=1, batch=1, size=32, repeats=1)
+
+
+def test_cached_and_uncached_training_of_a_frozen_network_agree():
+    got = bench.BENCHES["frozen"](number=24, size=32, epochs=2, name="resnet18")
+    assert got["difference"] < 1e-4, "the same last layer"
+    assert 0 < got["features_s"] < got["cached_s"] and got["ratio"] == pytest.approx(got["uncached_s"] / got["cached_s"])
