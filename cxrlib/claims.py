@@ -70,15 +70,3 @@ def beside(study: str, run: Run) -> pd.DataFrame:
     for end in ("low", "high"):
         rows[end] = [float("nan") if column == "size" else bounds.loc[row, (column, end)] for row, column in cells]
     return rows
-
-
-def confusions(positives: int, negatives: int, *, sensitivity: str, specificity: str, accuracy: str) -> list[tuple[int, int, int, int]]:
-    """Every confusion matrix ``(TP, FN, FP, TN)`` whose three percentages print as given, e.g. ``"77.3"``."""
-
-    def printed(k: int, n: int, text: str) -> bool:
-        return f"{100 * k / n:.{len(text.partition('.')[2])}f}" == text
-
-    hits = [k for k in range(positives + 1) if printed(k, positives, sensitivity)]
-    clear = [k for k in range(negatives + 1) if printed(k, negatives, specificity)]
-    whole = positives + negatives
-    return [(tp, positives - tp, negatives - tn, tn) for tp in hits for tn in clear if printed(tp + tn, whole, accuracy)]

@@ -78,13 +78,3 @@ def test_beside_rebuilds_the_named_cells(recorded):
     assert len(shares) >= 30
     assert ((shares["low"] <= shares["rebuilt"]) & (shares["rebuilt"] <= shares["high"])).all()
     assert np.isfinite(rows["rebuilt"].astype(float)).all()
-
-
-def test_confusions_of_study_a_are_the_four_of_the_fact_sheet():
-    printed = claims.reported("cheazemin2020").set_index("id")["printed"]
-    given = {name: printed[f"azemin-3-{name}"] for name in ("sensitivity", "specificity", "accuracy")}
-    found = claims.confusions(154, 5828, **given)
-    assert sorted(found, key=lambda matrix: matrix[3]) == [(119, 35, 5828 - tn, tn) for tn in (4182, 4183, 4184, 4185)]
-    for tp, fn, fp, tn in found:
-        assert f"{100 * tp / (tp + fn):.1f} {100 * tn / (tn + fp):.1f} {100 * (tp + tn) / 5982:.1f}" == "77.3 71.8 71.9"
-    assert claims.confusions(154, 5828, **given | {"accuracy": "80.0"}) == []
