@@ -31,25 +31,25 @@
 # - **Counted**: it needs counts from the public lists of images, or from recorded draws of this book.
 # - **Inference**: it needs an assumption too, which is named.
 #
-# | Question | Study | Answer | Standing |
-# |---|---|---|---|
-# | <a href="#how-many-covid-19-images-did-study-a-test">How many COVID-19 images did Study A test?</a> | A | {glue:text}`positives`, no other number | arithmetic |
-# | <a href="#which-matrices-give-study-a-s-percentages">Which matrices give Study A's percentages?</a> | A | {glue:text}`binary-count` of them | arithmetic |
-# | <a href="#which-matrices-give-table-4-2">Which matrices give Table 4.2?</a> | B | {glue:text}`matrix-count` of them | arithmetic |
-# | <a href="#which-class-is-most-often-mistaken">Which class is most often mistaken?</a> | B | viral; normal far less often | arithmetic |
-# | <a href="#is-the-accuracy-column-accuracy">Is the accuracy column accuracy?</a> | B | no, recall | arithmetic |
-# | <a href="#which-average-is-quoted">Which average is quoted?</a> | B | the macro average, unnamed | arithmetic |
-# | <a href="#can-the-macro-auc-be-as-printed">Can the macro AUC be as printed?</a> | B | no | arithmetic |
-# | <a href="#are-all-aucs-above-the-stated-bound">Are all AUCs above the stated bound?</a> | B | only if one is rounded down | arithmetic |
-# | <a href="#where-do-the-claimed-images-come-from">Where do the claimed images come from?</a> | B | files that were not used | inference |
-# | <a href="#is-each-image-a-patient">Is each image a patient?</a> | B | no | counted |
-# | <a href="#what-if-copies-came-before-folds">What if copies came before folds?</a> | B | nothing was held out | inference |
-# | <a href="#how-sure-is-a-perfect-score">How sure is a perfect score?</a> | B | {glue:text}`perfect-range` is possible | counted |
-# | <a href="#what-does-doing-nothing-score">What does doing nothing score?</a> | A | {glue:text}`null` %, more than the model | arithmetic |
-# | <a href="#how-many-alarms-are-false">How many alarms are false?</a> | A | {glue:text}`alarms` for each true one | arithmetic |
-# | <a href="#does-the-auc-fit-the-operating-point">Does the AUC fit the operating point?</a> | A | yes | inference |
-# | <a href="#which-formula-gives-the-efficiency">Which formula gives the efficiency?</a> | A | likely the relative difference | inference |
-# | <a href="#what-are-the-negatives-labels-worth">What are the negatives' labels worth?</a> | A | they are uncertain too | counted |
+# | Question | Answer | Study, standing |
+# |---|---|---|
+# | <a href="#how-many-covid-19-images-did-study-a-test">How many COVID-19 images did Study A test?</a> | {glue:text}`positives`, no other number | A, arithmetic |
+# | <a href="#which-matrices-give-study-a-s-percentages">Which matrices give Study A's percentages?</a> | {glue:text}`binary-count` of them | A, arithmetic |
+# | <a href="#which-matrices-give-table-4-2">Which matrices give Table 4.2?</a> | {glue:text}`matrix-count` of them | B, arithmetic |
+# | <a href="#which-class-is-most-often-mistaken">Which class is most often mistaken?</a> | viral; normal far less often | B, arithmetic |
+# | <a href="#is-the-accuracy-column-accuracy">Is the accuracy column accuracy?</a> | no, recall | B, arithmetic |
+# | <a href="#which-average-is-quoted">Which average is quoted?</a> | the macro average, unnamed | B, arithmetic |
+# | <a href="#can-the-macro-auc-be-as-printed">Can the macro AUC be as printed?</a> | no | B, arithmetic |
+# | <a href="#are-all-aucs-above-the-stated-bound">Are all AUCs above the stated bound?</a> | only if one is rounded down | B, arithmetic |
+# | <a href="#where-do-the-claimed-images-come-from">Where do the claimed images come from?</a> | files that were not used | B, inference |
+# | <a href="#is-each-image-a-patient">Is each image a patient?</a> | no | B, counted |
+# | <a href="#what-if-copies-came-before-folds">What if copies came before folds?</a> | nothing was held out | B, inference |
+# | <a href="#how-sure-is-a-perfect-score">How sure is a perfect score?</a> | {glue:text}`perfect-range` is possible | B, counted |
+# | <a href="#what-does-doing-nothing-score">What does doing nothing score?</a> | {glue:text}`null` %, more than the model | A, arithmetic |
+# | <a href="#how-many-alarms-are-false">How many alarms are false?</a> | {glue:text}`alarms` for each true one | A, arithmetic |
+# | <a href="#does-the-auc-fit-the-operating-point">Does the AUC fit the operating point?</a> | yes | A, inference |
+# | <a href="#which-formula-gives-the-efficiency">Which formula gives the efficiency?</a> | likely the relative difference | A, inference |
+# | <a href="#what-are-the-negatives-labels-worth">What are the negatives' labels worth?</a> | they are uncertain too | A, counted |
 
 # %% tags=["remove-cell"]
 # In Colab, fetch the companion first; anywhere else this does nothing.
@@ -131,9 +131,11 @@ def ladder(rungs):
 # stands in a figure that the text at hand lacks. It can be found: every n for which n / (n + {glue:text}`negatives`) prints so.
 
 # %%
-negatives, prevalence = int(A["azemin-2-negatives"]), A["azemin-2-prevalence"]
+negatives = int(A["azemin-2-negatives"])
+prevalence = A["azemin-2-prevalence"]
 percent = {n: 100 * n / (n + negatives) for n in range(1000)}
-candidates = [n for n in percent if forensics.printed_as(percent[n], prevalence)]
+fits = {n: forensics.printed_as(percent[n], prevalence) for n in percent}
+candidates = [n for n in fits if fits[n]]
 print(candidates)
 
 # %% tags=["remove-cell"]
@@ -281,7 +283,7 @@ HTML(f"""<div id="every-matrix" class="wide" tabindex="0" role="region" aria-lab
 # The thesis says twice that its model "tends to classify normal cases into other" classes and viral pneumonia into bacterial (section 4.2 and Conclusion). The errors of each class, over all matrices:
 
 # %%
-missed = {name: SIZES[name] - matrices[:, k, k] for k, name in enumerate(CLASSES)}
+missed = {c: SIZES[c] - matrices[:, k, k] for k, c in enumerate(CLASSES)}
 for name, number in missed.items():
     print(f"{name:9} {number.min():2} to {number.max():2} of {SIZES[name]}")
 
@@ -322,12 +324,14 @@ print("recall  ", *(table_4_2[f"{row}.recall"] for row in rows))
 # %%
 def accuracies(found):
     """(TP + TN) / all = 1 - (FN + FP) / all, of each class."""
-    return {c: 1 - (SIZES[c] - tp + fp) / total for c, (tp, fp) in found.items()}
+    wrong = {c: SIZES[c] - tp + fp for c, (tp, fp) in found.items()}
+    return {c: 1 - wrong[c] / total for c in wrong}
 
 
 formula = pd.DataFrame(map(accuracies, counts))
 formula["mean"] = formula.mean(axis=1)
-pages.table(formula.rename(columns=plots.label), float_format="{:.3f}".format)
+named = formula.rename(columns=plots.label)
+pages.table(named, float_format="{:.3f}".format)
 
 # %% tags=["remove-cell"]
 assert all(table_4_2[f"{row}.accuracy_as_printed"] == table_4_2[f"{row}.recall"] for row in rows)
@@ -359,9 +363,9 @@ QUOTED = {"accuracy_as_printed": "accuracy", "precision": "precision", "recall":
 
 # %%
 average = pd.DataFrame(index=QUOTED.values())
-average["abstract, %"] = [B[f"zhu-abstract-{word}"] for word in QUOTED.values()]
-average["macro"] = [table_4_2[f"macro avg.{metric}"] for metric in QUOTED]
-average["weighted"] = [table_4_2[f"weighted avg.{metric}"] for metric in QUOTED]
+average["abstract, %"] = [B[f"zhu-abstract-{w}"] for w in QUOTED.values()]
+average["macro"] = [table_4_2[f"macro avg.{m}"] for m in QUOTED]
+average["weighted"] = [table_4_2[f"weighted avg.{m}"] for m in QUOTED]
 pages.table(average.T, index=True)
 
 # %% tags=["remove-cell"]
@@ -454,7 +458,8 @@ COUNTED = {"files of the COVID-19 collection": "2.1-listed-images", "their patie
 
 # %%
 printed = {name: int(B[f"zhu-{key}"]) for name, key in COUNTED.items()}
-claimed, claimed_patients = int(B["zhu-2.1-images"]), int(B["zhu-2.1-patients"])
+claimed = int(B["zhu-2.1-images"])
+claimed_patients = int(B["zhu-2.1-patients"])
 for size in range(1, 5):
     for names in combinations(printed, size):
         number = sum(printed[name] for name in names)
@@ -492,9 +497,10 @@ plt.show()
 # %%
 split = runs.read("zhu-fourclass").split
 children = split[split["y_true"] != "covid"]
-part = children["split"].replace("val", "train")  # the thesis has no such fold
-ids = children.groupby([part, "y_true"])["patient_id"].agg(["size", "nunique"])
-ids = ids.set_axis(["Images", "Numbers"], axis=1).rename_axis(["Part", "Class"])
+part = children["split"].replace("val", "train")  # our validation fold
+ids = children.groupby([part, "y_true"])["patient_id"]
+ids = ids.agg(["size", "nunique"])
+ids.columns, ids.index.names = ["Images", "Numbers"], ["Part", "Class"]
 pages.table(ids.reset_index())
 
 # %% tags=["remove-cell"]
@@ -541,9 +547,9 @@ plt.show()
 
 # %%
 folds = int(B["zhu-3.3.2-folds"])
-copies = [int(B[f"zhu-2.2-copies-{task}"]) for task in ("fourclass", "binary")]
-for number in copies:
-    print(f"{number} copies: 1 in {folds}^{number - 1} = {folds ** (number - 1):,}")
+copies = [int(B[f"zhu-2.2-copies-{k}"]) for k in ("fourclass", "binary")]
+for n in copies:
+    print(f"{n} copies: 1 in {folds}^{n - 1} = {folds ** (n - 1):,}")
 
 # %% tags=["remove-cell"]
 assert all(np.isclose(forensics.no_crossing(number, folds) * folds ** (number - 1), 1) for number in copies)
@@ -589,13 +595,14 @@ for family in ("zhu-binary-redraws", "zhu-fourclass-redraws"):
     drawn += runs.family(family)[0]
 only = "split == 'test' and y_true == 'covid'"
 tests = [run.split.query(only) for run in drawn]
-tests = [test for test in tests if len(test) == int(B["zhu-t4.1-covid-size"])]
+size = int(B["zhu-t4.1-covid-size"])
+tests = [test for test in tests if len(test) == size]
 covid_patients = sorted({test["patient_id"].nunique() for test in tests})
 print(covid_patients)
 
 # %% tags=["remove-cell"]
 fewest, most = covid_patients[0], covid_patients[-1]
-sizes = {"COVID-19 images": int(B["zhu-t4.1-covid-size"]), "COVID-19 patients at most": most, "COVID-19 patients at least": fewest,
+sizes = {"COVID-19 images": int(B["zhu-t4.1-covid-size"]), "COVID-19 patients, most drawn": most, "COVID-19 patients, fewest drawn": fewest,
          "Other images": int(B["zhu-t4.1-non-covid-size"]), "Other numbers in names": int(ids.loc["test", "Numbers"].sum())}  # fmt: skip
 
 
@@ -607,7 +614,8 @@ def lower_ends(n):
 
 bounds = pd.DataFrame({name: lower_ends(n) for name, n in sizes.items()}).T
 bounds.columns = ["n of n", "Wilson from", "Clopper–Pearson from"]
-pages.table(bounds, index=True, float_format="{:.3g}".format)
+bounds = bounds.astype({"n of n": int})
+pages.table(bounds, index=True, float_format="{:.3f}".format)
 
 # %% tags=["remove-cell"]
 assert set(claims.reported("zhu2020").query("table == '4.1' and column != 'Size'")["printed"]) == {B["zhu-t4.1-covid-recall"]}
@@ -615,7 +623,7 @@ say("perfect", B["zhu-t4.1-covid-recall"])
 say("size-others", sizes["Other images"])
 wilson = 100 * bounds["Wilson from"]
 say("image-low", f"{wilson['COVID-19 images']:.0f}")
-say("patient-low", between([wilson["COVID-19 patients at least"], wilson["COVID-19 patients at most"]], 0))
+say("patient-low", between([wilson["COVID-19 patients, fewest drawn"], wilson["COVID-19 patients, most drawn"]], 0))
 say("patient-range", between([fewest, most], 0))
 say("others-low", f"{wilson['Other images']:.1f}")
 say("perfect-range", f"a recall of {wilson.min():.0f} %")
@@ -645,7 +653,8 @@ ladder(
 
 # %%
 share = positives / (positives + negatives)
-sensitivity, specificity = (float(given[name]) / 100 for name in measures[:2])
+sensitivity = float(given["sensitivity"]) / 100
+specificity = float(given["specificity"]) / 100
 print(f"model   {share * sensitivity:.4f} + {(1 - share) * specificity:.4f}")
 print(f"nothing {share * 0:.4f} + {1 - share:.4f}")
 
@@ -674,7 +683,8 @@ plt.show()
 # %%
 p = np.array([0.001, 0.01, share, 0.05, 0.1, 0.2, 0.5])
 false = (1 - p) * (1 - specificity) / (p * sensitivity)
-table = pd.DataFrame({"Prevalence, %": 100 * p, "PPV, %": 100 / (1 + false)})
+table = pd.DataFrame({"Prevalence, %": 100 * p})
+table["PPV, %"] = 100 / (1 + false)
 table["False alarms per true one"] = false
 pages.table(table, float_format="{:.2f}".format)
 
@@ -693,10 +703,10 @@ with plots.style():
     axes = plt.subplots(2, 1, figsize=(7, 5.2), sharex=True)[1]
     axes[0].semilogx(100 * curve, 100 / (1 + per_true), color=BLUE)
     axes[1].loglog(100 * curve, per_true, color=RED)
-    for ax, at, text in zip(axes, (100 / (1 + false[2]), false[2]), (f"{100 / (1 + false[2]):.1f} %", f"{false[2]:.1f}"), strict=True):
+    for ax, at, text, away, ha in ((axes[0], 100 / (1 + false[2]), "{:.2f} %", -8, "right"), (axes[1], false[2], "{:.1f}", 8, "left")):
         ax.axvline(100 * share, color="0.4", linestyle=":", linewidth=1.3)
         ax.plot(100 * share, at, "o", color="black")
-        ax.annotate(f"{text} at {prevalence} %", (100 * share, at), (-8, 10), textcoords="offset points", ha="right")
+        ax.annotate(f"{text.format(at)} at {prevalence} %", (100 * share, at), (away, 8), textcoords="offset points", ha=ha)
         ax.grid(color="0.9")
         ax.minorticks_off()
     ticks = [0.1, 0.3, 1, 3, 10, 30, 50]
@@ -818,7 +828,8 @@ plt.show()
 # Study A's negatives are "No Finding" by text-mining. Google's radiologists adjudicated some of the same collection. How many adjudicated images does the text call "No Finding", and in how many of these did they see airspace opacity?
 
 # %%
-flow = pd.read_csv(runs.root() / "flow" / "cheazemin2020.csv").set_index("step")
+file = runs.root() / "flow" / "cheazemin2020.csv"
+flow = pd.read_csv(file, index_col="step")
 flow = flow[flow.index.str.startswith("adjudicated, No Finding by text")]
 pages.table(flow[["images", "patients"]].astype(int).reset_index())
 
