@@ -77,6 +77,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import binomtest
 
 from cxrlib import claims, forensics, intervals, pages, plots, runs, splits
+from cxrlib.forensics import unrounded
 from cxrlib.pages import say
 
 A, B = (claims.reported(study).set_index("id")["printed"] for study in ("cheazemin2020", "zhu2020"))  # as text, by id
@@ -84,13 +85,6 @@ table_4_2 = claims.reported("zhu2020").query("table == '4.2'").set_index("metric
 CLASSES = ["covid", "viral", "bacterial", "normal"]
 SIZES = {name: int(table_4_2[f"{name}.size"]) for name in CLASSES}
 total = sum(SIZES.values())
-
-
-def unrounded(text):
-    """Lowest and highest value that prints as ``text``."""
-    half = 0.5 * 10 ** -len(text.partition(".")[2])
-    return float(text) - half, float(text) + half
-
 
 # %% tags=["remove-cell"]
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
