@@ -1,17 +1,32 @@
-"""Reported against rebuilt: the numbers as the studies print them, each beside what a recorded run gives."""
+"""Reported against rebuilt: every number that the studies print, as they print it, and the verdict that its checks give."""
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pandas as pd
 import yaml
 
-from cxrlib import intervals, metrics
+from cxrlib import checks, intervals, metrics, runs
 from cxrlib.files import InputError
 from cxrlib.runs import Run
 
-FIELDS = ["id", "where", "printed", "decimals", "denominator", "run", "metric"]
+STUDIES = {"zhu2020": "B", "cheazemin2020": "A"}
+FIELDS = ["id", "kind", "where", "printed", "decimals"]
+OPTIONAL = {
+    "denominator": None,
+    "run": None,
+    "metric": None,
+    "quote": "",
+    "unit": "",
+    "relation": "",
+    "check": [],
+    "note": "",
+    "treated": "",
+}
+CHOICES = {"kind": ("count", "setting", "formula", "cell", "sentence"), "relation": ("", "more than", "at least")}
+PLACE = ("section", "table", "row", "column", "page")
 
 
 def folder() -> Path:
@@ -20,11 +35,14 @@ def folder() -> Path:
 
 
 def reported(study: str, source: Path | None = None) -> pd.DataFrame:
-    """The numbers a study prints, one row each: ``id``, ``section``, ``table``, ``row``, ``column``, ``page``, ``printed`` (text), ``decimals``,
-    ``denominator``, ``run``, ``metric``.
+    """The numbers a study prints, one row each; the columns are :data:`PLACE`, :data:`FIELDS` but ``where``, :data:`OPTIONAL` and ``study``.
+
+    The file says what each means. A row with a run and no check is checked by that run's cell, and is treated on the page that the file
+    names for its table or section.
 
     Raises:
-        InputError: no such file, a field is missing, an id occurs twice, or ``printed`` has not the stated decimals.
+        InputError: no such file, a field is missing, unknown or has no known value, an id occurs twice, ``printed`` has not the stated
+            decimals, or a check is no rule of :mod:`cxrlib.checks` or has other arguments. The line names file, row and field.
     """
     file = Path(source or folder()) / f"{study}.yml"
     try:
@@ -40,24 +58,78 @@ def reported(study: str, source: Path | None = None) -> pd.DataFrame:
         for field in FIELDS:
             if not isinstance(number, dict) or field not in number:
                 raise InputError(f"{at}: lacks the field {field}")
-        if number["id"] in seen:
-            raise InputError(f"{at}: id {number['id']} occurs twice")
-        seen.add(number["id"])
-        text = number["printed"]
-        if not isinstance(text, str) or len(text.partition(".")[2]) != number["decimals"]:
-            raise InputError(f"{at}: printed {text!r} is not text with {number['decimals']} decimals")
-        where = number["where"]
-        rows.append(
-            {
-                **{key: where.get(key) for key in ("section", "table", "row", "column", "page")},
-                **{field: number[field] for field in FIELDS if field != "where"},
-            }
-        )
-    return pd.DataFrame(rows)
+        row = {**OPTIONAL, **number, "study": study}
+        if row["id"] in seen:
+            raise InputError(f"{at}: id {row['id']} occurs twice")
+        seen.add(row["id"])
+        for field in number.keys() - set(FIELDS) - OPTIONAL.keys():
+            raise InputError(f"{at}: unknown field {field}")
+        for field, known in CHOICES.items():
+            if row[field] not in known:
+                raise InputError(f"{at}: {field} is {row[field]!r}, none of {', '.join(filter(None, known))}")
+        text, where = row["printed"], row.pop("where")
+        if not isinstance(text, str) or len(text.partition(".")[2]) != row["decimals"]:
+            raise InputError(f"{at}: printed {text!r} is not text with {row['decimals']} decimals")
+        if not isinstance(where, dict) or where.keys() - set(PLACE) or not where.keys() & {"table", "section"}:
+            raise InputError(f"{at}: where is {where!r}; it needs a table or a section, and knows {', '.join(PLACE)}")
+        if not row["check"] and row["run"]:
+            row["check"] = [{"rule": "cell", "run": row["run"], "metric": row["metric"]}]
+        _check(row["check"], at)
+        row["treated"] = row["treated"] or (content.get("treated") or {}).get(where.get("table") or where["section"], "")
+        rows.append({**dict.fromkeys(PLACE), **where, **row})
+    return pd.DataFrame(rows, dtype=object)  # None stays None
+
+
+def _check(listed, at: str) -> None:
+    """:class:`InputError` unless these are calls of rules with the arguments they take."""
+    if not isinstance(listed, list) or not listed:
+        raise InputError(f"{at}: lacks the field check (a list), or run and metric")
+    for check in listed:
+        arguments = dict(check) if isinstance(check, dict) else {"rule": check}
+        rule = arguments.pop("rule", None)
+        if rule not in checks.RULES:
+            raise InputError(f"{at}: check has no rule {rule!r}, only {', '.join(checks.RULES)}")
+        try:
+            inspect.signature(checks.RULES[rule]).bind(None, None, **arguments)
+        except TypeError as error:
+            raise InputError(f"{at}: check {rule}: {error}") from None
+
+
+def place(row: dict) -> str:
+    """Where a number stands, in words: ``Table 4.2, Viral, Recall`` or ``Section 3.3.2``."""
+    if row["table"]:
+        return ", ".join([f"Table {row['table']}", *filter(None, [row["row"], row["column"]])])
+    return row["section"].capitalize() if row["section"][0].isalpha() else f"Section {row['section']}"
+
+
+def said(row: dict) -> str:
+    """The number as a reader meets it: ``more than 96 %``."""
+    return f"{row['relation']} {row['printed']} {row['unit']}".strip()
+
+
+def ledger(studies: list[str] | None = None) -> pd.DataFrame:
+    """Every printed number with its verdict: :func:`reported` and ``letter`` (A, B), ``place``, ``said``; ``rebuilt``, ``low``, ``high`` (95 %
+    interval); ``verdict``, ``why``, ``also`` (what the other checks say); ``records``, the runs that it rests on.
+
+    Order and rules of the verdicts are those of :data:`cxrlib.checks.VERDICTS`.
+    """
+    made = []
+    for study in studies or STUDIES:
+        rows = {row["id"]: row for row in reported(study).to_dict("records")}
+        for row in rows.values():
+            first, *rest = checks.findings(row, rows)
+            valued = next((finding for finding in [first, *rest] if finding.value == finding.value), first)
+            names = dict.fromkeys(check["run"] for check in row["check"] if "run" in check and runs.recorded(check["run"]))
+            made.append({
+                **row, "letter": STUDIES[study], "place": place(row), "said": said(row), "rebuilt": valued.value, "low": valued.low, "high": valued.high,
+                "verdict": first.verdict, "why": f"{first.why} {row['note']}".strip(), "records": list(names),
+                "also": " ".join(f"{finding.verdict.capitalize()}: {finding.why}" if finding.verdict else finding.why for finding in rest),
+            })  # fmt: skip
+    return pd.DataFrame(made)
 
 
 def beside(study: str, run: Run) -> pd.DataFrame:
-    """Every number that ``run`` can rebuild: the rows of :func:`reported` with ``rebuilt``, ``low`` and ``high`` (95 % interval).
+    """Every table cell that ``run`` can rebuild: rows of :func:`reported` with ``rebuilt``, ``low`` and ``high`` (95 % interval).
 
     Intervals are patient-clustered (:func:`cxrlib.intervals.table`); sizes have none. A phantom run stands beside
     the numbers of the experiment it imitates.
@@ -70,15 +142,3 @@ def beside(study: str, run: Run) -> pd.DataFrame:
     for end in ("low", "high"):
         rows[end] = [float("nan") if column == "size" else bounds.loc[row, (column, end)] for row, column in cells]
     return rows
-
-
-def confusions(positives: int, negatives: int, *, sensitivity: str, specificity: str, accuracy: str) -> list[tuple[int, int, int, int]]:
-    """Every confusion matrix ``(TP, FN, FP, TN)`` whose three percentages print as given, e.g. ``"77.3"``."""
-
-    def printed(k: int, n: int, text: str) -> bool:
-        return f"{100 * k / n:.{len(text.partition('.')[2])}f}" == text
-
-    hits = [k for k in range(positives + 1) if printed(k, positives, sensitivity)]
-    clear = [k for k in range(negatives + 1) if printed(k, negatives, specificity)]
-    whole = positives + negatives
-    return [(tp, positives - tp, negatives - tn, tn) for tp in hits for tn in clear if printed(tp + tn, whole, accuracy)]

@@ -49,7 +49,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from cxrlib import azemin, book, claims, intervals, metrics, pages, plots, runs, studies
+from cxrlib import azemin, book, claims, forensics, intervals, metrics, pages, plots, runs, studies
 from cxrlib.pages import say
 
 run = runs.read(run_name)
@@ -143,7 +143,7 @@ plots.confusion(metrics.confusion(frame), title="Figure 4, by the stand-in: thre
 plt.show()
 
 # %% tags=["remove-cell"]
-candidates = claims.confusions(
+candidates = forensics.binary_matrices(
     azemin.POSITIVES, azemin.NEGATIVES, **{name: printed[name] for name in ("sensitivity", "specificity", "accuracy")}
 )
 tp, fn = candidates[0][:2]

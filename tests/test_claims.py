@@ -1,11 +1,14 @@
-"""Reported numbers: the file is complete and the cells it names are rebuilt rightly."""
+"""Reported numbers: the files leave out no number of the texts, and the ledger's verdicts follow from what the cells rebuild."""
+
+import re
 
 import numpy as np
 import pytest
+import tracing
 import yaml
 from sklearn.metrics import roc_auc_score
 
-from cxrlib import InputError, claims, runs
+from cxrlib import InputError, checks, claims, runs
 
 # Table 4.2 as it stands in the thesis, section 4.2.
 TABLE_4_2 = """
@@ -42,11 +45,24 @@ def test_missing_field_is_named(tmp_path, field):
 
 def test_other_faults_are_one_line(tmp_path):
     number = yaml.safe_load((claims.folder() / "zhu2020.yml").read_text())["numbers"]
-    number = next(number for number in number if number["decimals"] == 2)
+    number = next(number for number in number if number["kind"] == "cell")
     for numbers, message in [
         ([number, number], "occurs twice"),
         ([{**number, "printed": 0.97}], "is not text with 2 decimals"),
         ([{**number, "printed": "0.9"}], "is not text with 2 decimals"),
+        ([{**number, "colour": "red"}], "number 1: unknown field colour"),
+        ([{**number, "kind": "guess"}], "number 1: kind is 'guess', none of count, setting"),
+        ([{**number, "relation": "about"}], "number 1: relation is 'about', none of more than, at least"),
+        ([{**number, "where": {"column": "AUC"}}], "number 1: where is .* needs a table or a section"),
+        ([{**number, "where": "Table 4.2"}], "number 1: where is 'Table 4.2'"),
+        ([{**number, "run": None}], "number 1: lacks the field check"),
+        ([{**number, "check": "cell"}], "number 1: lacks the field check .a list."),
+        ([{**number, "check": ["cell"]}], "number 1: check cell: missing a required argument: 'run'"),
+        ([{**number, "check": [{"rule": "vote"}]}], "number 1: check has no rule 'vote', only cell, "),
+        (
+            [{**number, "check": [{"rule": "missing", "what": "x", "verdict": "exact"}]}],
+            "number 1: check missing: got an unexpected keyword",
+        ),
         ("nothing", "lacks the list numbers"),
     ]:
         (tmp_path / "x.yml").write_text(yaml.safe_dump({"numbers": numbers}))
@@ -80,11 +96,132 @@ def test_beside_rebuilds_the_named_cells(recorded):
     assert np.isfinite(rows["rebuilt"].astype(float)).all()
 
 
-def test_confusions_of_study_a_are_the_four_of_the_fact_sheet():
-    printed = claims.reported("cheazemin2020").set_index("id")["printed"]
-    given = {name: printed[f"azemin-3-{name}"] for name in ("sensitivity", "specificity", "accuracy")}
-    found = claims.confusions(154, 5828, **given)
-    assert sorted(found, key=lambda matrix: matrix[3]) == [(119, 35, 5828 - tn, tn) for tn in (4182, 4183, 4184, 4185)]
-    for tp, fn, fp, tn in found:
-        assert f"{100 * tp / (tp + fn):.1f} {100 * tn / (tn + fp):.1f} {100 * (tp + tn) / 5982:.1f}" == "77.3 71.8 71.9"
-    assert claims.confusions(154, 5828, **given | {"accuracy": "80.0"}) == []
+def test_the_texts_hold_no_number_that_is_neither_in_the_ledger_nor_on_the_list():
+    """From the texts where they are at hand; the trace in the repository is what they give."""
+    texts = {study: tracing.text(study) for study in tracing.TEXTS}
+    if None in texts.values():
+        pytest.skip("the two texts are not in ../shared/papers")
+    assert [line for study, text in texts.items() for line in tracing.trace(study, text)] == tracing.read()
+
+
+@pytest.mark.parametrize(
+    ("changed", "complaint"),
+    [
+        (("a total of 5828 images", "a total of 5829 images"), "azemin-2-negatives: its quote is not in section 2"),
+        (("Only frontal chest", "Only 17 frontal chest"), "section 2: '17' is not accounted for"),
+        (("50%-60%", "half"), "not_claims.yml has '50%-60%', the text has not"),
+    ],
+)
+def test_a_changed_text_is_noticed(changed, complaint):
+    text = tracing.text("cheazemin2020")
+    if text is None:
+        pytest.skip("the two texts are not in ../shared/papers")
+    assert changed[0] in text
+    with pytest.raises(ValueError, match=re.escape(complaint)):
+        tracing.trace("cheazemin2020", text.replace(*changed))
+
+
+def test_the_trace_and_the_ledger_name_the_same_claims():
+    """What a stranger without the texts can check: every row has its place in the text, every other number its reason."""
+    lines = tracing.read()
+    traced = {(line["study"], line["claim"]) for line in lines if line["claim"]}
+    rows = {(study, row["id"]): row for study in claims.STUDIES for row in claims.reported(study).to_dict("records")}
+    assert traced == rows.keys()
+    assert all(bool(line["claim"]) != bool(line["reason"]) for line in lines)
+    for line in lines:
+        row = rows.get((line["study"], line["claim"]))
+        if row is not None:
+            assert line["place"] == (row["section"] or claims.place(row))
+            assert line["number"] == "million" or tracing.value(line["number"]) == float(row["printed"])
+        elif line["number"]:
+            assert line["times"] == 1 and line["before"] + line["after"]
+    rules = yaml.safe_load((claims.folder() / "not_claims.yml").read_text())
+    reasons = {rule["reason"] for rule in rules["names"]} | {rule["reason"] for places in rules["places"].values() for rule in places}
+    reasons |= {reason for parts in rules["parts"].values() for reason in parts.values()}
+    assert {line["reason"] for line in lines if line["reason"]} == reasons
+
+
+def test_tokens_of_a_text():
+    found = tracing.NUMBER.findall("Two of 6,216 (3.5%), 50%-60%, 8-fold, ResNet18: twice a million, five-fold; one-vs-all, 1,2")
+    assert found == ["Two", "6,216", "3.5", "50", "60", "8", "18", "twice", "million", "five", "one", "1", "2"]
+    assert [tracing.value(word) for word in ("6,216", "Thousands", "eight", "doubled", "all")] == [6216, 1000, 8, 2, 100]
+
+
+@pytest.mark.parametrize("study", claims.STUDIES)
+def test_a_quote_holds_the_number_it_is_quoted_for(study):
+    for row in claims.reported(study).to_dict("records"):
+        assert row["treated"].startswith("notebooks/"), row["id"]
+        if row["table"] and not row["quote"]:
+            continue
+        assert len(row["quote"].split("*")) == 3, row["id"]
+        words = tracing.CLAIMED.findall(row["quote"].split("*")[1])
+        assert {tracing.value(word) for word in words if word != "million" or len(words) == 1} == {float(row["printed"])}, row["id"]
+
+
+@pytest.fixture(scope="module")
+def ledger():
+    return claims.ledger().set_index("id")
+
+
+def test_every_number_has_one_verdict_and_a_reason(ledger):
+    assert len(ledger) == sum(len(claims.reported(study)) for study in claims.STUDIES) and ledger.index.is_unique
+    assert set(ledger["verdict"]) == set(checks.VERDICTS)
+    assert ledger["why"].str.endswith(".").all()
+    assert (ledger["low"].isna() == ledger["high"].isna()).all() and not (ledger["low"] > ledger["rebuilt"]).any()
+
+
+def test_no_stand_in_agrees_with_study_a(ledger):
+    rests = ledger[(ledger["letter"] == "A") & ledger["records"].map(bool)]
+    assert len(rests) == 8 and set(rests["verdict"]) == {"not testable here"} and rests["rebuilt"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    {
+        "zhu-2.1-images": "cannot be true",  # 6,216 where Table 2.1 adds to 6,088
+        "zhu-t4.2-macro-avg-auc": "cannot be true",  # 0.99 of 1.00, 0.96, 0.98, 0.98
+        "zhu-5-auc": "cannot be true",  # the same in the conclusion
+        "zhu-t4.2-viral-accuracy": "cannot be true",  # 0.82, by its own formula 0.94
+        "zhu-t4.2-covid-accuracy": "agrees",  # 1.00, by its own formula 0.997
+        "zhu-t4.2-weighted-avg-auc": "agrees",
+        "zhu-2.1-patients": "differs",  # one for each image
+        "zhu-t4.2-normal-recall": "differs",
+        "zhu-t2.2-covid-train": "exact",  # 172 images, 24 times
+        "zhu-3.1-layers": "exact",
+        "azemin-2-prevalence": "exact",
+        "azemin-3-auc": "not testable here",
+        "azemin-3-efficiency": "not testable here",
+        "azemin-4-google-test": "exact",  # more than 1900: 1,962
+    }.items(),
+)
+def test_verdicts_of_the_fact_sheet(ledger, name, verdict):
+    assert ledger.loc[name, "verdict"] == verdict, ledger.loc[name, "why"]
+
+
+def test_verdicts_are_typed_nowhere():
+    text = "".join(file.read_text() for file in claims.folder().glob("*20*.yml"))
+    assert not [verdict for verdict in checks.VERDICTS if re.search(rf"(?m)^[^#].*\b{verdict}\b", text)]
+
+
+def test_places_and_numbers_in_words(ledger):
+    assert ledger.loc["zhu-t4.2-viral-recall", "place"] == "Table 4.2, Viral, Recall"
+    assert ledger.loc["azemin-t1-batch", "place"] == "Table 1, Mini batch size"
+    assert ledger.loc["zhu-4.2-aucs", ["place", "said"]].tolist() == ["Section 4.2", "more than 96 %"]
+    assert ledger.loc["zhu-abstract-models", ["place", "said"]].tolist() == ["Abstract", "2"]
+
+
+def test_one_study_alone(ledger):
+    assert claims.ledger(["cheazemin2020"])["id"].tolist() == ledger.index[ledger["letter"] == "A"].tolist()
+
+
+def test_a_missing_record_is_said(monkeypatch, tmp_path):
+    """Counts of images and results wait for their record; nothing else does."""
+    for part in ("flow", "networks"):
+        (tmp_path / part).symlink_to(runs.root() / part)
+    monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
+    rows = claims.ledger(["zhu2020"]).set_index("id")
+    waits = rows[rows["why"].str.contains("not yet recorded; cxr train zhu-")]
+    assert {"zhu-t4.2-viral-auc", "zhu-t4.1-covid-recall", "zhu-t2.1-viral-images"} <= set(waits.index)
+    assert set(waits["verdict"]) == {"not testable here"} and rows.loc["zhu-2.1-covid-images", "verdict"] == "exact"
+    assert rows.loc["zhu-t4.2-macro-avg-auc", "verdict"] == "cannot be true"  # by the printed numbers alone
+    assert "not yet recorded" in rows.loc["zhu-t4.2-macro-avg-auc", "also"] and rows["rebuilt"].isna().sum() >= len(waits)

@@ -16,7 +16,8 @@ HTML = ROOT / "_build" / "html"
 FIGURES = {  # pictures on each page; of the maps, those drawn without radiographs
     "book/index": 0, "notebooks/01_study_b_images": 4, "notebooks/02_study_b_methods": 6, "notebooks/03_study_b_binary": 3,
     "notebooks/04_study_b_four_classes": 4, "notebooks/05_study_b_gradcam": 7, "notebooks/06_study_b_how_sure": 2, "notebooks/11_study_a_images": 1,
-    "notebooks/12_study_a_methods": 1, "notebooks/13_study_a_results": 5, "notebooks/14_study_a_efficiency": 1, "book/rerun": 0, "book/status": 0,
+    "notebooks/12_study_a_methods": 1, "notebooks/13_study_a_results": 5, "notebooks/14_study_a_efficiency": 1,
+    "notebooks/22_forensics": 17, "book/rerun": 0, "book/status": 0,
 }  # fmt: skip
 RADIOGRAPHS = {"01_study_b_images": 1, "13_study_a_results": 2}  # more pictures where the collections are on disk
 PAGES = [f"{name}.html" for name in FIGURES]
@@ -147,3 +148,38 @@ def test_links_within_the_book_lead_somewhere():
             if not (page.parent / unquote(parts.path)).exists():
                 broken.append(f"{page.relative_to(HTML)} -> {target}")
     assert broken == []
+
+
+def test_questions_of_the_forensics_page_lead_to_their_sections(opened):
+    if "22_forensics" not in opened.url:
+        return
+    links = opened.evaluate("[...document.querySelectorAll('article table a')].map(a => [a.getAttribute('href').slice(1), a.innerText])")
+    sections = opened.evaluate("[...document.querySelectorAll('section > h3')].map(h => [h.parentElement.id, h.firstChild.textContent])")
+    assert sorted(links) == sorted(sections) and len(links) == 17
+    assert "Exactly 72 matrices print Table 4.2." in opened.inner_text("article")
+
+
+def test_matrices_are_leafed_through_with_the_keyboard(opened):
+    """Each of the 72 has the class sizes of the thesis as its row sums, and 632 images right; no two are alike."""
+    if "22_forensics" not in opened.url:
+        return
+    slider, seen = opened.locator("#every-matrix input"), set()
+    slider.focus()
+    for place in range(1, 73):
+        assert opened.inner_text("#every-matrix label").strip() == f"Matrix {place} of 72"
+        rows = opened.evaluate(
+            "[...document.querySelectorAll('#every-matrix tbody tr')].map(r => [...r.querySelectorAll('td')].map(c => +c.innerText))"
+        )
+        assert [sum(row) for row in rows] == [60, 148, 242, 234] and sum(rows[k][k] for k in range(4)) == 632
+        seen.add(str(rows))
+        opened.keyboard.press("ArrowRight")
+    assert len(seen) == 72 and opened.inner_text("#every-matrix label").strip() == "Matrix 72 of 72"
+
+
+def test_matrix_without_javascript(browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((HTML / "notebooks/22_forensics.html").as_uri())
+    assert page.locator("#every-matrix td").all_inner_texts()[:4] == ["60", "0", "0", "0"]
+    assert not page.locator("#every-matrix input").is_visible()
+    context.close()
