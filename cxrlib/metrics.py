@@ -11,6 +11,7 @@ class that is absent has NaN recall and AUC, and so have the averages. (scikit-l
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -134,10 +135,10 @@ def table_cells(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([cells, macro[:, None], weighted[:, None]], axis=1)
 
 
-def each_class(y: np.ndarray, p: np.ndarray) -> list[sparse.csr_array]:
-    """`one_vs_rest` of every class, called where its p is largest (ties to the first class)."""
+def each_class(y: np.ndarray, p: np.ndarray, scores: Callable = lambda truth, score: score) -> list[sparse.csr_array]:
+    """`one_vs_rest` of every class, called where its p is largest (ties to the first class); ``scores`` may make p coarser."""
     guess = p.argmax(axis=1)
-    return [one_vs_rest(y == k, guess == k, p[:, k]) for k in range(p.shape[1])]
+    return [one_vs_rest(y == k, guess == k, scores(y == k, p[:, k])) for k in range(p.shape[1])]
 
 
 def per_class(frame: pd.DataFrame) -> pd.DataFrame:
