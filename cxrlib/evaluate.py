@@ -196,8 +196,8 @@ def compared(frame: pd.DataFrame, cls: str, threshold: float = 0.5) -> pd.DataFr
         rows.append((name, "Wilson, patients", n, point[name], *intervals.wilson(point[name] * patients if n else 0, patients)))
     for name, row in drawn.iterrows():
         n = len(frame) if name == "auc" else sum(point[part] for part in SHARES[name])
-        rows.append((name, "Patients drawn anew, percentiles", n, point[name], row["low"], row["high"]))
-        rows.append((name, "Patients drawn anew, BCa", n, point[name], row["bca_low"], row["bca_high"]))
+        rows.append((name, "Bootstrap, percentiles", n, point[name], row["low"], row["high"]))
+        rows.append((name, "Bootstrap, BCa", n, point[name], row["bca_low"], row["bca_high"]))
     found = pd.DataFrame(rows, columns=["statistic", "method", "n", "estimate", "low", "high"])
     return found.sort_values("statistic", key=lambda names: names.map(list(drawn.index).index), kind="stable", ignore_index=True)
 
@@ -221,7 +221,7 @@ def tidy(found: Predictions, threshold: float = 0.5, prevalence: float | None = 
     for name in cells.index:
         for metric in metrics.METRICS[2:]:
             ends = bounds.loc[name, [(metric, "low"), (metric, "high")]]
-            rows.loc[len(rows)] = {"section": "most probable class", "class": name, "statistic": metric, "method": "Patients drawn anew, percentiles",
+            rows.loc[len(rows)] = {"section": "most probable class", "class": name, "statistic": metric, "method": "Bootstrap, percentiles",
                                    "estimate": cells.loc[name, metric], "low": ends.iloc[0], "high": ends.iloc[1]}  # fmt: skip
     brier = calibration.brier(frame, cls)
     more = [

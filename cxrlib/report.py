@@ -137,7 +137,7 @@ def page(found: Predictions, threshold: float = 0.5, prevalence: float | None = 
     body.append(say(f"Of {point['TP'] + point['FN']:,} positive images {point['TP']:,} are called; of {point['FP'] + point['TN']:,} negative ones {point['FP']:,}. "
                     f"Accuracy {show(point['accuracy'])}; always answering the commoner side would reach {show(point['null_accuracy'])}."))  # fmt: skip
     body.append(by_method(found, threshold))
-    body.append(say(f"Images of one patient are alike, so the methods over images are too narrow where patients have several; Wilson's over patients is as if a patient's images all said the same. Patients are drawn anew {REPLICATES:,} times, within classes; "
+    body.append(say(f"Images of one patient are alike, so the methods over images are too narrow where patients have several; Wilson's over patients is as if a patient's images all said the same. The bootstrap draws patients anew {REPLICATES:,} times, within classes; "
                     "at an estimate of exactly 0 or 1, which no resample can change, Wilson's interval over patients stands in its place."))  # fmt: skip
     drawn = found.classes if 2 < len(found.classes) <= 7 else [cls]  # of two classes either curve says all
     body.append(

@@ -128,6 +128,7 @@ with plots.style():
         {plots.label(name): calibration.reliability(FOUR.predictions, name, by="count") for name in FOUR.classes[1:]},
         axes[1],
         "of the class",
+        "lower right",
     )
     axes[0].set_title("Study A, stand-in\n(bins of equal width)")
     axes[1].set(title="Study B, four classes\n(bins of equal count)", ylabel="")
@@ -137,7 +138,7 @@ with plots.style():
 # *Reliability, with 95 % intervals (Wilson's, as if all images of a patient said the same). COVID-19 of Study B is left out: nearly all its probabilities are next to 0 or 1, and right.*
 #
 # The stand-in's mean probability of COVID-19 is {glue:text}`mean-a`, where {glue:text}`share-a` % of the images show it. It cannot be otherwise: the network was trained to tell opacity from none, with
-# opacity in more than a third of the images, and its answer is read as a probability of COVID-19 in a set where one image in forty shows that. The paper does the same. Its Brier skill of
+# opacity in {glue:text}`train-a` % of the images, and its answer is read as a probability of COVID-19 in a set where few show that. The paper does the same. Its Brier skill of
 # {glue:text}`skill-a` says that it would be much better, as a probability, to say {glue:text}`share-a` % of everybody. None of this shows in an AUC, which knows the order only.
 #
 # ## Can arithmetic repair it?
@@ -155,6 +156,7 @@ ax = plots_decision.reliability(
         "Corrected for the prevalence": calibration.reliability(after, "covid", by="count"),
     },
     what="COVID-19",
+    corner="upper right",
 )
 ax.set_ylim(-0.01, 0.4)
 plt.show()
@@ -185,7 +187,7 @@ half = calibration.prior_shift(np.array([[0.5, 0.5]]), shares(A, "train"), share
 say("half-becomes", f"{100 * half:.1f}")
 
 # %% [markdown]
-# *Above: the stand-in before and after; bins of equal count, and only the lower part of the diagram. Below: every class, corrected from its share among the training images, copies counted, to that in the
+# *Figure: the stand-in before and after; bins of equal count, and only the lower part of the diagram. Table: every class, corrected from its share among the training images, copies counted, to that in the
 # test set.*
 #
 # The correction takes most of the error away, {glue:text}`ece-a` becomes {glue:text}`ece-shifted`, because most of it was the prevalence: the stand-in saw {glue:text}`train-a` % opacity (the paper's own
@@ -273,8 +275,8 @@ plt.show()
 #
 # to be compared with calling everybody positive and with calling nobody, which has 0. A model is of use at those thresholds where it beats both.
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Decision curves of Study A's stand-in at the test set's prevalence. As trained the curve falls with that of calling everybody and below nought; corrected for the prevalence it stays slightly above both between about two and ten percent."}}
-T = np.geomspace(0.001, 0.9, 100)
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Decision curves of Study A's stand-in at the test set's prevalence. As trained the curve falls with that of calling everybody and below nought; corrected for the prevalence it stays above both a little longer, then falls below nought too."}}
+T = np.geomspace(0.001, 0.5, 100)
 decisions = {
     "As trained": calibration.net_benefit(A.predictions, "covid", T),
     "Corrected for the prevalence": calibration.net_benefit(after, "covid", T),
@@ -286,9 +288,11 @@ plt.show()
 
 
 def useful(table):
-    """Thresholds, in per cent, where a net benefit's interval lies above both ways of not asking the model."""
-    found = 100 * table.index[table["low"] > np.maximum(table["treat_all"], 0) + 1e-12]
-    return f"from {found.min():.1f} to {found.max():.1f} %" if len(found) else "at no threshold"
+    """Thresholds where a net benefit's interval lies above both ways of not asking the model, as ranges in per cent."""
+    better = (table["low"] > np.maximum(table["treat_all"], 0) + 1e-12).to_numpy()
+    runs_of = np.split(np.arange(len(better)), np.flatnonzero(np.diff(better.astype(int))) + 1)
+    found = [f"from {100 * table.index[run[0]]:.1f} to {100 * table.index[run[-1]]:.1f} %" for run in runs_of if better[run[0]]]
+    return " and ".join(found) or "at no threshold"
 
 
 say("useful-raw", useful(decisions["As trained"]))
@@ -303,7 +307,7 @@ say("share-viral", f"{100 * shares(FOUR, 'test')[1]:.1f}")
 
 # %% [markdown]
 # *Study A's stand-in, at {glue:text}`share-a` % COVID-19. Bands: 95 % intervals from resampled patients.* As trained it beats both {glue:text}`useful-raw`: a probability that says
-# {glue:text}`mean-a` on average makes nearly everybody act. Corrected, it does {glue:text}`useful-shifted`. The information was there; the probability hid it.
+# {glue:text}`mean-a` on average makes nearly everybody act. Corrected, it does {glue:text}`useful-shifted`, and not by much: some of the information was there, and the probability hid it.
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Two decision curves of the class viral in Study B's four-class run, at the test set's share and at five percent. At the first the model is above both alternatives over most thresholds; at the second the curve is below nought at middle thresholds."}}
 for title, table in viral.items():
@@ -312,8 +316,8 @@ for title, table in viral.items():
     plt.show()
 
 # %% [markdown]
-# *Study B, viral pneumonia against the rest, as trained, at the test set's share and at a lower one.* At {glue:text}`share-viral` % it is of use {glue:text}`useful-viral`; with the same sensitivities and specificities at the
-# lower prevalence, {glue:text}`useful-viral-low`.
+# *Study B, viral pneumonia against the rest, as trained, at the test set's share and at a lower one.* At {glue:text}`share-viral` % it is of use {glue:text}`useful-viral` (thresholds up to 50 % are shown; at the lowest, very little); with the same
+# sensitivities and specificities at the lower prevalence, {glue:text}`useful-viral-low`.
 #
 # **No curve here is a clinic's.** The share of positives in these test sets was set by the studies' design, by what collections were at hand, and so were the negatives. A net benefit at such a share answers
 # for that mixture of images. What the curves do show is that discrimination alone does not make a model useful.
@@ -324,16 +328,15 @@ for title, table in viral.items():
 # too narrow. Wilson's over patients counts as many patients as the images would be worth if all of a patient's said the same. Drawing patients anew, each with all of their images, needs no such assumption: the interval goes between
 # percentiles of the resamples, or between percentiles moved for bias and skewness (BCa, Efron 1987).
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Dot chart of the intervals of AUC, sensitivity, specificity, PPV and NPV of the class viral by each method. Intervals from resampled patients are wider than those over images for all but PPV."}}
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Dot chart of the intervals of AUC, sensitivity, specificity, PPV and NPV of the class viral by each method. Intervals from resampled patients are wider than those over images for AUC and sensitivity."}}
 several, alone = evaluate.compared(FOUR.predictions, "viral"), evaluate.compared(A.predictions, "covid")
-ladder = several.assign(label=several["statistic"].map(evaluate.NAMES), kind=several["method"], value=several["estimate"])
-plots.ladder(ladder, "Value, with 95 % interval (the axis does not begin at 0)")
-plt.show()
+rungs = several.assign(label=several["statistic"].map(evaluate.NAMES), kind=several["method"], value=several["estimate"])
+with plots.style():
+    plots.ladder(rungs, "Value, with 95 % interval (the axis does not begin at 0)", plt.subplots(figsize=(7, 6))[1])
+    plt.show()
+
 
 # %% tags=["remove-cell"]
-ladder = None
-
-
 def by_method(found):
     """A table with a row for each method, a column for each statistic."""
     found = found.assign(cell=[book.interval(row.low, row.high) for row in found.itertuples()])
@@ -358,23 +361,21 @@ def ratios(found, method, other):
     return (width[method] / width[other]).dropna()
 
 
-wider = ratios(several, "Patients drawn anew, percentiles", "Wilson, images")
-wider["auc"] = ratios(several, "Patients drawn anew, percentiles", "DeLong, images")["auc"]
+wider = ratios(several, "Bootstrap, percentiles", "Wilson, images")
+wider["auc"] = ratios(several, "Bootstrap, percentiles", "DeLong, images")["auc"]
 say("wider", f"{wider.max():.1f}")
 say("wider-what", evaluate.NAMES[wider.idxmax()])
-same = pd.concat(
-    [
-        ratios(alone, "Patients drawn anew, percentiles", "Wilson, images"),
-        ratios(alone, "Patients drawn anew, percentiles", "DeLong, images"),
-    ]
-)
-say("same", f"{same.min():.2f} to {same.max():.2f}")
+same = ratios(alone, "Bootstrap, percentiles", "Wilson, images")
+same["auc"] = ratios(alone, "Bootstrap, percentiles", "DeLong, images")["auc"]
+say("same", f"{same[['auc', 'sensitivity', 'specificity']].min():.2f} to {same[['auc', 'sensitivity', 'specificity']].max():.2f}")
+say("same-ppv", f"{same['ppv']:.2f}")
 viral_images = FOUR.predictions[FOUR.predictions["y_true"] == "viral"]
 most = viral_images["patient_id"].value_counts()
 say("viral-images", len(viral_images))
 say("viral-patients", len(most))
 say("viral-most", int(most.iloc[0]))
 say("viral-worth", f"{intervals.effective(viral_images['patient_id']):.0f}")
+say("rate-a", f"{A.info['config']['lr']:g}")
 say("a-positives", int((A.predictions["y_true"] == "covid").sum()))
 say("a-patients", int(A.predictions.loc[A.predictions["y_true"] == "covid", "patient_id"].nunique()))
 
@@ -389,27 +390,37 @@ pages.table(by_method(several))
 pages.table(by_method(alone))
 
 # %% [markdown]
-# *Study A's stand-in, COVID-19, called at one half.* Here the patients of the many negatives are not known, each image counts as one, and the {glue:text}`a-positives` positives come from {glue:text}`a-patients` patients: resampled intervals are {glue:text}`same` times as
-# wide as those over images. Where patients have one image, all methods agree. In small numbers the exact interval (Clopper–Pearson) is the widest, since it must hold at every true value.
+# *Study A's stand-in, COVID-19, called at one half.* Here the patients of the many negatives are not known, each image counts as one, and the {glue:text}`a-positives` positives come from {glue:text}`a-patients` patients: resampled intervals of AUC,
+# sensitivity and specificity are {glue:text}`same` times as wide as those over images. That of PPV is {glue:text}`same-ppv` times as wide, for another reason: patients are drawn within classes, so the prevalence stays that of the test set, while Wilson's interval allows
+# for another. In small numbers the exact interval (Clopper–Pearson) is wider than Wilson's, since it must hold at every true value.
 #
-# Two models on the same images are compared within the images. The stand-in against its variants with other learning rates, by DeLong's test for paired areas:
+# Two models on the same images are compared within the images. The stand-in (learning rate {glue:text}`rate-a`) less each of its variants, by DeLong's test for paired areas:
 
 # %% tags=["remove-input"]
 display(pages.absent(missing))
+
+
+# %% tags=["remove-input"]
+def variant(run):
+    """What sets a variant apart."""
+    config = run.info["config"]
+    return f"Learning rate {config['lr']:g}" + (", batch norm re-estimated" if config["batch_norm"] == "re-estimated" else "")
+
+
 rows = []
 for other in variants:
     found = intervals.delong_difference(A.predictions, other.predictions, "covid")
     apart = intervals.delong_difference(A.predictions, other.predictions.assign(image_id="other/" + other.predictions["image_id"]), "covid")
-    rows.append((f"{A.info['config']['lr']:g} less {other.info['config']['lr']:g}", f"{found['difference']:+.4f}", f"{found['low']:+.4f} to {found['high']:+.4f}", f"{found['z']:.2f}", f"{found['p_value']:.3f}",
+    rows.append((variant(other), f"{found['difference']:+.4f}", f"{found['low']:+.4f} to {found['high']:+.4f}", f"{found['z']:.2f}", f"{found['p_value']:.3f}",
                  f"{apart['low']:+.4f} to {apart['high']:+.4f}"))  # fmt: skip
 pages.table(
     pd.DataFrame(
-        rows, columns=["Learning rates", "Difference of AUC", "95 % interval, paired", "z", "p", "95 % interval, if they were other images"]
+        rows, columns=["Less that with", "Difference of AUC", "95 % interval, paired", "z", "p", "95 % interval, if they were other images"]
     )
 )
 
 # %% [markdown]
-# *The same images in both: their covariance counts, and the interval is far narrower than that of two separate test sets (last column).* Images are taken as independent here.
+# *The same images in both: their covariance counts, and the interval is narrower than that of two separate test sets (last column).* Images are taken as independent here.
 #
 # ## The same for your predictions
 #
