@@ -87,7 +87,7 @@ def people(cells: Mapping[str, int], ax: Axes | None = None, columns: int = 40, 
     """One mark per person, as `metrics.natural_frequencies` counts them: the ill first, then false alarms, then those rightly left alone."""
     total = sum(cells.values())
     rows = -(-total // columns)
-    ax = ax or plt.subplots(figsize=(_WIDTH, 1.3 + 0.155 * rows))[1]
+    ax = ax or plt.subplots(figsize=(_WIDTH, 1.45 + 0.155 * rows))[1]
     start = 0
     for name in ("TP", "FN", "FP", "TN"):
         words, color, marker = CELLS[name]
