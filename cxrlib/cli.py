@@ -243,6 +243,8 @@ def evaluate_predictions(arguments) -> None:
     for option, file in (("html", arguments.html), ("output", arguments.output)):
         if file and (Path(file).is_dir() or Path(file).resolve() == Path(arguments.file).resolve()):
             raise InputError(f"--{option} {file}: is {'a folder' if Path(file).is_dir() else 'the file of predictions'}")
+    if arguments.html and arguments.output and Path(arguments.html).resolve() == Path(arguments.output).resolve():
+        raise InputError(f"--html {arguments.html}: is the file of --output too")
     found = evaluate.read(arguments.file, arguments.positive)
     for note in found.notes:
         print(f"cxr: {evaluate.harmless(note)}", file=sys.stderr)

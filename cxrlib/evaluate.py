@@ -21,7 +21,7 @@ from cxrlib.resamples import MOST
 
 YES, NO = {"1", "1.0", "true", "yes", "positive", "pos"}, {"0", "0.0", "false", "no", "negative", "neg"}
 PREVALENCES = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
-TEXTS = {"image_id": str, "patient_id": str, "split": "category", "y_true": "category"}  # columns of words
+TEXTS = ["image_id", "patient_id", "split", "y_true"]  # columns of words
 SHARES = {"sensitivity": ("TP", "FN"), "specificity": ("TN", "FP"), "ppv": ("TP", "FP"), "npv": ("TN", "FN")}
 NAMES = {
     "auc": "AUC", "sensitivity": "Sensitivity", "specificity": "Specificity", "ppv": "PPV", "npv": "NPV", "accuracy": "Accuracy",
@@ -44,6 +44,12 @@ class Predictions:
         return [column[2:] for column in self.frame if column.startswith("p_")]
 
 
+def _name(cell: str) -> str:
+    """A column's name without spaces around it or around the class in it."""
+    cell = cell.strip()
+    return f"p_{cell[2:].strip()}" if cell.startswith("p_") else cell
+
+
 def _dialect(path: Path) -> tuple[dict, list[str]]:
     """Options for ``pandas.read_csv`` and the column names, from the first 64 KiB: compression, encoding, separator, decimal sign."""
     with open(path, "rb") as handle:
@@ -57,7 +63,7 @@ def _dialect(path: Path) -> tuple[dict, list[str]]:
     lines = codecs.getincrementaldecoder(encoding)("strict").decode(start).splitlines()
     if not "".join(lines).strip():
         raise InputError(f"{path}: is empty")
-    split = {sign: [name.strip() for name in next(csv.reader(lines[:1], delimiter=sign))] for sign in ",;\t"}
+    split = {sign: [_name(cell) for cell in next(csv.reader(lines[:1], delimiter=sign))] for sign in ",;\t"}
     sign = max(split, key=lambda sign: ("y_true" in split[sign], len(split[sign])))
     some = csv.reader(lines[1:100], delimiter=sign)
     comma = any("," in cell for row in some for name, cell in zip(split[sign], row, strict=False) if name == "p" or name.startswith("p_"))
@@ -80,11 +86,19 @@ def _table(path: Path) -> pd.DataFrame:
                 raise InputError(f"{path}, line 1: column {name} occurs twice")
         if "y_true" not in names:
             raise InputError(f"{path}, line 1: no column y_true, only {', '.join(names)[:200]}")
-        texts = {k: TEXTS[name] for k, name in wanted.items() if name in TEXTS}
-        options |= {"header": None, "skiprows": 1, "usecols": list(wanted), "dtype": texts, "keep_default_na": False}
-        return pd.read_csv(path, skipinitialspace=True, index_col=False, low_memory=False, **options).rename(columns=wanted)
+        words = {k: str if name in TEXTS else "category" for k, name in enumerate(names) if k not in wanted or name in TEXTS}
+        options |= {"header": None, "skiprows": 1, "dtype": words, "keep_default_na": False}
+        table = pd.read_csv(
+            path, skipinitialspace=True, low_memory=False, **options
+        )  # all columns, so that a row with too many cells is seen
+        more = table[table.columns[len(names) :]].replace("", np.nan)
+        if len(table.columns) < len(names) or more.notna().any(axis=None):
+            raise InputError(f"{path}, line 2: has {len(table.columns)} cells, the line of names {len(names)}")
+        return table[list(wanted)].rename(columns=wanted)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
+    except pd.errors.EmptyDataError:
+        raise InputError(f"{path}: no rows") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path}: damaged gzip file ({error})") from None
     except UnicodeError:
@@ -107,9 +121,8 @@ def read(path: str | Path, positive: str | None = None) -> Predictions:
     """
     path = Path(path)
     frame, notes = _table(path), []
-    if frame.empty:
-        raise InputError(f"{path}: no rows")
-    ids, frame["y_true"] = frame.get("image_id"), frame["y_true"].map(lambda name: name.strip() or None).astype("category")
+    ids, truth = frame.get("image_id"), frame["y_true"].astype("category")
+    frame["y_true"] = truth.map({name: name.strip() or None for name in truth.cat.categories}).astype("category")
     columns = [name for name in frame if name == "p" or name.startswith("p_")]
     if not columns:
         raise InputError(f"{path}, line 1: no column of probabilities, p or p_<class>")
@@ -196,8 +209,8 @@ def compared(frame: pd.DataFrame, cls: str, threshold: float = 0.5) -> pd.DataFr
         rows.append((name, "Wilson, patients", n, point[name], *intervals.wilson(point[name] * patients if n else 0, patients)))
     for name, row in drawn.iterrows():
         n = len(frame) if name == "auc" else sum(point[part] for part in SHARES[name])
-        rows.append((name, "Patients drawn anew, percentiles", n, point[name], row["low"], row["high"]))
-        rows.append((name, "Patients drawn anew, BCa", n, point[name], row["bca_low"], row["bca_high"]))
+        rows.append((name, "Bootstrap, percentiles", n, point[name], row["low"], row["high"]))
+        rows.append((name, "Bootstrap, BCa", n, point[name], row["bca_low"], row["bca_high"]))
     found = pd.DataFrame(rows, columns=["statistic", "method", "n", "estimate", "low", "high"])
     return found.sort_values("statistic", key=lambda names: names.map(list(drawn.index).index), kind="stable", ignore_index=True)
 
@@ -221,7 +234,7 @@ def tidy(found: Predictions, threshold: float = 0.5, prevalence: float | None = 
     for name in cells.index:
         for metric in metrics.METRICS[2:]:
             ends = bounds.loc[name, [(metric, "low"), (metric, "high")]]
-            rows.loc[len(rows)] = {"section": "most probable class", "class": name, "statistic": metric, "method": "Patients drawn anew, percentiles",
+            rows.loc[len(rows)] = {"section": "most probable class", "class": name, "statistic": metric, "method": "Bootstrap, percentiles",
                                    "estimate": cells.loc[name, metric], "low": ends.iloc[0], "high": ends.iloc[1]}  # fmt: skip
     brier = calibration.brier(frame, cls)
     more = [

@@ -141,6 +141,11 @@ def each_class(y: np.ndarray, p: np.ndarray, scores: Callable = lambda truth, sc
     return [one_vs_rest(y == k, guess == k, scores(y == k, p[:, k])) for k in range(p.shape[1])]
 
 
+def table_of(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """The cells of `per_class`, (K + 2, len(METRICS)), from y (N,) positions of the classes and p (N, K)."""
+    return table_cells([part.sum(axis=0)[None] for part in each_class(y, p)])[0]
+
+
 def per_class(frame: pd.DataFrame) -> pd.DataFrame:
     """The thesis's Table 4.2 from its own definitions (section 3.4.1), each class against the rest.
 
@@ -165,8 +170,7 @@ def per_class(frame: pd.DataFrame) -> pd.DataFrame:
     [0.5, 1.0, 0.5, 1.0]
     """
     classes, y, p = arrays(frame)
-    table = pd.DataFrame(table_cells([part.sum(axis=0)[None] for part in each_class(y, p)])[0], classes + AVERAGES, METRICS)
-    return table.astype({"size": int})
+    return pd.DataFrame(table_of(y, p), classes + AVERAGES, METRICS).astype({"size": int})
 
 
 def overall(frame: pd.DataFrame) -> dict[str, float]:

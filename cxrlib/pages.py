@@ -164,7 +164,7 @@ def absent(names: Sequence[str]) -> Markdown:
     for name in names:
         groups.setdefault(name.rpartition("/")[0], []).append(name)
     if not groups:
-        return Markdown("")
+        return Markdown("<!-- nothing is missing -->")  # an empty text would show as the name of its type
     listed = "; ".join(f"{family}: {', '.join(name.rpartition('/')[2] for name in members)}" for family, members in groups.items())
     return Markdown(f"*Not yet recorded: {listed}. `make records` makes them.*")
 

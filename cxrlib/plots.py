@@ -204,7 +204,7 @@ def ladder(rows: pd.DataFrame, xlabel: str, ax: Axes | None = None, line: float 
         ax.axvline(line, color="0.45", linestyle=":", linewidth=1.2)
     for place, kind in enumerate(kinds):
         part = rows[rows["kind"] == kind]
-        at = part["label"].map(labels.index) + 0.18 * (place - (len(kinds) - 1) / 2)
+        at = part["label"].map(labels.index) + min(0.18, 0.75 / len(kinds)) * (place - (len(kinds) - 1) / 2)
         color, _, marker = _LOOKS[place]
         ax.hlines(at, part["low"], part["high"], color=color, linewidth=1.5)
         ax.plot(part["value"], at, color=color, marker=marker, linestyle="none", markersize=6, label=kind)
@@ -212,7 +212,7 @@ def ladder(rows: pd.DataFrame, xlabel: str, ax: Axes | None = None, line: float 
     ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.grid(axis="x", color="0.9")
     ax.spines[["top", "right"]].set_visible(False)
-    ax.figure.legend(loc="outside lower center", ncol=min(len(kinds), 4), frameon=False)
+    ax.figure.legend(loc="outside lower center", ncol=len(kinds) if len(kinds) <= 4 else 3, frameon=False)
     return ax
 
 

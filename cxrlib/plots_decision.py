@@ -20,10 +20,10 @@ CELLS = {  # of natural frequencies: words, colour, marker
 
 
 @plt.rc_context(_STYLE)
-def reliability(curves: Mapping[str, pd.DataFrame], ax: Axes | None = None, what: str = "positive") -> Axes:
+def reliability(curves: Mapping[str, pd.DataFrame], ax: Axes | None = None, what: str = "positive", corner: str = "upper left") -> Axes:
     """Observed share against mean probability, a point per bin with its interval; each curve as `calibration.reliability` gives it, under its name.
 
-    The dotted line is that of a probability that is true. Numbers of images are the reader's to look up in the table: points do not show them.
+    The dotted line is that of a probability that is true; ``corner`` is where the legend covers least.
     """
     ax = ax or plt.subplots(figsize=(5.6, 5.4))[1]
     ax.plot([0, 1], [0, 1], color="0.45", linestyle=":", linewidth=1.2, label="True probabilities")
@@ -32,7 +32,7 @@ def reliability(curves: Mapping[str, pd.DataFrame], ax: Axes | None = None, what
         ax.plot(table["p"], table["share"], color=color, linestyle=line, marker=marker, markersize=6, linewidth=1.2, label=name)
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="Mean probability in the bin", ylabel=f"Share that is {what}")
     ax.grid(color="0.9")
-    ax.legend(loc="upper left")
+    ax.legend(loc=corner)
     return ax
 
 
@@ -87,7 +87,7 @@ def people(cells: Mapping[str, int], ax: Axes | None = None, columns: int = 40, 
     """One mark per person, as `metrics.natural_frequencies` counts them: the ill first, then false alarms, then those rightly left alone."""
     total = sum(cells.values())
     rows = -(-total // columns)
-    ax = ax or plt.subplots(figsize=(_WIDTH, 1.3 + 0.155 * rows))[1]
+    ax = ax or plt.subplots(figsize=(_WIDTH, 1.45 + 0.155 * rows))[1]
     start = 0
     for name in ("TP", "FN", "FP", "TN"):
         words, color, marker = CELLS[name]

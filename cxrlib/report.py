@@ -114,9 +114,16 @@ def wrong(found: Predictions, most: int = 10) -> str:
     )
 
 
+def shortened(found: Predictions) -> tuple[pd.DataFrame, str]:
+    """The predictions and the positive class with names that fit a figure; whole names stand in the tables."""
+    names = {name: name if len(name) <= 30 else f"{name[:24]}… ({k})" for k, name in enumerate(found.classes, 1)}
+    made = found.frame.rename(columns={f"p_{name}": f"p_{short}" for name, short in names.items()})
+    return made.assign(y_true=made["y_true"].map(names)), names[found.positive]
+
+
 def page(found: Predictions, threshold: float = 0.5, prevalence: float | None = None, name: str = "predictions.csv") -> str:
     """The whole report. ``prevalence`` is that of the patients it is about; default that of the file."""
-    frame, cls = found.frame, found.positive
+    frame, cls, (drawn, short) = found.frame, found.positive, shortened(found)
     point = metrics.operating_point(frame, cls, threshold)
     share = point["prevalence"] if prevalence is None else prevalence
     counts = "; ".join(f"{name} {(frame['y_true'] == name).sum():,}" for name in found.classes)
@@ -137,12 +144,12 @@ def page(found: Predictions, threshold: float = 0.5, prevalence: float | None = 
     body.append(say(f"Of {point['TP'] + point['FN']:,} positive images {point['TP']:,} are called; of {point['FP'] + point['TN']:,} negative ones {point['FP']:,}. "
                     f"Accuracy {show(point['accuracy'])}; always answering the commoner side would reach {show(point['null_accuracy'])}."))  # fmt: skip
     body.append(by_method(found, threshold))
-    body.append(say(f"Images of one patient are alike, so the methods over images are too narrow where patients have several; Wilson's over patients is as if a patient's images all said the same. Patients are drawn anew {REPLICATES:,} times, within classes; "
+    body.append(say(f"Images of one patient are alike, so the methods over images are too narrow where patients have several; Wilson's over patients is as if a patient's images all said the same. The bootstrap draws patients anew {REPLICATES:,} times, within classes; "
                     "at an estimate of exactly 0 or 1, which no resample can change, Wilson's interval over patients stands in its place."))  # fmt: skip
-    drawn = found.classes if 2 < len(found.classes) <= 7 else [cls]  # of two classes either curve says all
+    lines = None if 2 < len(found.classes) <= 7 else [short]  # of two classes either curve says all
     body.append(
         figure(
-            lambda: plots.roc_curves(frame, drawn),
+            lambda: plots.roc_curves(drawn, lines),
             "ROC curves, one for each class; the areas are in the table above or below.",
             "ROC curves of each class against the rest.",
         )
@@ -151,7 +158,7 @@ def page(found: Predictions, threshold: float = 0.5, prevalence: float | None = 
     if len(found.classes) <= 12:
         body.append(
             figure(
-                lambda: plots.confusion(metrics.confusion(frame)),
+                lambda: plots.confusion(metrics.confusion(drawn)),
                 "Confusion matrix: rows true class, columns called class.",
                 "Confusion matrix, called where most probable: counts, and shares of the row.",
             )
@@ -165,7 +172,7 @@ def page(found: Predictions, threshold: float = 0.5, prevalence: float | None = 
                 "This holds for patients like those tested. Among others, with milder disease or other diseases, sensitivity and specificity change too."
             )
         )
-        points = {f"{cls} at {threshold:g}": (point["sensitivity"], point["specificity"])}
+        points = {f"{short} at {threshold:g}": (point["sensitivity"], point["specificity"])}
         body.append(figure(lambda: plots_decision.predictive_values(points, {key: value for key, value in marks.items() if 0.001 <= value <= 0.5}),
                            "Two line charts over the prevalence: PPV, and false alarms per true positive; the numbers are in the table above.", "PPV and false alarms over the prevalence."))  # fmt: skip
         cells = metrics.natural_frequencies(point["sensitivity"], point["specificity"], share)
@@ -202,12 +209,12 @@ def page(found: Predictions, threshold: float = 0.5, prevalence: float | None = 
         "Bins of equal width": calibration.reliability(frame, cls),
         "Bins of equal count": calibration.reliability(frame, cls, by="count"),
     }
-    body.append(figure(lambda: plots_decision.reliability(curves, what=cls), "Share of positives against mean probability, by bins, with intervals, and the diagonal of true probabilities.",
+    body.append(figure(lambda: plots_decision.reliability(curves, what=short), "Share of positives against mean probability, by bins, with intervals, and the diagonal of true probabilities.",
                        "Reliability. Intervals: Wilson's, as if a patient's images all said the same."))  # fmt: skip
     if known:
         benefit = calibration.net_benefit(frame, cls, np.geomspace(0.001, 0.99, 120), prevalence)
         body.append("<h2>Decision curve</h2>")
-        body.append(figure(lambda: plots_decision.decision_curve({cls: benefit}), "Net benefit over the threshold probability with its interval, beside calling everybody and nobody positive.",
+        body.append(figure(lambda: plots_decision.decision_curve({short: benefit}), "Net benefit over the threshold probability with its interval, beside calling everybody and nobody positive.",
                            f"Net benefit at a prevalence of {at}. To act at a threshold t is to hold that missing one ill person weighs (1 − t)/t times acting on one who is well."))  # fmt: skip
         if prevalence is None:
             body.append(

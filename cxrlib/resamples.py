@@ -121,10 +121,10 @@ def bca(drawn: np.ndarray, estimate: np.ndarray, left: np.ndarray, stratum: np.n
     tied = np.isclose(drawn, estimate, rtol=1e-12, atol=0)
     z0 = ndtri(((drawn < estimate) & ~tied).mean(axis=0) + tied.mean(axis=0) / 2)
     influence = np.zeros_like(left)
-    for c in np.unique(stratum):
-        part = left[stratum == c]
-        influence[stratum == c] = (len(part) - 1) / len(part) * (part.mean(axis=0) - part)
     with np.errstate(invalid="ignore", divide="ignore"):
+        for c in np.unique(stratum):
+            part = left[stratum == c]
+            influence[stratum == c] = (len(part) - 1) / len(part) * (part.mean(axis=0) - part)
         a = (influence**3).sum(axis=0) / (6 * (influence**2).sum(axis=0) ** 1.5)
         z = z0 + ndtri([[1 - tail(level)], [tail(level)]])  # (2, M)
         shares = ndtr(z0 + z / (1 - a * z))

@@ -1,0 +1,431 @@
+# ---
+# jupyter:
+#   cxr:
+#     records:
+#     - zhu-fourclass
+#     - zhu-binary
+#     - azemin-standin-resnet50
+#     families:
+#     - azemin-standin-resnet50-variants
+#   jupytext:
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: cxr
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What a probability is worth
+#
+# Both studies turn a network's output into a probability of disease, and judge it by how well it ranks images and by one threshold. Neither asks whether the probability is true, what
+# it is worth where fewer people are ill, or what follows from acting on it. This page asks that of the recorded runs: {cite:t}`zhu2020` with two and with four classes, and the
+# [stand-in](13_study_a_results.ipynb) for {cite:t}`cheazemin2020`. The last part sets the ways to compute an interval side by side.
+#
+# | Question | Answer |
+# |---|---|
+# | <a href="#is-the-probability-true">Is the probability true?</a> | Study A's stand-in: far from it, {glue:text}`ece-a` off on average; Study B: {glue:text}`ece-b` off at worst |
+# | <a href="#can-arithmetic-repair-it">Can arithmetic repair it?</a> | in part: {glue:text}`ece-shifted` off after correction for the prevalence |
+# | <a href="#what-is-an-alarm-worth">What is an alarm worth?</a> | at {glue:text}`low` % prevalence one in {glue:text}`one-in` is true, at Study A's printed operating point |
+# | <a href="#who-would-be-better-off">Who would be better off?</a> | with the stand-in's probabilities as they are, nobody |
+# | <a href="#which-interval">Which interval?</a> | one that knows of patients, where they have several images: up to {glue:text}`wider` times as wide |
+
+# %% tags=["remove-cell"]
+# In Colab, fetch the companion first; anywhere else this does nothing.
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("cxrlib") is None:
+    address = "https://github.com/cxr-companion/cxr-companion"
+    subprocess.run(["git", "clone", "-q", "--depth", "1", address, "companion"], check=True)
+    os.chdir("companion/notebooks")
+    sys.path.insert(0, "..")
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the runs", "code_prompt_hide": "Load the runs"}
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import display
+
+from cxrlib import book, calibration, claims, evaluate, intervals, metrics, pages, plots, plots_decision, runs
+from cxrlib.pages import say
+
+A, TWO, FOUR = (runs.read(name) for name in ("azemin-standin-resnet50", "zhu-binary", "zhu-fourclass"))
+variants, missing = runs.family("azemin-standin-resnet50-variants")
+printed = pd.concat([claims.reported(study).set_index("id")["printed"] for study in ("cheazemin2020", "zhu2020")])
+CURVES = [
+    ("Study A, stand-in", A, "covid"),
+    ("Study B, two classes", TWO, "covid"),
+    *(("Study B, four classes", FOUR, name) for name in FOUR.classes),
+]
+
+
+def shares(run, part):
+    """Share of each class in a part of the split, copies of training images counted."""
+    counts, copies = run.info["data"]["counts"][part], run.info["config"]["oversample"] if part == "train" else {}
+    names = run.info.get("trained_classes", run.classes) if part == "train" else run.classes
+    found = np.array([counts[name] * copies.get(name, 1) for name in names], float)
+    return found / found.sum()
+
+
+def shifted(run, after=None):
+    """The run's predictions, corrected from the class shares of training to those of the test set, or to others."""
+    p = calibration.prior_shift(
+        run.predictions[[f"p_{name}" for name in run.classes]].to_numpy(),
+        shares(run, "train"),
+        shares(run, "test") if after is None else after,
+    )
+    return run.predictions.assign(**{f"p_{name}": p[:, k] for k, name in enumerate(run.classes)})
+
+
+# %% [markdown]
+# ## Is the probability true?
+#
+# Of all images with a probability of 0.8, eight in ten should have the disease. A **reliability diagram** groups images by probability and sets the share that has it against their mean
+# probability. Two numbers sum it up. The **Brier score** is the mean squared distance of the probability from 0 or 1; its *skill* compares it with always saying the share of positives
+# (1 is perfect, 0 no better, below 0 worse). The **expected calibration error** (ECE) is the mean distance of the groups from the diagonal. It depends on the grouping, here ten
+# bins of equal width, and ten of equal count; and it is above 0 by chance, so the last column says what true probabilities would give on as many images.
+
+# %% tags=["remove-input"]
+rows = []
+for title, run, cls in CURVES:
+    brier, frame = calibration.brier(run.predictions, cls), run.predictions
+    errors = [calibration.ece(frame, cls, by=by) for by in ("width", "count")]
+    rows.append((f"{title}: {plots.label(cls)}", f"{brier['brier']:.3f} ({book.interval(brier['low'], brier['high'])})", f"{brier['skill']:.2f} ({book.interval(brier['skill_low'], brier['skill_high'], 2)})",
+                 *(f"{error:.3f}" for error in errors), f"{calibration.chance_ece(frame, cls)[1]:.3f}"))  # fmt: skip
+scores = pd.DataFrame(
+    rows,
+    columns=["Run and class", "Brier score", "Brier skill", "ECE, equal width", "ECE, equal count", "ECE of true probabilities, at most"],
+)
+pages.table(scores)
+
+# %% tags=["remove-cell"]
+say("replicates", intervals.REPLICATES)
+say("ece-a", scores["ECE, equal width"].iloc[0])
+say("skill-a", scores["Brier skill"].iloc[0])
+worst_b = scores.iloc[1:].sort_values("ECE, equal width").iloc[-1]
+say("ece-b", worst_b["ECE, equal width"])
+say("worst-b", worst_b["Run and class"])
+say("mean-a", f"{A.predictions['p_covid'].mean():.2f}")
+say("share-a", f"{100 * shares(A, 'test')[0]:.2f}")
+
+# %% [markdown]
+# *95 % intervals from {glue:text}`replicates` resamples of patients; the last column is the value that true probabilities stay below in 95 of 100 test sets, with bins of equal width.*
+
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Two reliability diagrams. Study A's stand-in lies far below the diagonal at all probabilities. The curves of Study B's viral, bacterial and normal classes run near the diagonal, normal above it, the others below."}}
+with plots.style():
+    axes = plt.subplots(1, 2, figsize=(7, 4.3), sharey=True)[1]
+    plots_decision.reliability({"COVID-19": calibration.reliability(A.predictions, "covid")}, axes[0], "of the class")
+    plots_decision.reliability(
+        {plots.label(name): calibration.reliability(FOUR.predictions, name, by="count") for name in FOUR.classes[1:]},
+        axes[1],
+        "of the class",
+        "lower right",
+    )
+    axes[0].set_title("Study A, stand-in\n(bins of equal width)")
+    axes[1].set(title="Study B, four classes\n(bins of equal count)", ylabel="")
+    plt.show()
+
+# %% [markdown]
+# *Reliability, with 95 % intervals (Wilson's, as if all images of a patient said the same). COVID-19 of Study B is left out: nearly all its probabilities are next to 0 or 1, and right.*
+#
+# The stand-in's mean probability of COVID-19 is {glue:text}`mean-a`, where {glue:text}`share-a` % of the images show it. It cannot be otherwise: the network was trained to tell opacity from none, with
+# opacity in {glue:text}`train-a` % of the images, and its answer is read as a probability of COVID-19 in a set where few show that. The paper does the same. Its Brier skill of
+# {glue:text}`skill-a` says that it would be much better, as a probability, to say {glue:text}`share-a` % of everybody. None of this shows in an AUC, which knows the order only.
+#
+# ## Can arithmetic repair it?
+#
+# A network trained where a share $\pi_k$ of the images is of class $k$, and used where the share is $\pi'_k$, can be corrected by Bayes' rule, if images of a class look alike in both places
+# (Saerens, Latinne and Decaestecker 2002):
+#
+# $$p'_k = \frac{p_k\,\pi'_k/\pi_k}{\sum_j p_j\,\pi'_j/\pi_j}.$$
+
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Reliability diagram of Study A's stand-in as trained and after correction for the prevalence, up to a share of 0.4. The corrected points are near the axis and still below the diagonal."}}
+after = shifted(A)
+ax = plots_decision.reliability(
+    {
+        "As trained": calibration.reliability(A.predictions, "covid", by="count"),
+        "Corrected for the prevalence": calibration.reliability(after, "covid", by="count"),
+    },
+    what="COVID-19",
+    corner="upper right",
+)
+ax.set_ylim(-0.01, 0.4)
+plt.show()
+
+# %% tags=["remove-input"]
+rows = []
+for title, run, cls in CURVES:
+    for text, frame in (("as trained", run.predictions), ("corrected", shifted(run))):
+        brier, place = calibration.brier(frame, cls), run.classes.index(cls)
+        rows.append((f"{title}: {plots.label(cls)}" if text == "as trained" else "", text, f"{100 * shares(run, 'train' if text == 'as trained' else 'test')[place]:.1f} %", f"{frame[f'p_{cls}'].mean():.3f}",
+                     f"{brier['skill']:.2f} ({book.interval(brier['skill_low'], brier['skill_high'], 2)})", f"{calibration.ece(frame, cls):.3f}"))  # fmt: skip
+pages.table(
+    pd.DataFrame(
+        rows, columns=["Run and class", "Probability", "Share it is made for", "Mean probability", "Brier skill", "ECE, equal width"]
+    )
+)
+
+# %% tags=["remove-cell"]
+say("train-a", f"{100 * shares(A, 'train')[0]:.1f}")
+say("ece-shifted", f"{calibration.ece(after, 'covid'):.3f}")
+say("mean-shifted", f"{after['p_covid'].mean():.3f}")
+skill = calibration.brier(after, "covid")
+say("skill-shifted", f"{skill['skill']:.2f} ({book.interval(skill['skill_low'], skill['skill_high'], 2)})")
+flow = pd.read_csv(runs.root() / "flow" / "cheazemin2020.csv").set_index("step")["images"]
+adjudicated = [flow[f"adjudicated {name} set, opacity"] / flow[f"adjudicated {name} set"] for name in ("validation", "test")]
+say("adjudicated", " or ".join(f"{100 * value:.1f}" for value in adjudicated))
+half = calibration.prior_shift(np.array([[0.5, 0.5]]), shares(A, "train"), shares(A, "test"))[0, 0]
+say("half-becomes", f"{100 * half:.1f}")
+
+# %% [markdown]
+# *Figure: the stand-in before and after; bins of equal count, and only the lower part of the diagram. Table: every class, corrected from its share among the training images, copies counted, to that in the
+# test set.*
+#
+# The correction takes most of the error away, {glue:text}`ece-a` becomes {glue:text}`ece-shifted`, because most of it was the prevalence: the stand-in saw {glue:text}`train-a` % opacity (the paper's own
+# sets hold {glue:text}`adjudicated` %). It does not make the probabilities true. They are still {glue:text}`mean-shifted` on average, and their skill is {glue:text}`skill-shifted`. What is left no prevalence explains: the network
+# was asked about opacity, not COVID-19, and trained on other people's radiographs. The order of the images, and so the ROC curve and its area, is untouched; a threshold of one half before is one of {glue:text}`half-becomes` % after.
+# To know the new prevalence one has to know it: here it is counted in the test set, which a user of the network could not.
+#
+# ## What is an alarm worth?
+#
+# Sensitivity and specificity say how the ill and the well fare; the person with a positive result asks the opposite. With prevalence $\pi$,
+#
+# $$\text{PPV} = \frac{\text{sens}\cdot\pi}{\text{sens}\cdot\pi + (1-\text{spec})(1-\pi)}, \qquad \frac{\text{false alarms}}{\text{true positive}} = \frac{1-\text{PPV}}{\text{PPV}}.$$
+#
+# A printed sensitivity and specificity of 1 would make every alarm true at any prevalence. So for Study B's perfect results the lowest values stand here that the number of its test images, or patients, allows.
+
+# %% tags=["remove-cell"]
+point = metrics.operating_point(A.predictions, "covid", 0.5)
+sizes = {name: int(printed[f"zhu-t4.1-{name}-size"]) for name in ("covid", "non-covid")}
+ends = intervals.table(TWO.predictions).loc["covid"]
+assert (metrics.per_class(TWO.predictions).loc["covid", ["recall", "specificity"]] == 1).all()
+POINTS = {
+    "Study A, printed": tuple(float(printed[f"azemin-3-{name}"]) / 100 for name in ("sensitivity", "specificity")),
+    "Study A, stand-in at one half": (point["sensitivity"], point["specificity"]),
+    "Study B, two classes, printed: at least": tuple(float(intervals.wilson(n, n)[0]) for n in sizes.values()),
+    "Study B, two classes, rebuilt: at least": (float(ends["recall", "low"]), float(ends["specificity", "low"])),
+}
+AT = [0.001, 0.01, float(printed["azemin-2-prevalence"]) / 100, 0.1, 0.5]
+
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Two line charts over the prevalence from 0.1 to 50 percent: PPV and false alarms per true positive of four operating points. Study A's curves are low up to ten percent; Study B's lower bounds are higher."}}
+plots_decision.predictive_values(POINTS, {"Study A's test set": AT[2]})
+plt.show()
+
+# %% tags=["remove-input"]
+rows = []
+for name, (sensitivity, specificity) in POINTS.items():
+    found = evaluate.elsewhere(sensitivity, specificity, AT)
+    rows.append(
+        (
+            name,
+            f"{100 * sensitivity:.1f} %",
+            f"{100 * specificity:.1f} %",
+            *(f"{100 * ppv:.1f} %; {alarms:,.1f}" for ppv, alarms in found[["ppv", "alarms"]].to_numpy()),
+        )
+    )
+pages.table(pd.DataFrame(rows, columns=["Operating point", "Sensitivity", "Specificity", *(f"At {100 * value:.3g} %" for value in AT)]))
+
+# %% [markdown]
+# *PPV, and false alarms per true positive, at five prevalences. “At least”: the ends of Wilson's 95 % interval, of {glue:text}`sizes-two` images as printed, and of the rebuilt run's patients.*
+#
+# The same in whole people, for whom it is easier to see: of 1,000 people of whom {glue:text}`low` % are ill,
+
+# %% tags=["remove-cell"]
+LOW = 0.01
+say("low", f"{100 * LOW:.0f}")
+say("sizes-two", " and ".join(str(n) for n in sizes.values()))
+people = {name: metrics.natural_frequencies(*values, LOW) for name, values in POINTS.items()}
+cells = people["Study A, printed"]
+say("one-in", f"{(cells['TP'] + cells['FP']) / cells['TP']:.0f}")
+say("called", cells["TP"] + cells["FP"])
+say("found", cells["TP"])
+say("ill", cells["TP"] + cells["FN"])
+
+# %% tags=["remove-input"]
+pages.table(
+    pd.DataFrame(people)
+    .T.rename(columns={"TP": "Ill and called", "FN": "Ill, missed", "FP": "Well, but called", "TN": "Well and left alone"})
+    .rename_axis("Operating point")
+    .reset_index()
+)
+
+# %% tags=["remove-input"] mystnb={"image": {"alt": "A thousand marks, one per person, at Study A's printed operating point and one percent prevalence: a few ill and called, fewer ill and missed, more than a quarter false alarms, the rest rightly left alone; the counts are in the table above."}}
+plots_decision.people(cells, title="Study A's printed operating point")
+plt.show()
+
+# %% [markdown]
+# *1,000 people, {glue:text}`ill` of them ill: of {glue:text}`called` called positive {glue:text}`found` are ill.* All this takes sensitivity and specificity from the test set to the clinic. Study A's negatives have no finding at all, Study B's are
+# children; among adults with other pneumonias both would be lower. So these are the best that can be hoped for.
+#
+# ## Who would be better off?
+#
+# A probability is there to act on. Whoever acts at a threshold $t$ holds that missing one ill person weighs $(1-t)/t$ times as much as acting on one who is well. With these weights the **net benefit** is the
+# gain in true positives per person (Vickers and Elkin 2006),
+#
+# $$\text{NB}(t) = \text{sens}\cdot\pi - (1-\text{spec})(1-\pi)\frac{t}{1-t},$$
+#
+# to be compared with calling everybody positive and with calling nobody, which has 0. A model is of use at those thresholds where it beats both.
+
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Decision curves of Study A's stand-in at the test set's prevalence. As trained the curve falls with that of calling everybody and below nought; corrected for the prevalence it stays above both a little longer, then falls below nought too."}}
+T = np.geomspace(0.001, 0.5, 100)
+decisions = {
+    "As trained": calibration.net_benefit(A.predictions, "covid", T),
+    "Corrected for the prevalence": calibration.net_benefit(after, "covid", T),
+}
+plots_decision.decision_curve(decisions)
+plt.show()
+
+# %% tags=["remove-cell"]
+
+
+def useful(table):
+    """Thresholds where a net benefit's interval lies above both ways of not asking the model, as ranges in per cent."""
+    better = (table["low"] > np.maximum(table["treat_all"], 0) + 1e-12).to_numpy()
+    runs_of = np.split(np.arange(len(better)), np.flatnonzero(np.diff(better.astype(int))) + 1)
+    found = [f"from {100 * table.index[run[0]]:.1f} to {100 * table.index[run[-1]]:.1f} %" for run in runs_of if better[run[0]]]
+    return " and ".join(found) or "at no threshold"
+
+
+say("useful-raw", useful(decisions["As trained"]))
+say("useful-shifted", useful(decisions["Corrected for the prevalence"]))
+viral = {
+    f"Prevalence {100 * share:.3g} %": calibration.net_benefit(FOUR.predictions, "viral", T, share)
+    for share in (shares(FOUR, "test")[1], 0.05)
+}
+say("useful-viral", useful(list(viral.values())[0]))
+say("useful-viral-low", useful(list(viral.values())[1]))
+say("share-viral", f"{100 * shares(FOUR, 'test')[1]:.1f}")
+
+# %% [markdown]
+# *Study A's stand-in, at {glue:text}`share-a` % COVID-19. Bands: 95 % intervals from resampled patients.* As trained it beats both {glue:text}`useful-raw`: a probability that says
+# {glue:text}`mean-a` on average makes nearly everybody act. Corrected, it does {glue:text}`useful-shifted`, and not by much: some of the information was there, and the probability hid it.
+
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Two decision curves of the class viral in Study B's four-class run, at the test set's share and at five percent. At the first the model is above both alternatives over most thresholds; at the second the curve is below nought at middle thresholds."}}
+for title, table in viral.items():
+    ax = plots_decision.decision_curve({"Viral pneumonia, four-class run": table})
+    ax.set_title(title)
+    plt.show()
+
+# %% [markdown]
+# *Study B, viral pneumonia against the rest, as trained, at the test set's share and at a lower one.* At {glue:text}`share-viral` % it is of use {glue:text}`useful-viral` (thresholds up to 50 % are shown; at the lowest, very little); with the same
+# sensitivities and specificities at the lower prevalence, {glue:text}`useful-viral-low`.
+#
+# **No curve here is a clinic's.** The share of positives in these test sets was set by the studies' design, by what collections were at hand, and so were the negatives. A net benefit at such a share answers
+# for that mixture of images. What the curves do show is that discrimination alone does not make a model useful.
+#
+# ## Which interval?
+#
+# A share of images has several 95 % intervals in use, and an area under the curve as well. Those over images (Wilson, Clopper–Pearson, DeLong) take images as independent. Patients with several images make them
+# too narrow. Wilson's over patients counts as many patients as the images would be worth if all of a patient's said the same. Drawing patients anew, each with all of their images, needs no such assumption: the interval goes between
+# percentiles of the resamples, or between percentiles moved for bias and skewness (BCa, Efron 1987).
+
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Dot chart of the intervals of AUC, sensitivity, specificity, PPV and NPV of the class viral by each method. Intervals from resampled patients are wider than those over images for AUC and sensitivity."}}
+several, alone = evaluate.compared(FOUR.predictions, "viral"), evaluate.compared(A.predictions, "covid")
+rungs = several.assign(label=several["statistic"].map(evaluate.NAMES), kind=several["method"], value=several["estimate"])
+with plots.style():
+    plots.ladder(rungs, "Value, with 95 % interval (the axis does not begin at 0)", plt.subplots(figsize=(7, 6))[1])
+    plt.show()
+
+
+# %% tags=["remove-cell"]
+def by_method(found):
+    """A table with a row for each method, a column for each statistic."""
+    found = found.assign(cell=[book.interval(row.low, row.high) for row in found.itertuples()])
+    table = (
+        found.pivot(index="method", columns="statistic", values="cell")
+        .reindex(index=found["method"].unique(), columns=found["statistic"].unique())
+        .fillna("–")
+    )
+    first = found.drop_duplicates("statistic").set_index("statistic")["estimate"]
+    return (
+        pd.concat([pd.DataFrame([first.map(book.show)], ["Estimate"]), table])
+        .rename(columns=evaluate.NAMES)
+        .rename_axis("Method")
+        .rename_axis(None, axis=1)
+        .reset_index()
+    )
+
+
+def ratios(found, method, other):
+    """How many times as wide one method's intervals are as another's, by statistic."""
+    width = (found["high"] - found["low"]).groupby([found["statistic"], found["method"]], sort=False).first().unstack()
+    return (width[method] / width[other]).dropna()
+
+
+wider = ratios(several, "Bootstrap, percentiles", "Wilson, images")
+wider["auc"] = ratios(several, "Bootstrap, percentiles", "DeLong, images")["auc"]
+say("wider", f"{wider.max():.1f}")
+say("wider-what", evaluate.NAMES[wider.idxmax()])
+same = ratios(alone, "Bootstrap, percentiles", "Wilson, images")
+same["auc"] = ratios(alone, "Bootstrap, percentiles", "DeLong, images")["auc"]
+say("same", f"{same[['auc', 'sensitivity', 'specificity']].min():.2f} to {same[['auc', 'sensitivity', 'specificity']].max():.2f}")
+say("same-ppv", f"{same['ppv']:.2f}")
+viral_images = FOUR.predictions[FOUR.predictions["y_true"] == "viral"]
+most = viral_images["patient_id"].value_counts()
+say("viral-images", len(viral_images))
+say("viral-patients", len(most))
+say("viral-most", int(most.iloc[0]))
+say("viral-worth", f"{intervals.effective(viral_images['patient_id']):.0f}")
+say("rate-a", f"{A.info['config']['lr']:g}")
+say("a-positives", int((A.predictions["y_true"] == "covid").sum()))
+say("a-patients", int(A.predictions.loc[A.predictions["y_true"] == "covid", "patient_id"].nunique()))
+
+# %% tags=["remove-input"]
+pages.table(by_method(several))
+
+# %% [markdown]
+# *Study B, viral pneumonia against the rest, called at a probability of one half.* Its {glue:text}`viral-images` viral test images come from {glue:text}`viral-patients` patients, one of them with {glue:text}`viral-most`, and are worth
+# {glue:text}`viral-worth` patients with one image each. The widest gap is in {glue:text}`wider-what`: {glue:text}`wider` times as wide once patients are drawn whole.
+
+# %% tags=["remove-input"]
+pages.table(by_method(alone))
+
+# %% [markdown]
+# *Study A's stand-in, COVID-19, called at one half.* Here the patients of the many negatives are not known, each image counts as one, and the {glue:text}`a-positives` positives come from {glue:text}`a-patients` patients: resampled intervals of AUC,
+# sensitivity and specificity are {glue:text}`same` times as wide as those over images. That of PPV is {glue:text}`same-ppv` times as wide, for another reason: patients are drawn within classes, so the prevalence stays that of the test set, while Wilson's interval allows
+# for another. In small numbers the exact interval (Clopper–Pearson) is wider than Wilson's, since it must hold at every true value.
+#
+# Two models on the same images are compared within the images. The stand-in (learning rate {glue:text}`rate-a`) less each of its variants, by DeLong's test for paired areas:
+
+# %% tags=["remove-input"]
+display(pages.absent(missing))
+
+
+# %% tags=["remove-input"]
+def variant(run):
+    """What sets a variant apart."""
+    config = run.info["config"]
+    return f"Learning rate {config['lr']:g}" + (", batch norm re-estimated" if config["batch_norm"] == "re-estimated" else "")
+
+
+rows = []
+for other in variants:
+    found = intervals.delong_difference(A.predictions, other.predictions, "covid")
+    apart = intervals.delong_difference(A.predictions, other.predictions.assign(image_id="other/" + other.predictions["image_id"]), "covid")
+    rows.append((variant(other), f"{found['difference']:+.4f}", f"{found['low']:+.4f} to {found['high']:+.4f}", f"{found['z']:.2f}", f"{found['p_value']:.3f}",
+                 f"{apart['low']:+.4f} to {apart['high']:+.4f}"))  # fmt: skip
+pages.table(
+    pd.DataFrame(
+        rows, columns=["Less that with", "Difference of AUC", "95 % interval, paired", "z", "p", "95 % interval, if they were other images"]
+    )
+)
+
+# %% [markdown]
+# *The same images in both: their covariance counts, and the interval is narrower than that of two separate test sets (last column).* Images are taken as independent here.
+#
+# ## The same for your predictions
+#
+# ```bash
+# .venv/bin/cxr evaluate predictions.csv --prevalence 0.01 --html report.html
+# ```
+#
+# makes these tables and figures for any file of predictions: see [Evaluate your own](../book/evaluate.md).
