@@ -108,14 +108,14 @@ def said(row: dict) -> str:
 
 
 def rebuilt(row: dict) -> str:
-    """The rebuilt value with its 95 % interval: ``0.923 (0.875–0.957)``, ``6,088``; empty where there is none. Results have a digit more than printed."""
-    value, digits = row["rebuilt"], row["decimals"] + 1
+    """The rebuilt value with its 95 % interval: ``86.9 % (83.9–89.6)``, ``6,088``; empty where there is none. Results have a digit more than printed."""
+    value, digits, unit = row["rebuilt"], row["decimals"] + 1, " %" if row["unit"] == "%" else ""
     if value != value:
         return ""
     if row["kind"] not in ("cell", "sentence"):
-        return f"{value:,.0f}" if value == round(value) else f"{value:.4g}"
+        return (f"{value:,.0f}" if value == round(value) else f"{value:.4g}") + unit
     whose = "stand-in: " if any(studies.experiment(name).lacks for name in row["records"]) else ""
-    return f"{whose}{value:.{digits}f}" + ("" if row["low"] != row["low"] else f" ({row['low']:.{digits}f}–{row['high']:.{digits}f})")
+    return f"{whose}{value:.{digits}f}{unit}" + ("" if row["low"] != row["low"] else f" ({row['low']:.{digits}f}–{row['high']:.{digits}f})")
 
 
 SHOWN = [
