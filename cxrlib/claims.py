@@ -118,24 +118,7 @@ def rebuilt(row: dict) -> str:
     return f"{whose}{value:.{digits}f}{unit}" + ("" if row["low"] != row["low"] else f" ({row['low']:.{digits}f}–{row['high']:.{digits}f})")
 
 
-SHOWN = [
-    "study",
-    "id",
-    "kind",
-    "place",
-    "quote",
-    "said",
-    "printed",
-    "unit",
-    "rebuilt",
-    "low",
-    "high",
-    "verdict",
-    "why",
-    "also",
-    "records",
-    "treated",
-]
+SHOWN = "study id kind place quote said printed unit rebuilt low high verdict why also records treated".split()
 
 
 def ledger(only: list[str] | None = None) -> pd.DataFrame:

@@ -58,6 +58,7 @@ counts = pd.crosstab(ledger["verdict"], ledger["study"]).reindex(index=list(VERD
 agrees = ledger[ledger["verdict"] == "agrees"]
 exact = ledger[ledger["verdict"] == "exact"]
 say("rows", len(ledger))
+say("fields", ", ".join(claims.SHOWN))
 say("rows-a", int((ledger["study"] == "A").sum()))
 say("settings", int((exact["kind"] == "setting").sum()))
 say("exact", len(exact))
@@ -141,7 +142,8 @@ HTML(page(ledger))
 # *A and B are the studies. Words: the number where it stands, in bold; a cell of a table has none. Rebuilt: of results, the value of the recorded run with its 95 % interval from patients drawn anew; no interval where
 # the result is perfect and resamples cannot differ. The last column gives the reason for the verdict and, in smaller print, what other checks say.*
 #
-# `cxr claims` prints the same ledger in a terminal, `cxr claims --json` for a program.
+# `cxr claims` prints the same ledger in a terminal. `cxr claims --json` gives it to programs: `rules` (verdict: rule), `lacked` (run: sentences) and `claims`, whose fields
+# are also the columns of the CSV: {glue:text}`fields`. There `rebuilt`, `low` and `high` are numbers, null where there is none, and `also` is what the other checks say.
 
 # %% [markdown]
 # ## The rules

@@ -5,6 +5,13 @@
 #     - zhu-binary
 #     - zhu-fourclass
 #     - azemin-standin-resnet50
+#     families:
+#     - zhu-fourclass-redraws
+#     - zhu-binary-redraws
+#     - zhu-fourclass-cv
+#     - zhu-binary-cv
+#     - zhu-fourclass-variants
+#     - azemin-standin-resnet50-variants
 #   jupytext:
 #     formats: ipynb,py:percent
 #     notebook_metadata_filter: cxr
