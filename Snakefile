@@ -13,7 +13,7 @@ from cxrlib import runs, studies
 
 NOTEBOOKS = sorted(file.stem for file in Path("notebooks").glob("[0-9]*.ipynb"))
 LIBRARY = sorted(str(file) for file in Path("cxrlib").glob("*.py"))
-REPORTED = sorted(str(file) for file in Path("book/reported").glob("*.yml"))
+REPORTED = sorted(str(file) for part in ("reported", "checklists") for file in Path("book", part).glob("*.*"))
 PROSE = sorted(str(file) for file in Path("book").rglob("*") if file.is_file() and "__pycache__" not in file.parts)
 PHANTOM = "results/phantom-localisation/run.json"  # a demonstration on synthetic images: where Grad-CAM finds what is known to be there
 MISSING = [name for name in studies.RECORDS if not runs.recorded(name)]

@@ -56,9 +56,8 @@ def _near(row: dict, value: float, low: float, high: float, times: float, name: 
     verdict, gap = "agrees", f"{name} is {abs(value - printed):.2g} {'lower' if value < printed else 'higher'}"
     if row["relation"]:
         verdict = "agrees" if value > printed or high > printed else "differs"
-        why = f"{name} is {'' if value > printed else 'not '}{row['relation']} this" + (
-            "; its interval reaches it" if value <= printed < high else ""
-        )
+        why = f"{name} is {'' if value > printed else 'not '}{row['relation']} this"
+        why += "; its interval reaches it" if value <= printed < high else ""
     elif forensics.printed_as(value, row["printed"]):
         why = f"{name} prints the same"
     elif low <= printed + half and printed - half <= high:
@@ -97,9 +96,8 @@ def _rebuilt(row, run, names, times) -> Finding:
     if studies.experiment(record.info["experiment"]).lacks:
         why = f"The study's network and training images are missing here; the value beside is a stand-in's ({run}), no test."
         return Finding("not testable here", why, value, low, high)
-    return _near(
-        row, value, low, high, times, "The rebuilt value" if len(names) == 1 else f"The lowest of {len(names)} rebuilt values ({name})"
-    )
+    said = "The rebuilt value" if len(names) == 1 else f"The lowest of {len(names)} rebuilt values ({name})"
+    return _near(row, value, low, high, times, said)
 
 
 @functools.lru_cache

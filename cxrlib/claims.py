@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from cxrlib import checks, intervals, metrics, runs
+from cxrlib import checks, intervals, metrics, runs, studies
 from cxrlib.files import InputError
 from cxrlib.runs import Run
 
@@ -107,25 +107,45 @@ def said(row: dict) -> str:
     return f"{row['relation']} {row['printed']} {row['unit']}".strip()
 
 
-def ledger(studies: list[str] | None = None) -> pd.DataFrame:
-    """Every printed number with its verdict: :func:`reported` and ``letter`` (A, B), ``place``, ``said``; ``rebuilt``, ``low``, ``high`` (95 %
-    interval); ``verdict``, ``why``, ``also`` (what the other checks say); ``records``, the runs that it rests on.
+def rebuilt(row: dict) -> str:
+    """The rebuilt value with its 95 % interval: ``86.9 % (83.9–89.6)``, ``6,088``; empty where there is none. Results have a digit more than printed."""
+    value, digits, unit = row["rebuilt"], row["decimals"] + 1, " %" if row["unit"] == "%" else ""
+    if value != value:
+        return ""
+    if row["kind"] not in ("cell", "sentence"):
+        return (f"{value:,.0f}" if value == round(value) else f"{value:.4g}") + unit
+    whose = "stand-in: " if any(studies.experiment(name).lacks for name in row["records"]) else ""
+    return f"{whose}{value:.{digits}f}{unit}" + ("" if row["low"] != row["low"] else f" ({row['low']:.{digits}f}–{row['high']:.{digits}f})")
 
-    Order and rules of the verdicts are those of :data:`cxrlib.checks.VERDICTS`.
+
+SHOWN = "study id kind place quote said printed unit rebuilt low high verdict why also records treated".split()
+
+
+def ledger(only: list[str] | None = None) -> pd.DataFrame:
+    """Every printed number with its verdict (of some studies only, by their ids), by the order and the rules of :data:`cxrlib.checks.VERDICTS`.
+
+    The columns of :func:`reported`, ``study`` now A or B, and: ``place`` and ``said`` (in words), ``rebuilt``, ``low``, ``high`` (95 % interval),
+    ``verdict``, ``why``, ``also`` (what the row's other checks say), ``records`` (the runs that it rests on). :data:`SHOWN` are those that are
+    published, by ``cxr claims --json`` and on the book's page.
     """
     made = []
-    for study in studies or STUDIES:
+    for study in only or STUDIES:
         rows = {row["id"]: row for row in reported(study).to_dict("records")}
         for row in rows.values():
             first, *rest = checks.findings(row, rows)
             valued = next((finding for finding in [first, *rest] if finding.value == finding.value), first)
             names = dict.fromkeys(check["run"] for check in row["check"] if "run" in check and runs.recorded(check["run"]))
             made.append({
-                **row, "letter": STUDIES[study], "place": place(row), "said": said(row), "rebuilt": valued.value, "low": valued.low, "high": valued.high,
+                **row, "study": STUDIES[study], "place": place(row), "said": said(row), "rebuilt": valued.value, "low": valued.low, "high": valued.high,
                 "verdict": first.verdict, "why": f"{first.why} {row['note']}".strip(), "records": list(names),
                 "also": " ".join(f"{finding.verdict.capitalize()}: {finding.why}" if finding.verdict else finding.why for finding in rest),
             })  # fmt: skip
-    return pd.DataFrame(made)
+    return pd.DataFrame(made, dtype=object)
+
+
+def lacked(table: pd.DataFrame) -> dict[str, list[str]]:
+    """What each run that a ledger rests on fell short of, in sentences."""
+    return {name: runs.read(name).info["lacked"] for name in dict.fromkeys(sum(table["records"], []))}
 
 
 def beside(study: str, run: Run) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import sys
 from pathlib import Path
 
@@ -97,6 +98,11 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--prevalence", type=float, help="of the patients it is about, e.g. 0.01 (default: that of the file)")
     evaluate.add_argument("--html", metavar="REPORT.html", help="write a page with everything there")
     evaluate.add_argument("--output", metavar="TABLE.csv", help="write the numbers there (default: standard output)")
+
+    printed = command("claims", show_claims, "List every number that the studies print, what was rebuilt, and the verdict with its reason.")
+    printed.add_argument("--study", help="A or B, or its id")
+    printed.add_argument("--verdict", help="only these, e.g. differs")
+    printed.add_argument("--json", action="store_true", help="rules, what the runs lacked, and all fields of cxrlib.claims.SHOWN, as JSON")
 
     command("records", list_records, "List the records that the book knows and say which are missing and how to make them.")
 
@@ -290,6 +296,29 @@ def run_bench(arguments) -> None:
             raise InputError(f"bench {name}: there is no such benchmark, only {', '.join(bench.BENCHES)}")
         for key, value in bench.BENCHES[name]().items():
             print(f"{name:10} {key:24} {value:.4g}" if isinstance(value, float) else f"{name:10} {key:24} {value}")
+
+
+def show_claims(arguments) -> None:
+    from cxrlib import claims
+    from cxrlib.checks import VERDICTS
+
+    ids = {name: study for study, letter in claims.STUDIES.items() for name in (study, letter)}
+    for option, known in (("study", ids), ("verdict", VERDICTS)):
+        if getattr(arguments, option) not in {None, *known}:
+            raise InputError(f"--{option} {getattr(arguments, option)}: there are {', '.join(known)}")
+    table = claims.ledger([ids[arguments.study]] if arguments.study else None)
+    table = table[table["verdict"] == arguments.verdict] if arguments.verdict else table
+    if arguments.json:
+        rows = [{key: None if value != value else value for key, value in row.items()} for row in table[claims.SHOWN].to_dict("records")]
+        print(json.dumps({"rules": VERDICTS, "lacked": claims.lacked(table), "claims": rows}, indent=1, ensure_ascii=False))
+        return
+    lines = [("", "Place", "Printed", "Rebuilt", "Verdict", "Id")]
+    lines += [(r["study"], r["place"], r["said"], claims.rebuilt(r), r["verdict"], r["id"]) for r in table.to_dict("records")]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(map(str.ljust, line, widths)).rstrip())
+    counts = table["verdict"].value_counts()
+    print(f"{len(table)} numbers: " + ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in VERDICTS))
 
 
 def list_records(arguments) -> None:

@@ -171,7 +171,7 @@ def test_every_number_has_one_verdict_and_a_reason(ledger):
 
 
 def test_no_stand_in_agrees_with_study_a(ledger):
-    rests = ledger[(ledger["letter"] == "A") & ledger["records"].map(bool)]
+    rests = ledger[(ledger["study"] == "A") & ledger["records"].map(bool)]
     assert len(rests) == 8 and set(rests["verdict"]) == {"not testable here"} and rests["rebuilt"].notna().all()
 
 
@@ -211,7 +211,7 @@ def test_places_and_numbers_in_words(ledger):
 
 
 def test_one_study_alone(ledger):
-    assert claims.ledger(["cheazemin2020"])["id"].tolist() == ledger.index[ledger["letter"] == "A"].tolist()
+    assert claims.ledger(["cheazemin2020"])["id"].tolist() == ledger.index[ledger["study"] == "A"].tolist()
 
 
 def test_a_missing_record_is_said(monkeypatch, tmp_path):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import cxrlib
-from cxrlib import cli, models, pipeline, runs, sources, studies
+from cxrlib import checks, claims, cli, models, pipeline, runs, sources, studies
 from cxrlib.files import InputError
 
 NAME = "phantom-zhu-fourclass"
@@ -42,7 +42,7 @@ def test_unknown_command_and_option_exit_with_2(capsys):
 
 
 def test_every_command_has_help(capsys):
-    for command in ("sources", "phantom", "train", "records", "readme", "execute", "book"):
+    for command in ("sources", "phantom", "train", "claims", "records", "readme", "execute", "book"):
         with pytest.raises(SystemExit) as caught:
             cli.main([command, "--help"])
         assert caught.value.code == 0 and command in capsys.readouterr().out
@@ -171,6 +171,37 @@ def test_records(capsys, tmp_path, monkeypatch):
     assert lines.keys() >= studies.EXPERIMENTS.keys()
     assert lines["zhu-binary"].endswith(" recorded")
     assert lines["zhu-fourclass"].endswith("not yet recorded: cxr train zhu-fourclass --resume")
+
+
+def test_claims_as_text(capsys):
+    assert cli.main(["claims", "--study", "A"]) == 0
+    head, *lines, last = capsys.readouterr().out.splitlines()
+    assert head.split() == ["Place", "Printed", "Rebuilt", "Verdict", "Id"] and len(lines) == len(claims.reported("cheazemin2020"))
+    assert last.startswith(f"{len(lines)} numbers: 0 cannot be true, ")
+    ends = [line.index(line.split()[-1]) for line in lines]
+    assert ends == [head.index("Id")] * len(lines)
+    [auc] = [line for line in lines if line.endswith("azemin-3-auc")]
+    assert auc.startswith("A  Section 3  ") and "stand-in: 0.85" in auc and "not testable here" in auc
+
+
+def test_claims_as_json(capsys):
+    """As documented, and one verdict alone is that part of the whole."""
+    assert cli.main(["claims", "--json"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert list(whole) == ["rules", "lacked", "claims"] and list(whole["rules"]) == list(checks.VERDICTS)
+    assert len(whole["claims"]) == sum(len(claims.reported(study)) for study in claims.STUDIES)
+    assert all(list(row) == claims.SHOWN for row in whole["claims"])
+    assert {name for row in whole["claims"] for name in row["records"]} == set(whole["lacked"])
+    assert cli.main(["claims", "--json", "--study", "zhu2020", "--verdict", "differs"]) == 0
+    part = json.loads(capsys.readouterr().out)
+    assert part["claims"] == [row for row in whole["claims"] if row["study"] == "B" and row["verdict"] == "differs"] != []
+    assert cli.main(["claims", "--json", "--study", "A", "--verdict", "cannot be true"]) == 0
+    assert json.loads(capsys.readouterr().out)["claims"] == []
+
+
+def test_claims_of_no_study_or_verdict(capsys):
+    assert "--study C: there are zhu2020, B, cheazemin2020, A" in complaint(capsys, "claims", "--study", "C")
+    assert "--verdict true: there are cannot be true, differs" in complaint(capsys, "claims", "--verdict", "true")
 
 
 def test_output_closed_early(tmp_path):

@@ -1,12 +1,10 @@
 """The built book, opened from disk in headless Chromium with the network off."""
 
 import re
-import subprocess
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
-from playwright.sync_api import sync_playwright
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from cxrlib import runs, studies
@@ -16,21 +14,13 @@ HTML = ROOT / "_build" / "html"
 FIGURES = {  # pictures on each page; of the maps, those drawn without radiographs
     "book/index": 0, "notebooks/01_study_b_images": 4, "notebooks/02_study_b_methods": 6, "notebooks/03_study_b_binary": 3,
     "notebooks/04_study_b_four_classes": 4, "notebooks/05_study_b_gradcam": 7, "notebooks/06_study_b_how_sure": 2, "notebooks/11_study_a_images": 1,
-    "notebooks/12_study_a_methods": 1, "notebooks/13_study_a_results": 5, "notebooks/14_study_a_efficiency": 1,
-    "notebooks/22_forensics": 17, "notebooks/23_calibration": 8, "book/rerun": 0, "book/evaluate": 0, "book/status": 0,
+    "notebooks/12_study_a_methods": 1, "notebooks/13_study_a_results": 5, "notebooks/14_study_a_efficiency": 1, "notebooks/21_claims": 0,
+    "notebooks/22_forensics": 17, "notebooks/23_calibration": 8, "notebooks/24_checklists": 1, "book/rerun": 0, "book/evaluate": 0,
+    "book/status": 0,
 }  # fmt: skip
 RADIOGRAPHS = {"01_study_b_images": 1, "13_study_a_results": 2}  # more pictures where the collections are on disk
 PAGES = [f"{name}.html" for name in FIGURES]
 WIDTHS = [1280, 390]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = subprocess.run([ROOT / "tests" / "browser" / "chromium.sh"], capture_output=True, text=True, check=True).stdout.split()[0]
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(
