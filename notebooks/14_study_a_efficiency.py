@@ -58,7 +58,7 @@ printed = reported["printed"]
 MPM, RPM = float(printed["azemin-3-mpm"]), float(printed["azemin-3-rpm"])
 EFFICIENCY = printed["azemin-3-efficiency"]
 ways = pd.DataFrame(cpu["rates"])
-ways["way"] = ways["library"] + ", " + ways["format"] + ", " + ways["how"]
+ways["way"] = ways["library"] + " " + ways["format"] + ", " + ways["how"]
 PLAIN = ways["way"].iloc[0]
 
 
@@ -103,8 +103,8 @@ def relative(rate):
 
 
 # %% [markdown]
-# *Relative operational efficiency from the printed {glue:text}`mpm` and {glue:text}`rpm`.* Rounded as usual, only {glue:text}`fits` gives the printed {glue:text}`efficiency`; it is the one used below. "Times more
-# efficient" and "relative difference" are the same words for it.
+# *Relative operational efficiency from the printed {glue:text}`mpm` and {glue:text}`rpm`.* Rounded as usual, only {glue:text}`fits` gives the printed {glue:text}`efficiency`; it is the one used below. The two rates are rounded
+# as well, so that the other reading is [less likely, not excluded](22_forensics.ipynb).
 #
 # ## Measured here
 #
@@ -115,7 +115,7 @@ def relative(rate):
 wide = ways.pivot_table(index=["network", "way"], columns="batch", values="per_minute", sort=False)
 small, large = sorted(ways["batch"].unique())
 agreement = pd.DataFrame(cpu["agreement"])
-agreement["way"] = agreement["library"] + ", " + agreement["format"] + ", " + agreement["how"]
+agreement["way"] = agreement["library"] + " " + agreement["format"] + ", " + agreement["how"]
 agreement = agreement.set_index("way")
 base = wide.loc[(cpu["network"], PLAIN)]
 rows = []
@@ -145,7 +145,8 @@ say("best-change", f"{agreement.loc[best, 'auc'] - agreement.loc[PLAIN, 'auc']:+
 say("largest-change", f"{(agreement['auc'] - agreement.loc[PLAIN, 'auc']).abs().max():.4f}")
 
 # %% [markdown]
-# *Images a minute, ResNet-50 of the stand-in; area under the curve and answers over the same {glue:text}`images` test images ({glue:text}`positives` with COVID-19). The ranges of int8 were set on {glue:text}`calibration` training images.*
+# *Images a minute, ResNet-50 of the stand-in, singly and in batches; ratio of the latter to the plain way. Area under the curve over the same {glue:text}`images` test images ({glue:text}`positives` with COVID-19), its change, the largest
+# move of a probability, and the images whose answer at one half is another. The ranges of int8 were set on {glue:text}`calibration` training images, its method on the validation images.*
 #
 # The fastest way, {glue:text}`best`, reads {glue:text}`best-ratio` times as many images a minute as the plain one, and its area differs by {glue:text}`best-change`; over all ways it changes by at most {glue:text}`largest-change`.
 #
@@ -207,7 +208,7 @@ say("missed", f"{100 * (1 - sensitivity):.1f}")
 #
 # ## What the number is worth
 #
-# A rate is a property of the computer and of the software as much as of the network: on one and the same machine it varies by a factor of {glue:text}`best-ratio` with no change in what the network says. The radiologist's
+# A rate is a property of the computer and of the software as much as of the network: on one and the same machine it varies by a factor of {glue:text}`best-ratio` while the area under the curve changes by no more than {glue:text}`largest-change`. The radiologist's
 # {glue:text}`rpm` images a minute is an average over images with various findings, and ends with an interpretation; the network's answer is one number, wrong in {glue:text}`missed` % of the COVID-19 cases. And what the network
 # flags has to be read all the same. At the paper's operating point it flags {glue:text}`flagged` % of the images: one minute of the network makes {glue:text}`alarms` alarms, which a radiologist reads in {glue:text}`minutes` minutes. If
 # nobody looked at the other images, the reading as a whole would go {glue:text}`gain` times as fast, not {glue:text}`efficiency` times, and {glue:text}`missed` % of the cases would never be seen. No faster computer changes that: the share of flagged images does.
