@@ -59,7 +59,7 @@ def _rates(size: int, total: int, tp: np.ndarray, fp: np.ndarray) -> dict[str, n
     fn, tn = size - tp, total - size - fp
     with np.errstate(invalid="ignore"):
         recall, precision, f1 = tp / size, tp / (tp + fp), 2 * tp / (2 * tp + fp + fn)
-        specificity, accuracy = tn / np.asarray(total - size), (tp + tn) / total
+        specificity, accuracy = tn / (total - size), (tp + tn) / total
     return dict(accuracy_as_printed=recall, accuracy=accuracy, precision=precision, recall=recall, specificity=specificity, f1=f1)
 
 
