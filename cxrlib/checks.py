@@ -51,7 +51,7 @@ def _same(row: dict, value: float, why: str) -> Finding:
 
 def _near(row: dict, value: float, low: float, high: float, times: float, name: str) -> Finding:
     """Results of a model: the rules of :data:`VERDICTS`."""
-    printed, half, n = float(row["printed"]), 0.5 * 10.0 ** -row["decimals"], row["denominator"]
+    printed, n, (bottom, top) = float(row["printed"]), row["denominator"], forensics.unrounded(row["printed"])
     own = [times * end for end in intervals.wilson(printed / times * n, n)] if n else [np.nan, np.nan]
     verdict, gap = "agrees", f"{name} is {abs(value - printed):.2g} {'lower' if value < printed else 'higher'}"
     if row["relation"]:
@@ -60,7 +60,7 @@ def _near(row: dict, value: float, low: float, high: float, times: float, name: 
         why += "; its interval reaches it" if value <= printed < high else ""
     elif forensics.printed_as(value, row["printed"]):
         why = f"{name} prints the same"
-    elif low <= printed + half and printed - half <= high:
+    elif low <= top and bottom <= high:
         why = f"{gap}; its interval reaches the printed one"
     elif own[0] <= value <= own[1]:
         why = f"{gap}, within the {own[0]:.3g}–{own[1]:.3g} that the printed share of {n} images has"
@@ -115,8 +115,8 @@ def _own_table(row, rows, run, name, key, times):
     weights = list(sizes.values()) if name == "weighted avg" else None
     if name in metrics.AVERAGES:
         low, high = (times * end for end in forensics.mean_range([texts[f"{cls}.{key}"] for cls in sizes], weights))
-        half = 0.5 * 10.0 ** -row["decimals"] * (1 + 1e-9)
-        fits = low - half <= float(row["printed"]) <= high + half
+        bottom, top = forensics.unrounded(row["printed"])
+        fits = low <= top + 1e-9 and bottom - 1e-9 <= high
         why = f"The average of what is printed for the {len(sizes)} classes is from {low:.5g} to {high:.5g}."
         yield Finding(None if fits else "cannot be true", why)
     if key == "accuracy_as_printed":

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import yaml
 
-from cxrlib import __version__, azemin, runs, sources, studies
+from cxrlib import __version__, azemin, runs, sources, studies, zhu
 from cxrlib.files import InputError, write_text
 
 FLOWS = {  # file of results/flow: what counts it
-    "zhu2020": studies.zhu_flow, "cheazemin2020": azemin.flow, "cheazemin2020-shared": azemin.sharing,
+    "zhu2020": zhu.flow, "cheazemin2020": azemin.flow, "cheazemin2020-shared": azemin.sharing,
     "cheazemin2020-standin": azemin.standin_flow,
 }  # fmt: skip
 
@@ -69,6 +69,14 @@ def parser() -> argparse.ArgumentParser:
     flow.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
     flow.add_argument("--output", help="file (default: results/flow/<study>.csv)")
 
+    efficiency = command("efficiency", measure_efficiency, "Measure how many images a minute a recorded network reads, in several ways.")
+    efficiency.add_argument("run_name", nargs="?", metavar="RUN", default="azemin-standin-resnet50")
+    efficiency.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
+    efficiency.add_argument("--results", help="folder of the records (default: results/ of this checkout)")
+    efficiency.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
+    efficiency.add_argument("--limit", type=int, help="test images to measure the AUC on, at most (default: all)")
+    efficiency.add_argument("--seconds", type=float, default=5.0, help="of each measurement (default 5)")
+
     bench = command("bench", run_bench, "Time what claims to be fast against what it is compared with, side by side in one run.")
     bench.add_argument("name", nargs="?", default="all")
 
@@ -85,6 +93,16 @@ def parser() -> argparse.ArgumentParser:
     printed.add_argument("--study", help="A or B, or its id")
     printed.add_argument("--verdict", help="only these, e.g. differs")
     printed.add_argument("--json", action="store_true", help="rules, what the runs lacked, and all fields of cxrlib.claims.SHOWN, as JSON")
+
+    evaluate = command(
+        "evaluate", evaluate_predictions, "Tables, 95 % intervals and figures for your own predictions, a CSV with y_true and p_<class>."
+    )
+    evaluate.add_argument("file", metavar="PREDICTIONS.csv")
+    evaluate.add_argument("--positive", metavar="CLASS", help="class of interest (default: 1, yes or positive, else the first p_ column)")
+    evaluate.add_argument("--threshold", type=float, default=0.5, help="called positive where p is this or more (default 0.5)")
+    evaluate.add_argument("--prevalence", type=float, help="of the patients it is about, e.g. 0.01 (default: that of the file)")
+    evaluate.add_argument("--html", metavar="REPORT.html", help="write a page with everything there")
+    evaluate.add_argument("--output", metavar="TABLE.csv", help="write the numbers there (default: standard output)")
 
     command("records", list_records, "List the records that the book knows and say which are missing and how to make them.")
 
@@ -221,6 +239,32 @@ def predict_images(arguments) -> None:
         print(csv, end="")
 
 
+def evaluate_predictions(arguments) -> None:
+    from cxrlib import evaluate
+
+    if not 0 <= arguments.threshold <= 1:
+        raise InputError(f"--threshold {arguments.threshold:g}: expected a probability from 0 to 1")
+    if arguments.prevalence is not None and not 0 < arguments.prevalence < 1:
+        raise InputError(f"--prevalence {arguments.prevalence:g}: expected a share between 0 and 1, e.g. 0.01 for 1 %")
+    for option, file in (("html", arguments.html), ("output", arguments.output)):
+        if file and (Path(file).is_dir() or Path(file).resolve() == Path(arguments.file).resolve()):
+            raise InputError(f"--{option} {file}: is {'a folder' if Path(file).is_dir() else 'the file of predictions'}")
+    found = evaluate.read(arguments.file, arguments.positive)
+    for note in found.notes:
+        print(f"cxr: {evaluate.harmless(note)}", file=sys.stderr)
+    chosen = {"threshold": arguments.threshold, "prevalence": arguments.prevalence}
+    numbers = evaluate.tidy(found, **chosen).map(evaluate.harmless)
+    if arguments.html:
+        from cxrlib import report
+
+        print(write_text(arguments.html, report.page(found, name=Path(arguments.file).name, **chosen)))
+    csv = numbers.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+    if arguments.output:
+        print(write_text(arguments.output, csv))
+    elif not arguments.html:
+        print(csv, end="")
+
+
 def make_cams(arguments) -> None:
     from cxrlib import maps
 
@@ -232,6 +276,13 @@ def show_flow(arguments) -> None:
     file = Path(arguments.output or runs.root() / "flow" / f"{arguments.study}.csv")
     write_text(file, table.to_csv(index=False, lineterminator="\n"))
     print(f"{table.drop(columns='assumption', errors='ignore').to_string(index=False)}\n{file}")
+
+
+def measure_efficiency(arguments) -> None:
+    from cxrlib import efficiency
+
+    limits = {"limit": arguments.limit, "seconds": arguments.seconds}
+    print(efficiency.write(arguments.run_name, arguments.data, arguments.device, results=arguments.results, **limits))
 
 
 def run_bench(arguments) -> None:

@@ -1,8 +1,7 @@
 """What printed numbers say about themselves: the counts, means and curves that can have been rounded to them.
 
-A number is given as it is printed, as text: ``"0.97"`` stands for every value from 0.965 to 0.975, both ends included, since
-either way of rounding a tie is in use. Searches give **all** solutions; where there is none, the numbers contradict each other.
-K is the number of classes, M of solutions; counts are images.
+A number is given as printed, as text: ``"0.97"`` stands for all values from 0.965 to 0.975, both ends included, as ties are rounded
+either way. Searches give **all** solutions; where there is none, the numbers contradict each other. K classes, M solutions.
 """
 
 from __future__ import annotations
@@ -20,22 +19,23 @@ from cxrlib.metrics import AVERAGES
 JOINS, MATRICES = 1_000_000, 20_000  # no search tries more: so much would be left open that the answer said nothing
 
 
-def _band(text: str) -> tuple[float, float]:
-    """Lowest and highest value that prints as ``text``; a hair wider, so that a tie counts although floats are inexact."""
+def unrounded(text: str) -> tuple[float, float]:
+    """Lowest and highest value that prints as ``text``; InputError if that is no number in plain digits."""
     if not isinstance(text, str) or not re.fullmatch(r"-?\d+(\.\d+)?", text):
         raise InputError(f"printed: {text!r} is not a number as text, such as '0.97'")
-    half = 0.5 * 10 ** -len(text.partition(".")[2]) * (1 + 1e-9)
+    half = 0.5 * 10 ** -len(text.partition(".")[2])
     return float(text) - half, float(text) + half
 
 
 def printed_as(value, text: str):
-    """Whether ``value`` rounds to ``text``, to as many decimals, up or down at a tie; an array gives an array, NaN is never printed.
+    """Whether ``value`` rounds to ``text``, up or down at a tie; an array gives an array, NaN is never printed.
 
     >>> printed_as(0.965, "0.97"), printed_as(0.965, "0.96"), printed_as(60 / 62, "0.98")
     (True, True, False)
     """
-    low, high = _band(text)
-    inside = (np.asarray(value) >= low) & (np.asarray(value) <= high)
+    low, high = unrounded(text)
+    hair = 1e-9 * (high - low)  # so that a tie counts although floats are inexact
+    inside = (np.asarray(value) >= low - hair) & (np.asarray(value) <= high + hair)
     return inside if inside.ndim else bool(inside)
 
 
@@ -59,7 +59,7 @@ def _rates(size: int, total: int, tp: np.ndarray, fp: np.ndarray) -> dict[str, n
     fn, tn = size - tp, total - size - fp
     with np.errstate(invalid="ignore"):
         recall, precision, f1 = tp / size, tp / (tp + fp), 2 * tp / (2 * tp + fp + fn)
-        specificity, accuracy = tn / np.asarray(total - size), (tp + tn) / total
+        specificity, accuracy = tn / (total - size), (tp + tn) / total
     return dict(accuracy_as_printed=recall, accuracy=accuracy, precision=precision, recall=recall, specificity=specificity, f1=f1)
 
 
@@ -126,8 +126,8 @@ def _errors(missed: tuple[int, ...], alarms: tuple[int, ...], k: int = 0) -> Ite
 def multiclass_matrices(sizes: Mapping[str, int], printed: Mapping[str, str]) -> np.ndarray:
     """All integer confusion matrices, (M, K, K), rows true, classes in the order of ``sizes``, that reproduce a printed table.
 
-    Arguments and errors as of :func:`class_counts`, whose solutions give the diagonal (TP) and the sums of errors by row (FN)
-    and by column (FP); InputError also where more than 20,000 matrices remain.
+    As :func:`class_counts`, whose solutions give the diagonal (TP) and the sums of errors by row (FN) and by column (FP);
+    InputError also where more than 20,000 matrices remain.
     """
     found = []
     for counts in class_counts(sizes, printed):
@@ -145,13 +145,13 @@ def mean_range(printed: Sequence[str], weights: Sequence[float] | None = None) -
     >>> print("{:.4f} {:.5f}".format(*mean_range(["1.00", "0.96", "0.98", "0.98"])))  # AUCs of Table 4.2 of the thesis
     0.9750 0.98375
     """
-    low, high = np.average(np.clip([_band(text) for text in printed], 0, 1), axis=0, weights=weights)
+    low, high = np.average(np.clip([unrounded(text) for text in printed], 0, 1), axis=0, weights=weights)
     return float(low), float(high)
 
 
 def possible_positives(negatives: int, share: str) -> list[int]:
     """Every number of positives n whose share among ``negatives`` + n prints as ``share`` per cent; a share near 100 is refused."""
-    low, high = (end / 100 for end in _band(share))
+    low, high = (end / 100 for end in unrounded(share))
     if high >= 1:
         raise InputError(f"share: no largest number of positives prints as {share} %")
     most = math.ceil(negatives * high / (1 - high))
@@ -192,8 +192,8 @@ def binormal_auc(sensitivity: float, specificity: float, ratio: float = 1.0) -> 
 def no_crossing(copies: int, folds: int) -> float:
     """Probability that all copies of an image fall into one fold, each copy drawn into any fold alike: folds^(1 - copies).
 
-    Folds of equal size make it a little smaller, as copies then compete for places. It is also the probability that a held-out
-    copy has no twin among the images trained on. Raises InputError for less than one copy or fold.
+    Folds of equal size make it a little smaller, as copies compete for places. It is also the probability that no twin of a
+    held-out copy is trained on. InputError for less than one copy or fold.
     """
     if copies < 1 or folds < 1:
         raise InputError(f"no_crossing: {copies} copies in {folds} folds; needs one or more of each")

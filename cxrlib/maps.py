@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cxrlib import gradcam, images, models, runs, sources, studies
+from cxrlib import gradcam, images, models, runs, sources, zhu
 from cxrlib.files import InputError, atomic, write_text
 
 LAYER = "layer4"
@@ -60,21 +60,19 @@ def write(rows: pd.DataFrame, model: torch.nn.Module, classes: list[str], size: 
 def of_run(name: str, data=None, results=None, on: str | None = None) -> Path:
     """Make the maps of a record that holds a model, from the images in the data folder; returns the record's folder."""
     run, root, device = runs.read(name, results), sources.data_folder(data), models.device(on)
-    if run.model is None:
-        raise InputError(f"{run.folder}: holds no model.safetensors to draw class-activation maps with")
+    model = models.recorded(run.folder, run.info, device)
     manifest = sources.covid_chestxray(root).merge(run.split[["image_id", "y_true", "split"]], on="image_id", validate="one_to_one")
     config, rows, had = run.info["config"], chosen(manifest, root, run.info["study"]), run.folder / "localisation.csv"
     kinds = {kind for kind, found in _regions(rows["image_id"], config["size"], root).items() if found}
     if had.is_file() and (lost := set(pd.read_csv(had)["kind"]) - kinds):
         raise InputError(f"{root}: no {' and no '.join(sorted(lost))} is there for any of the images; the record's stand as they are")
-    model = models.resnet(config["model"], len(run.classes), models.read(run.model)).to(device)
     write(rows, model, run.classes, config["size"], root, run.folder, device)
     return run.folder
 
 
 def chosen(rows: pd.DataFrame, root: Path, study: str) -> pd.DataFrame:
     """The rows whose maps are kept: COVID-19 images on disk, and what Study B shows but cannot have trained on (``split`` is ``outside``)."""
-    outside = [studies.zhu_outside(root)] if study == "zhu2020" else []
+    outside = [zhu.outside(root)] if study == "zhu2020" else []
     rows = pd.concat([rows[rows["y_true"] == "covid"], *outside], ignore_index=True)
     return rows[sources.present(rows, root)].reset_index(drop=True)
 

@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import torch
 import torchvision
 from safetensors.torch import load_file, save_file
@@ -109,6 +110,33 @@ def read(path: str | Path) -> dict[str, torch.Tensor]:
         return _float(load_file(path))
     except Exception as error:
         raise InputError(f"{path}: model cannot be read ({error})") from None
+
+
+def recorded(folder: Path, info: dict, on: torch.device | str = "cpu") -> torch.nn.Module:
+    """The trained network of a run record in ``folder``, whose run.json is ``info``.
+
+    It is in ``model.safetensors``; of a frozen network ``head.npz`` holds the last layer alone, and the rest is what it started from.
+
+    Raises:
+        InputError: the record holds neither, or the ImageNet weights at hand are not those of the record.
+    """
+    config, classes = info["config"], len(info["classes"])
+    if (file := folder / "model.safetensors").is_file():
+        return resnet(config["model"], classes, read(file)).to(on)
+    try:
+        with np.load(folder / "head.npz", allow_pickle=False) as arrays:
+            head = {f"fc.{key}": torch.from_numpy(arrays[key]) for key in ("weight", "bias")}
+    except (OSError, ValueError, KeyError):
+        raise InputError(f"{folder}: holds no model (model.safetensors, or head.npz of a frozen network)") from None
+    if config["batch_norm"] != "kept":
+        raise InputError(f"{folder}: holds no model: its batch normalisation was re-estimated on images that are not in the record")
+    state, weights = imagenet(config["model"]) if config["pretrained"] else ({}, info["weights"])
+    if weights["sha256"] != info["weights"]["sha256"]:
+        raise InputError(
+            f"{folder}: was made from the ImageNet weights {info['weights']['name']}; those at hand ({weights['name']}) are others"
+        )
+    state = state or resnet(config["model"], classes, None, info["seed"]).state_dict()  # a random start is drawn again
+    return resnet(config["model"], classes, {key: value for key, value in state.items() if not key.startswith("fc.")} | head).to(on)
 
 
 def device(name: str | None = None) -> torch.device:

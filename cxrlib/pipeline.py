@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cxrlib import azemin, features, images, maps, metrics, models, nih, runs, sources, studies, training
+from cxrlib import azemin, features, images, maps, metrics, models, nih, runs, sources, studies, training, zhu
 from cxrlib.studies import Experiment
 
 REDUCED = 512  # pixels: no original of these collections is as small on its longest side as a whole set of copies may be
@@ -54,11 +54,9 @@ def prepare(experiment: Experiment, data: str | Path | None = None) -> Prepared:
 def divided(experiment: Experiment, root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Manifest and split of a study's images, row by row the same."""
     if experiment.study == "zhu2020":
-        manifest = studies.zhu_manifest(root)
-        labels = studies.zhu_labels(manifest, experiment.classes)
-        return manifest, studies.zhu_split(
-            manifest, labels, experiment.seed, experiment.val_folds, unit=experiment.unit, fold=experiment.fold
-        )
+        manifest = zhu.manifest(root)
+        labels = zhu.labels(manifest, experiment.classes)
+        return manifest, zhu.split(manifest, labels, experiment.seed, experiment.val_folds, unit=experiment.unit, fold=experiment.fold)
     if (experiment.variant_of or experiment.name) == studies.AZEMIN_STANDIN.name:
         manifest, split = azemin.standin_manifest(root), azemin.standin_split(root, experiment.seed)
     else:
@@ -187,6 +185,10 @@ def train(
     }
     run = runs.Run(target, info, ready.split[runs.SPLIT], history, predictions["test"], predictions["val"])
     extra = {}
+    if experiment.frozen:
+        extra["head.npz"] = folder / "head.npz"
+        with open(extra["head.npz"], "wb") as file:
+            np.savez_compressed(file, **{key: kept[f"fc.{key}"].numpy() for key in ("weight", "bias")})
     if keep_model:
         models.save(
             kept,
@@ -195,7 +197,7 @@ def train(
             {"about": f"{name}; classes {', '.join(experiment.classes)}; licence CC BY-NC-SA 4.0, not a medical device"},
         )
         (folder / "MODEL-LICENSE.md").write_text(MODEL_LICENCE, encoding="utf-8")
-        extra = {name: folder / name for name in ("model.safetensors", "MODEL-LICENSE.md")}
+        extra |= {name: folder / name for name in ("model.safetensors", "MODEL-LICENSE.md")}
     if keep_maps:
         with stage("class-activation maps"):
             shown = (

@@ -71,9 +71,8 @@ def predict(
         InputError: an image that cannot be read, a record without a model, an unknown class or device.
     """
     run, device = runs.read(run_name, results), models.device(on)
+    model = models.recorded(run.folder, run.info, device)
     target = run.classes[0] if target is None else target
-    if run.model is None:
-        raise InputError(f"{run.folder}: holds no model (model.safetensors) to predict with")
     if target not in run.classes:
         raise InputError(f"target {target!r}: the classes of {run.name} are {', '.join(run.classes)}")
     found, size, pictures = files(paths), run.info["config"]["size"], []
@@ -91,7 +90,6 @@ def predict(
             if cam is not None:
                 image.thumbnail((SIDE, SIDE))
                 pictures.append(np.asarray(image))
-    model = models.resnet(run.info["config"]["model"], len(run.classes), models.read(run.model)).to(device)
     p = np.exp(training.predict(model, pixels, device))  # (N, K)
     if overlays:
         maps = gradcam.of_pixels(model, pixels, run.classes.index(target), on=device)  # (N, h, w)

@@ -13,6 +13,8 @@ A record is a folder ``results/<run>/``:
     ``image_id, patient_id, source, split, y_true, p_<class>…`` of the test set and of the validation fold.
 ``model.safetensors``, ``MODEL-LICENSE.md``
     the kept model in float16, of headline runs.
+``head.npz``
+    of a frozen network the kept last layer, ``weight (K, D)`` and ``bias (K,)``, rounded to float16; the rest is ImageNet's.
 ``cams.npz``, ``localisation.csv``
     class-activation maps and where they lie, of headline runs (:mod:`cxrlib.maps`).
 
@@ -79,12 +81,6 @@ class Run:
     @property
     def classes(self) -> list[str]:
         return self.info["classes"]
-
-    @property
-    def model(self) -> Path | None:
-        """The recorded model's file, if this record holds one."""
-        file = self.folder / "model.safetensors"
-        return file if file.is_file() else None
 
 
 def root() -> Path:

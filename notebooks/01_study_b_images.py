@@ -47,7 +47,7 @@ import pandas as pd
 from IPython.display import display
 from PIL import Image
 
-from cxrlib import claims, pages, plots, runs, sources, studies
+from cxrlib import claims, pages, plots, runs, sources, studies, zhu
 from cxrlib.files import InputError
 from cxrlib.pages import say
 
@@ -132,8 +132,8 @@ say("bacterial-test-ids", int(test_bacterial["patient_id"].nunique()))
 
 # %% tags=["remove-input"] cxr={"items": ["Figure 2.1"]} mystnb={"image": {"alt": "Four chest radiographs side by side: an adult with COVID-19, and children with viral pneumonia, bacterial pneumonia and neither."}}
 try:
-    manifest = studies.zhu_manifest(data)
-    manifest = manifest.assign(y_true=studies.zhu_labels(manifest, studies.ZHU_CLASSES))
+    manifest = zhu.manifest(data)
+    manifest = manifest.assign(y_true=zhu.labels(manifest, studies.ZHU_CLASSES))
     here = manifest[sources.present(manifest, data)].sort_values("image_id")
     samples = [here[here["y_true"] == name].iloc[0] for name in CLASSES]  # the first by name: nobody chose them
     shown = [np.asarray(Image.open(sources.data_folder(data) / sample["path"]).convert("L")) for sample in samples]

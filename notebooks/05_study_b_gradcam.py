@@ -49,7 +49,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from cxrlib import book, intervals, pages, plots, runs, sources, studies
+from cxrlib import book, intervals, pages, plots, runs, sources, zhu
 from cxrlib.pages import say
 
 run = pages.load(run_name, origin, data)
@@ -103,7 +103,7 @@ PARTS = {
 
 def covid(data):
     """The study's COVID-19 collection and the picture of Figure 4.6."""
-    return pd.concat([sources.covid_chestxray(data), studies.zhu_outside(data)])
+    return pd.concat([sources.covid_chestxray(data), zhu.outside(data)])
 
 
 def figure(number, instead=None):

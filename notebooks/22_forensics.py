@@ -43,7 +43,7 @@
 # | <a href="#are-all-aucs-above-the-stated-bound">Are all AUCs above the stated bound?</a> | only if one is rounded down | B, arithmetic |
 # | <a href="#where-do-the-claimed-images-come-from">Where do the claimed images come from?</a> | files that were not used | B, inference |
 # | <a href="#is-each-image-a-patient">Is each image a patient?</a> | no | B, counted |
-# | <a href="#what-if-copies-came-before-folds">What if copies came before folds?</a> | nothing was held out | B, inference |
+# | <a href="#what-if-copies-came-before-folds">What if copies came before folds?</a> | then nothing is held out | B, inference |
 # | <a href="#how-sure-is-a-perfect-score">How sure is a perfect score?</a> | {glue:text}`perfect-range` is possible | B, counted |
 # | <a href="#what-does-doing-nothing-score">What does doing nothing score?</a> | {glue:text}`null` %, more than the model | A, arithmetic |
 # | <a href="#how-many-alarms-are-false">How many alarms are false?</a> | {glue:text}`alarms` for each true one | A, arithmetic |
@@ -77,6 +77,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import binomtest
 
 from cxrlib import claims, forensics, intervals, pages, plots, runs, splits
+from cxrlib.forensics import unrounded
 from cxrlib.pages import say
 
 A, B = (claims.reported(study).set_index("id")["printed"] for study in ("cheazemin2020", "zhu2020"))  # as text, by id
@@ -84,13 +85,6 @@ table_4_2 = claims.reported("zhu2020").query("table == '4.2'").set_index("metric
 CLASSES = ["covid", "viral", "bacterial", "normal"]
 SIZES = {name: int(table_4_2[f"{name}.size"]) for name in CLASSES}
 total = sum(SIZES.values())
-
-
-def unrounded(text):
-    """Lowest and highest value that prints as ``text``."""
-    half = 0.5 * 10 ** -len(text.partition(".")[2])
-    return float(text) - half, float(text) + half
-
 
 # %% tags=["remove-cell"]
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -403,8 +397,8 @@ assert macro[1] < unrounded(macro_printed)[0] and all(forensics.printed_as(end, 
 assert forensics.printed_as(np.mean(weighted), weighted_printed)
 say("aucs", ", ".join(aucs))
 say("macro-printed", macro_printed)
-say("macro-low", f"{macro[0]:.4f}")
-say("macro-high", f"{macro[1]:.4f}")
+say("macro-low", f"{macro[0]:.5f}")
+say("macro-high", f"{macro[1]:.5f}")
 say("macro-right", macro_right)
 say("conclusion-auc", B["zhu-5-auc"])
 

@@ -139,6 +139,12 @@ def test_standin_run_from_images_to_record(data, tmp_path, monkeypatch):
     assert found.predictions["y_true"].value_counts().to_dict() == {"none": 38, "covid": 1}
     assert set(found.validation["y_true"]) == {"opacity", "none"} and "p_opacity" in found.validation
     assert found.info["epochs"] == {"planned": 2, "run": 2, "kept": 2, "reason": "schedule complete (2 epochs)"}
+    ready = pipeline.prepare(experiment, data)
+    test = ready.rows.index[ready.rows["split"] == "test"]
+    p = np.exp(training.predict(models.recorded(folder, found.info), ready.pixels[test]))
+    np.testing.assert_allclose(
+        p, found.predictions[["p_covid", "p_none"]], atol=1e-6
+    )  # the body as it started, the last layer from head.npz
     lacked = " ".join(found.info["lacked"])
     assert "stand-in" in lacked and "ResNet-50, not ResNet-101" in lacked and "phantom" in lacked
     with best_epoch(1):
@@ -149,6 +155,8 @@ def test_standin_run_from_images_to_record(data, tmp_path, monkeypatch):
     again = dataclasses.replace(experiment, name="phantom-azemin-bn", batch_norm="re-estimated")
     other = runs.read(pipeline.train(again, work=tmp_path / "work", **settings).name, tmp_path / "results")
     assert not np.allclose(other.predictions["p_covid"], found.predictions["p_covid"])
+    with pytest.raises(InputError, match="batch normalisation was re-estimated on images that are not in the record"):
+        models.recorded(other.folder, other.info)
 
 
 def test_the_papers_own_rule_runs_in_the_layout_of_the_full_download(data, tmp_path, monkeypatch):

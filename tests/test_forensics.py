@@ -48,6 +48,7 @@ def test_printed_as_accepts_either_way_of_rounding_and_no_neighbour(k, n, decima
 def test_printed_as_of_arrays_and_nan():
     np.testing.assert_array_equal(forensics.printed_as(np.array([0.9649, 0.965, 0.975, 0.9751, np.nan]), "0.97"), [0, 1, 1, 0, 0])
     assert forensics.printed_as(float("nan"), "0.97") is False
+    assert forensics.unrounded("258") == (257.5, 258.5) and forensics.unrounded("-0.5") == pytest.approx((-0.55, -0.45))
     assert forensics.printed_as(257.857, "258") and not forensics.printed_as(258.857, "258")
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from cxrlib import models
+from cxrlib import azemin, images, models, runs, training
 from cxrlib.files import InputError
 
 
@@ -327,3 +327,26 @@ def test_training_needs_only_what_colab_has():
         [*lacks, "latex2mathml", "matplotlib", "seaborn"], "from cxrlib import cli, images, models, pipeline, training\nprint('imported')"
     )
     assert (done.returncode, done.stdout) == (0, "imported\n"), done.stderr
+
+
+def test_recorded_frozen_network_says_what_its_record_says(real_data, real_weights, monkeypatch):
+    """Study A's stand-in: ImageNet's body from the weights, the last layer from the record, on real radiographs."""
+    monkeypatch.setenv("CXR_WEIGHTS", str(real_weights))
+    run = runs.read("azemin-standin-resnet50")
+    shown = run.predictions[run.predictions["y_true"] == "covid"].iloc[::50]
+    paths = azemin.covid(real_data).set_index("image_id").loc[shown["image_id"], "path"]
+    pixels = np.stack([images.decode(real_data / path, 224) for path in paths])
+    p = np.exp(training.predict(models.recorded(run.folder, run.info), pixels))
+    np.testing.assert_allclose(p[:, 0], shown["p_covid"], atol=1e-4)
+
+
+def test_recorded_refuses_other_weights_and_records_without_a_model(tmp_path, real_weights, monkeypatch):
+    monkeypatch.setenv("CXR_WEIGHTS", str(real_weights))
+    run = runs.read("azemin-standin-resnet50")
+    with pytest.raises(InputError, match="was made from the ImageNet weights resnet50.*are others"):
+        models.recorded(run.folder, run.info | {"weights": {**run.info["weights"], "sha256": "0"}})
+    with pytest.raises(InputError, match="holds no model"):
+        models.recorded(tmp_path, run.info)
+    (tmp_path / "head.npz").write_bytes(b"no arrays")
+    with pytest.raises(InputError, match="holds no model"):
+        models.recorded(tmp_path, run.info)

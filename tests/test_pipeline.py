@@ -160,13 +160,13 @@ def test_history_has_test_figures_of_the_kept_and_the_last_epoch_only(run):
 
 
 def test_recorded_model_gives_the_recorded_probabilities(run, prepared):
-    model = models.resnet("resnet18", 4, models.read(run.model))
+    model = models.resnet("resnet18", 4, models.read(run.folder / "model.safetensors"))
     for table, part in ((run.predictions, "test"), (run.validation, "val")):
         where = prepared.rows["split"] == part
         assert prepared.rows.loc[where, "image_id"].tolist() == table["image_id"].tolist()
         p = np.exp(training.predict(model, prepared.pixels[where.to_numpy()]))
         np.testing.assert_allclose(p, p_of(table), rtol=0, atol=1e-5)  # the contract is 1e-3
-    with safe_open(run.model, "pt") as file:
+    with safe_open(run.folder / "model.safetensors", "pt") as file:
         assert list(file.metadata()) == ["about"]  # of several, the order in the file would be random
         assert NAME in file.metadata()["about"] and "CC BY-NC-SA" in file.metadata()["about"]
         assert file.get_tensor("conv1.weight").dtype == torch.float16

@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 mpl.use("Agg")
 
-from cxrlib import cli, gradcam, images, models, plots, predict, runs, studies, training  # noqa: E402
+from cxrlib import cli, gradcam, images, models, plots, predict, runs, training, zhu  # noqa: E402
 from cxrlib.files import InputError  # noqa: E402
 
 CLASSES = ["covid", "viral", "bacterial", "normal"]
@@ -72,7 +72,7 @@ def test_probabilities_are_those_of_the_recorded_model(some, table, run):
     p = table[[f"p_{name}" for name in CLASSES]].to_numpy()
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-12)
     assert table["predicted"].tolist() == [CLASSES[k] for k in p.argmax(axis=1)]
-    model = models.resnet("resnet18", 4, models.read(run.model))
+    model = models.resnet("resnet18", 4, models.read(run.folder / "model.safetensors"))
     np.testing.assert_array_equal(p, np.exp(training.predict(model, np.stack([images.decode(path, 224) for path in some]))))
 
 
@@ -83,7 +83,7 @@ def test_order_follows_the_paths(some, table):
 
 
 def test_real_test_images_get_their_recorded_probabilities(real_data, run):
-    manifest = studies.zhu_manifest(real_data).set_index("image_id")
+    manifest = zhu.manifest(real_data).set_index("image_id")
     recorded = run.predictions.groupby("y_true").nth([0, -1])  # two images of each class
     files = [str(real_data / manifest.loc[image_id, "path"]) for image_id in recorded["image_id"]]
     columns = [f"p_{name}" for name in CLASSES]
@@ -143,7 +143,7 @@ def test_overlays_are_of_the_models_maps(tmp_path, some, table, run, monkeypatch
     written = sorted(file.name for file in (tmp_path / "new" / "out").iterdir())
     assert written == sorted(predict.names(some[:2], "normal")) and os.listdir(tmp_path / "new") == ["out"]
     assert plt.get_fignums() == []
-    model = models.resnet("resnet18", 4, models.read(run.model))
+    model = models.resnet("resnet18", 4, models.read(run.folder / "model.safetensors"))
     expected = gradcam.of_pixels(model, np.stack([images.decode(path, 224) for path in some[:2]]), CLASSES.index("normal"))
     for ((picture, cam), title), path, cam_expected, p in zip(drawn, some[:2], expected, got["p_normal"], strict=True):
         np.testing.assert_array_equal(picture, np.asarray(images.read_image(path)))
@@ -228,7 +228,7 @@ def test_images_may_stand_after_an_option(some, capsys):
 def test_model_is_the_first_word_if_it_is_a_record_and_no_file(some, table, capsys, tmp_path, monkeypatch, run):
     results = tmp_path / "results"
     shutil.copytree(run.folder, results / "mine", ignore=shutil.ignore_patterns("model.safetensors"))
-    (results / "mine" / "model.safetensors").symlink_to(run.model)
+    (results / "mine" / "model.safetensors").symlink_to(run.folder / "model.safetensors")
     options = ["--device", "cpu", "--results", results]
     code, out, err = command(capsys, "mine", some[0], *options)
     assert code == 0 and len(out.splitlines()) == 2 and "model mine" in err

@@ -69,7 +69,6 @@ def test_round_trip(tmp_path_factory, seed, images):
     assert runs.write(run) == run.folder
     back = runs.read("r", run.folder.parent)
     assert back.info == run.info and back.name == "r" and back.classes == CLASSES and back.folder == run.folder
-    assert back.model is None
     pd.testing.assert_frame_equal(back.split, run.split, check_dtype=False)
     pd.testing.assert_frame_equal(back.history, run.history, rtol=1e-5, check_dtype=False)
     for got, want in ((back.predictions, run.predictions), (back.validation, run.validation)):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cxrlib import cli, sources, studies
+from cxrlib import cli, sources, zhu
 from cxrlib.files import InputError
 
 CSV = "covid-chestxray-dataset/metadata-2020-05-04-6e57ed3.csv"
@@ -74,8 +74,8 @@ def contract(manifest):
 
 
 @pytest.fixture(scope="module")
-def zhu(real_data):
-    return studies.zhu_manifest(real_data)
+def chosen(real_data):
+    return zhu.manifest(real_data)
 
 
 def test_study_b_snapshot(real_data):
@@ -85,8 +85,8 @@ def test_study_b_snapshot(real_data):
     assert set(whole["sex"].dropna()) == {"M", "F"}
 
 
-def test_study_b_images(zhu):
-    covid = zhu[zhu["source"] == "covid-chestxray"]
+def test_study_b_images(chosen):
+    covid = chosen[chosen["source"] == "covid-chestxray"]
     assert (len(covid), covid["patient_id"].nunique()) == (232, 145)
     assert covid["view"].value_counts().to_dict() == {"PA": 156, "AP": 42, "AP Supine": 34}
     assert covid.groupby("patient_id").size().value_counts().to_dict() == {1: 91, 2: 32, 3: 12, 4: 9, 5: 1}
@@ -167,10 +167,10 @@ def test_val_is_given_back_to_training(real_data):
     assert normal.sum() == 8 and numbers[normal].between(1427, 1442).all() and numbers[~normal].between(1946, 1954).all()
 
 
-def test_four_images_are_absent_and_stay_in_the_manifest(real_data, zhu):
-    here = sources.present(zhu, real_data)
-    assert len(zhu) == 6088 and here.index.equals(zhu.index) and here.dtype == bool
-    assert set(zhu.loc[~here, "path"].str.rsplit("/", n=1).str[-1]) == ABSENT
+def test_four_images_are_absent_and_stay_in_the_manifest(real_data, chosen):
+    here = sources.present(chosen, real_data)
+    assert len(chosen) == 6088 and here.index.equals(chosen.index) and here.dtype == bool
+    assert set(chosen.loc[~here, "path"].str.rsplit("/", n=1).str[-1]) == ABSENT
 
 
 def test_report_of_the_real_folder(real_data, capsys):
@@ -371,10 +371,10 @@ def test_any_cell_is_read_or_refused(folder, name, text):
         assert str(error).startswith(f"{CSV}: row ") and name in str(error)
 
 
-def test_lung_regions_of_the_real_collection(real_data, zhu):
+def test_lung_regions_of_the_real_collection(real_data, chosen):
     """136 of the 232 have a mask and 124 a box, as the data folder says; one box has no place, and four images two files of masks."""
     masks, boxes = sources.lung_masks(real_data), sources.lung_boxes(real_data)
-    ids = set(zhu.loc[zhu["source"] == "covid-chestxray", "image_id"])
+    ids = set(chosen.loc[chosen["source"] == "covid-chestxray", "image_id"])
     assert (len(masks), len(ids & set(masks)), len(ids & set(boxes))) == (205, 136, 123)
     assert all(0 <= left < right <= 1.01 and 0 <= top < bottom <= 1.01 for found in boxes.values() for left, top, right, bottom in found)
 

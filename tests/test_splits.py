@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxrlib import sources, splits, studies
+from cxrlib import sources, splits, zhu
 from cxrlib.files import InputError
 
 
@@ -25,7 +25,7 @@ def sides(manifest, split):
 
 @pytest.fixture(scope="module")
 def covid(real_data):
-    whole = studies.zhu_manifest(real_data)
+    whole = zhu.manifest(real_data)
     return whole[whole["source"] == "covid-chestxray"]
 
 

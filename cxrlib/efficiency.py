@@ -1,0 +1,222 @@
+"""How many images a minute a network reads, in several ways of running it on one machine, and whether it still says the same.
+
+A way is a function from uint8 pixels ``(B, H, W)`` to scores ``(B, K)``: standardising is timed, decoding of files is not. Measured
+figures lie in ``results/efficiency/<device>.json``, from which the book is made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cxrlib import images, metrics, models, pipeline, runs, studies
+from cxrlib.files import InputError, write_text
+
+BATCHES = (1, 32)
+CALIBRATION = 300  # training images whose activations set the ranges of int8
+NEEDS = {"openvino": "pip install 'cxrlib[speed]'", "nncf": "pip install 'cxrlib[speed]'"}
+Way = Callable[[np.ndarray], np.ndarray]
+
+
+def _torch(net: torch.nn.Module, on: torch.device, *, kind: str = "float32", last: bool = True, compiled: bool = False) -> Way:
+    layout = torch.channels_last if last else torch.contiguous_format
+    net = copy.deepcopy(net).to(on, memory_format=layout).eval()
+    run = torch.compile(net, dynamic=False, options={"freezing": True} if on.type == "cpu" else None) if compiled else net
+
+    @torch.no_grad()
+    def way(pixels: np.ndarray) -> np.ndarray:
+        x = images.prepare(pixels, on).contiguous(memory_format=layout)
+        with models.autocast(on, kind):
+            return run(x).float().cpu().numpy()  # to the CPU: the clock stops when the answer is there
+
+    return way
+
+
+def _openvino(net: torch.nn.Module, calibration: np.ndarray | None = None) -> Way:
+    """OpenVINO, float32; with calibration images ``(N, H, W)`` weights and activations in int8, by NNCF's post-training quantisation."""
+    os.environ.setdefault("NNCF_CI", "1")  # neither library reports its use to its maker
+    sys.modules.setdefault("openvino_telemetry", None)
+    import openvino
+
+    net = copy.deepcopy(net).to("cpu", memory_format=torch.contiguous_format).eval()
+
+    def given(pixels: np.ndarray) -> np.ndarray:
+        return images.prepare(pixels).contiguous().numpy()
+
+    side = 32 if calibration is None else calibration.shape[1]
+    model = openvino.convert_model(
+        net, example_input=torch.zeros(1, 3, side, side), input=[-1, 3, -1, -1] if calibration is None else [-1, 3, side, side]
+    )
+    hint = {"INFERENCE_PRECISION_HINT": "f32"}
+    if calibration is not None:
+        import nncf
+
+        nncf.set_log_level(40)  # errors only
+        dataset = nncf.Dataset([given(one[None]) for one in calibration])
+        # of NNCF's settings those under which the probabilities of the stand-in's validation images moved least
+        settings = {"preset": nncf.QuantizationPreset.MIXED, "fast_bias_correction": False, "subset_size": len(calibration)}
+        model, hint = nncf.quantize(model, dataset, **settings), {}
+    compiled = openvino.Core().compile_model(model, "CPU", hint)
+    return lambda pixels: compiled(given(pixels))[0]
+
+
+def ways(net: torch.nn.Module, on: torch.device, calibration: np.ndarray) -> dict[tuple[str, str, str], Callable[[], Way]]:
+    """Ways of running ``net`` on a device, by ``(library, number format, how)``, each built when called; the first is the plain one.
+
+    ``calibration``: uint8 ``(N, H, W)``, images for the ranges of int8, none of them a test image.
+    """
+    found = {
+        ("PyTorch", "float32", "eager"): lambda: _torch(net, on, last=False),
+        ("PyTorch", "float32", "eager, channels last"): lambda: _torch(net, on),
+        ("PyTorch", "bfloat16", "eager, channels last"): lambda: _torch(net, on, kind="bfloat16"),
+        ("PyTorch", "float32", "torch.compile"): lambda: _torch(net, on, compiled=True),
+        ("PyTorch", "bfloat16", "torch.compile"): lambda: _torch(net, on, kind="bfloat16", compiled=True),
+    }
+    if on.type == "cpu":
+        found["OpenVINO", "float32", "compiled"] = lambda: _openvino(net)
+        found["OpenVINO", "int8", "compiled, calibrated"] = lambda: _openvino(net, calibration)
+    return found
+
+
+def scores(way: Way, pixels: np.ndarray, batch: int) -> np.ndarray:
+    """Scores ``(N, K)`` of ``pixels`` in batches all of one size; the last is filled up with its last image."""
+    out = []
+    for start in range(0, len(pixels), batch):
+        part = np.array(pixels[start : start + batch])
+        out.append(way(part[np.minimum(np.arange(batch), len(part) - 1)])[: len(part)])
+    return np.concatenate(out)
+
+
+def rate(way: Way, pixels: np.ndarray, batch: int, seconds: float) -> float:
+    """Images a minute in batches of ``batch``, over at least ``seconds``."""
+    parts = [np.array(pixels[start : start + batch]) for start in range(0, len(pixels) - batch + 1, batch)]
+    began, done = time.perf_counter(), 0
+    while (taken := time.perf_counter() - began) < seconds or not done:
+        way(parts[done // batch % len(parts)])
+        done += batch
+    return 60 * done / taken
+
+
+def measure(
+    net, pixels, on, calibration, *, seconds: float = 5.0, repeats: int = 3, say=lambda text: None
+) -> tuple[list[dict], dict, dict]:
+    """Rates of every way, the ways themselves, and why others cannot be had.
+
+    ``pixels``: uint8 ``(N, H, W)``, N at least the largest of :data:`BATCHES`. The ways take turns, ``repeats`` times, so that
+    a machine that slows down slows all of them. Rows: ``library, format, how, batch, per_minute`` (median), ``low, high`` (extremes).
+    """
+    built, skipped, rates = {}, {}, {}
+    for key, build in ways(net, on, calibration).items():
+        try:
+            way = build()
+            for batch in BATCHES:
+                way(np.array(pixels[:batch]))  # warms up, compiles
+            built[key] = way
+        except ModuleNotFoundError as error:
+            skipped[" ".join(key)] = f"needs {error.name}: {NEEDS.get(error.name, f'pip install {error.name}')}"
+        except Exception as error:  # a machine without a compiler, an operator that a library lacks
+            skipped[" ".join(key)] = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    for turn in range(repeats):
+        for key, way in built.items():
+            for batch in BATCHES:
+                rates.setdefault((key, batch), []).append(rate(way, pixels, batch, seconds))
+        say(f"turn {turn + 1} of {repeats}")
+    rows = [
+        {
+            **dict(zip(("library", "format", "how"), key, strict=True)),
+            "batch": batch,
+            "per_minute": statistics.median(found),
+            "low": min(found),
+            "high": max(found),
+        }
+        for (key, batch), found in rates.items()
+    ]
+    return rows, built, skipped
+
+
+def processor() -> str:
+    """Name of the CPU as the operating system gives it."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def write(
+    run_name: str, data=None, on: str | None = None, *, results=None, limit: int | None = None, seconds: float = 5.0, say=print
+) -> Path:
+    """Measure a recorded run's network, and the study's own where it is another, and write ``results/efficiency/<device>.json``.
+
+    Of the run's network AUC is measured for each way on the same test images, ``limit`` of them at most (the positives first). The
+    study's ResNet-101 runs with random weights: its rate does not depend on them, and it has no AUC.
+    """
+    run, device = runs.read(run_name, results), models.device(on)
+    ready = pipeline.prepare(studies.experiment(run.info["experiment"]), data)
+    if ready.fingerprint != run.info["data"]["fingerprint"]:
+        raise InputError(f"{ready.root}: other images than those of the record {run_name}")
+    split = ready.rows["split"].to_numpy()
+    train = np.random.default_rng(0).permutation(np.flatnonzero(split == "train"))
+    calibration = ready.pixels[np.sort(train[:CALIBRATION])]
+    test = ready.rows[split == "test"].sort_values("y_true", key=lambda column: column != run.classes[0], kind="stable").index[:limit]
+    pixels, truth = ready.pixels[test], ready.rows.loc[test]
+    pipeline.roomy_malloc()
+    measured, skipped, agreement = [], {}, []
+    nets = {run.info["config"]["model"]: models.recorded(run.folder, run.info, device)}
+    if (other := studies.AZEMIN_ADJUDICATED.model) not in nets:
+        nets[other] = models.resnet(other, len(run.classes), None)
+    for name, net in nets.items():
+        rows, built, left = measure(
+            net, pixels[: 4 * max(BATCHES)], device, calibration, seconds=seconds, say=lambda text, name=name: say(f"{name}: {text}")
+        )
+        measured += [{"network": name, **row} for row in rows]
+        skipped |= {f"{name} {key}": why for key, why in left.items()}
+        if name == run.info["config"]["model"]:
+            kept = built
+        del built
+    plain = None
+    for key, way in kept.items():
+        found = torch.tensor(scores(way, pixels, max(BATCHES))).double()
+        p = pipeline.predictions_table(truth, found.log_softmax(1).numpy(), run.classes)
+        plain = p if plain is None else plain
+        column = f"p_{run.classes[0]}"
+        agreement.append(
+            {
+                **dict(zip(("library", "format", "how"), key, strict=True)),
+                "auc": float(metrics.per_class(p).loc[run.classes[0], "auc"]),
+                "largest_difference": float((p[column] - plain[column]).abs().max()),
+                "other_answers": int(((p[column] >= 0.5) != (plain[column] >= 0.5)).sum()),
+            }
+        )
+        say(f"{' '.join(key)}: AUC {agreement[-1]['auc']:.4f}")
+    packages = ["torch", "torchvision", *(["openvino", "nncf"] if any(key[0] == "OpenVINO" for key in kept) else [])]
+    info = {
+        "run": run_name,
+        "network": run.info["config"]["model"],
+        "device": models.describe(device) | ({"name": processor()} if device.type == "cpu" else {}),
+        "recorded": time.strftime("%Y-%m-%d", time.gmtime()),
+        "side": int(pixels.shape[1]),
+        "test_images": len(test),
+        "positives": int((truth["y_true"] == run.classes[0]).sum()),
+        "calibration_images": len(calibration),
+        "packages": {name: importlib.metadata.version(name) for name in packages},
+        "git": pipeline.revision(),
+        "rates": measured,
+        "agreement": agreement,
+        "skipped": skipped,
+    }
+    file = Path(results or runs.root()) / "efficiency" / f"{device.type}.json"
+    write_text(file, json.dumps(info, indent=1) + "\n")
+    return file

@@ -1,0 +1,224 @@
+# ---
+# jupyter:
+#   cxr:
+#     records:
+#     - azemin-standin-resnet50
+#   jupytext:
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: cxr
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # How fast? Operational efficiency
+#
+# {cite:t}`cheazemin2020` report that their network reads {glue:text}`mpm` images a minute on a CPU, a radiologist {glue:text}`rpm`, and that the network is therefore
+# "{glue:text}`efficiency` times more efficient". This page reads the formula, measures the same kind of network in several ways, and asks what such a number is worth.
+
+# %% tags=["remove-cell"]
+# In Colab, fetch the companion first; anywhere else this does nothing.
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("cxrlib") is None:
+    address = "https://github.com/cxr-companion/cxr-companion"
+    subprocess.run(["git", "clone", "-q", "--depth", "1", address, "companion"], check=True)
+    os.chdir("companion/notebooks")
+    sys.path.insert(0, "..")
+
+# %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
+folder = None  # where cxr efficiency wrote its figures; default results/efficiency of this checkout
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the figures", "code_prompt_hide": "Load the figures"}
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import display
+
+from cxrlib import azemin, claims, pages, plots, runs
+from cxrlib.pages import say
+
+folder = Path(folder or runs.root() / "efficiency")
+measured = {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("c*.json"))}
+cpu = measured["cpu"]
+reported = claims.reported("cheazemin2020").set_index("id")
+printed = reported["printed"]
+MPM, RPM = float(printed["azemin-3-mpm"]), float(printed["azemin-3-rpm"])
+EFFICIENCY = printed["azemin-3-efficiency"]
+ways = pd.DataFrame(cpu["rates"])
+ways["way"] = ways["library"] + ", " + ways["format"] + ", " + ways["how"]
+PLAIN = ways["way"].iloc[0]
+
+
+def number(value):
+    """Images a minute, for a table."""
+    return f"{value:,.0f}"
+
+
+# %% tags=["remove-cell"]
+say("mpm", printed["azemin-3-mpm"])
+say("rpm", printed["azemin-3-rpm"])
+say("efficiency", EFFICIENCY)
+say("gpu-quote", reported.loc["azemin-3-gpu", "quote"].replace("*", ""))
+say("device", cpu["device"]["name"])
+say("threads", cpu["device"]["threads"])
+say("date", cpu["recorded"])
+say("images", cpu["test_images"])
+say("positives", cpu["positives"])
+say("calibration", cpu["calibration_images"])
+say("packages", ", ".join(f"{name} {version}" for name, version in cpu["packages"].items()))
+say("side", cpu["side"])
+
+# %% [markdown]
+# ## The formula
+#
+# It is lost in the text at hand; the paper says that it takes a "relative operational efficiency formula from the literature", with MPM the images the model processes per minute and RPM those of a
+# radiologist. Two readings are at hand:
+
+# %% tags=["remove-input"] cxr={"items": ["Operational efficiency"]}
+readings = {"MPM / RPM": MPM / RPM, "(MPM − RPM) / RPM": (MPM - RPM) / RPM}
+rows = [(text, f"{value:.2f}", f"{value:.0f}", "yes" if f"{value:.0f}" == EFFICIENCY else "no") for text, value in readings.items()]
+pages.table(pd.DataFrame(rows, columns=["Reading", "Value", "Rounded", f"Prints {EFFICIENCY}"]))
+
+# %% tags=["remove-cell"]
+fits = [text for text, value in readings.items() if f"{value:.0f}" == EFFICIENCY]
+say("fits", " and ".join(fits))
+
+
+def relative(rate):
+    """Relative operational efficiency by the reading that fits."""
+    return (rate - RPM) / RPM
+
+
+# %% [markdown]
+# *Relative operational efficiency from the printed {glue:text}`mpm` and {glue:text}`rpm`.* Rounded as usual, only {glue:text}`fits` gives the printed {glue:text}`efficiency`; it is the one used below. "Times more
+# efficient" and "relative difference" are the same words for it.
+#
+# ## Measured here
+#
+# On {glue:text}`device` with {glue:text}`threads` threads, {glue:text}`date` ({glue:text}`packages`), pictures of {glue:text}`side` × {glue:text}`side` pixels from memory to probability; reading and decoding files is not counted, and
+# the paper does not say whether it counted them. The ways took turns; the table gives medians. First the stand-in's ResNet-50, trained, so that its area under the curve shows whether a faster way loses anything.
+
+# %% tags=["remove-input"]
+wide = ways.pivot_table(index=["network", "way"], columns="batch", values="per_minute", sort=False)
+small, large = sorted(ways["batch"].unique())
+agreement = pd.DataFrame(cpu["agreement"])
+agreement["way"] = agreement["library"] + ", " + agreement["format"] + ", " + agreement["how"]
+agreement = agreement.set_index("way")
+base = wide.loc[(cpu["network"], PLAIN)]
+rows = []
+for way, rate in wide.loc[cpu["network"]].iterrows():
+    found = agreement.loc[way]
+    rows.append((way, number(rate[small]), number(rate[large]), f"{rate[large] / base[large]:.2f}", f"{found['auc']:.4f}",
+                 f"{found['auc'] - agreement.loc[PLAIN, 'auc']:+.4f}", f"{found['largest_difference']:.3f}", f"{found['other_answers']} of {cpu['test_images']:,}"))  # fmt: skip
+heads = [
+    "Way",
+    "Single images",
+    f"Batches of {large}",
+    "Times the plain way",
+    "AUC",
+    "Change of AUC",
+    "Largest change of a probability",
+    "Other answers at one half",
+]
+display(pages.table(pd.DataFrame(rows, columns=heads)))
+display(pages.items([f"{name}: {why}" for name, why in cpu["skipped"].items()], "Could not be run here"))
+
+# %% tags=["remove-cell"]
+best = wide.loc[cpu["network"]][large].idxmax()
+say("best", best)
+say("best-rate", number(wide.loc[(cpu["network"], best), large]))
+say("best-ratio", f"{wide.loc[(cpu['network'], best), large] / base[large]:.1f}")
+say("best-change", f"{agreement.loc[best, 'auc'] - agreement.loc[PLAIN, 'auc']:+.4f}")
+say("largest-change", f"{(agreement['auc'] - agreement.loc[PLAIN, 'auc']).abs().max():.4f}")
+
+# %% [markdown]
+# *Images a minute, ResNet-50 of the stand-in; area under the curve and answers over the same {glue:text}`images` test images ({glue:text}`positives` with COVID-19). The ranges of int8 were set on {glue:text}`calibration` training images.*
+#
+# The fastest way, {glue:text}`best`, reads {glue:text}`best-ratio` times as many images a minute as the plain one, and its area differs by {glue:text}`best-change`; over all ways it changes by at most {glue:text}`largest-change`.
+#
+# The paper's ResNet-101 is twice as deep. Its rate does not depend on the weights, so it is measured with random ones, and has no area under the curve:
+
+# %% tags=["remove-input"]
+paper = next(name for name in wide.index.get_level_values(0).unique() if name != cpu["network"])
+rows = [("The paper: CPU of its time, way not stated", f"{MPM:.0f} (batch not stated)", "", f"{relative(MPM):.0f}")]
+for way, rate in wide.loc[paper].iterrows():
+    rows.append((way, number(rate[small]), number(rate[large]), f"{relative(rate[large]):,.0f}"))
+for name, info in measured.items():
+    if name != "cpu":
+        for row in info["rates"]:
+            if row["network"] == paper and row["batch"] == max(item["batch"] for item in info["rates"]):
+                rows.append((f"{info['device']['name']}: {row['library']}, {row['format']}, {row['how']}", "", number(row["per_minute"]), f"{relative(row['per_minute']):,.0f}"))  # fmt: skip
+if len(measured) == 1:
+    rows.append(("GPU: not measured; cxr efficiency --device cuda fills this row", "–", "–", "–"))
+pages.table(pd.DataFrame(rows, columns=["Way", "Single images", f"Batches of {large}", "Relative efficiency"]))
+
+# %% tags=["remove-cell"]
+say("paper-plain", number(wide.loc[(paper, PLAIN), small]))
+say("paper-best", number(wide.loc[paper][large].max()))
+say("gpu-note", "no GPU was at hand here" if len(measured) == 1 else "the rows of a GPU are in the table")
+
+# %% [markdown]
+# *Images a minute, ResNet-101, and the relative operational efficiency in batches.* Of a GPU the paper says: "{glue:text}`gpu-quote`"; {glue:text}`gpu-note`.
+
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Dot chart, logarithmic: images a minute of ResNet-50 and ResNet-101 in each way, single images and batches, with the paper's rate and the radiologist's as vertical lines."}}
+with plots.style():
+    ax = plt.subplots(figsize=(7, 4.6))[1]
+    order = list(dict.fromkeys(ways["way"]))
+    for place, (network, batch) in enumerate([(name, batch) for name in (cpu["network"], paper) for batch in (small, large)]):
+        part = ways[(ways["network"] == network) & (ways["batch"] == batch)]
+        color, marker = (("#0072B2", "s"), ("#0072B2", "o"), ("#D55E00", "s"), ("#D55E00", "o"))[place]
+        text = f"{network.replace('resnet', 'ResNet-')}, {'single images' if batch == small else f'batches of {batch}'}"
+        ax.plot(part["per_minute"], [order.index(way) for way in part["way"]], marker, color=color, label=text, markersize=7,
+                markerfacecolor="white" if batch == small else color)  # fmt: skip
+    for value, text in ((RPM, "radiologist"), (MPM, "paper, CPU")):
+        ax.axvline(value, color="0.4", linestyle=":")
+        ax.text(value, -0.75, f" {text}: {value:g}", ha="left", va="center")
+    ax.set(xscale="log", xlim=(1, 20_000), yticks=range(len(order)), yticklabels=order, xlabel="Images a minute (logarithmic)")
+    ax.set_ylim(len(order) - 0.5, -1.1)
+    ax.grid(axis="x", color="0.9")
+    ax.figure.legend(loc="outside lower center", ncol=2, frameon=False)
+plt.show()
+
+# %% tags=["remove-cell"]
+sensitivity, specificity = (float(printed[f"azemin-3-{name}"]) / 100 for name in ("sensitivity", "specificity"))
+prevalence = azemin.POSITIVES / (azemin.POSITIVES + azemin.NEGATIVES)
+flagged = sensitivity * prevalence + (1 - specificity) * (1 - prevalence)
+say("flagged", f"{100 * flagged:.1f}")
+say("alarms", f"{MPM * flagged:.0f}")
+say("minutes", f"{MPM * flagged / RPM:.0f}")
+say("gain", f"{1 / flagged:.1f}")
+say("missed", f"{100 * (1 - sensitivity):.1f}")
+
+# %% [markdown]
+# *Images a minute by way, both networks, beside the two numbers of the paper.*
+#
+# ## What the number is worth
+#
+# A rate is a property of the computer and of the software as much as of the network: on one and the same machine it varies by a factor of {glue:text}`best-ratio` with no change in what the network says. The radiologist's
+# {glue:text}`rpm` images a minute is an average over images with various findings, and ends with an interpretation; the network's answer is one number, wrong in {glue:text}`missed` % of the COVID-19 cases. And what the network
+# flags has to be read all the same. At the paper's operating point it flags {glue:text}`flagged` % of the images: one minute of the network makes {glue:text}`alarms` alarms, which a radiologist reads in {glue:text}`minutes` minutes. If
+# nobody looked at the other images, the reading as a whole would go {glue:text}`gain` times as fast, not {glue:text}`efficiency` times, and {glue:text}`missed` % of the cases would never be seen. No faster computer changes that: the share of flagged images does.
+#
+# ## Measure it yourself
+#
+# ```bash
+# make train-env
+# .venv/bin/uv pip install --python .venv/bin/python openvino nncf
+# .venv/bin/cxr efficiency
+# .venv/bin/cxr efficiency --device cuda
+# ```
+#
+# Each writes `results/efficiency/<device>.json`, from which this page is made. They need the images of the stand-in in `CXR_DATA` and its ImageNet weights; without OpenVINO its rows are left out.

@@ -1,0 +1,130 @@
+"""Ways of running a network agree with plain PyTorch, what cannot run is named, and the record says what was measured. How fast it is no test says."""
+
+import builtins
+import json
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from test_features import data  # noqa: F401  (a fixture: Study A's layouts with synthetic radiographs)
+
+from cxrlib import efficiency, images, models, nih, pipeline, runs, studies
+from cxrlib.files import InputError
+
+CPU = torch.device("cpu")
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, 32, 32), dtype=np.uint8)
+
+
+class Small(torch.nn.Module):
+    """A convolution, a normalisation, a pool and two scores: compiles in seconds."""
+
+    def __init__(self):
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.body = torch.nn.Sequential(
+                torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1)
+            )
+            self.fc = torch.nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.fc(self.body(x).flatten(1))
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return efficiency.measure(Small(), PIXELS, CPU, PIXELS[:8], seconds=0.01, repeats=2)
+
+
+def test_every_way_gives_the_scores_of_plain_pytorch(measured):
+    _, built, skipped = measured
+    assert skipped == {}, "everything needed is in the test environment"
+    with torch.no_grad():
+        expected = Small().eval()(images.prepare(PIXELS)).numpy()
+    for key, way in built.items():
+        found = efficiency.scores(way, PIXELS, 32)
+        assert found.shape == (40, 2) and found.dtype == np.float32
+        tolerance = {"float32": 1e-4, "bfloat16": 0.02, "int8": 0.05}[key[1]] * np.abs(expected).max()
+        np.testing.assert_allclose(found, expected, atol=tolerance, err_msg=str(key))
+    assert len({key[1] for key in built}) == 3 and next(iter(built)) == ("PyTorch", "float32", "eager")
+
+
+def test_rates_are_of_every_way_and_batch(measured):
+    rows, built, _ = measured
+    assert {(row["library"], row["format"], row["how"]) for row in rows} == set(built)
+    assert sorted(row["batch"] for row in rows) == sorted([*efficiency.BATCHES] * len(built))
+    assert all(0 < row["low"] <= row["per_minute"] <= row["high"] for row in rows)
+
+
+def test_rate_is_images_over_minutes():
+    seen = []
+    found = efficiency.rate(lambda pixels: seen.append(pixels.shape), PIXELS, 16, 0.05)
+    assert set(seen) == {(16, 32, 32)}, "whole batches only"
+    assert found <= 60 * 16 * len(seen) / 0.05
+
+
+def test_a_library_that_is_not_there_is_named(monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *more, **named):
+        if name.startswith("openvino"):
+            raise ModuleNotFoundError("no openvino", name="openvino")
+        return real(name, *more, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setattr(torch, "compile", lambda *given, **named: (_ for _ in ()).throw(RuntimeError("no compiler\nlong story")))
+    rows, built, skipped = efficiency.measure(Small(), PIXELS, CPU, PIXELS[:8], seconds=0, repeats=1)
+    assert len(built) == 3 and len(rows) == 6
+    assert skipped["OpenVINO int8 compiled, calibrated"] == "needs openvino: pip install 'cxrlib[speed]'"
+    assert skipped["PyTorch float32 torch.compile"] == "no compiler"
+
+
+@pytest.fixture
+def small(data, tmp_path, monkeypatch):  # noqa: F811
+    """A small stand-in run, and the four plain ways only: the rest is tested above."""
+    monkeypatch.setattr(nih.importlib.util, "find_spec", lambda name, *more: None)
+    whole = efficiency.ways
+    monkeypatch.setattr(efficiency, "ways", lambda *given: dict(list(whole(*given).items())[:3]))
+    monkeypatch.setattr(efficiency, "BATCHES", (1, 4))
+    experiment = studies.AZEMIN_STANDIN.variant("phantom-small", model="resnet18", size=64, epochs=1, pretrained=False)
+    monkeypatch.setattr(studies, "AZEMIN_ADJUDICATED", experiment)
+    monkeypatch.setattr(studies, "experiment", lambda name: experiment)
+    pipeline.train(experiment, data=data, results=tmp_path, work=tmp_path / "work", on="cpu", progress=False)
+    return data, tmp_path
+
+
+def test_record_holds_auc_of_each_way_on_the_same_images(small):
+    root, results = small
+    file = efficiency.write("phantom-small", root, "cpu", results=results, seconds=0.01, say=lambda text: None)
+    info = json.loads(file.read_text())
+    run = runs.read("phantom-small", results)
+    truth = run.predictions["y_true"] == "covid"
+    assert file == results / "efficiency" / "cpu.json" and (info["test_images"], info["positives"]) == (len(truth), truth.sum())
+    plain, *others = info["agreement"]
+    assert plain["auc"] == pytest.approx(roc_auc_score(truth, run.predictions["p_covid"]), abs=1e-6)
+    assert plain["largest_difference"] == 0 and all(0 <= other["largest_difference"] < 0.05 for other in others)
+    assert {row["network"] for row in info["rates"]} == {"resnet18"} and len(info["rates"]) == 6
+    assert info["device"]["threads"] == torch.get_num_threads() and info["device"]["name"] == efficiency.processor()
+    limited = json.loads(efficiency.write("phantom-small", root, "cpu", results=results, limit=5, seconds=0.01, say=print).read_text())
+    assert (limited["test_images"], limited["positives"]) == (5, 1), "the positives are not left out"
+
+
+def test_other_images_are_refused(small, phantom_data):
+    root, results = small
+    file = results / "phantom-small" / "run.json"
+    info = json.loads(file.read_text())
+    file.write_text(json.dumps(info | {"data": {**info["data"], "fingerprint": "0"}}))
+    with pytest.raises(InputError, match="other images than those of the record phantom-small"):
+        efficiency.write("phantom-small", root, "cpu", results=results)
+    assert not (results / "efficiency").exists()
+
+
+def test_processor_has_a_name():
+    assert efficiency.processor()
+
+
+def test_network_of_the_paper_runs_every_way_it_can():
+    """ResNet-101, whole, in one way: shape and layout as the stand-in's."""
+    way = efficiency._torch(models.resnet("resnet101", 2), CPU, last=True)
+    assert efficiency.scores(way, PIXELS[:1], 1).shape == (1, 2)
