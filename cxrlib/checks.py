@@ -181,17 +181,23 @@ def network(row, rows, *, name, count):
     return [_same(row, float(values.pop()) if len(values) == 1 else float("nan"), f"Counted in a forward pass of {name}")]
 
 
-_Y, _ONES, _P = np.array([0, 0, 0, 1, 1]), np.ones((1, 5)), np.array([[0.9, 0.8, 0.4, 0.6, 0.2], [0.1, 0.2, 0.6, 0.4, 0.8]]).T
-_SOME = dict(zip(metrics.METRICS, metrics.weighted_table(_Y, _P, _ONES)[0, 1], strict=True))  # a classifier with errors of both kinds
-_PERFECT = dict(zip(metrics.METRICS, metrics.weighted_table(_Y, np.eye(2)[_Y], _ONES)[0, 1], strict=True))
+def _five(*p: float) -> pd.Series:
+    """The class ``sick`` of :func:`cxrlib.metrics.per_class` for two sick and three well, from their probabilities of being sick."""
+    frame = pd.DataFrame({"image_id": range(5), "patient_id": range(5), "source": "s", "split": "test", "p_sick": p})
+    return metrics.per_class(frame.assign(y_true=["sick"] * 2 + ["well"] * 3, p_well=1 - frame["p_sick"])).loc["sick"]
+
+
+_PERFECT, _ERRING = (1, 1, 0, 0, 0), (0.9, 0.2, 0.6, 0.4, 0.1)
 FORMULAS = {  # definitions of the studies, put to the book's own code
-    "AUC of a perfect classifier": lambda: metrics.weighted_auc(_Y, _Y, _ONES)[0],
-    "AUC of a random classifier": lambda: metrics.weighted_auc(_Y, 0 * _Y, _ONES)[0],
-    "AUC of a classifier that is always wrong": lambda: metrics.weighted_auc(_Y, 1 - _Y, _ONES)[0],
-    "sensitivity of a perfect classifier, per cent": lambda: 100 * _PERFECT["recall"],
-    "specificity of a perfect classifier, per cent": lambda: 100 * _PERFECT["specificity"],
-    "F1-score by precision × recall / (precision + recall)": lambda: _SOME["f1"] * (1 / _SOME["precision"] + 1 / _SOME["recall"]),
-    "sum of a softmax": lambda: softmax(_P).sum(),
+    "AUC of a perfect classifier": lambda: _five(*_PERFECT)["auc"],
+    "AUC of a random classifier": lambda: _five(*[0.5] * 5)["auc"],
+    "AUC of a classifier that is always wrong": lambda: _five(*[1 - p for p in _PERFECT])["auc"],
+    "sensitivity of a perfect classifier, per cent": lambda: 100 * _five(*_PERFECT)["recall"],
+    "specificity of a perfect classifier, per cent": lambda: 100 * _five(*_PERFECT)["specificity"],
+    "F1-score by precision × recall / (precision + recall)": lambda: (
+        (_five(*_ERRING)[["precision", "recall"]] ** -1).sum() * _five(*_ERRING)["f1"]
+    ),
+    "sum of a softmax": lambda: softmax(_ERRING).sum(),
 }
 
 
