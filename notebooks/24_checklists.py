@@ -178,7 +178,7 @@ def code(who):
 
 
 def model(who):
-    kept = [name for name, run in RUNS.items() if run.model]
+    kept = [name for name, run in RUNS.items() if (run.folder / "model.safetensors").is_file()]
     return ("yes" if len(kept) == len(RUNS) else "partly" if kept else "no"), f"{len(kept)} of {len(RUNS)} models are published."
 
 
