@@ -51,7 +51,7 @@ def _same(row: dict, value: float, why: str) -> Finding:
 
 def _near(row: dict, value: float, low: float, high: float, times: float, name: str) -> Finding:
     """Results of a model: the rules of :data:`VERDICTS`."""
-    printed, half, n = float(row["printed"]), 0.5 * 10.0 ** -row["decimals"], row["denominator"]
+    printed, n, (bottom, top) = float(row["printed"]), row["denominator"], forensics.unrounded(row["printed"])
     own = [times * end for end in intervals.wilson(printed / times * n, n)] if n else [np.nan, np.nan]
     verdict, gap = "agrees", f"{name} is {abs(value - printed):.2g} {'lower' if value < printed else 'higher'}"
     if row["relation"]:
@@ -60,7 +60,7 @@ def _near(row: dict, value: float, low: float, high: float, times: float, name: 
         why += "; its interval reaches it" if value <= printed < high else ""
     elif forensics.printed_as(value, row["printed"]):
         why = f"{name} prints the same"
-    elif low <= printed + half and printed - half <= high:
+    elif low <= top and bottom <= high:
         why = f"{gap}; its interval reaches the printed one"
     elif own[0] <= value <= own[1]:
         why = f"{gap}, within the {own[0]:.3g}–{own[1]:.3g} that the printed share of {n} images has"
@@ -115,8 +115,8 @@ def _own_table(row, rows, run, name, key, times):
     weights = list(sizes.values()) if name == "weighted avg" else None
     if name in metrics.AVERAGES:
         low, high = (times * end for end in forensics.mean_range([texts[f"{cls}.{key}"] for cls in sizes], weights))
-        half = 0.5 * 10.0 ** -row["decimals"] * (1 + 1e-9)
-        fits = low - half <= float(row["printed"]) <= high + half
+        bottom, top = forensics.unrounded(row["printed"])
+        fits = low <= top + 1e-9 and bottom - 1e-9 <= high
         why = f"The average of what is printed for the {len(sizes)} classes is from {low:.5g} to {high:.5g}."
         yield Finding(None if fits else "cannot be true", why)
     if key == "accuracy_as_printed":
@@ -181,19 +181,23 @@ def network(row, rows, *, name, count):
     return [_same(row, float(values.pop()) if len(values) == 1 else float("nan"), f"Counted in a forward pass of {name}")]
 
 
-_Y, _P = np.array([0, 0, 0, 1, 1]), np.array([[0.9, 0.8, 0.4, 0.6, 0.2], [0.1, 0.2, 0.6, 0.4, 0.8]]).T
-_SOME, _PERFECT = (
-    dict(zip(metrics.METRICS, metrics.table_of(_Y, p)[1], strict=True)) for p in (_P, np.eye(2)[_Y])
-)  # errors of both kinds; none
-_area = lambda score: metrics.rates(metrics.one_vs_rest(_Y == 1, _Y == 1, score).sum(axis=0))["auc"]  # noqa: E731
+def _five(*p: float) -> pd.Series:
+    """The class ``sick`` of :func:`cxrlib.metrics.per_class` for two sick and three well, from their probabilities of being sick."""
+    frame = pd.DataFrame({"image_id": range(5), "patient_id": range(5), "source": "s", "split": "test", "p_sick": p})
+    return metrics.per_class(frame.assign(y_true=["sick"] * 2 + ["well"] * 3, p_well=1 - frame["p_sick"])).loc["sick"]
+
+
+_PERFECT, _ERRING = (1, 1, 0, 0, 0), (0.9, 0.2, 0.6, 0.4, 0.1)
 FORMULAS = {  # definitions of the studies, put to the book's own code
-    "AUC of a perfect classifier": lambda: _area(_Y),
-    "AUC of a random classifier": lambda: _area(0 * _Y),
-    "AUC of a classifier that is always wrong": lambda: _area(1 - _Y),
-    "sensitivity of a perfect classifier, per cent": lambda: 100 * _PERFECT["recall"],
-    "specificity of a perfect classifier, per cent": lambda: 100 * _PERFECT["specificity"],
-    "F1-score by precision × recall / (precision + recall)": lambda: _SOME["f1"] * (1 / _SOME["precision"] + 1 / _SOME["recall"]),
-    "sum of a softmax": lambda: softmax(_P).sum(),
+    "AUC of a perfect classifier": lambda: _five(*_PERFECT)["auc"],
+    "AUC of a random classifier": lambda: _five(*[0.5] * 5)["auc"],
+    "AUC of a classifier that is always wrong": lambda: _five(*[1 - p for p in _PERFECT])["auc"],
+    "sensitivity of a perfect classifier, per cent": lambda: 100 * _five(*_PERFECT)["recall"],
+    "specificity of a perfect classifier, per cent": lambda: 100 * _five(*_PERFECT)["specificity"],
+    "F1-score by precision × recall / (precision + recall)": lambda: (
+        (_five(*_ERRING)[["precision", "recall"]] ** -1).sum() * _five(*_ERRING)["f1"]
+    ),
+    "sum of a softmax": lambda: softmax(_ERRING).sum(),
 }
 
 
