@@ -584,9 +584,7 @@ plt.show()
 # in so many? Images of one patient are alike, so patients count, not images. How many patients the thesis tested is not printed. Drawn by its rule in this book's runs, {glue:text}`size-covid` images came from these numbers of patients:
 
 # %%
-drawn = [runs.read("zhu-binary")]
-for family in ("zhu-binary-redraws", "zhu-fourclass-redraws"):
-    drawn += runs.family(family)[0]
+drawn = [runs.read("zhu-binary"), *runs.family("zhu-binary-redraws")[0], *runs.family("zhu-fourclass-redraws")[0]]
 only = "split == 'test' and y_true == 'covid'"
 tests = [run.split.query(only) for run in drawn]
 size = int(B["zhu-t4.1-covid-size"])
