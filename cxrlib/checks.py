@@ -185,7 +185,7 @@ _Y, _P = np.array([0, 0, 0, 1, 1]), np.array([[0.9, 0.8, 0.4, 0.6, 0.2], [0.1, 0
 _SOME, _PERFECT = (
     dict(zip(metrics.METRICS, metrics.table_of(_Y, p)[1], strict=True)) for p in (_P, np.eye(2)[_Y])
 )  # errors of both kinds; none
-_area = lambda score: metrics.rates(metrics.one_vs_rest(_Y == 1, _Y == 1, score).sum(axis=0))["auc"]  # noqa: E731
+_area = lambda score: metrics.rates(metrics.sums_of(_Y == 1, _Y == 1, score))["auc"]  # noqa: E731
 FORMULAS = {  # definitions of the studies, put to the book's own code
     "AUC of a perfect classifier": lambda: _area(_Y),
     "AUC of a random classifier": lambda: _area(0 * _Y),
