@@ -13,7 +13,7 @@ from scipy import sparse
 from cxrlib.files import InputError
 from cxrlib.intervals import effective, wilson
 from cxrlib.metrics import arrays, position
-from cxrlib.resamples import REPLICATES, Resamples
+from cxrlib.resamples import MOST, REPLICATES, Resamples
 
 
 def _one(frame: pd.DataFrame, cls: str | None) -> tuple[np.ndarray, np.ndarray]:
@@ -58,13 +58,17 @@ def reliability(frame: pd.DataFrame, cls: str | None = None, bins: int = 10, by:
     return found.reset_index(drop=True)
 
 
+def ece_of(table: pd.DataFrame) -> float:
+    """The error of a table of `reliability`, see `ece`."""
+    return float((table["images"] * (table["share"] - table["p"]).abs()).sum() / table["images"].sum())
+
+
 def ece(frame: pd.DataFrame, cls: str | None = None, bins: int = 10, by: str = "width") -> float:
     """Expected calibration error: mean over images of how far their bin's share is from its mean p (Naeini et al. 2015, AAAI).
 
     It depends on the binning, so state it; and it is above 0 for a perfect model, by chance (`chance_ece`).
     """
-    found = reliability(frame, cls, bins, by)
-    return float((found["images"] * (found["share"] - found["p"]).abs()).sum() / found["images"].sum())
+    return ece_of(reliability(frame, cls, bins, by))
 
 
 def chance_ece(
@@ -74,8 +78,11 @@ def chance_ece(
     _, p = _one(frame, cls)
     bounds, rng = edges(p, bins, by), np.random.default_rng(seed)
     at, k = _binned(p, bounds), len(bounds) - 1
-    expected = np.bincount(at, p, k)
-    found = [np.abs(np.bincount(at[rng.random(len(p)) < p], minlength=k) - expected).sum() / len(p) for _ in range(draws)]
+    if len(p) > MOST:  # the sum of so many draws is normal
+        off = rng.normal(0, np.sqrt(np.bincount(at, p * (1 - p), k)), (draws, k))
+    else:
+        off = [np.bincount(at[rng.random(len(p)) < p], minlength=k) - np.bincount(at, p, k) for _ in range(draws)]
+    found = np.abs(off).sum(axis=1) / len(p)
     return float(np.mean(found)), float(np.quantile(found, 0.95))
 
 

@@ -254,12 +254,12 @@ def evaluate_predictions(arguments) -> None:
     found = evaluate.read(arguments.file, arguments.positive)
     for note in found.notes:
         print(f"cxr: {evaluate.harmless(note)}", file=sys.stderr)
-    chosen = {"threshold": arguments.threshold, "prevalence": arguments.prevalence}
-    numbers = evaluate.tidy(found, **chosen).map(evaluate.harmless)
+    measured = evaluate.Measures(found, arguments.threshold, arguments.prevalence)
+    numbers = measured.tidy().map(evaluate.harmless)
     if arguments.html:
         from cxrlib import report
 
-        print(write_text(arguments.html, report.page(found, name=Path(arguments.file).name, **chosen)))
+        print(write_text(arguments.html, report.page(measured, Path(arguments.file).name)))
     csv = numbers.to_csv(index=False, float_format="%.9g", lineterminator="\n")
     if arguments.output:
         print(write_text(arguments.output, csv))

@@ -226,32 +226,40 @@ def elsewhere(sensitivity: float, specificity: float, prevalences) -> pd.DataFra
     return rows.join(pd.DataFrame([metrics.natural_frequencies(sensitivity, specificity, value) for value in share]))
 
 
-def tidy(found: Predictions, threshold: float = 0.5, prevalence: float | None = None) -> pd.DataFrame:
-    """All numbers of a report in one table: ``section, class, statistic, method, estimate, low, high``."""
-    frame, cls = found.frame, found.positive
-    rows = compared(frame, cls, threshold).drop(columns="n").assign(section=f"threshold {threshold:g}", **{"class": cls})
-    cells, bounds = metrics.per_class(frame), intervals.table(frame)
-    for name in cells.index:
-        for metric in metrics.METRICS[2:]:
-            ends = bounds.loc[name, [(metric, "low"), (metric, "high")]]
-            rows.loc[len(rows)] = {"section": "most probable class", "class": name, "statistic": metric, "method": "Bootstrap, percentiles",
-                                   "estimate": cells.loc[name, metric], "low": ends.iloc[0], "high": ends.iloc[1]}  # fmt: skip
-    brier = calibration.brier(frame, cls)
-    more = [
-        ("calibration", "brier", "", *brier[["brier", "low", "high"]]),
-        ("calibration", "skill", "", *brier[["skill", "skill_low", "skill_high"]]),
-    ]
-    more += [
-        ("calibration", "ece", f"10 bins of equal {by}", calibration.ece(frame, cls, by=by), np.nan, np.nan) for by in ("width", "count")
-    ]
-    point = metrics.operating_point(frame, cls, threshold)
-    for row in elsewhere(point["sensitivity"], point["specificity"], [prevalence or point["prevalence"]]).itertuples():
-        more += [
-            (f"prevalence {row.prevalence:.4g}", name, "Bayes", getattr(row, name), np.nan, np.nan) for name in ("ppv", "npv", "alarms")
+@dataclass
+class Measures:
+    """Everything that is measured of predictions at a threshold, once for the table and the page; ``prevalence`` is that asked for, or None."""
+
+    found: Predictions
+    threshold: float = 0.5
+    prevalence: float | None = None
+
+    def __post_init__(self):
+        frame, cls = self.found.frame, self.found.positive
+        self.point = metrics.operating_point(frame, cls, self.threshold)
+        self.compared = compared(frame, cls, self.threshold)
+        self.cells, self.bounds = metrics.per_class(frame), intervals.table(frame)
+        self.brier = calibration.brier(frame, cls)
+        self.reliability = {by: calibration.reliability(frame, cls, by=by) for by in ("width", "count")}
+        self.ece = {by: calibration.ece_of(table) for by, table in self.reliability.items()}
+
+    def tidy(self) -> pd.DataFrame:
+        """All numbers in one table: ``section, class, statistic, method, estimate, low, high``."""
+        rows = [
+            (f"threshold {self.threshold:g}", self.found.positive, *row) for row in self.compared.drop(columns="n").itertuples(index=False)
         ]
-    columns = ["section", "statistic", "method", "estimate", "low", "high"]
-    rows = pd.concat([rows, pd.DataFrame(more, columns=columns).assign(**{"class": cls})], ignore_index=True)
-    return rows[["section", "class", *columns[1:]]]
+        for name in self.cells.index:
+            for metric in metrics.METRICS[2:]:
+                ends = self.bounds.loc[name, [(metric, "low"), (metric, "high")]]
+                rows.append(("most probable class", name, metric, "Bootstrap, percentiles", self.cells.loc[name, metric], *ends))
+        cls, none = self.found.positive, (np.nan, np.nan)
+        rows.append(("calibration", cls, "brier", "Bootstrap, percentiles", *self.brier[["brier", "low", "high"]]))
+        rows.append(("calibration", cls, "brier skill", "Bootstrap, percentiles", *self.brier[["skill", "skill_low", "skill_high"]]))
+        rows += [("calibration", cls, "ece", f"10 bins of equal {by}", value, *none) for by, value in self.ece.items()]
+        share = self.point["prevalence"] if self.prevalence is None else self.prevalence
+        there = elsewhere(self.point["sensitivity"], self.point["specificity"], [share]).iloc[0]
+        rows += [(f"prevalence {share:.4g}", cls, name, "Bayes", there[name], *none) for name in ("ppv", "npv", "alarms")]
+        return pd.DataFrame(rows, columns=["section", "class", "statistic", "method", "estimate", "low", "high"])
 
 
 def harmless(value):

@@ -139,7 +139,7 @@ def cluster_bootstrap(frame: pd.DataFrame, replicates: int = REPLICATES, seed: i
     tail(level)
     found = Resamples(frame, replicates, seed)
     right = np.stack([found.p.argmax(axis=1) == found.y, np.ones_like(found.y)], axis=1)  # (N, 2)
-    parts = each_class(found.y, found.p, found.scores)
+    parts = each_class(found.y, found.p, lambda truth, called, score: one_vs_rest(truth, called, found.scores(truth, score)))
     cuts = np.cumsum([2, *(part.shape[1] for part in parts)])
 
     def cells(sums: np.ndarray) -> np.ndarray:  # (b, K + 3, M)

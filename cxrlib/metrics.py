@@ -79,13 +79,8 @@ def confusion(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(counts, pd.Index(classes, name="true"), pd.Index(classes, name="predicted"))
 
 
-def one_vs_rest(truth: np.ndarray, called: np.ndarray, score: np.ndarray) -> sparse.csr_array:
-    """What each image adds to the sums that `rates` makes its statistics of: (N, 3 + 2 G + 1), of (N,) truth, called, score.
-
-    Columns: positive, called, both; then G columns for the G distinct scores of the rarer side, and G + 1 for the gaps
-    around them, into which an image of the commoner side falls (half into either gap at a tie). Sums of these, over whatever
-    images and weights, are all that the AUC needs, and they are few where positives are.
-    """
+def _entries(truth: np.ndarray, called: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Row, column and value of what is not 0 in `one_vs_rest`, and its number of columns."""
     truth, called, score = np.asarray(truth, bool), np.asarray(called, bool), np.asarray(score, float)
     few, score = (truth, score) if 2 * truth.sum() <= len(truth) else (~truth, -score)
     edges, place = np.unique(score[few], return_inverse=True)  # (G,)
@@ -94,7 +89,24 @@ def one_vs_rest(truth: np.ndarray, called: np.ndarray, score: np.ndarray) -> spa
     rows = [*(np.flatnonzero(part) for part in (truth, called, truth & called)), few, many, many]
     columns = [np.full(len(part), k) for k, part in enumerate(rows[:3])] + [3 + place, *(3 + len(edges) + gap for gap in gaps)]
     values = np.concatenate([np.ones(sum(map(len, rows[:4]))), np.full(2 * len(many), 0.5)])
-    return sparse.csr_array((values, (np.concatenate(rows), np.concatenate(columns))), (len(truth), 4 + 2 * len(edges)))
+    return np.concatenate(rows), np.concatenate(columns), values, 4 + 2 * len(edges)
+
+
+def one_vs_rest(truth: np.ndarray, called: np.ndarray, score: np.ndarray) -> sparse.csr_array:
+    """What each image adds to the sums that `rates` makes its statistics of: (N, 3 + 2 G + 1), of (N,) truth, called, score.
+
+    Columns: positive, called, both; then G columns for the G distinct scores of the rarer side, and G + 1 for the gaps
+    around them, into which an image of the commoner side falls (half into either gap at a tie). Sums of these, over whatever
+    images and weights, are all that the AUC needs, and they are few where positives are.
+    """
+    rows, columns, values, width = _entries(truth, called, score)
+    return sparse.csr_array((values, (rows, columns)), (len(truth), width))
+
+
+def sums_of(truth: np.ndarray, called: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """The sums over all images, (S,): ``one_vs_rest(…).sum(axis=0)`` without the matrix."""
+    _, columns, values, width = _entries(truth, called, score)
+    return np.bincount(columns, values, width)
 
 
 def rates(sums: np.ndarray) -> dict[str, np.ndarray]:
@@ -135,15 +147,15 @@ def table_cells(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([cells, macro[:, None], weighted[:, None]], axis=1)
 
 
-def each_class(y: np.ndarray, p: np.ndarray, scores: Callable = lambda truth, score: score) -> list[sparse.csr_array]:
-    """`one_vs_rest` of every class, called where its p is largest (ties to the first class); ``scores`` may make p coarser."""
+def each_class(y: np.ndarray, p: np.ndarray, made: Callable = one_vs_rest) -> list:
+    """`one_vs_rest`, or what else is ``made`` of truth, called and score, of every class, called where its p is largest (ties to the first class)."""
     guess = p.argmax(axis=1)
-    return [one_vs_rest(y == k, guess == k, scores(y == k, p[:, k])) for k in range(p.shape[1])]
+    return [made(y == k, guess == k, p[:, k]) for k in range(p.shape[1])]
 
 
 def table_of(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     """The cells of `per_class`, (K + 2, len(METRICS)), from y (N,) positions of the classes and p (N, K)."""
-    return table_cells([part.sum(axis=0)[None] for part in each_class(y, p)])[0]
+    return table_cells([sums[None] for sums in each_class(y, p, sums_of)])[0]
 
 
 def per_class(frame: pd.DataFrame) -> pd.DataFrame:
@@ -205,7 +217,7 @@ def operating_point(frame: pd.DataFrame, cls: str, threshold: float) -> dict[str
     """
     classes, y, p = arrays(frame)
     index = position(classes, cls)
-    found = rates(one_vs_rest(y == index, p[:, index] >= threshold, p[:, index]).sum(axis=0))
+    found = rates(sums_of(y == index, p[:, index] >= threshold, p[:, index]))
     return {name: int(value) if name in ("TP", "FN", "FP", "TN") else float(value) for name, value in found.items()}
 
 

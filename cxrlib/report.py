@@ -10,9 +10,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from cxrlib import __version__, calibration, evaluate, intervals, metrics, plots, plots_decision
+from cxrlib import __version__, calibration, evaluate, metrics, plots, plots_decision
 from cxrlib.book import interval, show
-from cxrlib.evaluate import NAMES, Predictions
+from cxrlib.evaluate import NAMES, Measures, Predictions
 from cxrlib.resamples import REPLICATES
 
 CSS = """
@@ -54,9 +54,8 @@ def text(value: float, low: float = np.nan, high: float = np.nan) -> str:
     return show(value) if np.isnan(low) else f"{show(value)} ({interval(low, high)})"
 
 
-def by_method(found: Predictions, threshold: float) -> str:
+def by_method(rows: pd.DataFrame) -> str:
     """The statistics at the threshold, a column each, and their intervals, a row for each method."""
-    rows = evaluate.compared(found.frame, found.positive, threshold)
     names = rows["statistic"].unique()
     cells = rows.assign(cell=[interval(row.low, row.high) for row in rows.itertuples()]).pivot(
         index="method", columns="statistic", values="cell"
@@ -68,8 +67,9 @@ def by_method(found: Predictions, threshold: float) -> str:
     return table(shown.rename_axis(None, axis=1), "95 % intervals by every method")
 
 
-def per_class(found: Predictions) -> str:
-    cells, bounds, names = metrics.per_class(found.frame), intervals.table(found.frame), ["recall", "precision", "specificity", "f1", "auc"]
+def per_class(cells: pd.DataFrame, bounds: pd.DataFrame) -> str:
+    """Each class against the rest: estimates with their intervals."""
+    names = ["recall", "precision", "specificity", "f1", "auc"]
     rows = [
         (
             name,
@@ -84,7 +84,8 @@ def per_class(found: Predictions) -> str:
     )
 
 
-def at_prevalences(found: Predictions, point: dict, prevalence: float | None) -> str:
+def at_prevalences(point: dict, prevalence: float | None) -> str:
+    """PPV, NPV, false alarms and whole people over the prevalence."""
     shares = sorted({*evaluate.PREVALENCES, *([prevalence] if prevalence else []), point["prevalence"]} - {0.0, 1.0})
     rows = evaluate.elsewhere(point["sensitivity"], point["specificity"], shares)
     whole = {name: [show(value, 0) for value in rows[name]] for name in ("TP", "FN", "FP", "TN")}
@@ -121,10 +122,10 @@ def shortened(found: Predictions) -> tuple[pd.DataFrame, str]:
     return made.assign(y_true=made["y_true"].map(names)), names[found.positive]
 
 
-def page(found: Predictions, threshold: float = 0.5, prevalence: float | None = None, name: str = "predictions.csv") -> str:
-    """The whole report. ``prevalence`` is that of the patients it is about; default that of the file."""
+def page(measured: Measures, name: str = "predictions.csv") -> str:
+    """The whole report on what was measured of the file ``name``."""
+    found, threshold, prevalence, point = measured.found, measured.threshold, measured.prevalence, measured.point
     frame, cls, (drawn, short) = found.frame, found.positive, shortened(found)
-    point = metrics.operating_point(frame, cls, threshold)
     share = point["prevalence"] if prevalence is None else prevalence
     counts = "; ".join(f"{name} {(frame['y_true'] == name).sum():,}" for name in found.classes)
     known = not np.isnan([point["sensitivity"], point["specificity"]]).any()
@@ -143,7 +144,7 @@ def page(found: Predictions, threshold: float = 0.5, prevalence: float | None = 
     body.append(f"<h2>{escape(cls)} against the rest</h2>")
     body.append(say(f"Of {point['TP'] + point['FN']:,} positive images {point['TP']:,} are called; of {point['FP'] + point['TN']:,} negative ones {point['FP']:,}. "
                     f"Accuracy {show(point['accuracy'])}; always answering the commoner side would reach {show(point['null_accuracy'])}."))  # fmt: skip
-    body.append(by_method(found, threshold))
+    body.append(by_method(measured.compared))
     body.append(say(f"Images of one patient are alike, so the methods over images are too narrow where patients have several; Wilson's over patients is as if a patient's images all said the same. The bootstrap draws patients anew {REPLICATES:,} times, within classes; "
                     "at an estimate of exactly 0 or 1, which no resample can change, Wilson's interval over patients stands in its place."))  # fmt: skip
     lines = None if 2 < len(found.classes) <= 7 else [short]  # of two classes either curve says all
@@ -154,7 +155,7 @@ def page(found: Predictions, threshold: float = 0.5, prevalence: float | None = 
             "ROC curves of each class against the rest.",
         )
     )
-    body += ["<h2>Every class</h2>", per_class(found)]
+    body += ["<h2>Every class</h2>", per_class(measured.cells, measured.bounds)]
     if len(found.classes) <= 12:
         body.append(
             figure(
@@ -166,7 +167,7 @@ def page(found: Predictions, threshold: float = 0.5, prevalence: float | None = 
     body.append("<h2>At another prevalence</h2>")
     if known:
         marks = {"Test set": point["prevalence"]} | ({"Prevalence asked for": prevalence} if prevalence else {})
-        body.append(at_prevalences(found, point, prevalence))
+        body.append(at_prevalences(point, prevalence))
         body.append(
             say(
                 "This holds for patients like those tested. Among others, with milder disease or other diseases, sensitivity and specificity change too."
@@ -186,18 +187,14 @@ def page(found: Predictions, threshold: float = 0.5, prevalence: float | None = 
     else:
         body.append(say("Needs images of both sides."))
     body.append("<h2>Calibration</h2>")
-    brier = calibration.brier(frame, cls)
+    brier = measured.brier
     chance = {by: calibration.chance_ece(frame, cls, by=by) for by in ("width", "count")}
     rows = [
         ("Brier score", text(*brier[["brier", "low", "high"]]), ""),
         ("Brier skill", text(*brier[["skill", "skill_low", "skill_high"]]), ""),
     ]
     rows += [
-        (
-            f"ECE, 10 bins of equal {by}",
-            show(calibration.ece(frame, cls, by=by)),
-            f"{show(chance[by][0])} on average, {show(chance[by][1])} in 5 of 100",
-        )
+        (f"ECE, 10 bins of equal {by}", show(measured.ece[by]), f"{show(chance[by][0])} on average, {show(chance[by][1])} in 5 of 100")
         for by in chance
     ]
     body.append(
@@ -205,10 +202,7 @@ def page(found: Predictions, threshold: float = 0.5, prevalence: float | None = 
     )
     body.append(say("Brier: mean squared distance from 0 or 1. Skill: 1 less its ratio to that of always saying the share of positives; below 0 is worse than that. ECE: mean distance of a bin's "
                     "share of positives from its mean probability, above 0 by chance even for true probabilities."))  # fmt: skip
-    curves = {
-        "Bins of equal width": calibration.reliability(frame, cls),
-        "Bins of equal count": calibration.reliability(frame, cls, by="count"),
-    }
+    curves = {f"Bins of equal {by}": table for by, table in measured.reliability.items()}
     body.append(figure(lambda: plots_decision.reliability(curves, what=short), "Share of positives against mean probability, by bins, with intervals, and the diagonal of true probabilities.",
                        "Reliability. Intervals: Wilson's, as if a patient's images all said the same."))  # fmt: skip
     if known:

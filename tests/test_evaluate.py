@@ -310,7 +310,7 @@ def test_a_page_of_hostile_names_in_a_browser(tmp_path, browser, width, scheme):
 
 def test_the_page_says_what_the_table_says(tmp_path, browser, four):
     found = evaluate.read(written(tmp_path / "p.csv", four))
-    (tmp_path / "r.html").write_text(report.page(found, 0.5, 0.01, "p.csv"))
+    (tmp_path / "r.html").write_text(report.page(evaluate.Measures(found, 0.5, 0.01), "p.csv"))
     page = browser.new_page()
     page.goto((tmp_path / "r.html").as_uri())
     tables = page.evaluate(
