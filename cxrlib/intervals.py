@@ -1,27 +1,30 @@
-"""How far a number could be off: Wilson's and DeLong's intervals, and the bootstrap over patients.
+"""How far a number could be off: the intervals of Wilson, Clopper and Pearson, and DeLong, and the bootstrap over patients.
 
-Images of one patient are alike, so patients are drawn, not images. Frames, N, K and B are those of :mod:`cxrlib.metrics`; every
-interval is two-sided, its ``level`` 0.95 unless another is given.
+Images of one patient are alike, so patients are drawn, not images. Frames, N, K and B are those of :mod:`cxrlib.metrics`, P is the
+number of patients; every interval is two-sided, its ``level`` 0.95 unless another is given.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy import sparse
+from scipy.special import betaincinv, ndtr, ndtri
 from scipy.stats import rankdata
 
 from cxrlib.files import InputError
-from cxrlib.metrics import AVERAGES, METRICS, arrays, per_class, weighted_table
+from cxrlib.metrics import AVERAGES, METRICS, arrays, each_class, one_vs_rest, per_class, position, rates, table_cells
+from cxrlib.resamples import REPLICATES, Resamples, percentiles, tail
 
-REPLICATES = 2000
 
-
-def _tail(level: float) -> float:
-    """Upper quantile of a two-sided interval: 0.975 for 0.95."""
-    if not 0 < level < 1:
-        raise InputError(f"level: {level!r} is not between 0 and 1")
-    return (1 + level) / 2
+def _trials(k, n) -> tuple[np.ndarray, np.ndarray]:
+    """k successes of n trials as floats of one shape; no trials are NaN trials."""
+    k, n = np.broadcast_arrays(np.asarray(k, float), np.asarray(n, float))
+    if not ((k >= 0) & (k <= n) & np.isfinite(n)).all():
+        raise InputError("interval of a share: needs 0 <= k <= n")
+    return k, np.where(n == 0, np.nan, n)
 
 
 def wilson(k, n, level: float = 0.95):
@@ -37,43 +40,93 @@ def wilson(k, n, level: float = 0.95):
     >>> print(f"{low:.3f} {high:.3f}")
     0.940 1.000
     """
-    z = ndtri(_tail(level))
-    k, n = np.broadcast_arrays(np.asarray(k, float), np.asarray(n, float))
-    if not ((k >= 0) & (k <= n) & np.isfinite(n)).all():
-        raise InputError("wilson: needs 0 <= k <= n")
-    n = np.where(n == 0, np.nan, n)
+    z, (k, n) = ndtri(tail(level)), _trials(k, n)
     p, width = k / n, 1 + z**2 / n
     centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     low, high = np.where(p == 0, 0, (centre - half) / width), np.where(p == 1, 1, (centre + half) / width)  # exact ends
     return low[()], high[()]  # numbers for numbers
 
 
-def patient_resamples(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0) -> np.ndarray:
-    """How often each image is drawn in each bootstrap replicate: integer weights (B, N).
+def clopper_pearson(k, n, level: float = 0.95):
+    """The exact interval (low, high) of k in n, as in `wilson`: the shares of which k or more, and k or fewer, are not too rare.
 
-    Whole patients are drawn with replacement, as many as there are, within strata: a patient belongs to the class
-    that most of their images have (ties: the first in class order). So classes keep about their sizes and images of
-    one patient stay together. A class whose images all come from one patient does not vary, which understates it.
+    It holds at least ``level`` whatever the share, so it is wider than Wilson's (Clopper and Pearson 1934, Biometrika 26:404).
+
+    >>> low, high = clopper_pearson(60, 60)
+    >>> print(f"{low:.4f} {high:.4f}")
+    0.9404 1.0000
     """
-    classes, y, _ = arrays(frame)
-    if replicates < 1:
-        raise InputError(f"replicates: {replicates!r} is less than 1")
-    rng = np.random.default_rng(seed)
-    patient, names = pd.factorize(frame["patient_id"])  # (N,) positions in names
-    votes = np.zeros((len(names), len(classes)), int)
-    np.add.at(votes, (patient, y), 1)
-    stratum = votes.argmax(axis=1)
-    counts = np.zeros((replicates, len(names)), np.int32)
-    for c in np.unique(stratum):
-        members = np.flatnonzero(stratum == c)
-        drawn = rng.integers(len(members), size=(replicates, len(members)))
-        drawn += len(members) * np.arange(replicates)[:, None]  # one range of numbers per replicate
-        counts[:, members] = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
-    return counts[:, patient]
+    upper, (k, n) = tail(level), _trials(k, n)
+    none, every = k == 0, k == n
+    low = np.where(none, 0, betaincinv(np.where(none, 1, k), n - k + 1, 1 - upper)) + 0 * n
+    high = np.where(every, 1, betaincinv(k + 1, np.where(every, 1, n - k), upper)) + 0 * n
+    return low[()], high[()]
+
+
+def bootstrap(
+    frame: pd.DataFrame,
+    cls: str,
+    threshold: float = 0.5,
+    statistics: Sequence[str | Callable] = ("auc", "sensitivity", "specificity", "ppv", "npv"),
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Statistics of ``cls`` against the rest, called where p >= ``threshold``, with intervals from patients drawn anew.
+
+    ``statistics`` are names of `cxrlib.metrics.rates`, or functions that take weights (b, N), how often each image counts, and
+    return (b,); they stand in the result under their ``__name__``. Columns: ``estimate``, ``low`` and ``high`` (percentiles),
+    ``bca_low`` and ``bca_high``: bias-corrected, and accelerated by the jackknife over patients within strata (Efron 1987, J. Am. Stat.
+    Assoc. 82:171; replicates equal to the estimate count half below it). NaN where the statistic is undefined in any replicate, BCa also where
+    it never varies. Percentiles of an estimate of exactly 0 or 1 have no width, since no resample can differ: as in `table`, Wilson's interval
+    over patients stands there for a share, NaN for F1 and AUC.
+
+    It works on sums by patient (`Resamples`), not on the images of each replicate, and is therefore fast: see ``cxr bench bootstrap``.
+
+    Raises InputError for an unknown class or statistic.
+    """
+    tail(level)
+    labels = [each if isinstance(each, str) else each.__name__ for each in statistics]
+    names, own = ([each for each in statistics if isinstance(each, str) is named] for named in (True, False))
+    found = Resamples(frame, replicates, seed)
+    index = position(found.classes, cls)
+    score = found.p[:, index]
+    values = one_vs_rest(found.y == index, score >= threshold, score)
+    for name in set(names) - set(known := rates(values.sum(axis=0))):
+        raise InputError(f"bootstrap: no statistic {name!r}, only {', '.join(known)}")
+
+    def of_sums(sums):
+        cells = rates(sums)
+        return np.stack([cells[name] for name in names], axis=1)
+
+    def of_weights(weights):
+        return np.stack([each(weights) for each in own], axis=1)
+
+    parts = [found.summary(values, of_sums, names, level)] if names else []
+    parts += [found.summary(sparse.eye_array(len(frame)), of_weights, [each.__name__ for each in own], level)] if own else []
+    rows, called, every = pd.concat(parts).loc[labels], score >= threshold, np.ones(len(score), bool)
+    among = {
+        "sensitivity": found.y == index,
+        "specificity": found.y != index,
+        "ppv": called,
+        "npv": ~called,
+        "accuracy": every,
+        "f1": None,
+        "auc": None,
+    }
+    for name in [name for name in names if name in among and rows.loc[name, "estimate"] in (0, 1)]:
+        rows.loc[name, ["low", "high"]] = _certain(rows.loc[name, "estimate"], found.patient, among[name], level)
+    return rows
+
+
+def _certain(value: float, patients: np.ndarray, among: np.ndarray | None, level: float) -> tuple[float, float]:
+    """What so many patients can show of a share of exactly 0 or 1 ``among`` their images (N,): Wilson's interval; NaN where it is no share."""
+    n = 0 if among is None else len(np.unique(patients[among]))
+    return wilson(n * value, n, level) if n else (np.nan, np.nan)
 
 
 def cluster_bootstrap(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
-    """Percentile intervals of every cell of :func:`cxrlib.metrics.per_class`, from patients drawn anew (see `patient_resamples`).
+    """Percentile intervals of every cell of :func:`cxrlib.metrics.per_class`, from patients drawn anew (see `Resamples`).
 
     Rows as in `per_class`, and a last one ``overall``, whose ``accuracy`` is the fraction of images right and whose
     other cells are NaN. Columns are pairs, ``(metric, "low")`` and ``(metric, "high")``:
@@ -81,18 +134,21 @@ def cluster_bootstrap(frame: pd.DataFrame, replicates: int = REPLICATES, seed: i
 
     A cell is NaN if it is undefined in any replicate, e.g. the precision of a class that is hardly ever predicted.
     An estimate of exactly 0 or 1 gets an interval of no width, since no resample can differ: use `wilson` there.
-    (Percentiles: Efron and Tibshirani 1993, An Introduction to the Bootstrap, ch. 13.)
     """
-    upper = _tail(level)
-    classes, y, p = arrays(frame)
-    weights = patient_resamples(frame, replicates, seed)
-    right = weights @ (p.argmax(axis=1) == y) / weights.sum(axis=1)  # (B,)
-    blocks = np.array_split(weights, -(-weights.size // 2_000_000))  # bounds the memory, not the result
-    cells = np.concatenate([weighted_table(y, p, block) for block in blocks])  # (B, K + 2, M)
-    cells = np.pad(cells, ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)
-    cells[:, -1, METRICS.index("accuracy")] = right
-    bounds = np.quantile(cells, [1 - upper, upper], axis=0)  # (2, K + 3, M)
-    rows, columns = [*classes, *AVERAGES, "overall"], pd.MultiIndex.from_product([METRICS, ["low", "high"]])
+    tail(level)
+    found = Resamples(frame, replicates, seed)
+    right = np.stack([found.p.argmax(axis=1) == found.y, np.ones_like(found.y)], axis=1)  # (N, 2)
+    parts = each_class(found.y, found.p)
+    cuts = np.cumsum([2, *(part.shape[1] for part in parts)])
+
+    def cells(sums: np.ndarray) -> np.ndarray:  # (b, K + 3, M)
+        made = table_cells([sums[:, at:to] for at, to in zip(cuts[:-1], cuts[1:], strict=True)])
+        made = np.pad(made, ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)
+        made[:, -1, METRICS.index("accuracy")] = sums[:, 0] / sums[:, 1]  # of the images drawn
+        return made
+
+    bounds = percentiles(found.drawn(sparse.hstack([sparse.csr_array(right.astype(float)), *parts]), cells), level)  # (2, K + 3, M)
+    rows, columns = [*found.classes, *AVERAGES, "overall"], pd.MultiIndex.from_product([METRICS, ["low", "high"]])
     return pd.DataFrame(np.moveaxis(bounds, 0, 2).reshape(len(rows), -1), rows, columns)
 
 
@@ -107,36 +163,79 @@ def table(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, leve
     bounds, cells = cluster_bootstrap(frame, replicates, seed, level), per_class(frame)
     guess, patients = p.argmax(axis=1), frame["patient_id"].to_numpy()
     for k, name in enumerate(classes):
-        inside = {"recall": y == k, "accuracy_as_printed": y == k, "precision": guess == k, "specificity": y != k}
+        among = {"recall": y == k, "accuracy_as_printed": y == k, "precision": guess == k, "specificity": y != k, "f1": None, "auc": None}
         for metric in METRICS[1:]:
-            value, ends = cells.loc[name, metric], [(metric, "low"), (metric, "high")]
-            if value in (0, 1):
-                n = len(np.unique(patients[inside.get(metric, y >= 0)]))
-                share = metric not in ("f1", "auc")
-                bounds.loc[name, ends] = wilson(n * value, n, level) if share else (np.nan, np.nan)
+            if cells.loc[name, metric] in (0, 1):
+                ends = _certain(cells.loc[name, metric], patients, among.get(metric, y >= 0), level)
+                bounds.loc[name, [(metric, "low"), (metric, "high")]] = ends
     return bounds
+
+
+def _placements(truth: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each positive the share of negatives below it, of each negative the share of positives above, ties half.
+
+    From midranks (Sun and Xu 2014, IEEE Signal Process. Lett. 21:1389), not pair by pair.
+    """
+    up, down = score[truth], score[~truth]
+    ranks = rankdata(np.concatenate([up, down]))
+    return (ranks[: len(up)] - rankdata(up)) / len(down), 1 - (ranks[len(up) :] - rankdata(down)) / len(up)
+
+
+def _variance(above: np.ndarray, below: np.ndarray) -> float:
+    """Of an area whose placements, or of a difference whose differences of placements, these are (DeLong et al. 1988, Biometrics 44:837)."""
+    return above.var(ddof=1) / len(above) + below.var(ddof=1) / len(below)
 
 
 def delong(frame: pd.DataFrame, cls: str, level: float = 0.95) -> tuple[float, float, float]:
     """AUC of ``cls`` against the rest with DeLong's interval, images taken as independent: (auc, low, high), cut at 0 and 1.
 
-    The variance is that of the placements: for each positive the share of negatives below it, for each negative the share of
-    positives above, ties half (DeLong et al. 1988, Biometrics 44:837), from midranks (Sun and Xu 2014, IEEE Signal Process. Lett. 21:1389).
     NaN where a side has fewer than two images.
     """
     classes, y, p = arrays(frame)
-    if cls not in classes:
-        raise InputError(f"predictions: no class {cls!r}, only {', '.join(classes)}")
-    index = classes.index(cls)
-    up, down = p[y == index, index], p[y != index, index]
-    if len(up) < 2 or len(down) < 2:
+    index = position(classes, cls)
+    truth, half = y == index, ndtri(tail(level))
+    if min(truth.sum(), (~truth).sum()) < 2:
         return float("nan"), float("nan"), float("nan")
-    ranks = rankdata(np.concatenate([up, down]))
-    above = (ranks[: len(up)] - rankdata(up)) / len(down)  # of each positive
-    below = 1 - (ranks[len(up) :] - rankdata(down)) / len(up)  # of each negative
-    auc, error = above.mean(), np.sqrt(above.var(ddof=1) / len(up) + below.var(ddof=1) / len(down))
-    half = ndtri(_tail(level)) * error
+    above, below = _placements(truth, p[:, index])
+    auc, half = above.mean(), half * np.sqrt(_variance(above, below))
     return float(auc), float(max(auc - half, 0)), float(min(auc + half, 1))
+
+
+def delong_difference(first: pd.DataFrame, second: pd.DataFrame, cls: str, level: float = 0.95) -> dict[str, float | bool]:
+    """AUC of ``cls`` in ``first`` less that in ``second``, with DeLong's interval and test, images taken as independent.
+
+    ``difference, low, high, z, p_value`` (two-sided, normal) and ``paired``: True for two models on the same images, whose covariance
+    then counts, False for other images. NaN where a side has fewer than two images; z and p-value also without any variance.
+
+    Raises InputError if the frames share some images but not all, or disagree about a shared image's class.
+    """
+    sides = []
+    for frame in (first, second):
+        classes, y, p = arrays(frame)
+        index = position(classes, cls)
+        sides.append((y == index, p[:, index]))
+    order = pd.Index(second["image_id"]).get_indexer(first["image_id"])  # -1: not there
+    paired = bool((order >= 0).all()) and len(first) == len(second)
+    if (order >= 0).any() and not paired:
+        raise InputError(f"delong_difference: {(order >= 0).sum()} of {len(first)} and {len(second)} images are in both; needs all or none")
+    if paired:
+        sides[1] = tuple(part[order] for part in sides[1])
+        if (sides[0][0] != sides[1][0]).any():
+            raise InputError(f"delong_difference: an image is {cls} in one of the two frames only")
+    found = dict.fromkeys(("difference", "low", "high", "z", "p_value"), float("nan")) | {"paired": paired}
+    half = ndtri(tail(level))
+    if min(min(truth.sum(), (~truth).sum()) for truth, _ in sides) < 2:
+        return found
+    (above, below), others = _placements(*sides[0]), _placements(*sides[1])
+    difference = above.mean() - others[0].mean()
+    variance = _variance(above - others[0], below - others[1]) if paired else _variance(above, below) + _variance(*others)
+    error = np.sqrt(variance)
+    found |= {
+        "difference": float(difference),
+        "low": float(max(difference - half * error, -1)),
+        "high": float(min(difference + half * error, 1)),
+    }
+    return found | ({"z": float(difference / error), "p_value": float(2 * ndtr(-abs(difference / error)))} if error > 0 else {})
 
 
 def patient_mean(values, patients, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95) -> tuple[float, float, float]:
@@ -144,7 +243,7 @@ def patient_mean(values, patients, replicates: int = REPLICATES, seed: int = 0, 
 
     ``values`` and ``patients`` are (N,). Images without a value (NaN) are left out; without any, all three are NaN.
     """
-    upper, values = _tail(level), np.asarray(values, float)
+    upper, values = tail(level), np.asarray(values, float)
     known = ~np.isnan(values)
     if not known.any():
         return float("nan"), float("nan"), float("nan")

@@ -14,6 +14,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import confusion_matrix, roc_curve
 
@@ -77,35 +78,66 @@ def confusion(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(counts, pd.Index(classes, name="true"), pd.Index(classes, name="predicted"))
 
 
-def weighted_auc(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted rank statistic P(positive scores above negative) + P(tie)/2, one per row of weights: (B, N) -> (B,)."""
-    order = np.argsort(score)
-    starts = np.flatnonzero(np.diff(score[order], prepend=-1))  # (G,) where each group of equal scores begins
-    weights = weights[:, order]
-    pos = np.add.reduceat(weights * positive[order], starts, axis=1)  # (B, G)
-    neg = np.add.reduceat(weights, starts, axis=1) - pos  # (B, G)
-    below = neg.cumsum(axis=1) - neg
-    return (pos * (below + neg / 2)).sum(axis=1) / (pos.sum(axis=1) * neg.sum(axis=1))
+def one_vs_rest(truth: np.ndarray, called: np.ndarray, score: np.ndarray) -> sparse.csr_array:
+    """What each image adds to the sums that `rates` makes its statistics of: (N, 3 + 2 G + 1), of (N,) truth, called, score.
 
-
-def weighted_table(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The cells of `per_class` under each row of weights (B, N): (B, K + 2, len(METRICS)).
-
-    One piece of code for the estimate (weights of 1) and, where scikit-learn in a loop takes minutes, its bootstrap.
+    Columns: positive, called, both; then G columns for the G distinct scores of the rarer side, and G + 1 for the gaps
+    around them, into which an image of the commoner side falls (half into either gap at a tie). Sums of these, over whatever
+    images and weights, are all that the AUC needs, and they are few where positives are.
     """
-    truth, guess = np.eye(p.shape[1])[y], np.eye(p.shape[1])[p.argmax(axis=1)]  # (N, K) indicators
-    weights = np.asarray(weights, float)
-    size, called, tp = weights @ truth, weights @ guess, weights @ (truth * guess)  # (B, K)
-    total = weights.sum(axis=1, keepdims=True)  # (B, 1)
-    tn = total - size - called + tp
-    with np.errstate(invalid="ignore"):
-        auc = np.stack([weighted_auc(t, s, weights) for t, s in zip(truth.T, p.T, strict=True)], axis=1)
-        recall, precision, specificity = tp / size, tp / called, tn / (total - size)
-        f1 = 2 * tp / (size + called)
-    cells = np.stack([size, recall, (tp + tn) / total, precision, recall, specificity, f1, auc], axis=2)
-    macro, weighted = cells.mean(axis=1), (cells * size[:, :, None]).sum(axis=1) / total
+    truth, called, score = np.asarray(truth, bool), np.asarray(called, bool), np.asarray(score, float)
+    few, score = (truth, score) if 2 * truth.sum() <= len(truth) else (~truth, -score)
+    edges, place = np.unique(score[few], return_inverse=True)  # (G,)
+    few, many = np.flatnonzero(few), np.flatnonzero(~few)
+    gaps = [np.searchsorted(edges, score[many], side) for side in ("left", "right")]
+    rows = [*(np.flatnonzero(part) for part in (truth, called, truth & called)), few, many, many]
+    columns = [np.full(len(part), k) for k, part in enumerate(rows[:3])] + [3 + place, *(3 + len(edges) + gap for gap in gaps)]
+    values = np.concatenate([np.ones(sum(map(len, rows[:4]))), np.full(2 * len(many), 0.5)])
+    return sparse.csr_array((values, (np.concatenate(rows), np.concatenate(columns))), (len(truth), 4 + 2 * len(edges)))
+
+
+def rates(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """Statistics of a class against the rest, from sums (..., S) of the rows of `one_vs_rest`, each (...).
+
+    ``TP, FN, FP, TN``; ``sensitivity`` TP / (TP + FN), ``specificity`` TN / (TN + FP), ``ppv`` TP / (TP + FP), ``npv`` TN / (TN + FN),
+    ``lr_positive`` sensitivity / (1 - specificity), ``lr_negative`` (1 - sensitivity) / specificity, ``accuracy`` (TP + TN) / all,
+    ``null_accuracy`` of always answering the commoner side, ``prevalence``, ``f1`` 2 TP / (2 TP + FP + FN), and ``auc``, the share of
+    pairs in which the positive has the higher score, ties half. A ratio x/0 is infinite, 0/0 NaN.
+    """
+    positive, called, tp = np.moveaxis(np.asarray(sums, float)[..., :3], -1, 0)
+    g = (sums.shape[-1] - 4) // 2
+    few, gaps = sums[..., 3 : 3 + g], sums[..., 3 + g :]
+    rare, common = few.sum(-1), gaps.sum(-1)
+    total = rare + common
+    fn, fp, tn = positive - tp, called - tp, total - positive - called + tp
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sensitivity, specificity, prevalence = tp / positive, tn / (tn + fp), positive / total
+        return {
+            "TP": tp, "FN": fn, "FP": fp, "TN": tn, "sensitivity": sensitivity, "specificity": specificity,
+            "ppv": tp / called, "npv": tn / (tn + fn), "lr_positive": sensitivity / (fp / (tn + fp)), "lr_negative": fn / positive / specificity,
+            "accuracy": (tp + tn) / total, "null_accuracy": np.maximum(prevalence, 1 - prevalence), "prevalence": prevalence,
+            "f1": 2 * tp / (positive + called), "auc": np.einsum("...g,...g", few, gaps[..., :g].cumsum(-1)) / (rare * common),
+        }  # fmt: skip
+
+
+def table_cells(parts: list[np.ndarray]) -> np.ndarray:
+    """The cells of `per_class` from the sums of each class, (B, S) each: (B, K + 2, len(METRICS)).
+
+    One piece of code for the estimate and, where scikit-learn in a loop takes minutes, its bootstrap.
+    """
+    found = [rates(sums) for sums in parts]
+    names = ["sensitivity", "accuracy", "ppv", "sensitivity", "specificity", "f1", "auc"]
+    cells = np.stack([np.stack([each["TP"] + each["FN"], *(each[name] for name in names)], axis=1) for each in found], axis=1)
+    total = sum(each["TP"] + each["FN"] for each in found)[:, None]  # (B, 1)
+    macro, weighted = cells.mean(axis=1), (cells * cells[:, :, :1]).sum(axis=1) / total
     macro[:, 0] = weighted[:, 0] = total[:, 0]
     return np.concatenate([cells, macro[:, None], weighted[:, None]], axis=1)
+
+
+def each_class(y: np.ndarray, p: np.ndarray) -> list[sparse.csr_array]:
+    """`one_vs_rest` of every class, called where its p is largest (ties to the first class)."""
+    guess = p.argmax(axis=1)
+    return [one_vs_rest(y == k, guess == k, p[:, k]) for k in range(p.shape[1])]
 
 
 def per_class(frame: pd.DataFrame) -> pd.DataFrame:
@@ -132,7 +164,7 @@ def per_class(frame: pd.DataFrame) -> pd.DataFrame:
     [0.5, 1.0, 0.5, 1.0]
     """
     classes, y, p = arrays(frame)
-    table = pd.DataFrame(weighted_table(y, p, np.ones((1, len(y))))[0], classes + AVERAGES, METRICS)
+    table = pd.DataFrame(table_cells([part.sum(axis=0)[None] for part in each_class(y, p)])[0], classes + AVERAGES, METRICS)
     return table.astype({"size": int})
 
 
@@ -150,6 +182,60 @@ def overall(frame: pd.DataFrame) -> dict[str, float]:
     }
 
 
+def position(classes: list[str], cls: str) -> int:
+    """Where ``cls`` stands in the class order; InputError if it has no column."""
+    if cls not in classes:
+        raise InputError(f"predictions: no class {cls!r}, only {', '.join(classes)}")
+    return classes.index(cls)
+
+
+def operating_point(frame: pd.DataFrame, cls: str, threshold: float) -> dict[str, float]:
+    """All of `rates` for ``cls`` against the rest, called positive where its p >= ``threshold``; counts are whole numbers.
+
+    >>> frame = pd.DataFrame({"image_id": list("abcd"), "patient_id": list("abcd"), "source": "s", "split": "test",
+    ...     "y_true": ["sick", "sick", "well", "well"], "p_sick": [.9, .3, .4, .2], "p_well": [.1, .7, .6, .8]})
+    >>> point = operating_point(frame, "sick", 0.4)
+    >>> point["TP"], point["FP"], point["sensitivity"], point["ppv"], point["auc"]
+    (1, 1, 0.5, 0.5, 0.75)
+    """
+    classes, y, p = arrays(frame)
+    index = position(classes, cls)
+    found = rates(one_vs_rest(y == index, p[:, index] >= threshold, p[:, index]).sum(axis=0))
+    return {name: int(value) if name in ("TP", "FN", "FP", "TN") else float(value) for name, value in found.items()}
+
+
+def at_prevalence(sensitivity, specificity, prevalence):
+    """PPV and NPV at a prevalence, by Bayes; fractions or arrays that broadcast.
+
+    PPV = s π / (s π + (1 - c)(1 - π)), NPV = c (1 - π) / (c (1 - π) + (1 - s) π) with sensitivity s, specificity c, prevalence π. They
+    hold where sensitivity and specificity do, i.e. for patients like those tested; a spectrum of other patients changes both.
+
+    >>> ppv, npv = at_prevalence(0.9, 0.9, [0.5, 0.1])
+    >>> ppv.round(3).tolist(), npv.round(3).tolist()
+    ([0.9, 0.5], [0.9, 0.988])
+    """
+    s, c, prior = (np.asarray(value, float) for value in (sensitivity, specificity, prevalence))
+    for value in (s, c, prior):
+        if ((value < 0) | (value > 1)).any():
+            raise InputError("at_prevalence: sensitivity, specificity and prevalence are fractions from 0 to 1")
+    with np.errstate(invalid="ignore"):
+        return s * prior / (s * prior + (1 - c) * (1 - prior)), c * (1 - prior) / (c * (1 - prior) + (1 - s) * prior)
+
+
+def natural_frequencies(sensitivity: float, specificity: float, prevalence: float, people: int = 1000) -> dict[str, int]:
+    """``TP, FN, FP, TN`` among so many people, whole numbers that add up: the ill are rounded first, then those found among
+    the ill and among the well. InputError for what is no fraction (NaN too).
+
+    >>> natural_frequencies(0.9, 0.91, 0.01)
+    {'TP': 9, 'FN': 1, 'FP': 89, 'TN': 901}
+    """
+    if not all(0 <= value <= 1 for value in (sensitivity, specificity, prevalence)) or people < 1:
+        raise InputError("natural_frequencies: needs fractions from 0 to 1 and one person or more")
+    ill = round(people * prevalence)
+    found, spared = round(ill * sensitivity), round((people - ill) * specificity)
+    return {"TP": found, "FN": ill - found, "FP": people - ill - spared, "TN": spared}
+
+
 def roc(frame: pd.DataFrame, cls: str) -> pd.DataFrame:
     """ROC curve of ``cls`` against the rest: ``fpr``, ``tpr``, ``threshold``, by descending threshold.
 
@@ -157,9 +243,7 @@ def roc(frame: pd.DataFrame, cls: str) -> pd.DataFrame:
     where everything else is. Raises InputError if ``cls`` has no column.
     """
     classes, y, p = arrays(frame)
-    if cls not in classes:
-        raise InputError(f"predictions: no class {cls!r}, only {', '.join(classes)}")
-    index = classes.index(cls)
+    index = position(classes, cls)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedMetricWarning)
         curve = roc_curve(y == index, p[:, index], pos_label=True, drop_intermediate=False)

@@ -58,19 +58,7 @@ experiment = studies.experiment(run.info["experiment"])
 printed = claims.reported("cheazemin2020").set_index("id")["printed"].rename(lambda name: name.partition("-3-")[2] or name)
 frame = run.predictions
 positive = (frame["y_true"] == "covid").to_numpy()
-weights = intervals.patient_resamples(frame)  # (B, N): how often each image is drawn when patients are drawn anew
-
-
-def at(threshold):
-    """Rates at a threshold on the probability, each with its 95 % interval over patients drawn anew."""
-    called = (frame["p_covid"] >= threshold).to_numpy()
-    parts = {"Sensitivity": (called & positive, positive), "Specificity": (~called & ~positive, ~positive), "Accuracy": (called == positive, np.ones_like(called)),
-             "PPV": (called & positive, called), "NPV": (~called & ~positive, ~called)}  # fmt: skip
-    found = {}
-    for name, (right, among) in parts.items():
-        ends = (np.nan, np.nan) if not among.any() else np.nanquantile((weights @ right) / np.maximum(weights @ among, 1), [0.025, 0.975])
-        found[name] = (right.sum() / among.sum() if among.any() else np.nan, *ends)
-    return found
+RATES = {"Sensitivity": "sensitivity", "Specificity": "specificity", "Accuracy": "accuracy", "PPV": "ppv", "NPV": "npv"}
 
 
 # %% tags=["remove-cell"]
@@ -178,12 +166,12 @@ RULES = {"One half": 0.5, "Youden's, on validation": youden, "The paper's sensit
 # %% tags=["remove-input"]
 rows = []
 for rule, threshold in RULES.items():
-    found = at(threshold)
-    rows.append((rule, f"{threshold:.3f}", *(f"{value:.3f} ({book.interval(*ends)})" for value, *ends in found.values())))
+    found = intervals.bootstrap(frame, "covid", threshold, list(RATES.values()))
+    rows.append((rule, f"{threshold:.3f}", *(f"{row.estimate:.3f} ({book.interval(row.low, row.high)})" for row in found.itertuples())))
 paper = [f"{float(printed[name]) / 100:.3f}" for name in ("sensitivity", "specificity", "accuracy")]
 paper += [f"{tp / (tp + fps[0]):.3f}", f"{candidates[0][3] / (candidates[0][3] + fn):.3f}"]
 rows.append(("Paper (PPV, NPV from its percentages)", "not stated", *paper))
-pages.table(pd.DataFrame(rows, columns=["Rule", "Threshold", *at(0.5)]))
+pages.table(pd.DataFrame(rows, columns=["Rule", "Threshold", *RATES]))
 
 # %% [markdown]
 # *Rates of the stand-in with 95 % intervals from {glue:text}`replicates` resamples of patients. Youden's rule takes the threshold with the largest sum of sensitivity and specificity on the

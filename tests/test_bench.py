@@ -1,5 +1,6 @@
 """The benchmark runs, both sides draw the same maps, and a missing library is named. How fast it is no test says."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -36,3 +37,14 @@ def test_cached_and_uncached_training_of_a_frozen_network_agree():
     got = bench.BENCHES["frozen"](number=24, size=32, epochs=2, name="resnet18")
     assert got["difference"] < 1e-4, "the same last layer"
     assert 0 < got["features_s"] < got["cached_s"] and got["ratio"] == pytest.approx(got["uncached_s"] / got["cached_s"])
+
+
+def test_bootstrap_equals_the_loop_it_is_timed_against():
+    got = bench.BENCHES["bootstrap"](positives=31, negatives=300, replicates=40, repeats=1)
+    assert got["difference"] < 1e-12 and got["images"] == 331 and got["patients"] < 331
+    assert got["ratio"] == pytest.approx(got["theirs_s"] / got["ours_s"]) and got["replicates_s"] > 0
+
+
+def test_the_bootstrap_is_timed_without_torch():
+    code = "import sys; from cxrlib import bench; bench.bootstrap(9, 20, 5, 1); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

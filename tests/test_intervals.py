@@ -5,26 +5,46 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from frames import FOUR, drawn, made_up, slow_table
+from frames import FOUR, THESIS, auc_or_nan, drawn, from_matrix, made_up, slow_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as skl
 from statsmodels.stats.proportion import proportion_confint
 
-from cxrlib import intervals, metrics
+from cxrlib import intervals, metrics, resamples
 from cxrlib.files import InputError
 
 pytestmark = pytest.mark.filterwarnings("error")  # what is undefined is NaN without a warning
 
 
+@pytest.mark.parametrize("ours, theirs", [(intervals.wilson, "wilson"), (intervals.clopper_pearson, "beta")])
 @given(st.integers(0, 5000), st.integers(1, 5000), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
-def test_wilson_against_statsmodels(k, n, level):
+def test_shares_against_statsmodels(ours, theirs, k, n, level):
     k = min(k, n)
-    expected = proportion_confint(k, n, alpha=1 - level, method="wilson")
-    low, high = intervals.wilson(k, n, level)
-    np.testing.assert_allclose([low, high], expected, rtol=0, atol=1e-12)
+    expected = proportion_confint(k, n, alpha=1 - level, method=theirs)
+    low, high = ours(k, n, level)
+    np.testing.assert_allclose([low, high], expected, rtol=0, atol=1e-11)
     assert 0 <= low <= k / n <= high <= 1
+
+
+def test_clopper_pearson_by_its_definition_and_at_the_ends():
+    low, high = intervals.clopper_pearson([119, 0, 5], [154, 7, 5])
+    assert stats.binom.sf(118, 154, low[0]) == pytest.approx(0.025) and stats.binom.cdf(119, 154, high[0]) == pytest.approx(0.025)
+    assert [f"{100 * end:.2f}" for end in (low[0], high[0])] == ["69.84", "83.63"]  # Study A's sensitivity, in the fact sheet
+    assert (low[1], high[1]) == pytest.approx((0, 1 - 0.025 ** (1 / 7))) and (low[2], high[2]) == pytest.approx((0.025 ** (1 / 5), 1))
+    none = intervals.clopper_pearson(0, 0)
+    assert np.isnan(none).all() and isinstance(intervals.clopper_pearson(1, 2)[0], float)
+    assert np.shape(intervals.clopper_pearson([[1], [2]], [3, 4, 5])) == (2, 2, 3)
+
+
+@given(st.integers(0, 60), st.integers(1, 60))
+def test_exact_interval_covers_at_least_its_level(k, n):
+    """Coverage at a share, by summing the binomial: never below 0.95 (Wilson's may be)."""
+    share = min(k, n) / n
+    low, high = intervals.clopper_pearson(np.arange(n + 1), n)
+    covered = stats.binom.pmf(np.arange(n + 1), n, share)[(low <= share) & (share <= high)].sum()
+    assert covered >= 0.95 - 1e-9
 
 
 def test_wilson_arrays_and_edges():
@@ -37,9 +57,10 @@ def test_wilson_arrays_and_edges():
 
 
 @pytest.mark.parametrize("k, n, level", [(3, 2, 0.9), (-1, 2, 0.9), (1, np.nan, 0.9), (1, 2, 0), (1, 2, 95)])
-def test_wilson_refuses(k, n, level):
+@pytest.mark.parametrize("interval", [intervals.wilson, intervals.clopper_pearson])
+def test_shares_refuse(interval, k, n, level):
     with pytest.raises(InputError):
-        intervals.wilson(k, n, level)
+        interval(k, n, level)
 
 
 def loop_bootstrap(frame, weights, level):
@@ -51,7 +72,7 @@ def loop_bootstrap(frame, weights, level):
 
 def assert_bootstrap_equals_loop(frame, replicates, seed, level):
     bounds = intervals.cluster_bootstrap(frame, replicates, seed, level)
-    weights = intervals.patient_resamples(frame, replicates, seed)
+    weights = resamples.patient_resamples(frame, replicates, seed)
     expected = loop_bootstrap(frame, weights, level)
     for i, side in enumerate(["low", "high"]):
         ours = bounds.xs(side, axis=1, level=1).iloc[:-1]
@@ -71,36 +92,6 @@ def test_bootstrap_equals_the_plain_loop():
 @given(drawn(), st.integers(0, 100))
 def test_bootstrap_equals_the_plain_loop_on_anything(frame, seed):
     assert_bootstrap_equals_loop(frame, 4, seed, 0.8)
-
-
-def test_bootstrap_blocks_do_not_show(monkeypatch):
-    frame, split = made_up((9, 15, 24, 23)), np.array_split
-    whole = intervals.cluster_bootstrap(frame, 30)
-    monkeypatch.setattr(np, "array_split", lambda rows, _: split(rows, 7))
-    pd.testing.assert_frame_equal(whole, intervals.cluster_bootstrap(frame, 30), rtol=0, atol=1e-12)
-
-
-@settings(max_examples=30, deadline=None)
-@given(drawn(), st.integers(0, 100))
-def test_resamples_keep_patients_whole_and_their_number(frame, seed):
-    weights = intervals.patient_resamples(frame, 5, seed)
-    classes = metrics.check_predictions(frame)
-    assert weights.shape == (5, len(frame)) and np.issubdtype(weights.dtype, np.integer) and weights.min() >= 0
-    by_patient = pd.DataFrame(weights.T).groupby(frame["patient_id"].to_numpy())
-    assert (by_patient.nunique() == 1).all().all()
-    votes = pd.crosstab(frame["patient_id"], frame["y_true"]).reindex(columns=classes, fill_value=0)
-    stratum = votes.idxmax(axis=1)  # ties: the first class
-    drawn_per_stratum = by_patient.first().groupby(stratum).sum()
-    assert (stratum.value_counts().sort_index() == drawn_per_stratum.T).all().all()
-
-
-def test_resamples_are_seeded_and_vary():
-    frame = made_up((9, 15, 24, 23))
-    one = intervals.patient_resamples(frame, 50, 1)
-    assert (one == intervals.patient_resamples(frame, 50, 1)).all()
-    assert (one != intervals.patient_resamples(frame, 50, 2)).any()
-    assert abs(one.mean() - 1) < 0.05 and (one.std(axis=0) > 0.5).all()
-    pd.testing.assert_frame_equal(intervals.cluster_bootstrap(frame, 50, 1), intervals.cluster_bootstrap(frame, 50, 1))
 
 
 def test_bootstrap_agrees_with_wilson_where_patients_have_one_image():
@@ -126,6 +117,144 @@ def test_bootstrap_refuses():
     for wrong in [{"level": 1.0}, {"level": 0}, {"replicates": 0}]:
         with pytest.raises(InputError, match=next(iter(wrong))):
             intervals.cluster_bootstrap(made_up((3, 3)), **wrong)
+
+
+def loop(frame, cls, threshold, weights):
+    """AUC, sensitivity, specificity, PPV, NPV, F1 and accuracy of each resample, its images listed one by one, by scikit-learn."""
+    truth, score = (frame["y_true"] == cls).to_numpy(), frame[f"p_{cls}"].to_numpy()
+    rows = []
+    for row in weights:
+        drawn_images = np.repeat(np.arange(len(frame)), row)
+        y, p = truth[drawn_images], score[drawn_images]
+        undefined = {"zero_division": np.nan}
+        rows.append([
+            auc_or_nan(y, p), skl.recall_score(y, p >= threshold, **undefined), skl.recall_score(~y, p < threshold, **undefined),
+            skl.precision_score(y, p >= threshold, **undefined), skl.precision_score(~y, p < threshold, **undefined),
+            skl.f1_score(y, p >= threshold, **undefined), skl.accuracy_score(y, p >= threshold),
+        ])  # fmt: skip
+    return np.array(rows)
+
+
+LOOPED = ["auc", "sensitivity", "specificity", "ppv", "npv", "f1", "accuracy"]
+
+
+@pytest.mark.parametrize("cls", FOUR)
+def test_bootstrap_of_a_class_equals_the_plain_loop(cls):
+    frame = made_up((9, 15, 24, 90), images_per_patient=3)  # positives are the rarer side, and with "normal" the commoner
+    frame = pd.concat(
+        [frame, frame.assign(image_id=frame["image_id"] + "b", patient_id=frame["patient_id"] + "b")], ignore_index=True
+    )  # ties
+    found = intervals.bootstrap(frame, cls, 0.3, LOOPED, replicates=60, seed=4, level=0.8)
+    with np.errstate(invalid="ignore"):
+        expected = np.quantile(loop(frame, cls, 0.3, resamples.patient_resamples(frame, 60, 4)), [0.1, 0.9], axis=0)
+    np.testing.assert_allclose(found[["low", "high"]].to_numpy().T, expected, rtol=0, atol=1e-12)
+    point = metrics.operating_point(frame, cls, 0.3)
+    assert found["estimate"].to_dict() == pytest.approx({name: point[name] for name in LOOPED})
+
+
+@settings(max_examples=20, deadline=None)
+@given(drawn(), st.integers(0, 100), st.sampled_from([0.2, 0.5]))
+def test_bootstrap_of_a_class_equals_the_plain_loop_on_anything(frame, seed, threshold):
+    for cls in metrics.check_predictions(frame):
+        found = intervals.bootstrap(frame, cls, threshold, LOOPED, replicates=5, seed=seed)
+        with np.errstate(invalid="ignore"):
+            expected = np.quantile(loop(frame, cls, threshold, resamples.patient_resamples(frame, 5, seed)), [0.025, 0.975], axis=0).T
+        for (name, row), ends in zip(found.iterrows(), expected, strict=True):
+            if row["estimate"] not in (0, 1):
+                np.testing.assert_allclose(row[["low", "high"]].astype(float), ends, rtol=0, atol=1e-12, err_msg=name)
+
+
+def test_bootstrap_of_functions_of_weights():
+    frame = made_up((9, 15, 24, 23), images_per_patient=3)
+    truth, score = (frame["y_true"] == "viral").to_numpy(), frame["p_viral"].to_numpy()
+
+    def brier(weights):
+        return weights @ (score - truth) ** 2 / weights.sum(axis=1)
+
+    def recall(weights):
+        return (weights @ (truth & (score >= 0.5))) / (weights @ truth)
+
+    found = intervals.bootstrap(frame, "viral", statistics=[brier, "sensitivity", recall], replicates=200)
+    assert list(found.index) == ["brier", "sensitivity", "recall"]
+    assert found.loc["brier", "estimate"] == pytest.approx(skl.brier_score_loss(truth, score))
+    assert found.loc["recall"].tolist() == pytest.approx(found.loc["sensitivity"].tolist(), abs=1e-12)
+
+
+def scipy_bca(samples, statistic, replicates, level):
+    """scipy's BCa interval of given replicates."""
+    made = stats.bootstrap(samples, statistic, n_resamples=9, method="percentile", rng=0)
+    made.bootstrap_distribution = replicates
+    ends = stats.bootstrap(samples, statistic, n_resamples=0, bootstrap_result=made, method="BCa", confidence_level=level)
+    return list(ends.confidence_interval)
+
+
+def auc_of(up, down, axis):
+    wins = (up[..., :, None] > down[..., None, :]) + 0.5 * (up[..., :, None] == down[..., None, :])
+    return wins.mean(axis=(-1, -2))
+
+
+@pytest.mark.parametrize("shift, level", [(1.0, 0.95), (1.6, 0.8)])
+def test_bca_is_that_of_scipy_where_each_patient_has_one_image(shift, level):
+    """Two samples, each drawn for itself, and the same replicates in both: equal, the acceleration over both samples included."""
+    rng = np.random.default_rng(5)
+    frame = _two(stats.norm.cdf(rng.normal(shift, 1, 25)).round(2), stats.norm.cdf(rng.normal(0, 1.5, 40)).round(2))
+    up, down = (frame.loc[frame["y_true"] == name, "p_covid"].to_numpy() for name in ("covid", "none"))
+    weights = resamples.patient_resamples(frame, 800, 1)
+    wins = (up[:, None] > down) + 0.5 * (up[:, None] == down)
+    drawn_areas = [row[:25] @ wins @ row[25:] / (25 * 40) for row in weights]  # exact, so that ties with the estimate are ties
+    found = intervals.bootstrap(frame, "covid", statistics=["auc", "sensitivity"], replicates=800, seed=1, level=level)
+    expected = scipy_bca((up, down), auc_of, np.array(drawn_areas), level)
+    assert found.loc["auc", ["bca_low", "bca_high"]].tolist() == pytest.approx(expected, abs=1e-9)
+    expected = scipy_bca(((up >= 0.5).astype(float),), np.mean, weights[:, :25] @ (up >= 0.5) / 25, level)
+    assert found.loc["sensitivity", ["bca_low", "bca_high"]].tolist() == pytest.approx(expected, abs=1e-9)  # many ties with the estimate
+
+
+def test_bca_with_draws_of_its_own_is_near_that_of_scipy():
+    rng = np.random.default_rng(6)
+    frame = _two(stats.norm.cdf(rng.normal(1, 1, 60)), stats.norm.cdf(rng.normal(0, 1.5, 80)))
+    up, down = (frame.loc[frame["y_true"] == name, "p_covid"].to_numpy() for name in ("covid", "none"))
+    found = intervals.bootstrap(frame, "covid", statistics=["auc"], replicates=5000)
+    oracle = stats.bootstrap((up, down), auc_of, method="BCa", n_resamples=5000, rng=2, batch=500).confidence_interval
+    assert found.loc["auc", ["bca_low", "bca_high"]].tolist() == pytest.approx([oracle.low, oracle.high], abs=0.005)
+
+
+def test_bca_moves_with_skewness_and_is_nan_where_nothing_varies():
+    frame = made_up(images_per_patient=1)
+    found = intervals.bootstrap(frame, "covid", statistics=["ppv", "auc"])
+    assert (found["bca_low"] < found["estimate"]).all() and (found["estimate"] < found["bca_high"]).all()
+    assert found.loc["auc", "bca_low"] < found.loc["auc", "low"]  # the longer tail is towards a half
+    perfect = from_matrix(THESIS)
+    found = intervals.bootstrap(perfect, "covid", statistics=["sensitivity", "auc", "specificity"])
+    assert found.loc["sensitivity", ["low", "high"]].tolist() == pytest.approx(intervals.wilson(60, 60))  # no resample can differ
+    assert np.isnan(found.loc["sensitivity", ["bca_low", "bca_high"]]).all()
+
+
+def test_one_patient_and_one_class():
+    """A class whose images are one patient's does not vary; an absent one is undefined, without a warning."""
+    frame = made_up((6, 20))
+    frame.loc[:5, "patient_id"] = "one"
+    frame.loc[[0, 6], ["p_covid", "p_viral"]] = [[0.2, 0.8], [0.9, 0.1]]
+    found = intervals.bootstrap(frame, "covid", 0.6, ["sensitivity", "auc", "specificity"], 50)
+    assert 0 < found.loc["sensitivity", "low"] == found.loc["sensitivity", "high"] == found.loc["sensitivity", "estimate"] < 1
+    assert found.loc["auc", "low"] < found.loc["auc", "high"]
+    alone = intervals.bootstrap(frame[frame["y_true"] == "viral"], "covid", 0.6, ["sensitivity", "auc", "npv"], 50)
+    assert np.isnan(alone.loc[["sensitivity", "auc"]]).all().all() and alone.loc["npv", "estimate"] == 1
+    patient = frame.assign(patient_id="all")
+    found = intervals.bootstrap(patient, "covid", 0.6, ["sensitivity", "auc"], 50)
+    assert (found["low"] == found["high"]).all() and np.isnan(found["bca_low"]).all()
+
+
+def test_bootstrap_of_a_class_refuses():
+    frame = made_up((3, 3))
+    for wrong, message in [
+        ({"statistics": ["kappa"]}, "no statistic 'kappa', only TP"),
+        ({"replicates": 0}, "replicates"),
+        ({"level": 2}, "level"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            intervals.bootstrap(frame, "covid", **wrong)
+    with pytest.raises(InputError, match="no class 'flu'"):
+        intervals.bootstrap(frame, "flu")
 
 
 def test_patient_mean_is_the_bootstrap_of_scipy_where_each_patient_has_one_image():
@@ -175,3 +304,72 @@ def test_delong_of_the_rest_is_the_mirror_image_and_needs_two_on_each_side():
     assert np.isnan(intervals.delong(frame[29:], "covid")).all()
     with pytest.raises(InputError, match="no class 'viral'"):
         intervals.delong(frame, "viral")
+
+
+HANLEY = {
+    "normal": [33, 6, 6, 11, 2],
+    "abnormal": [3, 2, 2, 11, 33],
+}  # ratings 1 to 5 of 109 CT images: Hanley and McNeil 1982, Radiology 143:29, Table I
+
+
+def test_delong_of_a_published_example():
+    """Area 0.8932, standard error 0.0307, interval 0.8330 to 0.9534, as statistics manuals print DeLong's for these ratings."""
+    normal, abnormal = (np.repeat(np.arange(1, 6), counts) / 6 for counts in HANLEY.values())
+    auc, low, high = intervals.delong(_two(abnormal, normal), "covid")
+    assert (f"{auc:.4f}", f"{low:.4f}", f"{high:.4f}") == ("0.8932", "0.8330", "0.9534")
+    assert f"{(high - auc) / 1.959964:.4f}" == "0.0307"
+
+
+def slow_variance(first, second, positive):
+    """Of the difference of two areas on the same images, by DeLong's definition, pair by pair."""
+    wins = [(s[positive][:, None] > s[~positive]) + 0.5 * (s[positive][:, None] == s[~positive]) for s in (first, second)]
+    return sum(np.cov([win.mean(axis) for win in wins]) / size for axis, size in ((1, positive.sum()), (0, (~positive).sum())))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 6), st.integers(0, 6)), min_size=5, max_size=40))
+def test_difference_of_paired_areas_is_its_definition(rows):
+    positive, first, second = (np.array(column) for column in zip(*rows, strict=True))
+    if min(positive.sum(), (~positive).sum()) < 2:
+        return
+    order = np.argsort(~positive, kind="stable")
+    positive, first, second = positive[order], first[order] / 6, second[order] / 6
+    frames = [_two(s[positive], s[~positive]) for s in (first, second)]
+    found = intervals.delong_difference(frames[0], frames[1].sample(frac=1, random_state=0), "covid")
+    areas = [skl.roc_auc_score(positive, s) for s in (first, second)]
+    covariance = slow_variance(first, second, positive)
+    variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+    assert found["paired"] and found["difference"] == pytest.approx(areas[0] - areas[1], abs=1e-12)
+    if variance > 1e-12:
+        assert found["z"] == pytest.approx((areas[0] - areas[1]) / np.sqrt(variance), abs=1e-6)
+        assert found["p_value"] == pytest.approx(2 * stats.norm.sf(abs(found["z"])))
+        apart = [each.assign(image_id=name + each["image_id"]) for name, each in zip("ab", frames, strict=True)]
+        unpaired = intervals.delong_difference(*apart, "covid")
+        assert not unpaired["paired"]
+        if covariance[0, 0] + covariance[1, 1] > 1e-12:
+            assert unpaired["z"] == pytest.approx((areas[0] - areas[1]) / np.sqrt(covariance[0, 0] + covariance[1, 1]), abs=1e-6)
+
+
+def test_difference_of_areas_against_mlstatkit():
+    delong_test = pytest.importorskip("MLstatkit").Delong_test
+    rng = np.random.default_rng(2)
+    positive = np.repeat([True, False], [40, 90])
+    first = stats.norm.cdf(rng.normal(positive, 1)).round(2)  # with ties
+    second = np.clip(first + rng.normal(0, 0.2, 130), 0, 1).round(2)
+    found = intervals.delong_difference(*(_two(s[positive], s[~positive]) for s in (first, second)), "covid")
+    z, p_value = delong_test(positive.astype(int), first, second, return_ci=False, return_auc=False)
+    assert (-z, p_value) == pytest.approx((found["z"], found["p_value"]), abs=1e-9)  # theirs is second less first
+
+
+def test_difference_of_areas_where_nothing_is_to_be_told():
+    rng = np.random.default_rng(1)
+    frame = _two(rng.random(30), rng.random(40))
+    same = intervals.delong_difference(frame, frame, "covid")
+    assert same["difference"] == same["low"] == same["high"] == 0 and np.isnan([same["z"], same["p_value"]]).all()
+    assert np.isnan(intervals.delong_difference(frame[29:], frame[29:], "covid")["difference"])
+    swapped = frame.assign(y_true=["none", *frame["y_true"][1:]])
+    for other, message in [(frame[:60], "60 of 70 and 60 images are in both"), (swapped, "in one of the two frames only")]:
+        with pytest.raises(InputError, match=message):
+            intervals.delong_difference(frame, other, "covid")
+    with pytest.raises(InputError, match="no class 'viral'"):
+        intervals.delong_difference(frame, frame, "viral")

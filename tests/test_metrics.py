@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from frames import FOUR, THESIS, auc_or_nan, drawn, from_matrix, made_up, predictions, slow_table
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn import metrics as skl
 
 from cxrlib import metrics
@@ -116,6 +117,79 @@ def test_roc_against_scikit_learn(frame):
 def test_roc_of_an_unknown_class():
     with pytest.raises(InputError, match="no class 'flu', only covid, viral"):
         metrics.roc(made_up(), "flu")
+
+
+@settings(max_examples=40, deadline=None)
+@given(drawn(), st.sampled_from([0, 0.25, 0.5, 1 / 3, 1, 1.5]))
+def test_operating_point_against_scikit_learn(frame, threshold):
+    for cls in metrics.check_predictions(frame):
+        truth, score = (frame["y_true"] == cls).to_numpy(), frame[f"p_{cls}"].to_numpy()
+        called, point = score >= threshold, metrics.operating_point(frame, cls, threshold)
+        assert [point[name] for name in ("TN", "FP", "FN", "TP")] == skl.confusion_matrix(
+            truth, called, labels=[False, True]
+        ).ravel().tolist()
+        assert all(isinstance(point[name], int) for name in ("TN", "FP", "FN", "TP"))
+        tn, fp, fn, tp = (np.float64(point[name]) for name in ("TN", "FP", "FN", "TP"))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            expected = {
+                "sensitivity": tp / (tp + fn), "specificity": tn / (tn + fp), "ppv": tp / (tp + fp), "npv": tn / (tn + fn),
+                "lr_positive": tp / (tp + fn) / (fp / (tn + fp)), "lr_negative": fn / (tp + fn) / (tn / (tn + fp)),
+                "f1": tp / (tp + (fp + fn) / 2), "accuracy": skl.accuracy_score(truth, called), "prevalence": truth.mean(),
+                "null_accuracy": max(truth.mean(), 1 - truth.mean()), "auc": auc_or_nan(truth, score),
+            }  # fmt: skip
+        assert {name: point[name] for name in expected} == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+def test_operating_point_at_the_threshold_itself_and_without_end():
+    frame = predictions([0, 0, 1, 1], [[0.9, 0.1], [0.5, 0.5], [0.4, 0.6], [0.1, 0.9]], classes=FOUR[:2])
+    assert metrics.operating_point(frame, "covid", 0.5)["TP"] == 2  # p >= threshold
+    point = metrics.operating_point(frame, "covid", 0.5)
+    assert point["lr_positive"] == np.inf and point["lr_negative"] == 0
+    none = metrics.operating_point(frame, "covid", 0.95)
+    assert np.isnan(none["ppv"]) and np.isnan(none["lr_positive"]) and none["sensitivity"] == 0 and none["specificity"] == 1
+    with pytest.raises(InputError, match="no class 'flu'"):
+        metrics.operating_point(frame, "flu", 0.5)
+
+
+def test_predictive_values_at_the_printed_operating_point():
+    """Study A's PPV over the prevalence, worked out by hand: at 10 %, 0.0773 / (0.0773 + 0.9 × 0.282)."""
+    ppv, npv = metrics.at_prevalence(0.773, 0.718, [0.001, 0.01, 0.05, 0.1, 0.2, 0.5])
+    assert [f"{100 * value:.1f}" for value in ppv] == ["0.3", "2.7", "12.6", "23.3", "40.7", "73.3"]
+    assert (np.diff(npv) < 0).all()
+    ppv, npv = metrics.at_prevalence(119 / 154, 4184 / 5828, 154 / 5982)  # at the test set's own: counted
+    assert (ppv, npv) == pytest.approx((119 / 1763, 4184 / 4219))
+
+
+@given(*[st.floats(0, 1)] * 3)
+def test_predictive_values_are_bayes(sensitivity, specificity, prevalence):
+    ppv, npv = metrics.at_prevalence(sensitivity, specificity, prevalence)
+    cells = [prevalence * sensitivity, (1 - prevalence) * (1 - specificity), (1 - prevalence) * specificity, prevalence * (1 - sensitivity)]
+    for value, right, wrong in ((ppv, *cells[:2]), (npv, *cells[2:])):
+        assert np.isnan(value) if right + wrong == 0 else value == pytest.approx(right / (right + wrong), nan_ok=True)
+
+
+def test_predictive_values_broadcast_and_refuse():
+    ppv, npv = metrics.at_prevalence([[0.9], [0.8]], 0.7, [0.1, 0.2, 0.3])
+    assert ppv.shape == npv.shape == (2, 3)
+    assert np.isnan(metrics.at_prevalence(np.nan, 0.7, 0.1)[0])
+    for wrong in [(1.1, 0.5, 0.5), (0.5, -0.1, 0.5), (0.5, 0.5, 2.57)]:
+        with pytest.raises(InputError, match="fractions"):
+            metrics.at_prevalence(*wrong)
+
+
+@given(*[st.floats(0, 1)] * 3, st.integers(1, 100_000))
+def test_natural_frequencies_add_up(sensitivity, specificity, prevalence, people):
+    cells = metrics.natural_frequencies(sensitivity, specificity, prevalence, people)
+    assert all(isinstance(value, int) and value >= 0 for value in cells.values()) and sum(cells.values()) == people
+    ill, well = cells["TP"] + cells["FN"], cells["FP"] + cells["TN"]
+    assert abs(ill - people * prevalence) <= 0.5
+    assert abs(cells["TP"] - ill * sensitivity) <= 0.5 and abs(cells["TN"] - well * specificity) <= 0.5
+
+
+@pytest.mark.parametrize("wrong", [(1.2, 0.5, 0.5), (np.nan, 0.5, 0.5), (0.5, 0.5, 0.5, 0)])
+def test_natural_frequencies_refuse(wrong):
+    with pytest.raises(InputError, match="natural_frequencies"):
+        metrics.natural_frequencies(*wrong)
 
 
 def test_check_returns_the_class_order():

@@ -1,0 +1,65 @@
+"""resamples.py: patients are drawn whole, within their strata, and the sums over them are those of the images drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from frames import drawn, made_up
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from cxrlib import metrics, resamples
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@settings(max_examples=30, deadline=None)
+@given(drawn(), st.integers(0, 100))
+def test_resamples_keep_patients_whole_and_their_number(frame, seed):
+    weights = resamples.patient_resamples(frame, 5, seed)
+    classes = metrics.check_predictions(frame)
+    assert weights.shape == (5, len(frame)) and np.issubdtype(weights.dtype, np.integer) and weights.min() >= 0
+    by_patient = pd.DataFrame(weights.T).groupby(frame["patient_id"].to_numpy())
+    assert (by_patient.nunique() == 1).all().all()
+    votes = pd.crosstab(frame["patient_id"], frame["y_true"]).reindex(columns=classes, fill_value=0)
+    stratum = votes.idxmax(axis=1)  # ties: the first class
+    drawn_per_stratum = by_patient.first().groupby(stratum).sum()
+    assert (stratum.value_counts().sort_index() == drawn_per_stratum.T).all().all()
+
+
+def test_resamples_are_seeded_and_vary():
+    frame = made_up((9, 15, 24, 23))
+    one = resamples.patient_resamples(frame, 50, 1)
+    assert (one == resamples.patient_resamples(frame, 50, 1)).all()
+    assert (one != resamples.patient_resamples(frame, 50, 2)).any()
+    assert abs(one.mean() - 1) < 0.05 and (one.std(axis=0) > 0.5).all()
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+def test_sums_are_those_of_the_images_drawn(make):
+    frame = made_up((9, 15, 24, 23), images_per_patient=3)
+    values = np.random.default_rng(0).normal(size=(len(frame), 5))
+    found, weights = resamples.Resamples(frame, 40, 7), resamples.patient_resamples(frame, 40, 7)
+    np.testing.assert_allclose(found.drawn(make(values), lambda sums: sums), weights @ values, rtol=0, atol=1e-12)
+    left = np.stack([values[(frame["patient_id"] != name).to_numpy()].sum(axis=0) for name in frame["patient_id"].unique()])
+    np.testing.assert_allclose(found.left_out(make(values), lambda sums: sums), left, rtol=0, atol=1e-12)
+
+
+def test_blocks_do_not_show():
+    """So many sums that few replicates fit in a block: the same as one sum at a time."""
+    frame = made_up((9, 15, 24, 23))
+    found, values = resamples.Resamples(frame, 30), np.random.default_rng(0).integers(0, 9, (len(frame), 60_000))
+    for method in (found.drawn, found.left_out):
+        whole = method(values, lambda sums: sums[:, :3])
+        assert (whole == method(values[:, :3], lambda sums: sums)).all()
+
+
+def test_published_draws_stay_as_they_are():
+    """The book's intervals are of these draws: the first patients of the generator with seed 0."""
+    frame = made_up((3, 4), images_per_patient=1)
+    first, second = np.random.default_rng(0), resamples.patient_resamples(frame, 2)
+    expected = [np.bincount(row, minlength=3) for row in first.integers(3, size=(2, 3))]
+    assert (second[:, :3] == expected).all()
+    assert (second[:, 3:] == [np.bincount(row, minlength=4) for row in first.integers(4, size=(2, 4))]).all()
