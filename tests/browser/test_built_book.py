@@ -1,12 +1,10 @@
 """The built book, opened from disk in headless Chromium with the network off."""
 
 import re
-import subprocess
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
-from playwright.sync_api import sync_playwright
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from cxrlib import runs, studies
@@ -22,15 +20,6 @@ FIGURES = {  # pictures on each page; of the maps, those drawn without radiograp
 RADIOGRAPHS = {"01_study_b_images": 1, "13_study_a_results": 2}  # more pictures where the collections are on disk
 PAGES = [f"{name}.html" for name in FIGURES]
 WIDTHS = [1280, 390]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = subprocess.run([ROOT / "tests" / "browser" / "chromium.sh"], capture_output=True, text=True, check=True).stdout.split()[0]
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(
