@@ -78,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
 
     subgroups = command("subgroups", write_subgroups, "Write down view, sex and age band of the COVID-19 images, where the book reads it.")
     subgroups.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
-    subgroups.add_argument("--output", help="file (default: results/subgroups.csv)")
+    subgroups.add_argument("--output", help="file (default: results/subgroups/covid-chestxray.csv)")
 
     bench = command("bench", run_bench, "Time what claims to be fast against what it is compared with, side by side in one run.")
     bench.add_argument("name", nargs="?", default="all")
@@ -251,7 +251,7 @@ def write_subgroups(arguments) -> None:
     from cxrlib import subgroups
 
     table = subgroups.table(arguments.data)
-    file = write_text(Path(arguments.output or runs.root() / "subgroups.csv"), table.to_csv(index=False, lineterminator="\n"))
+    file = write_text(Path(arguments.output or runs.root() / subgroups.FILE), table.to_csv(index=False, lineterminator="\n"))
     print(f"{len(table)} images\n{file}")
 
 

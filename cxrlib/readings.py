@@ -16,7 +16,7 @@ from scipy.special import ndtri
 
 from cxrlib.files import InputError
 from cxrlib.intervals import placements, wilson
-from cxrlib.metrics import arrays, at_prevalence, position
+from cxrlib.metrics import arrays, position
 from cxrlib.resamples import tail
 
 COST, SENSITIVITY = 10.0, 0.95  # of the presets: false alarms that a miss is worth, the sensitivity wanted

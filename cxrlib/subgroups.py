@@ -1,6 +1,6 @@
 """View, sex and age band of the test images, for numbers by subgroup in a book that is built without the collections.
 
-``results/subgroups.csv`` holds these facts of the COVID-19 images of both studies, as the collection's table has them (facts alone; the
+``results/subgroups/covid-chestxray.csv`` holds these facts of the COVID-19 images of both studies, as the collection's table has them (facts alone; the
 collection's licences are about its pictures). ``cxr subgroups`` makes it. Kermany's images have no such list: its description says of all of
 them that they are anterior-posterior views of children of one to five years. RSNA's normals have lost theirs.
 """
@@ -18,6 +18,7 @@ COLUMNS = ["view", "sex", "age"]
 BANDS = {"0–17": 0, "18–39": 18, "40–59": 40, "60–79": 60, "80 and over": 80}  # the first year of each
 DESCRIBED = {sources.KERMANY.name: {"view": "AP", "age": "0–17"}}
 UNKNOWN = "not known"
+FILE = "subgroups/covid-chestxray.csv"  # in the folder of the records
 LABELS = {"view": "View", "sex": "Sex", "age": "Age", "source": "Source"}
 
 
@@ -40,7 +41,7 @@ def of(predictions: pd.DataFrame, known: pd.DataFrame | None = None) -> pd.DataF
     """
     file: Path | str = "subgroups"
     if known is None:
-        file = runs.root() / "subgroups.csv"
+        file = runs.root() / FILE
         try:
             known = pd.read_csv(file, dtype=str)
         except (OSError, ValueError) as error:
