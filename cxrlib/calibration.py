@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from cxrlib.files import InputError
-from cxrlib.intervals import wilson
+from cxrlib.intervals import effective, wilson
 from cxrlib.metrics import arrays, position
 from cxrlib.resamples import REPLICATES, Resamples
 
@@ -44,8 +44,8 @@ def reliability(frame: pd.DataFrame, cls: str | None = None, bins: int = 10, by:
     """Probability against what happened, one row per bin that holds images: ``lower, upper, images, patients, p, share, low, high``.
 
     ``p`` is the mean probability, ``share`` the share of images that are ``cls`` (of None: that are called rightly, where p is that of the
-    class called). ``low`` and ``high`` are Wilson's interval with each patient counted once, which is right where a patient's images are
-    alike and too wide where they are not; a bin is too small for resampling patients. For the bins see `edges`.
+    class called). ``low`` and ``high`` are Wilson's interval with as many patients as the bin's images are worth if those of one patient say the
+    same (`cxrlib.intervals.effective`): too wide where they do not, but a bin is too small for resampling patients. For the bins see `edges`.
     """
     truth, p = _one(frame, cls)
     bounds = edges(p, bins, by)
@@ -53,7 +53,8 @@ def reliability(frame: pd.DataFrame, cls: str | None = None, bins: int = 10, by:
     found = table.agg(images=("p", "size"), patients=("patient", "nunique"), p=("p", "mean"), share=("share", "mean"))
     found.insert(0, "lower", bounds[found.index])
     found.insert(1, "upper", bounds[found.index + 1])
-    found["low"], found["high"] = wilson(found["share"] * found["patients"], found["patients"], level)
+    worth = table["patient"].agg(effective)
+    found["low"], found["high"] = wilson(found["share"] * worth, worth, level)
     return found.reset_index(drop=True)
 
 
@@ -148,8 +149,8 @@ def net_benefit(
     def benefit(sums: np.ndarray) -> np.ndarray:  # (b, 2 (T + 1)) -> (b, T)
         reached = sums.reshape(-1, 2, width)[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]  # images that reach each threshold, positive and other
         ill, well = reached[:, 0, :1], reached[:, 1, :1]
-        share = ill / (ill + well) if prevalence is None else prevalence
         with np.errstate(invalid="ignore"):
+            share = ill / (ill + well) if prevalence is None else prevalence
             hits, alarms = reached[:, 0, 1:] / ill, reached[:, 1, 1:] / well
         return np.where(share > 0, hits * share, 0) - np.where(share < 1, alarms * (1 - share), 0) * t[order] / (1 - t[order])
 

@@ -183,13 +183,15 @@ def network(row, rows, *, name, count):
     return [_same(row, float(values.pop()) if len(values) == 1 else float("nan"), f"Counted in a forward pass of {name}")]
 
 
-_Y, _ONES, _P = np.array([0, 0, 0, 1, 1]), np.ones((1, 5)), np.array([[0.9, 0.8, 0.4, 0.6, 0.2], [0.1, 0.2, 0.6, 0.4, 0.8]]).T
-_SOME = dict(zip(metrics.METRICS, metrics.weighted_table(_Y, _P, _ONES)[0, 1], strict=True))  # a classifier with errors of both kinds
-_PERFECT = dict(zip(metrics.METRICS, metrics.weighted_table(_Y, np.eye(2)[_Y], _ONES)[0, 1], strict=True))
+_Y, _P = np.array([0, 0, 0, 1, 1]), np.array([[0.9, 0.8, 0.4, 0.6, 0.2], [0.1, 0.2, 0.6, 0.4, 0.8]]).T
+_SOME, _PERFECT = (
+    dict(zip(metrics.METRICS, metrics.table_of(_Y, p)[1], strict=True)) for p in (_P, np.eye(2)[_Y])
+)  # errors of both kinds; none
+_area = lambda score: metrics.rates(metrics.one_vs_rest(_Y == 1, _Y == 1, score).sum(axis=0))["auc"]  # noqa: E731
 FORMULAS = {  # definitions of the studies, put to the book's own code
-    "AUC of a perfect classifier": lambda: metrics.weighted_auc(_Y, _Y, _ONES)[0],
-    "AUC of a random classifier": lambda: metrics.weighted_auc(_Y, 0 * _Y, _ONES)[0],
-    "AUC of a classifier that is always wrong": lambda: metrics.weighted_auc(_Y, 1 - _Y, _ONES)[0],
+    "AUC of a perfect classifier": lambda: _area(_Y),
+    "AUC of a random classifier": lambda: _area(0 * _Y),
+    "AUC of a classifier that is always wrong": lambda: _area(1 - _Y),
     "sensitivity of a perfect classifier, per cent": lambda: 100 * _PERFECT["recall"],
     "specificity of a perfect classifier, per cent": lambda: 100 * _PERFECT["specificity"],
     "F1-score by precision × recall / (precision + recall)": lambda: _SOME["f1"] * (1 / _SOME["precision"] + 1 / _SOME["recall"]),

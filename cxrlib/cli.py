@@ -92,6 +92,16 @@ def parser() -> argparse.ArgumentParser:
     predict.add_argument("--results", help="folder of the records (default: results/ of this checkout)")
     predict.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
 
+    evaluate = command(
+        "evaluate", evaluate_predictions, "Tables, 95 % intervals and figures for your own predictions, a CSV with y_true and p_<class>."
+    )
+    evaluate.add_argument("file", metavar="PREDICTIONS.csv")
+    evaluate.add_argument("--positive", metavar="CLASS", help="class of interest (default: 1, yes or positive, else the first p_ column)")
+    evaluate.add_argument("--threshold", type=float, default=0.5, help="called positive where p is this or more (default 0.5)")
+    evaluate.add_argument("--prevalence", type=float, help="of the patients it is about, e.g. 0.01 (default: that of the file)")
+    evaluate.add_argument("--html", metavar="REPORT.html", help="write a page with everything there")
+    evaluate.add_argument("--output", metavar="TABLE.csv", help="write the numbers there (default: standard output)")
+
     command("records", list_records, "List the records that the book knows and say which are missing and how to make them.")
 
     readme = command("readme", refresh_readme, "Rewrite the headline table in README.md from the record.")
@@ -224,6 +234,32 @@ def predict_images(arguments) -> None:
     if output:
         write_text(output, csv)
     else:
+        print(csv, end="")
+
+
+def evaluate_predictions(arguments) -> None:
+    from cxrlib import evaluate
+
+    if not 0 <= arguments.threshold <= 1:
+        raise InputError(f"--threshold {arguments.threshold:g}: expected a probability from 0 to 1")
+    if arguments.prevalence is not None and not 0 < arguments.prevalence < 1:
+        raise InputError(f"--prevalence {arguments.prevalence:g}: expected a share between 0 and 1, e.g. 0.01 for 1 %")
+    for option, file in (("html", arguments.html), ("output", arguments.output)):
+        if file and (Path(file).is_dir() or Path(file).resolve() == Path(arguments.file).resolve()):
+            raise InputError(f"--{option} {file}: is {'a folder' if Path(file).is_dir() else 'the file of predictions'}")
+    found = evaluate.read(arguments.file, arguments.positive)
+    for note in found.notes:
+        print(f"cxr: {evaluate.harmless(note)}", file=sys.stderr)
+    chosen = {"threshold": arguments.threshold, "prevalence": arguments.prevalence}
+    numbers = evaluate.tidy(found, **chosen).map(evaluate.harmless)
+    if arguments.html:
+        from cxrlib import report
+
+        print(write_text(arguments.html, report.page(found, name=Path(arguments.file).name, **chosen)))
+    csv = numbers.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+    if arguments.output:
+        print(write_text(arguments.output, csv))
+    elif not arguments.html:
         print(csv, end="")
 
 

@@ -31,8 +31,8 @@ def wilson(k, n, level: float = 0.95):
     """Wilson's score interval (low, high) of k successes in n trials; k and n are numbers or arrays that broadcast.
 
     With z the normal quantile of (1 + level)/2 and p = k/n: (p + z²/2n ± z sqrt(p(1 - p)/n + z²/4n²)) / (1 + z²/n)
-    (Wilson 1927, J. Am. Stat. Assoc. 22:209). n = 0 gives (NaN, NaN). It takes the trials as independent: count
-    patients, not images, where a patient has several.
+    (Wilson 1927, J. Am. Stat. Assoc. 22:209). n = 0 gives (NaN, NaN). It takes the trials as independent: where
+    patients have several images, `effective` says how many trials to count.
 
     Raises InputError unless 0 <= k <= n and 0 < level < 1.
 
@@ -45,6 +45,15 @@ def wilson(k, n, level: float = 0.95):
     centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     low, high = np.where(p == 0, 0, (centre - half) / width), np.where(p == 1, 1, (centre + half) / width)  # exact ends
     return low[()], high[()]  # numbers for numbers
+
+
+def effective(patients) -> float:
+    """How many patients with one image each these images' patients (N,) are worth at least: N² / Σ m², of m images each (Kish 1965, Survey Sampling).
+
+    That is so if all images of a patient say the same; as many as there are patients where each has as many images, else fewer.
+    """
+    m = np.bincount(pd.factorize(np.asarray(patients))[0])
+    return float(m.sum() ** 2 / (m.astype(float) ** 2).sum()) if len(m) else 0.0
 
 
 def clopper_pearson(k, n, level: float = 0.95):
@@ -90,8 +99,8 @@ def bootstrap(
     names, own = ([each for each in statistics if isinstance(each, str) is named] for named in (True, False))
     found = Resamples(frame, replicates, seed)
     index = position(found.classes, cls)
-    score = found.p[:, index]
-    values = one_vs_rest(found.y == index, score >= threshold, score)
+    truth, score = found.y == index, found.p[:, index]
+    values = one_vs_rest(truth, score >= threshold, found.scores(truth, score))
     for name in set(names) - set(known := rates(values.sum(axis=0))):
         raise InputError(f"bootstrap: no statistic {name!r}, only {', '.join(known)}")
 
@@ -105,17 +114,9 @@ def bootstrap(
     parts = [found.summary(values, of_sums, names, level)] if names else []
     parts += [found.summary(sparse.eye_array(len(frame)), of_weights, [each.__name__ for each in own], level)] if own else []
     rows, called, every = pd.concat(parts).loc[labels], score >= threshold, np.ones(len(score), bool)
-    among = {
-        "sensitivity": found.y == index,
-        "specificity": found.y != index,
-        "ppv": called,
-        "npv": ~called,
-        "accuracy": every,
-        "f1": None,
-        "auc": None,
-    }
+    among = {"sensitivity": truth, "specificity": ~truth, "ppv": called, "npv": ~called, "accuracy": every, "f1": None, "auc": None}
     for name in [name for name in names if name in among and rows.loc[name, "estimate"] in (0, 1)]:
-        rows.loc[name, ["low", "high"]] = _certain(rows.loc[name, "estimate"], found.patient, among[name], level)
+        rows.loc[name, ["low", "high"]] = _certain(rows.loc[name, "estimate"], frame["patient_id"].to_numpy(), among[name], level)
     return rows
 
 
@@ -138,7 +139,7 @@ def cluster_bootstrap(frame: pd.DataFrame, replicates: int = REPLICATES, seed: i
     tail(level)
     found = Resamples(frame, replicates, seed)
     right = np.stack([found.p.argmax(axis=1) == found.y, np.ones_like(found.y)], axis=1)  # (N, 2)
-    parts = each_class(found.y, found.p)
+    parts = each_class(found.y, found.p, found.scores)
     cuts = np.cumsum([2, *(part.shape[1] for part in parts)])
 
     def cells(sums: np.ndarray) -> np.ndarray:  # (b, K + 3, M)

@@ -11,6 +11,7 @@ class that is absent has NaN recall and AUC, and so have the averages. (scikit-l
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -134,10 +135,15 @@ def table_cells(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([cells, macro[:, None], weighted[:, None]], axis=1)
 
 
-def each_class(y: np.ndarray, p: np.ndarray) -> list[sparse.csr_array]:
-    """`one_vs_rest` of every class, called where its p is largest (ties to the first class)."""
+def each_class(y: np.ndarray, p: np.ndarray, scores: Callable = lambda truth, score: score) -> list[sparse.csr_array]:
+    """`one_vs_rest` of every class, called where its p is largest (ties to the first class); ``scores`` may make p coarser."""
     guess = p.argmax(axis=1)
-    return [one_vs_rest(y == k, guess == k, p[:, k]) for k in range(p.shape[1])]
+    return [one_vs_rest(y == k, guess == k, scores(y == k, p[:, k])) for k in range(p.shape[1])]
+
+
+def table_of(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """The cells of `per_class`, (K + 2, len(METRICS)), from y (N,) positions of the classes and p (N, K)."""
+    return table_cells([part.sum(axis=0)[None] for part in each_class(y, p)])[0]
 
 
 def per_class(frame: pd.DataFrame) -> pd.DataFrame:
@@ -164,8 +170,7 @@ def per_class(frame: pd.DataFrame) -> pd.DataFrame:
     [0.5, 1.0, 0.5, 1.0]
     """
     classes, y, p = arrays(frame)
-    table = pd.DataFrame(table_cells([part.sum(axis=0)[None] for part in each_class(y, p)])[0], classes + AVERAGES, METRICS)
-    return table.astype({"size": int})
+    return pd.DataFrame(table_of(y, p), classes + AVERAGES, METRICS).astype({"size": int})
 
 
 def overall(frame: pd.DataFrame) -> dict[str, float]:

@@ -17,6 +17,8 @@ from cxrlib.files import InputError
 from cxrlib.metrics import arrays
 
 REPLICATES = 2000
+MOST = 20_000  # patients of a class, and distinct scores, up to which nothing is grouped
+GROUPS, PLACES = 2_000, 500  # groups of patients, and of scores, above that
 
 
 def tail(level: float) -> float:
@@ -32,8 +34,10 @@ class Resamples:
     Whole patients are drawn with replacement, as many as there are, within strata: a patient belongs to the class
     that most of their images have (ties: the first in class order). So classes keep about their sizes and images of
     one patient stay together. A class whose images all come from one patient does not vary, which understates it.
+    Where a class has more than 20,000 patients, they are put into 2,000 groups of equal size at random, and groups are drawn as if each were
+    a patient: the spread is the same but for chance (random groups: Wolter 2007, Introduction to Variance Estimation, ch. 2).
 
-    The same seed draws the same patients. ``patient`` (N,) is each image's patient, ``stratum`` (P,) each patient's class,
+    The same seed draws the same patients. ``patient`` (N,) is each image's patient, or group, ``stratum`` (P,) each patient's class,
     ``counts`` (P, B) how often each is drawn; ``classes``, ``y`` and ``p`` are those of `cxrlib.metrics.arrays`.
     """
 
@@ -41,11 +45,10 @@ class Resamples:
         if replicates < 1:
             raise InputError(f"replicates: {replicates!r} is less than 1")
         self.classes, self.y, self.p = arrays(frame)
-        self.patient, names = pd.factorize(frame["patient_id"])
-        votes = np.zeros((len(names), len(self.classes)), int)
-        np.add.at(votes, (self.patient, self.y), 1)
-        self.stratum = votes.argmax(axis=1)
-        self.counts = np.empty((len(names), replicates), np.uint16)
+        self.patient, k = pd.factorize(frame["patient_id"])[0], len(self.classes)
+        votes = np.bincount(self.patient * k + self.y, minlength=(self.patient.max() + 1) * k).reshape(-1, k)
+        self._group(votes.argmax(axis=1))
+        self.counts = np.empty((len(self.stratum), replicates), np.uint16)
         rng = np.random.default_rng(seed)
         for c in np.unique(self.stratum):
             members = np.flatnonzero(self.stratum == c)
@@ -56,6 +59,26 @@ class Resamples:
                 drawn *= b
                 drawn += np.arange(b)[:, None]  # a number for each patient and replicate
                 self.counts[members, start : start + b] = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(-1, b)
+
+    def _group(self, stratum: np.ndarray) -> None:
+        """Set ``stratum``, and group the patients of each stratum that has too many."""
+        group, self.stratum, rng = np.arange(len(stratum)), stratum, np.random.default_rng(0)
+        for c in np.flatnonzero(np.bincount(stratum) > MOST):
+            members = np.flatnonzero(stratum == c)
+            group[members] = members[rng.permutation(len(members)) % GROUPS]
+        if (group != np.arange(len(group))).any():
+            kept, group = np.unique(group, return_inverse=True)
+            self.patient, self.stratum = group[self.patient], stratum[kept]
+
+    def scores(self, truth: np.ndarray, score: np.ndarray) -> np.ndarray:
+        """``score`` (N,) as it is, or above 20,000 distinct scores of the rarer side each image's place among 500 quantiles of either side,
+        which bounds the work for an AUC and moves it by about a hundred-thousandth."""
+        sides = [np.unique(score[truth]), np.unique(score[~truth])]
+        if len(sides[0 if 2 * truth.sum() <= len(truth) else 1]) <= MOST:
+            return score
+        return np.searchsorted(np.unique(np.concatenate([side[:: -(-len(side) // PLACES)] for side in sides])), score, "right").astype(
+            float
+        )
 
     def _by_patient(self, values) -> sparse.csr_array:
         who = sparse.csr_array((np.ones(len(self.patient)), (self.patient, np.arange(len(self.patient)))))

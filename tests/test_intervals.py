@@ -63,6 +63,19 @@ def test_shares_refuse(interval, k, n, level):
         interval(k, n, level)
 
 
+def test_effective_number_of_patients():
+    assert intervals.effective(list("aabbcc")) == pytest.approx(3) and intervals.effective(list("abc")) == 3
+    assert (
+        intervals.effective(list("aaaab")) == pytest.approx(25 / 17)
+        and intervals.effective(["a"] * 9) == 1
+        and intervals.effective([]) == 0
+    )
+    rng = np.random.default_rng(0)  # copies of one answer per patient: the variance of their share is that of so many answers
+    patients = np.repeat(np.arange(40), rng.integers(1, 9, 40))
+    shares = (rng.random((20_000, 40)) < 0.3)[:, patients].mean(axis=1)
+    assert 0.21 / shares.var() == pytest.approx(intervals.effective(patients), rel=0.05)
+
+
 def loop_bootstrap(frame, weights, level):
     """`cluster_bootstrap` on given resamples, one at a time, through scikit-learn."""
     with np.errstate(invalid="ignore"):

@@ -63,3 +63,35 @@ def test_published_draws_stay_as_they_are():
     expected = [np.bincount(row, minlength=3) for row in first.integers(3, size=(2, 3))]
     assert (second[:, :3] == expected).all()
     assert (second[:, 3:] == [np.bincount(row, minlength=4) for row in first.integers(4, size=(2, 4))]).all()
+
+
+def test_many_patients_are_grouped_within_their_class(monkeypatch):
+    """The spread stays, the work does not grow: 900 patients in 150 groups against one by one."""
+    frame = made_up((900, 2700), images_per_patient=3)
+    values = np.stack([frame["p_covid"], np.ones(len(frame))], axis=1)
+    mean = lambda sums: sums[:, 0] / sums[:, 1]  # noqa: E731
+    alone = resamples.Resamples(frame).drawn(values, mean)
+    monkeypatch.setattr(resamples, "MOST", 200)
+    monkeypatch.setattr(resamples, "GROUPS", 150)
+    found = resamples.Resamples(frame)
+    assert np.bincount(found.stratum).tolist() == [150, 150] and (found.counts.sum(axis=0) == 300).all()
+    grouped = pd.Series(found.patient).groupby(frame["patient_id"].to_numpy())
+    assert (grouped.nunique() == 1).all(), "a patient stays whole"
+    assert (grouped.first().groupby(grouped.first()).size().isin([2, 6])).all(), "groups are equally large: 300 and 900 patients"
+    assert found.drawn(values, mean).std() == pytest.approx(alone.std(), rel=0.15)
+    assert found.drawn(values, mean).mean() == pytest.approx(alone.mean(), abs=alone.std() / 5)
+
+
+@pytest.mark.parametrize("shift", [0.3, 1.0, 3.0, 9.0])
+@pytest.mark.parametrize("positives", [25_000, 60_000])
+def test_many_scores_are_grouped_without_moving_the_auc(shift, positives):
+    rng = np.random.default_rng(0)
+    truth = np.arange(85_000) < positives
+    score = rng.normal(shift * truth)
+    frame = made_up((2, 2))
+    coarse = resamples.Resamples(frame, 1).scores(truth, score)
+    assert len(np.unique(coarse)) <= 2 * resamples.PLACES + 1
+    areas = [metrics.rates(metrics.one_vs_rest(truth, truth, each).sum(axis=0))["auc"] for each in (score, coarse)]
+    assert areas[0] == pytest.approx(areas[1], abs=3e-5)
+    few = score[:15_000]
+    assert resamples.Resamples(frame, 1).scores(truth[:15_000], few) is few
