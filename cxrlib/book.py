@@ -92,10 +92,12 @@ def execute(source: Path, target: Path, parameters: dict | None = None) -> None:
                 cwd=str(source.parent),
                 progress_bar=False,
                 extra_arguments=["--log-level=ERROR"],
-                store_widget_state=False,  # a page without a kernel shows the widgets' HTML; their state would only double it
             )
         except papermill.PapermillExecutionError as error:
             raise InputError(f"{source}: cell {error.exec_count} failed: {error.ename}: {error.evalue}") from None
+        made = json.loads(temporary.read_text(encoding="utf-8"))
+        made["metadata"].pop("widgets", None)  # a page without a kernel shows the widgets' HTML: their state would only double it
+        temporary.write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
 
 
 def not_yet_recorded(names: list[str]) -> str:

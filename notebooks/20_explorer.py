@@ -172,18 +172,17 @@ prior = ipywidgets.FloatLogSlider(value=0.01, min=-4, max=-0.1, description="pre
 ipywidgets.link((threshold, "value"), (explorer, "threshold"))
 ipywidgets.link((prior, "value"), (explorer, "prevalence"))
 
-heard = ipywidgets.Output()
+heard = ipywidgets.Label()
 
 
-@heard.capture(clear_output=True)
-def rates(change=None):
+def count(change=None):
     """Whenever the threshold moves, here or in the page: a number of your own from the predictions shown."""
     called = explorer.frame[f"p_{explorer.positive_class}"] >= explorer.threshold
-    print(f"{called.sum():,} of {len(called):,} images are called {explorer.positive_class}")
+    heard.value = f"{called.sum():,} of {len(called):,} images are called {explorer.positive_class}"
 
 
-explorer.observe(rates, "threshold")
-rates()
+explorer.observe(count, "threshold")
+count()
 ipywidgets.VBox([threshold, prior, heard])
 
 # %% [markdown]
