@@ -9,12 +9,18 @@ const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
 /** Runs as arrays from the payload that cxrlib.widgets packs: whole columns as base64, each distinct column once. */
 export function decode({ runs, columns }) {
-  const types = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f8: Float64Array };
+  const types = { i1: Int8Array, i2: Int16Array, u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f8: Float64Array }, ten = Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
   const arrays = columns.map(([type, text]) => new types[type](Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer));
-  // A probability written with nine digits is a whole number and a power of ten: their quotient is the very same double.
-  const scores = ([a, b]) => (b === undefined ? arrays[a] : Float64Array.from(arrays[a], (m, i) => m / 10 ** arrays[b][i]));
+  const scores = (places) => places.reduce((made, [digits, power, left]) => {
+    const d = arrays[digits], e = arrays[power];
+    if (!e) return [...made, d];
+    // A probability written with nine digits is a whole number over a power of ten: their quotient is the very same double. The last class's may
+    // be given by how far its digits are from what the others leave of one.
+    const whole = left ? (i) => Math.floor(made.reduce((rest, p) => rest - p[i], 1) * ten[e[i]]) + d[i] : (i) => d[i];
+    return [...made, Float64Array.from(d, (_, i) => whole(i) / ten[e[i]])];
+  }, []);
   return runs.map((run) => ({
-    ...run, y: arrays[run.y], patient: arrays[run.patient], p: run.p.map(scores),
+    ...run, y: arrays[run.y], patient: arrays[run.patient], p: scores(run.p),
     groups: run.groups.map((group) => ({ ...group, codes: arrays[group.codes] })),
   }));
 }
@@ -181,6 +187,7 @@ function make(tag, attributes, ...children) {
     else if (value === true) node.setAttribute(name, "");
     else if (value !== false && value !== undefined) node.setAttribute(name, value);
   }
+  if (/^(input|select|button)$/.test(tag)) node.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes their keys for its own
   node.append(...children);
   return node;
 }

@@ -28,15 +28,24 @@ def _whole(values: np.ndarray) -> np.ndarray:
     return values.astype(np.min_scalar_type(int(values.max(initial=0))) if values.max(initial=0) < 2**16 else np.uint32)
 
 
-def _scores(p: np.ndarray, columns: dict) -> list[int]:
-    """Probabilities without loss: where nine digits and a power of ten give the same double, as those; else as doubles."""
+def _scores(p: np.ndarray, rest: np.ndarray | None, columns: dict) -> list[int]:
+    """Probabilities (N,) without loss, as places of columns: digits and power of ten (their quotient is the same double), else doubles.
+
+    Where they are nearly what is left of the other classes, ``rest`` (N,), the digits are given by how far they are from it: three places.
+    """
     with np.errstate(divide="ignore"):
         power = np.where(p > 0, 8 - np.floor(np.log10(p)), 9)
-    if power.max(initial=0) <= 22:  # up to there powers of ten are exact, and so is the quotient's rounding
-        digits = np.rint(p * 10.0**power)
-        if (digits / 10.0**power == p).all() and digits.max(initial=0) < 2**32:
-            return [_column(digits.astype(np.uint32), columns), _column(power.astype(np.uint8), columns)]
-    return [_column(p.astype(np.float64), columns)]
+    if power.max(initial=0) > 22:  # up to there powers of ten are exact
+        return [_column(p.astype(np.float64), columns)]
+    digits, ten = np.rint(p * 10.0**power), 10.0**power
+    if (digits / ten != p).any() or digits.max(initial=0) >= 2**32:
+        return [_column(p.astype(np.float64), columns)]
+    powers = _column(power.astype(np.uint8), columns)
+    if rest is not None:
+        away = digits - np.floor(rest * ten)
+        if (np.abs(away) < 2**15).all():
+            return [_column(away.astype(np.int8 if (np.abs(away) < 2**7).all() else np.int16), columns), powers, 1]
+    return [_column(digits.astype(np.uint32), columns), powers]
 
 
 def pack(frame: pd.DataFrame, name: str, title: str, printed: dict, groups: pd.DataFrame, columns: dict) -> dict:
@@ -44,11 +53,14 @@ def pack(frame: pd.DataFrame, name: str, title: str, printed: dict, groups: pd.D
     classes, y, p = metrics.arrays(frame)
     packed = [{"name": column, "label": subgroups.LABELS.get(column, column), "values": values.tolist(), "codes": _column(_whole(codes), columns)}
               for column in groups for codes, values in [pd.factorize(groups[column], sort=True)] if len(values) > 1]  # fmt: skip
+    rest = np.ones(len(p))
+    for values in p.T[:-1]:  # one by one, as the page does
+        rest = rest - values
     return {
         "name": name, "title": title, "classes": classes, "labels": [NAMES.get(cls, plots.label(cls)) for cls in classes],
         "have": [HAVE.get(cls, f"have {plots.label(cls)}") for cls in classes], "printed": printed, "groups": packed,
         "y": _column(_whole(y), columns), "patient": _column(_whole(pd.factorize(frame["patient_id"])[0]), columns),
-        "p": [_scores(values, columns) for values in p.T],
+        "p": [*(_scores(values, None, columns) for values in p.T[:-1]), _scores(p[:, -1], rest, columns)],
     }  # fmt: skip
 
 

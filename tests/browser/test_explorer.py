@@ -103,12 +103,12 @@ def test_subgroups_are_pythons(numbers, headlines):
         agree(numbers, explorer, [[0.5, 0.01, 1.0, 10.0]])
 
 
-def test_scores_arrive_as_they_were(numbers):
+def test_scores_arrive_as_they_were(numbers, headlines):
     odd = np.array([0.1 + 0.2, 1 / 3, 1e-17, 5e-324, 1.0, 0.0, 0.123456789, 1.44112347e-06])
-    for p in (odd, odd[[4, 5, 6, 7]]):
-        frame = predictions(np.zeros(len(p), int), np.stack([p, 1 - p], axis=1))
-        got = numbers.evaluate("(data) => [...window.cxr.decode(data)[0].p[0]]", widgets.Explorer(frame, known=NO_GROUPS, marks={}).data)
-        assert got == p.tolist()
+    frames = [predictions(np.zeros(len(p), int), np.stack([p, 1 - p], axis=1)) for p in (odd, odd[[4, 5, 6, 7]])]
+    for frame in [*frames, *(run.predictions for run in headlines)]:
+        got = numbers.evaluate("(data) => window.cxr.decode(data)[0].p.map((p) => [...p])", widgets.Explorer(frame, known=NO_GROUPS, marks={}).data)
+        assert (np.array(got).T == metrics.arrays(frame)[2]).all()
 
 
 @pytest.fixture(scope="module")
