@@ -75,11 +75,11 @@ say("half-accuracy", f"{100 * half['accuracy']:.1f}")
 say("null-accuracy", f"{100 * half['null_accuracy']:.1f}")
 groups = subgroups.of(four.predictions)
 covid = (four.predictions["y_true"] == "covid").to_numpy()
-say("covid-ap", int((covid & (groups["view"] == "AP")).sum()))
-say("others-pa", int((~covid & (groups["view"] == "PA")).sum()))
-say("covid-child", int((covid & (groups["age"] == "0–17")).sum()))
+for name, column, value in (("ap", "view", "AP"), ("child", "age", "0–17")):
+    say(f"covid-{name}", int((covid & (groups[column] == value)).sum()))
+    say(f"others-{name}", int((~covid & (groups[column] == value)).sum()))
 say("covid-images", int(covid.sum()))
-say("others-adult", int((~covid & (groups["age"] != "0–17")).sum()))
+say("others", int((~covid).sum()))
 
 # %% [markdown]
 # ## Worth a try
@@ -88,9 +88,9 @@ say("others-adult", int((~covid & (groups["age"] != "0–17")).sum()))
 
 # %% tags=["remove-input"]
 SUGGESTIONS = {
-    "Call half of everybody ill.": (
+    "The usual one half.": (
         {"run": standin.name, "threshold": 0.5, "prevalence": prevalence},
-        "The usual one half, at the prevalence of Study A's test set. Compare the accuracy with that of calling no one.",
+        "At the prevalence of Study A's test set. Compare the accuracy with that of calling no one.",
     ),
     "As sensitive as the study.": (
         {"run": standin.name, "threshold": widgets.readings.presets(standin.predictions, "covid", prevalence, own_point["sensitivity"])["printed"],
@@ -133,8 +133,8 @@ pages.links({title: (explorer.link(**state), words) for title, (state, words) in
 # ## What it cannot show
 #
 # - **Study A here is a stand-in**, with other training labels, another network and other normal images: see [Results, by a stand-in](13_study_a_results.ipynb). Its numbers are not the study's.
-# - **The classes differ by more than the disease.** In Study B's test set {glue:text}`covid-ap` of {glue:text}`covid-images` COVID-19 images are plain AP views, and none of the others is anything else; {glue:text}`covid-child` are
-#   of children, and {glue:text}`others-adult` of the others are known to be of adults. View and age of Kermany's images are those that the collection's description gives for all of them (anterior-posterior, one to five years); of Study A's normal
+# - **The classes differ by more than the disease.** In Study B's test set {glue:text}`covid-ap` of {glue:text}`covid-images` COVID-19 images are plain AP views and {glue:text}`covid-child` are of children; of the
+#   {glue:text}`others` others {glue:text}`others-ap` are AP views and {glue:text}`others-child` of children. View and age of Kermany's images are those that the collection's description gives for all of them (anterior-posterior, one to five years); of Study A's normal
 #   images nothing is known. So within most subgroups one class is missing: choose one and the page says so. A rate at a prevalence supposes that the ill and the well of a clinic look as different as those of these collections, which no clinic's do.
 # - **The prevalence moves, the patients do not.** Where the disease is rarer, it is often milder or earlier, too, and sensitivity falls.
 # - This is no medical device. Nothing here may guide the care of a patient.

@@ -477,13 +477,14 @@ function sentencePanel(have) {
       put(ill, people ? group(people.TP + people.FN) : "–"), put(found, show("TP")), put(missed, show("FN")), put(alarms, show("FP")), put(well, people ? group(people.FP + people.TN) : "–");
       put(ppv, pct(rates.ppv_at[0])), put(interval, Number.isNaN(rates.ppv_at[1]) ? "" : `PPV, 95 % interval ${ends(rates.ppv_at, pct)}`);
       const more = people && prevalence < 0.01 ? natural(rates.sensitivity[0], rates.specificity[0], prevalence, 100000) : null;
-      put(rare, more ? `In 100,000 people: ${group(more.TP + more.FN)}, ${group(more.TP)} found, ${group(more.FN)} missed, ${group(more.FP)} called falsely.` : "");
+      put(rare, more ? `In 100,000 people ${group(more.TP + more.FN)} ${who.textContent}: ${group(more.TP)} found, ${group(more.FN)} missed, ${group(more.FP)} called falsely.` : "");
     },
     text: () => `${first.textContent} PPV ${ppv.textContent}.`,
   };
 }
 
 const head = (words, ...more) => make("div", { class: "cxr-h" }, make("b", {}, words), ...more);
+const worth = () => head("What its word is worth", make("div", { class: "cxr-names" }, make("span", { class: "cxr-swatch cxr-pos" }, "PPV"), make("span", { class: "cxr-swatch cxr-neg" }, "NPV")));
 const chips = (className = "") => make("div", { class: `cxr-chips ${className}`, role: "group" });
 const chip = (text, press, title) => make("button", { type: "button", "aria-pressed": "false", title, onclick: press }, text);
 const press = (buttons, value) => buttons.forEach(([button, own]) => button.setAttribute("aria-pressed", String(own === value)));
@@ -548,7 +549,7 @@ function explorer({ model, el }) {
   el.append(make("div", { class: "cxr-in" }, choices, keepBox, note, make("div", { class: "cxr-grid-main" },
     make("section", { class: "cxr-a", "aria-label": "Threshold" }, head("What the network says", scores.legend), scores.chart.figure, cut.node, presetChips, costChips),
     make("section", { class: "cxr-b", "aria-label": "People" }, sentence.node, people.figure),
-    make("section", { class: "cxr-c", "aria-label": "Prevalence" }, head("What its word is worth", make("div", { class: "cxr-names" }, make("span", { class: "cxr-swatch cxr-pos" }, "PPV"), make("span", { class: "cxr-swatch cxr-neg" }, "NPV"))), curve.chart.figure, prior.node, markChips)),
+    make("section", { class: "cxr-c", "aria-label": "Prevalence" }, worth(), curve.chart.figure, prior.node, markChips)),
   make("div", { class: "cxr-grid-more" }, make("section", {}, head("ROC curve"), roc.chart.figure), make("section", {}, head("Precision–recall, at this prevalence"), pr.chart.figure), make("section", { class: "cxr-m" }, matrix.node, key)),
   table.node, tools, live));
 
@@ -677,7 +678,7 @@ function ppv({ model, el }) {
   const prior = slider("Prevalence", " %", { onSlide: slide, onType: (text) => { const p = number(text, 100 * LOW, 100 * HIGH); p === undefined ? update() : set(p / 100); } });
   const named = marks.map((m) => ({ ...m, label: `${+(100 * m.value).toPrecision(3)} % (${m.label})` })), buttons = named.map((m) => [chip(m.label, () => set(m.value)), m.value]), row = chips(), say = quiet(() => put(live, sentence.text()), 600);
   row.append(...buttons.map(([button]) => button));
-  el.append(make("div", { class: "cxr-in" }, make("div", { class: "cxr-grid-main cxr-pair" }, make("section", { "aria-label": "Prevalence" }, curve.chart.figure, prior.node, row), make("section", { "aria-label": "People" }, sentence.node, people.figure)), live));
+  el.append(make("div", { class: "cxr-in" }, make("div", { class: "cxr-grid-main cxr-pair" }, make("section", { "aria-label": "Prevalence" }, worth(), curve.chart.figure, prior.node, row), make("section", { "aria-label": "People" }, sentence.node, people.figure)), live));
   function update() {
     const p = model.get("prevalence"), counts = natural(sensitivity[0], specificity[0], p), [up, down] = atPrevalence(lr_positive, lr_negative, p);
     curve.update(p, up, down), people.update(counts), sentence.update(counts, p, { sensitivity, specificity, ppv_at: up });
@@ -696,7 +697,7 @@ function rocs({ model, el }) {
   second.chart.front.setAttribute("class", "cxr-second"), chart.chart.svg.append(second.chart.front);
   const cut = slider("Threshold, of both", "", { onSlide: toThreshold, onType: (text) => { const t = number(text, 0, 1); t === undefined ? update() : set({ threshold: t }); } });
   const choices = make("div", { class: "cxr-choices" }), measures = [["sensitivity", "Sensitivity", pct], ["specificity", "Specificity", pct], ["auc", "AUC", (x) => (Number.isNaN(x) ? "–" : x.toFixed(3))]], cells = [];
-  const heads = ["first", "second"].map((name) => make("th", { scope: "col", class: `cxr-${name}` }, ""));
+  const heads = ["solid", "dashed"].map((name) => make("th", { scope: "col", class: `cxr-key-${name}` }, ""));
   const body = measures.map(([name, words, show]) => make("tr", {}, make("th", { scope: "row" }, words), ...[0, 1].map((i) => { const value = make("b", {}, "–"), interval = make("span", {}, ""); cells.push([i, name, value, interval, show]); return make("td", {}, value, " ", interval); })));
   el.append(make("div", { class: "cxr-in" }, choices, make("div", { class: "cxr-grid-main cxr-pair" }, make("section", {}, chart.chart.figure),
     make("section", {}, cut.node, make("table", { class: "cxr-readings" }, make("caption", {}, "Both runs at this threshold, with 95 % intervals"), make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Measure"), ...heads)), make("tbody", {}, ...body))))));
@@ -704,7 +705,7 @@ function rocs({ model, el }) {
   function configure() {
     const chosen = ["run", "other"].map((key, i) => runs.find((r) => r.name === model.get(key)) || runs[Math.min(i, runs.length - 1)]), options = runs.map((r) => [r.name, r.title]);
     pair = chosen.map((r) => cohortOf(r, r.classes.includes(model.get("positive_class")) ? model.get("positive_class") : r.classes[0]));
-    choices.replaceChildren(select("First run", options, chosen[0].name, (run) => set({ run })), select("Second run", options, chosen[1].name, (other) => set({ other })));
+    choices.replaceChildren(make("div", {}, select("First run", options, chosen[0].name, (run) => set({ run })), select("Second run", options, chosen[1].name, (other) => set({ other }))));
     heads.forEach((head, i) => put(head, chosen[i].title));
     layout();
   }
