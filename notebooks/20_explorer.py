@@ -29,7 +29,7 @@
 # A network gives each radiograph a probability. Somebody has to choose the **threshold** from which it counts as positive, and how many of those it calls are ill depends on the **prevalence**:
 # how many are ill among all whose picture is taken. Studies print one point of this. Here are the recorded predictions of both, and you can move either.
 #
-# Drag the line in the left chart and watch a thousand people below it. Then drag the prevalence.
+# Drag the line in the first chart and watch a thousand people below it. Then drag the prevalence.
 
 # %% tags=["remove-cell"]
 # In Colab, fetch the companion first; anywhere else this does nothing.
