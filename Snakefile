@@ -12,7 +12,7 @@ from pathlib import Path
 from cxrlib import runs, studies
 
 NOTEBOOKS = sorted(file.stem for file in Path("notebooks").glob("[0-9]*.ipynb"))
-LIBRARY = sorted(str(file) for file in Path("cxrlib").glob("*.py"))
+LIBRARY = sorted(str(file) for file in Path("cxrlib").rglob("*") if file.suffix in {".py", ".js", ".css"})
 REPORTED = sorted(str(file) for part in ("reported", "checklists") for file in Path("book", part).glob("*.*"))
 PROSE = sorted(str(file) for file in Path("book").rglob("*") if file.is_file() and "__pycache__" not in file.parts)
 PHANTOM = "results/phantom-localisation/run.json"  # a demonstration on synthetic images: where Grad-CAM finds what is known to be there
@@ -23,7 +23,7 @@ CXR = f"{sys.executable} -m cxrlib"
 def record_files(wildcards):
     notebook = json.loads(Path(f"notebooks/{wildcards.name}.ipynb").read_text(encoding="utf-8"))
     shown = notebook["metadata"].get("cxr", {})
-    folders = [Path("results", name) for name in [*shown.get("records", []), *shown.get("families", []), "flow", "networks", "efficiency"]]
+    folders = [Path("results", name) for name in [*shown.get("records", []), *shown.get("families", []), "flow", "networks", "efficiency", "subgroups"]]
     return sorted(str(file) for folder in folders for file in folder.rglob("*.*") if file.is_file())
 
 

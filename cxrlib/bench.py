@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import shutil
 import statistics
 import time
 
@@ -124,6 +125,17 @@ def frozen(number: int = 256, size: int = 224, epochs: int = 8, name: str = "res
     }  # fmt: skip
 
 
+def _random(positives: int, negatives: int) -> pd.DataFrame:
+    """Predictions with random scores, images per patient as in Study A: 154 positive ones of 106."""
+    rng, truth = np.random.default_rng(0), np.repeat([True, False], [positives, negatives])
+    score = 1 / (1 + np.exp(-rng.normal(1.3 * truth)))
+    patient = np.concatenate([rng.integers(-(-positives * 106 // 154), size=positives), positives + np.arange(negatives)])
+    frame = pd.DataFrame(
+        {"image_id": np.arange(len(truth)).astype(str), "patient_id": patient.astype(str), "source": "random", "split": "test"}
+    )
+    return frame.assign(y_true=np.where(truth, "covid", "none"), p_covid=score, p_none=1 - score)
+
+
 def bootstrap(positives: int = 154, negatives: int = 5828, replicates: int = 2000, repeats: int = 3) -> dict[str, str | int | float]:
     """The patient-clustered bootstrap of AUC, sensitivity, specificity and PPV against a plain loop over scikit-learn, same resamples.
 
@@ -131,14 +143,8 @@ def bootstrap(positives: int = 154, negatives: int = 5828, replicates: int = 200
     all of :func:`cxrlib.intervals.bootstrap`, drawing and both intervals included, ``replicates_s`` drawing and replicates alone, medians
     over ``repeats``. ``theirs_s`` is one run of the loop, which is given its resamples. ``difference`` is the largest between two replicates.
     """
-    rng = np.random.default_rng(0)
-    truth, names = np.repeat([True, False], [positives, negatives]), ["auc", "sensitivity", "specificity", "ppv"]
-    score = 1 / (1 + np.exp(-rng.normal(1.3 * truth)))
-    patient = np.concatenate([rng.integers(-(-positives * 106 // 154), size=positives), positives + np.arange(negatives)])
-    frame = pd.DataFrame(
-        {"image_id": np.arange(len(truth)).astype(str), "patient_id": patient.astype(str), "source": "random", "split": "test"}
-    )
-    frame = frame.assign(y_true=np.where(truth, "covid", "none"), p_covid=score, p_none=1 - score)
+    frame, names = _random(positives, negatives), ["auc", "sensitivity", "specificity", "ppv"]
+    truth, score = (frame["y_true"] == "covid").to_numpy(), frame["p_covid"].to_numpy()
 
     def ours() -> pd.DataFrame:
         return intervals.bootstrap(frame, "covid", 0.5, names, replicates)
@@ -170,4 +176,51 @@ def bootstrap(positives: int = 154, negatives: int = 5828, replicates: int = 200
     }  # fmt: skip
 
 
-BENCHES = {"gradcam": gradcam, "frozen": frozen, "bootstrap": bootstrap}
+MOVE = """([which, frames]) => new Promise((done) => {
+  const slider = document.querySelectorAll('.cxr input[type=range]')[which], gaps = [], work = [];
+  let last, i = 0;
+  const step = (now) => {
+    if (last !== undefined) gaps.push(now - last);
+    last = now;
+    if (i++ === frames) return done({gaps, work});
+    const began = performance.now();
+    slider.value = Math.round(500 + 450 * Math.sin(i / 20));
+    slider.dispatchEvent(new Event('input', {bubbles: true}));
+    document.querySelector('.cxr-tools').getBoundingClientRect();  // nothing below it: style and layout of all that changed
+    work.push(performance.now() - began);
+    requestAnimationFrame(step);
+  };
+  requestAnimationFrame(step);
+})"""
+
+
+def explorer(positives: int = 154, negatives: int = 5828, frames: int = 600, browser: str | None = None) -> dict[str, str | int | float]:
+    """The explorer in headless Chromium with an input event in every frame: milliseconds between frames, and of work per event.
+
+    For threshold and prevalence: median and 95th percentile of the ``gap`` between frames (16.7 is none dropped at 60 Hz) and of the ``work`` an event
+    causes on the main thread, style and layout included, painting not. ``browser`` is a path, default: what ``PATH`` or playwright has.
+    """
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise InputError("bench explorer: needs playwright: pip install playwright") from None
+    from cxrlib import widgets
+
+    page_html = widgets.Explorer(_random(positives, negatives), known=pd.DataFrame({"image_id": []}, dtype=str)).html()
+    path = browser or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    found: dict[str, str | int | float] = {"images": positives + negatives, "frames": frames}
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        page = started.new_page(viewport={"width": 1000, "height": 900})
+        page.set_content(page_html)
+        page.wait_for_selector(".cxr-alive")
+        for which, name in enumerate(("threshold", "prevalence")):
+            page.evaluate(MOVE, [which, 60])  # warms up
+            for key, values in page.evaluate(MOVE, [which, frames]).items():
+                found |= {f"{name}_{key}_{end}_ms": float(np.quantile(values, share)) for end, share in (("median", 0.5), ("p95", 0.95))}
+        found["browser"] = started.version
+        started.close()
+    return found
+
+
+BENCHES = {"gradcam": gradcam, "frozen": frozen, "bootstrap": bootstrap, "explorer": explorer}

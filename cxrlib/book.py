@@ -95,6 +95,9 @@ def execute(source: Path, target: Path, parameters: dict | None = None) -> None:
             )
         except papermill.PapermillExecutionError as error:
             raise InputError(f"{source}: cell {error.exec_count} failed: {error.ename}: {error.evalue}") from None
+        made = json.loads(temporary.read_text(encoding="utf-8"))
+        made["metadata"].pop("widgets", None)  # a page without a kernel shows the widgets' HTML: their state would only double it
+        temporary.write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
 
 
 def not_yet_recorded(names: list[str]) -> str:

@@ -77,6 +77,10 @@ def parser() -> argparse.ArgumentParser:
     efficiency.add_argument("--limit", type=int, help="test images to measure the AUC on, at most (default: all)")
     efficiency.add_argument("--seconds", type=float, default=5.0, help="of each measurement (default 5)")
 
+    subgroups = command("subgroups", write_subgroups, "Write down view, sex and age band of the COVID-19 images, where the book reads it.")
+    subgroups.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
+    subgroups.add_argument("--output", help="file (default: results/subgroups/covid-chestxray.csv)")
+
     bench = command("bench", run_bench, "Time what claims to be fast against what it is compared with, side by side in one run.")
     bench.add_argument("name", nargs="?", default="all")
 
@@ -285,6 +289,14 @@ def measure_efficiency(arguments) -> None:
 
     limits = {"limit": arguments.limit, "seconds": arguments.seconds}
     print(efficiency.write(arguments.run_name, arguments.data, arguments.device, results=arguments.results, **limits))
+
+
+def write_subgroups(arguments) -> None:
+    from cxrlib import subgroups
+
+    table = subgroups.table(arguments.data)
+    file = write_text(Path(arguments.output or runs.root() / subgroups.FILE), table.to_csv(index=False, lineterminator="\n"))
+    print(f"{len(table)} images\n{file}")
 
 
 def run_bench(arguments) -> None:

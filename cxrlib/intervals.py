@@ -172,7 +172,7 @@ def table(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, leve
     return bounds
 
 
-def _placements(truth: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def placements(truth: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each positive the share of negatives below it, of each negative the share of positives above, ties half.
 
     From midranks (Sun and Xu 2014, IEEE Signal Process. Lett. 21:1389), not pair by pair.
@@ -197,7 +197,7 @@ def delong(frame: pd.DataFrame, cls: str, level: float = 0.95) -> tuple[float, f
     truth, half = y == index, ndtri(tail(level))
     if min(truth.sum(), (~truth).sum()) < 2:
         return float("nan"), float("nan"), float("nan")
-    above, below = _placements(truth, p[:, index])
+    above, below = placements(truth, p[:, index])
     auc, half = above.mean(), half * np.sqrt(_variance(above, below))
     return float(auc), float(max(auc - half, 0)), float(min(auc + half, 1))
 
@@ -227,7 +227,7 @@ def delong_difference(first: pd.DataFrame, second: pd.DataFrame, cls: str, level
     half = ndtri(tail(level))
     if min(min(truth.sum(), (~truth).sum()) for truth, _ in sides) < 2:
         return found
-    (above, below), others = _placements(*sides[0]), _placements(*sides[1])
+    (above, below), others = placements(*sides[0]), placements(*sides[1])
     difference = above.mean() - others[0].mean()
     variance = _variance(above - others[0], below - others[1]) if paired else _variance(above, below) + _variance(*others)
     error = np.sqrt(variance)

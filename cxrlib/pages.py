@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -72,6 +72,11 @@ def _wide(html: str) -> HTML:
 def items(sentences: Sequence[str], head: str = "") -> Markdown:
     """A list of sentences, under a bold line; nothing where there are none."""
     return Markdown((f"**{head}**\n\n" if head and sentences else "") + "\n".join(f"- {sentence}" for sentence in sentences))
+
+
+def links(targets: Mapping[str, tuple[str, str]]) -> HTML:
+    """A list of links within the page: text to (address, what is there)."""
+    return HTML("<ul>" + "".join(f'<li><a href="{escape(to)}">{escape(text)}</a> {escape(words)}</li>' for text, (to, words) in targets.items()) + "</ul>")
 
 
 def settings(run: Run) -> HTML:

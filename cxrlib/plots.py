@@ -243,7 +243,12 @@ def radiographs(images: Sequence[np.ndarray], titles: Sequence[str], axes: Seque
 
 
 def enlarged(cam: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """A map (h, w) as share of its maximum, bilinearly enlarged to ``shape`` (H, W), float32; a map of zeros stays zero."""
+    """A map (h, w) as share of its maximum, bilinearly enlarged to ``shape`` (H, W), float32; a map of zeros stays zero.
+
+    Raises InputError for a map that is negative, not finite or not 2-D.
+    """
+    if cam.ndim != 2 or not cam.size or not np.isfinite(cam).all() or cam.min() < 0:
+        raise InputError(f"overlay: the map must be 2-D, finite and not negative; its shape is {cam.shape}")
     share = Image.fromarray((cam / (cam.max() or 1)).astype(np.float32))
     return np.asarray(share.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
@@ -266,8 +271,6 @@ def overlay(
     left), nothing found in the image. Raises InputError for a map that is negative, not finite or not 2-D.
     """
     cam, image = np.asarray(cam, np.float64), None if image is None else np.asarray(image)
-    if cam.ndim != 2 or not cam.size or not np.isfinite(cam).all() or cam.min() < 0:
-        raise InputError(f"overlay: the map must be 2-D, finite and not negative; its shape is {cam.shape}")
     height, width = image.shape if image is not None else shape or cam.shape
     share = enlarged(cam, (height, width))
     if ax is None:

@@ -49,7 +49,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from cxrlib import book, intervals, pages, plots, runs, sources, zhu
+from cxrlib import book, intervals, pages, plots, runs, sources, widgets, zhu
 from cxrlib.pages import say
 
 run = pages.load(run_name, origin, data)
@@ -156,6 +156,14 @@ figure("4.9")
 # %% [markdown]
 # *Figure 4.9, rebuilt.*
 #
+# The map covers what it is a map of. Of Figure 4.5, with its opacity to move:
+
+# %% tags=["remove-input"]
+shown = f"covid-chestxray/{CASES['4.5'][0]}"
+slider = widgets.CamSlider(cam[shown], pages.radiograph(covid, shown, data), shape=shape[shown], label="Grad-CAM of Figure 4.5") if shown in cam else None
+display(pages.items([f"This run has no map of {shown}."]) if slider is None else slider)
+
+# %% [markdown]
 # The thesis does not say whether its five were test images. The lines under each map say which part of our split it is in. Of Figures 4.5 and 4.6 the thesis says that the
 # model "focuses on the right area", of 4.7 to 4.9 that it "tends to be unfocused". On our maps the hot area is large in all of them, and in test images on average
 # {glue:text}`hot` % of the picture: neither group is focused.

@@ -49,7 +49,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from cxrlib import azemin, book, claims, forensics, intervals, metrics, pages, plots, runs, studies
+from cxrlib import azemin, book, claims, forensics, intervals, metrics, pages, plots, runs, studies, widgets
 from cxrlib.pages import say
 
 run = runs.read(run_name)
@@ -152,6 +152,19 @@ say("all-negative", f"{100 * azemin.NEGATIVES / (azemin.NEGATIVES + azemin.POSIT
 # {glue:text}`fp` false positives and {glue:text}`tn` true negatives. So its PPV, which it does not give, is {glue:text}`paper-ppv` %: {glue:text}`per-true` false alarms for each case found. And its
 # accuracy of {glue:text}`printed-accuracy` % is to be held against {glue:text}`all-negative` %, the accuracy of calling every image negative.
 #
+# That PPV holds at the prevalence of its test set. The same sensitivity and specificity at any other:
+
+# %% tags=["remove-input"]
+clear = candidates[0][3]
+widgets.Ppv(
+    (tp / (tp + fn), *intervals.wilson(tp, tp + fn)), (clear / (clear + fps[0]), *intervals.wilson(clear, clear + fps[0])),
+    marks={"the paper’s test set": azemin.POSITIVES / (azemin.POSITIVES + azemin.NEGATIVES)},
+)  # fmt: skip
+
+# %% [markdown]
+# *PPV and NPV of the paper's own matrix by prevalence, with bands from Wilson's intervals of its sensitivity and specificity, images taken as independent. The [explorer](20_explorer.ipynb)
+# does this with the stand-in's predictions, at any threshold.*
+#
 # ## A threshold nobody states is a free parameter
 #
 # The paper gives a sensitivity and a specificity but no rule for the threshold. Three rules, on the same predictions:
@@ -217,6 +230,14 @@ say("points", len(points))
 # %% [markdown]
 # *Operating points at one half of {glue:text}`points` runs of the stand-in, on their ROC curves, and the paper's point.* The areas go from {glue:text}`aucs`, the sensitivities at one half from
 # {glue:text}`sensitivities`. So a sensitivity without its threshold says little about a model.
+#
+# Two of them at any threshold:
+
+# %% tags=["remove-input"]
+widgets.RocPair([run, *variants])
+
+# %% [markdown]
+# *ROC curves of two runs, the second dashed, with the operating points of one threshold and 95 % intervals over patients.*
 #
 # ## Figures 5 and 6: hits and misses
 
