@@ -76,7 +76,11 @@ def items(sentences: Sequence[str], head: str = "") -> Markdown:
 
 def links(targets: Mapping[str, tuple[str, str]]) -> HTML:
     """A list of links within the page: text to (address, what is there)."""
-    return HTML("<ul>" + "".join(f'<li><a href="{escape(to)}">{escape(text)}</a> {escape(words)}</li>' for text, (to, words) in targets.items()) + "</ul>")
+    return HTML(
+        "<ul>"
+        + "".join(f'<li><a href="{escape(to)}">{escape(text)}</a> {escape(words)}</li>' for text, (to, words) in targets.items())
+        + "</ul>"
+    )
 
 
 def settings(run: Run) -> HTML:

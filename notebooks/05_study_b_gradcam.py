@@ -160,7 +160,11 @@ figure("4.9")
 
 # %% tags=["remove-input"]
 shown = f"covid-chestxray/{CASES['4.5'][0]}"
-slider = widgets.CamSlider(cam[shown], pages.radiograph(covid, shown, data), shape=shape[shown], label="Grad-CAM of Figure 4.5") if shown in cam else None
+slider = (
+    widgets.CamSlider(cam[shown], pages.radiograph(covid, shown, data), shape=shape[shown], label="Grad-CAM of Figure 4.5")
+    if shown in cam
+    else None
+)
 display(pages.items([f"This run has no map of {shown}."]) if slider is None else slider)
 
 # %% [markdown]

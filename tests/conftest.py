@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,20 @@ def real_weights() -> Path:
         if folder and Path(folder).is_dir():
             return Path(folder)
     pytest.skip("no ImageNet weights here (set CXR_WEIGHTS)")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a real browser, installed if there is none."""
+    return subprocess.run([ROOT / "tests" / "browser" / "chromium.sh"], capture_output=True, text=True, check=True).stdout.split()[0]
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """That browser, started headless."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()

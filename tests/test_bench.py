@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,9 +50,11 @@ def test_the_bootstrap_is_timed_without_torch():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
-def test_the_explorer_is_timed_while_it_moves():
-    path = subprocess.run([Path(__file__).parent / "browser" / "chromium.sh"], capture_output=True, text=True, check=True).stdout.split()[0]
-    got = bench.BENCHES["explorer"](positives=20, negatives=80, frames=30, browser=path)
+def test_the_explorer_is_timed_while_it_moves(chromium):
+    got = bench.BENCHES["explorer"](positives=20, negatives=80, frames=30, browser=chromium)
     assert got["images"] == 100 and got["frames"] == 30
     for name in ("threshold", "prevalence"):
-        assert 0 < got[f"{name}_work_median_ms"] <= got[f"{name}_work_p95_ms"] and 0 < got[f"{name}_gap_median_ms"] <= got[f"{name}_gap_p95_ms"]
+        assert (
+            0 < got[f"{name}_work_median_ms"] <= got[f"{name}_work_p95_ms"]
+            and 0 < got[f"{name}_gap_median_ms"] <= got[f"{name}_gap_p95_ms"]
+        )

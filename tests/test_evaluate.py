@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from frames import FOUR, made_up
-from playwright.sync_api import sync_playwright
 from sklearn import metrics as skl
 
 from cxrlib import cli, evaluate, intervals, metrics, report
@@ -263,15 +262,6 @@ EVIL = [
     "{{7*7}}",
     "' onmouseover='alert(6)" + "g" * 500,
 ]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = subprocess.run([ROOT / "tests" / "browser" / "chromium.sh"], capture_output=True, text=True, check=True).stdout.split()[0]
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 @pytest.mark.parametrize("width, scheme", [(1280, "light"), (390, "dark")])

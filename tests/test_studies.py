@@ -3,13 +3,14 @@
 import dataclasses
 import json
 import re
+from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
 from cxrlib import cli, studies
 from cxrlib.files import InputError
 
+ROOT = Path(__file__).resolve().parents[1]
 FOUR, TWO = studies.ZHU_FOURCLASS, studies.ZHU_BINARY
 THESIS = ROOT.parent / "shared" / "papers" / "002_36a7fbd5daed32a0.txt"
 

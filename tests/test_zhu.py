@@ -1,12 +1,13 @@
 """Study B's images and split are the thesis's."""
 
 import functools
+from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
 from cxrlib import sources, studies, zhu
 
+ROOT = Path(__file__).resolve().parents[1]
 FOUR, TWO = studies.ZHU_FOURCLASS, studies.ZHU_BINARY
 TABLES = {
     "zhu-fourclass": {"covid": (1376, 60), "viral": (1345, 148), "bacterial": (2538, 242), "normal": (1349, 234)},

@@ -78,13 +78,17 @@ class _Runs(Widget):
         if isinstance(predictions, runs.Run | pd.DataFrame):
             predictions = [predictions]
         if not isinstance(predictions, Mapping):
-            predictions = {getattr(each, "name", "predictions") if isinstance(each, runs.Run) else "predictions": each for each in predictions}
+            predictions = {
+                getattr(each, "name", "predictions") if isinstance(each, runs.Run) else "predictions": each for each in predictions
+            }
         if not predictions:
             raise InputError("predictions: no run is given")
         columns: dict[tuple[str, str], int] = {}
         self._frames, self._groups, self._printed, packed = {}, {}, {}, []
         for name, each in predictions.items():
-            frame, words, printed = (each.predictions, title(each), printed_points(each)) if isinstance(each, runs.Run) else (each, name, {})
+            frame, words, printed = (
+                (each.predictions, title(each), printed_points(each)) if isinstance(each, runs.Run) else (each, name, {})
+            )
             metrics.check_predictions(frame, name)
             self._frames[name], self._groups[name], self._printed[name] = frame, subgroups.of(frame, known), printed
             packed.append(pack(frame, name, words, printed, self._groups[name], columns))
@@ -162,9 +166,21 @@ class Explorer(_Runs):
             printed = run["printed"].get(cls, {}).get("sensitivity", [None])[0]
             for rule, threshold in readings.presets(frame, cls, self.prevalence, printed).items():
                 found = readings.reading(frame, cls, threshold, self.prevalence)
-                shown = [f"{value:.3f} ({book.interval(low, high)})" for value, low, high in found.loc[["sensitivity", "specificity", "ppv", "ppv_at"]].to_numpy()]
+                shown = [
+                    f"{value:.3f} ({book.interval(low, high)})"
+                    for value, low, high in found.loc[["sensitivity", "specificity", "ppv", "ppv_at"]].to_numpy()
+                ]
                 rows.append((run["title"], run["labels"][0], RULES[rule], f"{threshold:.4g}", *shown))
-        heads = ["Run", "Positive", "Rule", "Threshold", "Sensitivity", "Specificity", "PPV in the images", f"PPV at a prevalence of {100 * self.prevalence:g} %"]
+        heads = [
+            "Run",
+            "Positive",
+            "Rule",
+            "Threshold",
+            "Sensitivity",
+            "Specificity",
+            "PPV in the images",
+            f"PPV at a prevalence of {100 * self.prevalence:g} %",
+        ]
         return pd.DataFrame(rows, columns=heads)
 
 
@@ -181,7 +197,9 @@ class RocPair(_Runs):
         rows = []
         for run in self.data["runs"]:
             cls = self.positive_class if self.positive_class in run["classes"] else run["classes"][0]
-            found = readings.reading(self._frames[run["name"]], cls, self.threshold, 0.5).loc[["auc", "sensitivity", "specificity"]].to_numpy()
+            found = (
+                readings.reading(self._frames[run["name"]], cls, self.threshold, 0.5).loc[["auc", "sensitivity", "specificity"]].to_numpy()
+            )
             rows.append((run["title"], *(f"{value:.3f} ({book.interval(low, high)})" for value, low, high in found)))
         return pd.DataFrame(rows, columns=["Run", "AUC", f"Sensitivity at {self.threshold:g}", f"Specificity at {self.threshold:g}"])
 
@@ -212,7 +230,9 @@ class CamSlider(Widget):
 
     kind, opacity = _synced(Unicode("cam")), _synced(Float(0.5, min=0, max=1))
 
-    def __init__(self, cam: np.ndarray, picture: np.ndarray | None = None, *, shape=(224, 224), label: str = "Class-activation map", **state):
+    def __init__(
+        self, cam: np.ndarray, picture: np.ndarray | None = None, *, shape=(224, 224), label: str = "Class-activation map", **state
+    ):
         height, width = picture.shape if picture is not None else (int(side) for side in shape)
         heat = colormaps["jet"](plots.enlarged(np.asarray(cam, np.float64), (224, 224)), bytes=True)[..., :3]
         images = {"heat": png(heat), "picture": None if picture is None else png(picture)}

@@ -98,7 +98,12 @@ def test_numbers_are_pythons_on_the_recorded_runs(numbers, headlines, name):
 
 def test_subgroups_are_pythons(numbers, headlines):
     explorer = widgets.Explorer(headlines[1])
-    for subgroup, keep in (({"view": "PA"}, True), ({"view": "AP"}, False), ({"age": "60–79", "sex": "F"}, True), ({"source": "kermany"}, False)):
+    for subgroup, keep in (
+        ({"view": "PA"}, True),
+        ({"view": "AP"}, False),
+        ({"age": "60–79", "sex": "F"}, True),
+        ({"source": "kermany"}, False),
+    ):
         explorer.subgroup, explorer.keep_others = subgroup, keep
         agree(numbers, explorer, [[0.5, 0.01, 1.0, 10.0]])
 
@@ -107,8 +112,10 @@ def test_scores_arrive_as_they_were(numbers, headlines):
     odd = np.array([0.1 + 0.2, 1 / 3, 1e-17, 5e-324, 1.0, 0.0, 0.123456789, 1.44112347e-06])
     frames = [predictions(np.zeros(len(p), int), np.stack([p, 1 - p], axis=1)) for p in (odd, odd[[4, 5, 6, 7]])]
     for frame in [*frames, *(run.predictions for run in headlines)]:
-        got = numbers.evaluate("(data) => window.cxr.decode(data)[0].p.map((p) => [...p])", widgets.Explorer(frame, known=NO_GROUPS, marks={}).data)
-        assert (np.array(got).T == metrics.arrays(frame)[2]).all()
+        got = numbers.evaluate(
+            "(data) => window.cxr.decode(data)[0].p.map((p) => [...p])", widgets.Explorer(frame, known=NO_GROUPS, marks={}).data
+        )
+        assert (metrics.arrays(frame)[2] == np.array(got).T).all()
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +139,9 @@ def click(page, selector: str, x: float, y: float) -> None:
 
 
 def rate(page, measure: str) -> str:
-    rows = page.evaluate("[...document.querySelectorAll('.cxr-readings tbody tr')].map(r => [r.cells[0].firstChild.data, ...[...r.cells].slice(1).map(c => c.innerText)])")
+    rows = page.evaluate(
+        "[...document.querySelectorAll('.cxr-readings tbody tr')].map(r => [r.cells[0].firstChild.data, ...[...r.cells].slice(1).map(c => c.innerText)])"
+    )
     return next(row for row in rows if row[0] == measure)[1:]
 
 
@@ -191,7 +200,9 @@ def test_keyboard_and_exact_numbers(explorer_page):
     said = explorer_page.get_by_role("status")
     explorer_page.wait_for_function("document.querySelector('.cxr-live').textContent.includes('1,000 people')")
     assert "PPV" in said.inner_text()
-    names = explorer_page.evaluate("[...document.querySelectorAll('.cxr input, .cxr select, .cxr button')].map(e => (e.labels && e.labels[0] && e.labels[0].innerText.trim()) || e.ariaLabel || e.innerText)")
+    names = explorer_page.evaluate(
+        "[...document.querySelectorAll('.cxr input, .cxr select, .cxr button')].map(e => (e.labels && e.labels[0] && e.labels[0].innerText.trim()) || e.ariaLabel || e.innerText)"
+    )
     assert all(names), "every control has a name"
 
 
@@ -213,7 +224,9 @@ def test_everything_lives_in_the_address(explorer_page):
 
 
 def test_python_links_lead_where_they_say(explorer_page, headlines):
-    link = widgets.Explorer(headlines).link(run="zhu-fourclass", positive_class="bacterial", threshold=0.25, prevalence=0.05, subgroup={"view": "AP"})
+    link = widgets.Explorer(headlines).link(
+        run="zhu-fourclass", positive_class="bacterial", threshold=0.25, prevalence=0.05, subgroup={"view": "AP"}
+    )
     explorer_page.goto(explorer_page.url.split("#")[0] + link)
     explorer_page.wait_for_function("document.querySelectorAll('.cxr select')[1].value === 'bacterial'")
     assert threshold_of(explorer_page) == 0.25 and explorer_page.get_by_label("View", exact=True).input_value() == "AP"
@@ -269,7 +282,9 @@ def test_theme_is_followed(browser, tmp_path, how):
 
 @pytest.mark.parametrize("width", [390, 320])
 def test_it_fits_a_phone(browser, tmp_path, made, width):
-    page = show(browser, tmp_path, f'<meta name="viewport" content="width=device-width">{made}', width=width, has_touch=True, is_mobile=True)
+    page = show(
+        browser, tmp_path, f'<meta name="viewport" content="width=device-width">{made}', width=width, has_touch=True, is_mobile=True
+    )
     page.wait_for_selector(".cxr-alive")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     box = page.locator("svg.cxr-scores").bounding_box()
@@ -287,7 +302,7 @@ def test_without_javascript_there_is_a_table(browser, tmp_path, made):
     page.context.close()
 
 
-EVIL = ["<img src=x onerror=window.hit=1>", "</script><script>window.hit=2</script>", "\"><svg onload=window.hit=3>", "=cmd|' /C calc'!A0"]
+EVIL = ["<img src=x onerror=window.hit=1>", "</script><script>window.hit=2</script>", '"><svg onload=window.hit=3>', "=cmd|' /C calc'!A0"]
 
 
 def test_nothing_from_the_predictions_runs(browser, tmp_path):
@@ -297,7 +312,12 @@ def test_nothing_from_the_predictions_runs(browser, tmp_path):
     frame["image_id"] = [f"{EVIL[i % 3]}{i}" for i in range(len(frame))]
     frame["patient_id"], frame["source"] = frame["image_id"], [EVIL[i % 3] for i in range(len(frame))]
     known = pd.DataFrame({"image_id": frame["image_id"], EVIL[0]: [EVIL[i % 2] for i in range(len(frame))]})
-    page = show(browser, tmp_path, widgets.Explorer({EVIL[1]: frame}, known=known, marks={EVIL[2]: 0.1}, share=True).html() + widgets.RocPair({EVIL[0]: frame, EVIL[1]: frame}).html())
+    page = show(
+        browser,
+        tmp_path,
+        widgets.Explorer({EVIL[1]: frame}, known=known, marks={EVIL[2]: 0.1}, share=True).html()
+        + widgets.RocPair({EVIL[0]: frame, EVIL[1]: frame}).html(),
+    )
     page.wait_for_selector(".cxr-alive")
     page.locator(".cxr-choices select").nth(1).select_option(index=1)
     page.wait_for_timeout(700)
