@@ -101,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--threshold", type=float, default=0.5, help="called positive where p is this or more (default 0.5)")
     evaluate.add_argument("--prevalence", type=float, help="of the patients it is about, e.g. 0.01 (default: that of the file)")
     evaluate.add_argument("--html", metavar="REPORT.html", help="write a page with everything there")
+    evaluate.add_argument("--explorer", metavar="PAGE.html", help="write the explorer there: threshold and prevalence to move")
     evaluate.add_argument("--output", metavar="TABLE.csv", help="write the numbers there (default: standard output)")
 
     printed = command("claims", show_claims, "List every number that the studies print, what was rebuilt, and the verdict with its reason.")
@@ -250,11 +251,12 @@ def evaluate_predictions(arguments) -> None:
         raise InputError(f"--threshold {arguments.threshold:g}: expected a probability from 0 to 1")
     if arguments.prevalence is not None and not 0 < arguments.prevalence < 1:
         raise InputError(f"--prevalence {arguments.prevalence:g}: expected a share between 0 and 1, e.g. 0.01 for 1 %")
-    for option, file in (("html", arguments.html), ("output", arguments.output)):
-        if file and (Path(file).is_dir() or Path(file).resolve() == Path(arguments.file).resolve()):
-            raise InputError(f"--{option} {file}: is {'a folder' if Path(file).is_dir() else 'the file of predictions'}")
-    if arguments.html and arguments.output and Path(arguments.html).resolve() == Path(arguments.output).resolve():
-        raise InputError(f"--html {arguments.html}: is the file of --output too")
+    taken = {Path(arguments.file).resolve(): "the file of predictions"}
+    for option, file in (("html", arguments.html), ("explorer", arguments.explorer), ("output", arguments.output)):
+        if file and (Path(file).is_dir() or Path(file).resolve() in taken):
+            raise InputError(f"--{option} {file}: is {'a folder' if Path(file).is_dir() else taken[Path(file).resolve()]}")
+        if file:
+            taken[Path(file).resolve()] = f"the file of --{option} too"
     found = evaluate.read(arguments.file, arguments.positive)
     for note in found.notes:
         print(f"cxr: {evaluate.harmless(note)}", file=sys.stderr)
@@ -264,10 +266,19 @@ def evaluate_predictions(arguments) -> None:
         from cxrlib import report
 
         print(write_text(arguments.html, report.page(measured, Path(arguments.file).name)))
+    if arguments.explorer:
+        from cxrlib import widgets
+
+        print(
+            write_text(
+                arguments.explorer,
+                widgets.page(found.frame, found.positive, Path(arguments.file).name, arguments.threshold, arguments.prevalence),
+            )
+        )
     csv = numbers.to_csv(index=False, float_format="%.9g", lineterminator="\n")
     if arguments.output:
         print(write_text(arguments.output, csv))
-    elif not arguments.html:
+    elif not (arguments.html or arguments.explorer):
         print(csv, end="")
 
 

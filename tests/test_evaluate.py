@@ -197,7 +197,7 @@ def test_options_out_of_range(capsys, tmp_path, monkeypatch, option, value):
 
 def test_the_numbers_are_those_of_the_library(capsys, tmp_path, four):
     file = written(tmp_path / "p.csv", four)
-    assert cli.main(["evaluate", str(file), "--positive", "viral", "--threshold", "0.4", "--prevalence", "0.01"]) == 0
+    assert cli.main(["evaluate", str(file), "--positive", "viral", "--threshold", "0.6", "--prevalence", "0.01"]) == 0
     out, err = capsys.readouterr()
     table = pd.read_csv(io.StringIO(out))
     assert err == "" and list(table) == ["section", "class", "statistic", "method", "estimate", "low", "high"]
@@ -347,3 +347,24 @@ def test_ten_million_rows(tmp_path):
     assert table.loc[("auc", "Bootstrap, percentiles"), "estimate"].iloc[0] == pytest.approx(skl.roc_auc_score(y, p), abs=1e-8)
     exact, drawn = (table.loc[("auc", method), ["low", "high"]].iloc[0] for method in ("DeLong, images", "Bootstrap, percentiles"))
     assert np.ptp(drawn) == pytest.approx(np.ptp(exact), rel=0.15)
+
+
+def test_the_explorer_of_a_file(tmp_path, browser, capsys):
+    rng = np.random.default_rng(1)
+    truth = rng.random(200) < 0.3
+    p = np.clip(rng.beta(2, 3, 200) + 0.3 * truth, 0, 1).round(3)
+    file, page_file = written(tmp_path / "mine.csv", pd.DataFrame({"y_true": truth.astype(int), "p": p})), tmp_path / "explorer.html"
+    assert cli.main(["evaluate", str(file), "--threshold", "0.6", "--prevalence", "0.02", "--explorer", str(page_file)]) == 0
+    assert capsys.readouterr().out.split() == [str(page_file)]
+    context = browser.new_context(offline=True)
+    page, seen = context.new_page(), []
+    for event in ("console", "pageerror", "requestfailed"):
+        page.on(event, lambda what, event=event: seen.append((event, str(what))))
+    page.goto(page_file.as_uri())
+    page.wait_for_selector(".cxr-alive")
+    ppv, _ = metrics.at_prevalence(sensitivity := (p >= 0.6)[truth].mean(), (p < 0.6)[~truth].mean(), 0.02)
+    assert 0 < sensitivity < 1 and page.locator(".cxr-big b").inner_text() == f"{100 * ppv:.1f} %"
+    assert "not a medical device" in page.inner_text("body").lower() and seen == []
+    context.close()
+    for options in (["--explorer", str(file)], ["--explorer", str(page_file), "--html", str(page_file)]):
+        assert cli.main(["evaluate", str(file), *options]) == 2 and capsys.readouterr().err.splitlines()[-1].startswith("cxr: --")

@@ -30,6 +30,7 @@ except ModuleNotFoundError:  # a page needs none
 
 HERE = Path(__file__).parent
 LOWEST, HIGHEST = 1e-4, 0.9  # prevalence
+MOST = 200_000  # rows of a page of its own
 RULES = {"half": "One half", "printed": "The study’s sensitivity", "youden": "Youden", "sensitivity": "95 % sensitivity", "cost": "A miss costs 10 false alarms"}  # fmt: skip
 
 
@@ -240,3 +241,23 @@ class CamSlider(Widget):
 
     def plain(self) -> pd.DataFrame:
         return pd.DataFrame({"Shown with JavaScript": [self.data["label"]]})
+
+
+def page(frame: pd.DataFrame, positive: str, name: str, threshold: float = 0.5, prevalence: float | None = None) -> str:
+    """The explorer of a frame of predictions as a whole page, called ``name``; ``prevalence`` defaults to the share of ``positive`` images.
+
+    The page needs no network and keeps its state in its address. :class:`InputError` for more than 200,000 rows, which no browser moves smoothly.
+    """
+    if len(frame) > MOST:
+        raise InputError(f"{name}: {len(frame):,} rows; the explorer's page holds at most {MOST:,}")
+    share = float((frame["y_true"] == positive).mean()) if prevalence is None else prevalence
+    unknown = pd.DataFrame({"image_id": frame["image_id"].iloc[:0]})
+    state = {"marks": {}, "threshold": threshold, "prevalence": min(max(share, LOWEST), HIGHEST), "positive_class": positive}
+    explorer = Explorer({name: frame}, known=unknown, share=True, **state)
+    words = "Not a medical device: nothing here may guide the care of a patient."
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(name)}</title><style>body {{ max-width: 70rem; margin: 1rem auto; padding: 0 1rem; font-family: system-ui, sans-serif; }}"
+        f" @media (prefers-color-scheme: dark) {{ body {{ background: #14181e; color: #ced6dd; }} }}</style></head>"
+        f"<body><h1>{escape(name)}</h1><p>{words}</p>{explorer.html()}</body></html>\n"
+    )

@@ -14,7 +14,7 @@ from cxrlib import claims, metrics, plots, subgroups
 from cxrlib.runs import Run
 
 NAMES = {"viral": "Viral pneumonia", "bacterial": "Bacterial pneumonia", "none": "No finding"}  # in a sentence, not a table
-HAVE = {"normal": "are normal", "none": "have no finding", "non_covid": "have no COVID-19", "viral": "have viral pneumonia", "bacterial": "have bacterial pneumonia"}  # fmt: skip
+HAVE = {"normal": "are normal", "none": "have no finding", "non_covid": "have no COVID-19", "viral": "have viral pneumonia", "bacterial": "have bacterial pneumonia", "positive": "are positive", "negative": "are negative"}  # fmt: skip
 
 
 def _column(values: np.ndarray, columns: dict[tuple[str, str], int]) -> int:
