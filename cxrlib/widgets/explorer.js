@@ -31,7 +31,7 @@ export class Cohort {
     const n = (this.n = score.length), order = Uint32Array.from(score, (_, i) => i).sort((a, b) => score[b] - score[a]);
     this.score = Float64Array.from(order, (i) => score[i]); // descending
     this.truth = Uint8Array.from(order, (i) => truth[i]);
-    const who = this.who = Uint32Array.from(order, (i) => patient[i]), size = n ? Math.max(...patient) + 1 : 0;
+    const who = this.who = Uint32Array.from(order, (i) => patient[i]), size = patient.reduce((most, j) => (j < most ? most : j + 1), 0);
     const P = new Float64Array(size), N = new Float64Array(size), u = new Float64Array(size), v = new Float64Array(size);
     for (let i = 0; i < n; i++) this.truth[i] ? P[who[i]]++ : N[who[i]]++;
     // Sums over patients of squares and products of u, v (found positives, false alarms) and P, N, when the first k images are called.
@@ -199,7 +199,7 @@ const SCALES = {
   linear: () => ({ to: (t) => clamp(t, 0, 1), from: (u) => u, ticks: [0, 0.25, 0.5, 0.75, 1].map((t) => [t, String(t)]) }),
   logit: (cohort) => {
     const logit = (t) => Math.log(t / (1 - t)), inner = [...cohort.score].filter((t) => t > 0 && t < 1).map((t) => Math.abs(logit(t)));
-    const end = clamp(Math.max(2, ...inner) * 1.05, 2, 17), to = (t) => clamp((logit(clamp(t, 1e-12, 1 - 1e-12)) + end) / (2 * end), 0, 1);
+    const end = clamp(inner.reduce((most, x) => Math.max(most, x), 2) * 1.05, 2, 17), to = (t) => clamp((logit(clamp(t, 1e-12, 1 - 1e-12)) + end) / (2 * end), 0, 1);
     const ticks = [[1e-6, "10⁻⁶"], [1e-4, "10⁻⁴"], [0.01, "0.01"], [0.1, "0.1"], [0.5, "0.5"], [0.9, "0.9"], [0.99, "0.99"], [1 - 1e-4, "1−10⁻⁴"], [1 - 1e-6, "1−10⁻⁶"]];
     const shown = ticks.filter(([t]) => Math.abs(logit(t)) < end && (end < 8 || ![0.1, 0.9].includes(t)));
     return { to, from: (u) => (u <= 0 ? 0 : u >= 1 ? 1 : 1 / (1 + Math.exp(end - 2 * end * u))), ticks: shown };

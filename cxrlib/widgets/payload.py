@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from cxrlib import claims, metrics, plots, subgroups
+from cxrlib import claims, forensics, metrics, plots, subgroups
 from cxrlib.runs import Run
 
 NAMES = {"viral": "Viral pneumonia", "bacterial": "Bacterial pneumonia", "none": "No finding"}  # in a sentence, not a table
@@ -66,8 +66,8 @@ def pack(frame: pd.DataFrame, name: str, title: str, printed: dict, groups: pd.D
 
 def rounded(text: str, scale: float = 1) -> list[float]:
     """A printed share, of ``scale`` (100 for per cent), as fractions: value, and the lowest and highest that print so."""
-    half = 0.5 * 10.0 ** -len(text.partition(".")[2])
-    return [float(text) / scale, max(float(text) - half, 0) / scale, min(float(text) + half, scale) / scale]
+    low, high = forensics.unrounded(text)
+    return [float(text) / scale, max(low, 0) / scale, min(high, scale) / scale]
 
 
 @cache
