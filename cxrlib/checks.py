@@ -89,7 +89,11 @@ def cell(row, rows, *, run, metric, times=1):
 
 def _rebuilt(row, run, names, times) -> Finding:
     record, table, bounds = _recorded(run, runs.root())
-    name, key = min(names, key=lambda pair: table.loc[tuple(pair)])
+
+    def lowest(pair):  # of equal values the one that is known least
+        return table.loc[tuple(pair)], bounds.loc[pair[0], (pair[1], "low")]
+
+    name, key = min(names, key=lowest)
     value, low, high = (times * number for number in (table.loc[name, key], *bounds.loc[name, [(key, "low"), (key, "high")]]))
     if low == high:  # resamples of what does not vary
         low = high = float("nan")
@@ -161,7 +165,9 @@ def setting(row, rows, *, experiment, key="", item=None, times=1, means=None):
     value = len(value) if item == "count" else value if item is None else value[item]
     if means is not None:
         value = float(row["printed"]) if value == means else float("nan")
-    return [_same(row, times * value, f"The book's runs ({experiment}) are set to what is printed, which is no test of it")]
+    members = families.get(experiment, [experiment])
+    waits = "" if any(runs.recorded(name) for name in members) else "; none of them is recorded yet"
+    return [_same(row, times * value, f"The book's runs ({experiment}) are set to what is printed, which is no test of it{waits}")]
 
 
 COUNTS = {  # of a recorded network, by its convolutions outside the shortcuts and its last layer

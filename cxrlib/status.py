@@ -20,7 +20,7 @@ MARKS = {  # what an output says of itself: the state that follows
 
 
 def inventory(file: Path) -> dict[str, list[dict]]:
-    """``book/inventory.yml``: by study, items with ``item``, ``title`` and perhaps ``parts``. :class:`InputError` for a damaged one."""
+    """``book/inventory.yml``: by study, items with ``item``, ``title`` and perhaps ``parts`` and ``by`` (how, if not as the study did). :class:`InputError` for a damaged one."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
         for study, items in content.items():
@@ -53,7 +53,8 @@ def states(stage: Path, source: Path) -> list[tuple[str, str, str, str, str]]:
         for item in items:
             parts = [where.get(f"{item['item']} {part}".strip(), ("", OPEN)) for part in item.get("parts", [""])]
             worst = max((state for _, state in parts), key=[REBUILT, *MARKS.values(), WAITING, OPEN].index)
-            rows.append((study, item["item"], item["title"], parts[0][0], worst))
+            state = f"{worst}, {item['by']}" if "by" in item and worst not in (WAITING, OPEN) else worst
+            rows.append((study, item["item"], item["title"], parts[0][0], state))
     return rows
 
 

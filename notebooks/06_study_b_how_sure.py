@@ -253,7 +253,7 @@ plt.show()
 half = 0.005
 target = float(printed["zhu-fourclass", "weighted avg.recall"])
 inside = [row[0] for row in ladder if row[3] <= target + half and row[4] >= target - half]
-say("compatible", "; ".join(inside) if inside else "none of the recorded runs")
+say("compatible", "; ".join(inside) if inside else "none yet, of the runs recorded")
 say("incompatible", "; ".join(row[0] for row in ladder if row[0] not in inside) or "none")
 say("time-variants", times(variants))
 

@@ -116,6 +116,7 @@ pages.links({title: (explorer.link(**state), words) for title, (state, words) in
 # ## How to read it
 #
 # - **Called** means: the probability is at least the threshold. "Called positive" chooses the class that is asked about, against all others together.
+#   The tables of Study B call the most probable of four classes, which is not the same as at least one half, so rates differ a little; the printed point of four classes is by that rule, too.
 # - The thousand people are like those pictured, but as many of them are ill as the prevalence says. Sensitivity and specificity stay, PPV and NPV do not. At {glue:text}`prevalence` %, the share of
 #   COVID-19 in Study A's test set, the sensitivity and specificity that it prints give a PPV of {glue:text}`printed-ppv` %, the stand-in at one half {glue:text}`half-ppv` %.
 # - **Accuracy** needs a yardstick where one class is rare: the stand-in at one half is right in {glue:text}`half-accuracy` % of its test images; calling no one would be right in {glue:text}`null-accuracy` %.
@@ -127,7 +128,7 @@ pages.links({title: (explorer.link(**state), words) for title, (state, words) in
 #
 # Images of one patient are alike, so an interval must not count them as independent. Resampling patients, as the other pages do, takes too long for a slider. Here the variance of a sensitivity or specificity
 # over patients says how many independent images it is worth, and Wilson's interval is taken for that many; where nothing is wrong, each patient counts once. The likelihood ratios, PPV, NPV, accuracy and
-# net benefit get theirs from these two (`cxrlib.readings` has the formulas with their sources). The size of each class is taken as given, as it was chosen. RSNA's normals and most
+# net benefit get theirs from these two (`cxrlib.readings` has the formulas with their sources). The size of each class is taken as given, as it was chosen; only the accuracy of calling no one, which is that size, gets an interval of its own. RSNA's normals and most
 # children are known by image only, so each counts as a patient. The page computes all this itself, and a test compares it with the Python code.
 #
 # ## What it cannot show

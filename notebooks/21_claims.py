@@ -60,7 +60,10 @@ exact = ledger[ledger["verdict"] == "exact"]
 say("rows", len(ledger))
 say("fields", ", ".join(claims.SHOWN))
 say("rows-a", int((ledger["study"] == "A").sum()))
-say("settings", int((exact["kind"] == "setting").sum()))
+say("settings", int(exact["why"].str.contains("no test of it").sum()))
+chosen = exact["why"].str.contains("because it gives|was told to|because it is printed|That the draw left|What the test images leave")
+say("chosen", int(chosen.sum()))
+say("own-text", int(exact["why"].str.startswith(("The text names", "Computed")).sum()))
 say("exact", len(exact))
 say("agrees", len(agrees))
 for name, words in {"same": "prints the same", "reaches": "interval reaches", "own": "printed share"}.items():
@@ -160,8 +163,8 @@ pages.items([f"**{verdict.capitalize()}.** {rule}" for verdict, rule in VERDICTS
 #   rows that agree, {glue:text}`same` print the same, in {glue:text}`reaches` the rebuilt interval reaches the printed number, and {glue:text}`own` lie in the interval of the printed share only.
 #   Two intervals that overlap are no test of a difference either; and with so many rows a few differ by chance alone.
 # - *Differs* says that the number did not come out here, not whose fault that is. The rebuilt runs lacked things, named below, and had to decide what the thesis leaves open.
-# - *Exact* is worth little for a setting: the book's runs were set to what is printed, so that {glue:text}`settings` of the {glue:text}`exact` exact rows hold by construction. The same is said in a row wherever a
-#   count was made a condition of the draw.
+# - *Exact* is worth little for a setting: the book's runs were set to what is printed, so that {glue:text}`settings` of the {glue:text}`exact` exact rows hold by construction. So do {glue:text}`chosen` counts that a
+#   version of the collection or a draw was chosen to give, and {glue:text}`own-text` rows are words or formulas that the text itself fixes. Each such row says so.
 # - *Cannot be true* is meant by the study's own definitions. Of the {glue:text}`impossible` such rows, {glue:text}`impossible-accuracy` are "accuracies" that are recalls; as recalls they are possible, and the row says
 #   how they fare.
 # - Study A's own network and training images were not to be had. A stand-in's value is shown beside its {glue:text}`rows-a` numbers where there is one, and counts for nothing.

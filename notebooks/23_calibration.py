@@ -120,7 +120,7 @@ say("share-a", f"{100 * shares(A, 'test')[0]:.2f}")
 # %% [markdown]
 # *95 % intervals from {glue:text}`replicates` resamples of patients; the last column is the value that true probabilities stay below in 95 of 100 test sets, with bins of equal width.*
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Two reliability diagrams. Study A's stand-in lies far below the diagonal at all probabilities. The curves of Study B's viral, bacterial and normal classes run near the diagonal, normal above it, the others below."}}
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Two reliability diagrams. Study A's stand-in lies far below the diagonal at all probabilities. Of Study B's classes normal lies far above the diagonal, viral and bacterial pneumonia nearer to it and mostly below."}}
 with plots.style():
     axes = plt.subplots(1, 2, figsize=(7, 4.3), sharey=True)[1]
     plots_decision.reliability({"COVID-19": calibration.reliability(A.predictions, "covid")}, axes[0], "of the class")
@@ -245,7 +245,7 @@ say("low", f"{100 * LOW:.0f}")
 say("sizes-two", " and ".join(str(n) for n in sizes.values()))
 people = {name: metrics.natural_frequencies(*values, LOW) for name, values in POINTS.items()}
 cells = people["Study A, printed"]
-say("one-in", f"{(cells['TP'] + cells['FP']) / cells['TP']:.0f}")
+say("one-in", f"{1 / metrics.at_prevalence(*POINTS['Study A, printed'], LOW)[0]:.0f}")
 say("called", cells["TP"] + cells["FP"])
 say("found", cells["TP"])
 say("ill", cells["TP"] + cells["FN"])
@@ -264,7 +264,7 @@ plt.show()
 
 # %% [markdown]
 # *1,000 people, {glue:text}`ill` of them ill: of {glue:text}`called` called positive {glue:text}`found` are ill.* All this takes sensitivity and specificity from the test set to the clinic. Study A's negatives have no finding at all, Study B's are
-# children; among adults with other pneumonias both would be lower. So these are the best that can be hoped for.
+# children; among adults with other pneumonias both are likely to be lower.
 #
 # ## Who would be better off?
 #
@@ -363,6 +363,7 @@ def ratios(found, method, other):
 
 wider = ratios(several, "Bootstrap, percentiles", "Wilson, images")
 wider["auc"] = ratios(several, "Bootstrap, percentiles", "DeLong, images")["auc"]
+say("wider-bca", f"{ratios(several, 'Bootstrap, BCa', 'DeLong, images')['auc']:.1f}")
 say("wider", f"{wider.max():.1f}")
 say("wider-what", evaluate.NAMES[wider.idxmax()])
 same = ratios(alone, "Bootstrap, percentiles", "Wilson, images")
@@ -384,15 +385,16 @@ pages.table(by_method(several))
 
 # %% [markdown]
 # *Study B, viral pneumonia against the rest, called at a probability of one half.* Its {glue:text}`viral-images` viral test images come from {glue:text}`viral-patients` patients, one of them with {glue:text}`viral-most`, and are worth
-# {glue:text}`viral-worth` patients with one image each. The widest gap is in {glue:text}`wider-what`: {glue:text}`wider` times as wide once patients are drawn whole.
+# {glue:text}`viral-worth` patients with one image each. The widest gap is in {glue:text}`wider-what`: {glue:text}`wider` times as wide by percentiles once patients are drawn whole. BCa also corrects for
+# skewness, which here comes from few patients with many images: that of the AUC is {glue:text}`wider-bca` times as wide.
 
 # %% tags=["remove-input"]
 pages.table(by_method(alone))
 
 # %% [markdown]
 # *Study A's stand-in, COVID-19, called at one half.* Here the patients of the many negatives are not known, each image counts as one, and the {glue:text}`a-positives` positives come from {glue:text}`a-patients` patients: resampled intervals of AUC,
-# sensitivity and specificity are {glue:text}`same` times as wide as those over images. That of PPV is {glue:text}`same-ppv` times as wide, for another reason: patients are drawn within classes, so the prevalence stays that of the test set, while Wilson's interval allows
-# for another. In small numbers the exact interval (Clopper–Pearson) is wider than Wilson's, since it must hold at every true value.
+# sensitivity and specificity are {glue:text}`same` times as wide as those over images. That of PPV is {glue:text}`same-ppv` times as wide, for another reason: patients are drawn within classes, so the share of positives moves only as far as some patients have
+# more images than others, while Wilson's interval of the PPV takes the images called as drawn at random. With the share held fixed, as in [the explorer](20_explorer.ipynb), it is narrower still. In small numbers the exact interval (Clopper–Pearson) is wider than Wilson's, since it must hold at every true value.
 #
 # Two models on the same images are compared within the images. The stand-in (learning rate {glue:text}`rate-a`) less each of its variants, by DeLong's test for paired areas:
 

@@ -86,3 +86,10 @@ def test_damaged_inventory_is_one_line(tmp_path, damage):
     (tmp_path / "inventory.yml").write_text(damage)
     with pytest.raises(InputError, match=r"inventory\.yml: cannot be read as an inventory"):
         status.inventory(tmp_path / "inventory.yml")
+
+
+def test_how_an_item_was_rebuilt_is_said_with_its_state(book):
+    file = book[1] / "book" / "inventory.yml"
+    items = [{"item": f"Table {n}", "title": "t", "by": "by a stand-in"} for n in (1, 3)]
+    file.write_text(yaml.safe_dump({"zhu2020": items}))
+    assert [row[4] for row in status.states(*book)] == [f"{status.REBUILT}, by a stand-in", status.WAITING]

@@ -223,6 +223,15 @@ def test_everything_lives_in_the_address(explorer_page):
     assert threshold_of(explorer_page) == 0.5, "what makes no sense is passed over"
 
 
+@pytest.mark.parametrize("words, kept", [("Threshold, exact", "0.5"), ("Prevalence, exact", "1")])
+def test_a_box_takes_back_what_it_cannot_use(explorer_page, words, kept):
+    box = explorer_page.get_by_label(words, exact=True)
+    for text in ("abc", "-1", "101", ""):
+        box.fill(text)
+        box.press("Enter")
+        assert box.input_value() == kept
+
+
 def test_python_links_lead_where_they_say(explorer_page, headlines):
     link = widgets.Explorer(headlines).link(
         run="zhu-fourclass", positive_class="bacterial", threshold=0.25, prevalence=0.05, subgroup={"view": "AP"}
@@ -236,8 +245,10 @@ def test_a_subgroup_without_the_other_class_says_so(explorer_page):
     explorer_page.get_by_label("View", exact=True).select_option("PA")
     note = explorer_page.locator(".cxr-note")
     assert "No image of No finding is in this subgroup" in note.inner_text()
+    assert explorer_page.locator(".cxr-people").is_hidden() and explorer_page.locator(".cxr-sentence").is_hidden()
     assert rate(explorer_page, "Specificity")[0].strip() == "–" and rate(explorer_page, "Sensitivity")[0] != "–"
     explorer_page.get_by_role("checkbox").check()
+    assert explorer_page.locator(".cxr-people").is_visible()
     assert note.is_hidden() and rate(explorer_page, "Specificity")[0].startswith("36.0 %")
 
 
