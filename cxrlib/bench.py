@@ -182,7 +182,7 @@ MOVE = """([which, frames]) => new Promise((done) => {
   const step = (now) => {
     if (last !== undefined) gaps.push(now - last);
     last = now;
-    if (i++ === frames) return done({gaps, work});
+    if (i++ === frames) return done({gap: gaps, work});
     const began = performance.now();
     slider.value = Math.round(500 + 450 * Math.sin(i / 20));
     slider.dispatchEvent(new Event('input', {bubbles: true}));

@@ -51,16 +51,15 @@ from cxrlib import book, claims, intervals, metrics, pages, runs, subgroups, wid
 from cxrlib.pages import say
 
 HEADLINES = ["azemin-standin-resnet50", "zhu-fourclass", "zhu-binary"]
-FAMILIES = ["azemin-standin-resnet50-variants", "zhu-fourclass-redraws", "zhu-binary-redraws"]
 headlines = {name: runs.read(name) for name in HEADLINES}
-families = {name: runs.family(name) for name in FAMILIES}
-explorer = widgets.Explorer([*headlines.values(), *(run for found, _ in families.values() for run in found)], share=True)
+families = [runs.family("azemin-standin-resnet50-variants"), runs.family("zhu-fourclass-redraws"), runs.family("zhu-binary-redraws")]
+explorer = widgets.Explorer([*headlines.values(), *(run for found, _ in families for run in found)], share=True)
 
 # %% tags=["remove-input", "full-width"]
 display(explorer)
 
 # %% tags=["remove-input"]
-display(pages.absent([name for _, missing in families.values() for name in missing]))
+display(pages.absent([name for _, missing in families for name in missing]))
 
 # %% tags=["remove-cell"]
 standin, four, binary = headlines.values()
