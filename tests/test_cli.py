@@ -275,3 +275,9 @@ def test_pairs():
     }  # fmt: skip
     with pytest.raises(InputError, match="-p nothing: expected NAME=VALUE"):
         cli.pairs(["nothing"], "-p")
+
+
+def test_help_lists_every_command(capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["--help"])
+    assert left.value.code == 0 and "95 % intervals" in " ".join(capsys.readouterr().out.split())
