@@ -204,9 +204,9 @@ def explorer(positives: int = 154, negatives: int = 5828, frames: int = 600, bro
         from playwright.sync_api import sync_playwright
     except ImportError:
         raise InputError("bench explorer: needs playwright: pip install playwright") from None
-    from cxrlib import widgets
+    from cxrlib import subgroups, widgets
 
-    page_html = widgets.Explorer(_random(positives, negatives), known=pd.DataFrame({"image_id": []}, dtype=str)).html()
+    page_html = widgets.Explorer(_random(positives, negatives), known=subgroups.NONE).html()
     path = browser or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     found: dict[str, str | int | float] = {"images": positives + negatives, "frames": frames}
     with sync_playwright() as playwright:

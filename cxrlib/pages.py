@@ -69,9 +69,12 @@ def _wide(html: str) -> HTML:
     return HTML(f'<div class="wide" tabindex="0" role="region" aria-label="Table">{html}</div>')
 
 
+NOTHING = "<!-- nothing -->"  # an empty text would show as the name of its type
+
+
 def items(sentences: Sequence[str], head: str = "") -> Markdown:
     """A list of sentences, under a bold line; nothing where there are none."""
-    return Markdown((f"**{head}**\n\n" if head and sentences else "") + "\n".join(f"- {sentence}" for sentence in sentences))
+    return Markdown((f"**{head}**\n\n" if head and sentences else "") + "\n".join(f"- {sentence}" for sentence in sentences) or NOTHING)
 
 
 def links(targets: Mapping[str, tuple[str, str]]) -> HTML:
@@ -173,7 +176,7 @@ def absent(names: Sequence[str]) -> Markdown:
     for name in names:
         groups.setdefault(name.rpartition("/")[0], []).append(name)
     if not groups:
-        return Markdown("<!-- nothing is missing -->")  # an empty text would show as the name of its type
+        return Markdown(NOTHING)
     listed = "; ".join(f"{family}: {', '.join(name.rpartition('/')[2] for name in members)}" for family, members in groups.items())
     return Markdown(f"*Not yet recorded: {listed}. `make records` makes them.*")
 

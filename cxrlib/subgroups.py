@@ -18,6 +18,7 @@ COLUMNS = ["view", "sex", "age"]
 BANDS = {"0–17": 0, "18–39": 18, "40–59": 40, "60–79": 60, "80 and over": 80}  # the first year of each
 DESCRIBED = {sources.KERMANY.name: {"view": "AP", "age": "0–17"}}
 UNKNOWN = "not known"
+NONE = pd.DataFrame({"image_id": pd.Series(dtype=str)})  # for `of`: nothing is known of any image
 FILE = "subgroups/covid-chestxray.csv"  # in the folder of the records
 LABELS = {"view": "View", "sex": "Sex", "age": "Age", "source": "Source"}
 

@@ -134,8 +134,7 @@ heads = [
     "Other answers at one half",
 ]
 display(pages.table(pd.DataFrame(rows, columns=heads)))
-if cpu["skipped"]:
-    display(pages.items([f"{name}: {why}" for name, why in cpu["skipped"].items()], "Could not be run here"))
+display(pages.items([f"{name}: {why}" for name, why in cpu["skipped"].items()], "Could not be run here"))
 
 # %% tags=["remove-cell"]
 best = wide.loc[cpu["network"]][large].idxmax()

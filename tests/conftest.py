@@ -43,6 +43,18 @@ def real_weights() -> Path:
     pytest.skip("no ImageNet weights here (set CXR_WEIGHTS)")
 
 
+@pytest.fixture
+def no_traces():
+    """A test of drawing ends with matplotlib's settings as they were."""
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    before = dict(mpl.rcParams)
+    yield
+    plt.close("all")
+    assert {key: value for key, value in mpl.rcParams.items() if before[key] != value} == {}
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Path of a real browser, installed if there is none."""

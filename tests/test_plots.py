@@ -17,17 +17,9 @@ from sklearn.metrics import roc_auc_score
 from cxrlib import metrics, plots
 from cxrlib.files import InputError
 
+pytestmark = pytest.mark.usefixtures("no_traces")
 FOUR = ["covid", "viral", "bacterial", "normal"]
 MATRIX = pd.DataFrame([[60, 0, 0, 0], [0, 121, 22, 5], [0, 7, 235, 0], [2, 7, 9, 216]], FOUR, FOUR)
-
-
-@pytest.fixture(autouse=True)
-def no_traces():
-    """Every test ends with matplotlib's settings as they were."""
-    before = dict(mpl.rcParams)
-    yield
-    plt.close("all")
-    assert {key: value for key, value in mpl.rcParams.items() if before[key] != value} == {}
 
 
 @pytest.fixture

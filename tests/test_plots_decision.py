@@ -13,15 +13,7 @@ from frames import made_up
 
 from cxrlib import calibration, metrics, plots_decision
 
-pytestmark = pytest.mark.filterwarnings("error")
-
-
-@pytest.fixture(autouse=True)
-def no_traces():
-    before = dict(mpl.rcParams)
-    yield
-    plt.close("all")
-    assert {key: value for key, value in mpl.rcParams.items() if before[key] != value} == {}
+pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("no_traces")]
 
 
 def inside(figure) -> bool:

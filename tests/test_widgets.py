@@ -11,15 +11,13 @@ import pytest
 from frames import made_up
 from traitlets import TraitError
 
-from cxrlib import metrics, runs, widgets
+from cxrlib import metrics, runs, subgroups, widgets
 from cxrlib.files import InputError
-
-NO_GROUPS = pd.DataFrame({"image_id": pd.Series(dtype=str)})
 
 
 @pytest.fixture
 def explorer():
-    return widgets.Explorer({"one": made_up(seed=1), "two": made_up(seed=2)}, known=NO_GROUPS, marks={"here": 0.05})
+    return widgets.Explorer({"one": made_up(seed=1), "two": made_up(seed=2)}, known=subgroups.NONE, marks={"here": 0.05})
 
 
 def test_what_will_not_do_is_said(explorer):
@@ -32,7 +30,7 @@ def test_what_will_not_do_is_said(explorer):
     with pytest.raises(InputError, match="no run is given"):
         widgets.Explorer([])
     with pytest.raises(InputError, match="^bad, line 1: no column y_true$"):
-        widgets.Explorer({"bad": made_up().drop(columns="y_true")}, known=NO_GROUPS)
+        widgets.Explorer({"bad": made_up().drop(columns="y_true")}, known=subgroups.NONE)
     with pytest.raises(InputError, match="^sensitivity: "):
         widgets.Ppv((0.5, 0.6, 0.7), (0.9, 0.8, 1.0))
 
@@ -47,7 +45,7 @@ def test_table_follows_the_traits(explorer):
 
 def test_a_class_that_the_other_run_lacks_is_left(explorer):
     frames = {"four": made_up(), "fewer": made_up(sizes=(9, 9))}
-    both = widgets.Explorer(frames, known=NO_GROUPS, marks={})
+    both = widgets.Explorer(frames, known=subgroups.NONE, marks={})
     both.positive_class = "viral"
     both.run = "fewer"
     assert both.positive_class == "viral"

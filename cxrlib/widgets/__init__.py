@@ -251,9 +251,8 @@ def page(frame: pd.DataFrame, positive: str, name: str, threshold: float = 0.5, 
     if len(frame) > MOST:
         raise InputError(f"{name}: {len(frame):,} rows; the explorer's page holds at most {MOST:,}")
     share = float((frame["y_true"] == positive).mean()) if prevalence is None else prevalence
-    unknown = pd.DataFrame({"image_id": frame["image_id"].iloc[:0]})
     state = {"marks": {}, "threshold": threshold, "prevalence": min(max(share, LOWEST), HIGHEST), "positive_class": positive}
-    explorer = Explorer({name: frame}, known=unknown, share=True, **state)
+    explorer = Explorer({name: frame}, known=subgroups.NONE, share=True, **state)
     words = "Not a medical device: nothing here may guide the care of a patient."
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'

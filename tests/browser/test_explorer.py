@@ -12,10 +12,9 @@ from frames import drawn, made_up, predictions
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cxrlib import metrics, readings, runs, widgets
+from cxrlib import metrics, readings, runs, subgroups, widgets
 
 MODULE = (Path(widgets.__file__).parent / "explorer.js").read_text(encoding="utf-8")
-NO_GROUPS = pd.DataFrame({"image_id": pd.Series(dtype=str)})
 HEADLINES = ["azemin-standin-resnet50", "zhu-fourclass", "zhu-binary"]
 ASK = """({data, cls, subgroup, keep, questions}) => {
   const {decode, cohortOf, reading, presets, natural} = window.cxr, run = decode(data)[0];
@@ -82,7 +81,7 @@ def agree(page, explorer, questions):
 @given(drawn(), st.floats(0, 1), st.floats(1e-4, 0.9), st.floats(0.01, 1), st.floats(0.1, 1000))
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_numbers_are_pythons_on_predictions_full_of_ties(numbers, frame, threshold, prevalence, printed, cost):
-    explorer = widgets.Explorer(frame, known=NO_GROUPS, marks={}, positive_class="covid")
+    explorer = widgets.Explorer(frame, known=subgroups.NONE, marks={}, positive_class="covid")
     cuts = [threshold, 0.0, 1.0, *np.unique(frame["p_covid"])[:4].tolist()]
     agree(numbers, explorer, [[cut, prevalence, printed, cost] for cut in cuts])
 
@@ -113,7 +112,7 @@ def test_scores_arrive_as_they_were(numbers, headlines):
     frames = [predictions(np.zeros(len(p), int), np.stack([p, 1 - p], axis=1)) for p in (odd, odd[[4, 5, 6, 7]])]
     for frame in [*frames, *(run.predictions for run in headlines)]:
         got = numbers.evaluate(
-            "(data) => window.cxr.decode(data)[0].p.map((p) => [...p])", widgets.Explorer(frame, known=NO_GROUPS, marks={}).data
+            "(data) => window.cxr.decode(data)[0].p.map((p) => [...p])", widgets.Explorer(frame, known=subgroups.NONE, marks={}).data
         )
         assert (metrics.arrays(frame)[2] == np.array(got).T).all()
 
@@ -277,7 +276,9 @@ def test_print_shows_the_table_and_no_controls(explorer_page):
 
 @pytest.mark.parametrize("how", ["book", "system", "jupyter"])
 def test_theme_is_followed(browser, tmp_path, how):
-    page = show(browser, tmp_path, widgets.Explorer(made_up(), known=NO_GROUPS).html(), color_scheme="dark" if how == "system" else "light")
+    page = show(
+        browser, tmp_path, widgets.Explorer(made_up(), known=subgroups.NONE).html(), color_scheme="dark" if how == "system" else "light"
+    )
     ask = "() => [...document.querySelectorAll('.cxr-in, .cxr-readings th, path.cxr-person.cxr-TP')].slice(0, 3).map(e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color, getComputedStyle(e).fill])"
     page.wait_for_selector(".cxr-alive")
     if how != "system":

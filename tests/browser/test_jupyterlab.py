@@ -16,11 +16,10 @@ from jupyter_client import BlockingKernelClient
 pytestmark = pytest.mark.slow
 CELL = """import sys
 sys.path.insert(0, {tests!r})
-import pandas as pd
 import ipywidgets
 from frames import made_up
-from cxrlib import widgets
-explorer = widgets.Explorer(made_up(), known=pd.DataFrame({{"image_id": []}}, dtype=str), marks={{}})
+from cxrlib import subgroups, widgets
+explorer = widgets.Explorer(made_up(), known=subgroups.NONE, marks={{}})
 control = ipywidgets.FloatSlider(value=0.4, min=0, max=1, step=0.001, description="linked")
 ipywidgets.link((control, "value"), (explorer, "threshold"))
 display(control, explorer)"""
