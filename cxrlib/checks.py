@@ -32,13 +32,17 @@ VERDICTS = {  # from bad to good, with the rule: a number has the first of these
 
 
 class Finding(NamedTuple):
-    """What one check says: a verdict or, for a mere remark, None; a sentence; the rebuilt value and its 95 % interval, NaN where there is none."""
+    """What one check says: a verdict or, for a mere remark, None; a sentence; the rebuilt value and its 95 % interval, NaN where there is none.
+
+    ``by_formula``: the value is not what the study printed but what it defines under the same name.
+    """
 
     verdict: str | None
     why: str
     value: float = float("nan")
     low: float = float("nan")
     high: float = float("nan")
+    by_formula: bool = False
 
 
 def _same(row: dict, value: float, why: str) -> Finding:
@@ -84,7 +88,19 @@ def _waits(name: str) -> Finding | None:
 def cell(row, rows, *, run, metric, times=1):
     """A cell of :func:`cxrlib.metrics.per_class` of a recorded run, of several cells the lowest; and what the study's own table says of it."""
     names = [name.rsplit(".", 1) for name in ([metric] if isinstance(metric, str) else metric)]
-    return [_waits(run) or _rebuilt(row, run, names, times), *(_own_table(row, rows, run, *names[0], times) if len(names) == 1 else [])]
+    found = [_waits(run) or _rebuilt(row, run, names, times)]
+    if names[0][1] == "accuracy_as_printed" and found[0].value == found[0].value:
+        value, low, high = _values(run, (names[0][0], "accuracy"), times)
+        why = f"Rebuilt by the study's formula, (TP + TN) / all, it is {value:.3g}, and the recall {found[0].value:.3g}."
+        found.append(Finding(None, why, value, low, high, by_formula=True))
+    return [*found, *(_own_table(row, rows, run, *names[0], times) if len(names) == 1 else [])]
+
+
+def _values(run: str, pair: tuple[str, str], times: float) -> tuple[float, float, float]:
+    """A cell of a recorded run with its interval; NaN ends where resamples of it do not vary."""
+    _, table, bounds = _recorded(run, runs.root())
+    value, low, high = (times * number for number in (table.loc[pair], *bounds.loc[pair[0], [(pair[1], "low"), (pair[1], "high")]]))
+    return (value, low, high) if low != high else (value, float("nan"), float("nan"))
 
 
 def _rebuilt(row, run, names, times) -> Finding:
@@ -94,9 +110,7 @@ def _rebuilt(row, run, names, times) -> Finding:
         return table.loc[tuple(pair)], bounds.loc[pair[0], (pair[1], "low")]
 
     name, key = min(names, key=lowest)
-    value, low, high = (times * number for number in (table.loc[name, key], *bounds.loc[name, [(key, "low"), (key, "high")]]))
-    if low == high:  # resamples of what does not vary
-        low = high = float("nan")
+    value, low, high = _values(run, (name, key), times)
     if studies.experiment(record.info["experiment"]).lacks:
         why = f"The study's network and training images are missing here; the value beside is a stand-in's ({run}), no test."
         return Finding("not testable here", why, value, low, high)

@@ -108,25 +108,35 @@ def said(row: dict) -> str:
 
 
 def rebuilt(row: dict) -> str:
-    """The rebuilt value with its 95 % interval: ``86.9 % (83.9–89.6)``, ``6,088``; empty where there is none. Results have a digit more than printed."""
+    """The rebuilt value with its 95 % interval: ``86.9 % (83.9–89.6)``, ``6,088``; empty where there is none. Results have a digit more than printed.
+
+    Where the study prints recall as accuracy, both: ``recall 0.838 (0.733–0.922); accuracy 0.868 (0.834–0.901)``.
+    """
     value, digits, unit = row["rebuilt"], row["decimals"] + 1, " %" if row["unit"] == "%" else ""
     if value != value:
         return ""
     if row["kind"] not in ("cell", "sentence"):
         return (f"{value:,.0f}" if value == round(value) else f"{value:.4g}") + unit
     whose = "stand-in: " if any(studies.experiment(name).lacks for name in row["records"]) else ""
-    return f"{whose}{value:.{digits}f}{unit}" + ("" if row["low"] != row["low"] else f" ({row['low']:.{digits}f}–{row['high']:.{digits}f})")
+
+    def text(value, low, high):
+        return f"{value:.{digits}f}{unit}" + ("" if low != low else f" ({low:.{digits}f}–{high:.{digits}f})")
+
+    found, formula = text(value, row["low"], row["high"]), [row[column] for column in FORMULA]
+    return f"{whose}{found}" if formula[0] != formula[0] else f"recall {found}; accuracy {text(*formula)}"
 
 
-SHOWN = "study id kind place quote said printed unit rebuilt low high verdict why also records treated".split()
+FORMULA = ["by_formula", "by_formula_low", "by_formula_high"]
+SHOWN = f"study id kind place quote said printed unit rebuilt low high {' '.join(FORMULA)} verdict why also records treated".split()
 
 
 def ledger(only: list[str] | None = None) -> pd.DataFrame:
     """Every printed number with its verdict (of some studies only, by their ids), by the order and the rules of :data:`cxrlib.checks.VERDICTS`.
 
     The columns of :func:`reported`, ``study`` now A or B, and: ``place`` and ``said`` (in words), ``rebuilt``, ``low``, ``high`` (95 % interval),
-    ``verdict``, ``why``, ``also`` (what the row's other checks say), ``records`` (the runs that it rests on). :data:`SHOWN` are those that are
-    published, by ``cxr claims --json`` and on the book's page.
+    ``verdict``, ``why``, ``also`` (what the row's other checks say), ``records`` (the runs that it rests on). Where Study B's "accuracy" is a recall,
+    ``rebuilt`` is the recall, and :data:`FORMULA` the accuracy by the study's formula with its interval; NaN elsewhere. :data:`SHOWN` are those
+    that are published, by ``cxr claims --json`` and on the book's page.
     """
     made = []
     for study in only or STUDIES:
@@ -134,9 +144,10 @@ def ledger(only: list[str] | None = None) -> pd.DataFrame:
         for row in rows.values():
             first, *rest = checks.findings(row, rows)
             valued = next((finding for finding in [first, *rest] if finding.value == finding.value), first)
+            formula = next((finding[2:5] for finding in rest if finding.by_formula), [float("nan")] * 3)
             names = dict.fromkeys(check["run"] for check in row["check"] if "run" in check and runs.recorded(check["run"]))
             made.append({
-                **row, "study": STUDIES[study], "place": place(row), "said": said(row), "rebuilt": valued.value, "low": valued.low, "high": valued.high,
+                **row, "study": STUDIES[study], "place": place(row), "said": said(row), "rebuilt": valued.value, "low": valued.low, "high": valued.high, **dict(zip(FORMULA, formula, strict=True)),
                 "verdict": first.verdict, "why": f"{first.why} {row['note']}".strip(), "records": list(names),
                 "also": " ".join(f"{finding.verdict.capitalize()}: {finding.why}" if finding.verdict else finding.why for finding in rest),
             })  # fmt: skip

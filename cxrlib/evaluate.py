@@ -23,6 +23,7 @@ YES, NO = {"1", "1.0", "true", "yes", "positive", "pos"}, {"0", "0.0", "false", 
 PREVALENCES = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
 TEXTS = ["image_id", "patient_id", "split", "y_true"]  # columns of words
 SHARES = {"sensitivity": ("TP", "FN"), "specificity": ("TN", "FP"), "ppv": ("TP", "FP"), "npv": ("TN", "FN")}
+OVER_PATIENTS, PERCENTILES = "Wilson, patients", "Bootstrap, percentiles"  # names of methods
 NAMES = {
     "auc": "AUC", "sensitivity": "Sensitivity", "specificity": "Specificity", "ppv": "PPV", "npv": "NPV", "accuracy": "Accuracy",
     "null_accuracy": "Accuracy of always answering the commoner side", "prevalence": "Share of positives", "lr_positive": "Positive likelihood ratio",
@@ -193,8 +194,8 @@ def _binary(frame: pd.DataFrame, column: str, path: Path) -> tuple[pd.DataFrame,
 def compared(frame: pd.DataFrame, cls: str, threshold: float = 0.5) -> pd.DataFrame:
     """The same statistics by every method: a row for each ``statistic`` and ``method``, with ``n`` (images), ``estimate, low, high``.
 
-    Shares: Wilson and Clopper-Pearson over images, Wilson over as many patients as the images are worth, percentiles and BCa of patients drawn anew. AUC: DeLong over images,
-    and the latter two.
+    Shares: Wilson and Clopper-Pearson over images, Wilson over patients (`intervals.over_patients`), percentiles and BCa of patients drawn anew. AUC: DeLong over images,
+    and the latter two. Where the estimate is exactly 0 or 1 no resample differs from it: the bootstrap's ends are NaN.
     """
     point, drawn = metrics.operating_point(frame, cls, threshold), intervals.bootstrap(frame, cls, threshold, ["auc", *SHARES])
     truth, called = (frame["y_true"] == cls).to_numpy(), (frame[f"p_{cls}"] >= threshold).to_numpy()
@@ -203,13 +204,14 @@ def compared(frame: pd.DataFrame, cls: str, threshold: float = 0.5) -> pd.DataFr
     low, high = (low, high) if low < high else (np.nan, np.nan)  # an area of 0 or 1 has no variance to tell of
     rows = [("auc", "DeLong, images", len(frame), auc, low, high)]
     for name, (right, wrong) in SHARES.items():
-        k, n, patients = point[right], point[right] + point[wrong], intervals.effective(frame.loc[among[name], "patient_id"])
+        k, n = point[right], point[right] + point[wrong]
         rows.append((name, "Wilson, images", n, point[name], *intervals.wilson(k, n)))
         rows.append((name, "Clopper–Pearson, images", n, point[name], *intervals.clopper_pearson(k, n)))
-        rows.append((name, "Wilson, patients", n, point[name], *intervals.wilson(point[name] * patients if n else 0, patients)))
+        rows.append((name, OVER_PATIENTS, n, point[name], *intervals.over_patients(point[name], frame.loc[among[name], "patient_id"])))
     for name, row in drawn.iterrows():
         n = len(frame) if name == "auc" else sum(point[part] for part in SHARES[name])
-        rows.append((name, "Bootstrap, percentiles", n, point[name], row["low"], row["high"]))
+        low, high = (np.nan, np.nan) if point[name] in (0, 1) else (row["low"], row["high"])
+        rows.append((name, PERCENTILES, n, point[name], low, high))
         rows.append((name, "Bootstrap, BCa", n, point[name], row["bca_low"], row["bca_high"]))
     found = pd.DataFrame(rows, columns=["statistic", "method", "n", "estimate", "low", "high"])
     return found.sort_values("statistic", key=lambda names: names.map(list(drawn.index).index), kind="stable", ignore_index=True)
@@ -251,10 +253,12 @@ class Measures:
         for name in self.cells.index:
             for metric in metrics.METRICS[2:]:
                 ends = self.bounds.loc[name, [(metric, "low"), (metric, "high")]]
-                rows.append(("most probable class", name, metric, "Bootstrap, percentiles", self.cells.loc[name, metric], *ends))
+                value = self.cells.loc[name, metric]
+                method = OVER_PATIENTS if value in (0, 1) and ends.notna().all() else PERCENTILES  # as `intervals.table` does
+                rows.append(("most probable class", name, metric, method, value, *ends))
         cls, none = self.found.positive, (np.nan, np.nan)
-        rows.append(("calibration", cls, "brier", "Bootstrap, percentiles", *self.brier[["brier", "low", "high"]]))
-        rows.append(("calibration", cls, "brier skill", "Bootstrap, percentiles", *self.brier[["skill", "skill_low", "skill_high"]]))
+        rows.append(("calibration", cls, "brier", PERCENTILES, *self.brier[["brier", "low", "high"]]))
+        rows.append(("calibration", cls, "brier skill", PERCENTILES, *self.brier[["skill", "skill_low", "skill_high"]]))
         rows += [("calibration", cls, "ece", f"10 bins of equal {by}", value, *none) for by, value in self.ece.items()]
         share = self.point["prevalence"] if self.prevalence is None else self.prevalence
         there = elsewhere(self.point["sensitivity"], self.point["specificity"], [share]).iloc[0]

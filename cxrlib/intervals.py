@@ -120,10 +120,19 @@ def bootstrap(
     return rows
 
 
+def over_patients(share: float, patients, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval (low, high) of a share of images, over their patients (N,): as many trials as the images are worth (`effective`).
+
+    Of a share of exactly 0 or 1 all images of every patient do say the same, so each patient is one trial. No images give (NaN, NaN).
+    """
+    patients = np.asarray(patients)
+    n = effective(patients) if 0 < share < 1 else len(pd.unique(patients))
+    return wilson(n * share, n, level) if n else (np.nan, np.nan)
+
+
 def _certain(value: float, patients: np.ndarray, among: np.ndarray | None, level: float) -> tuple[float, float]:
-    """What so many patients can show of a share of exactly 0 or 1 ``among`` their images (N,): Wilson's interval; NaN where it is no share."""
-    n = 0 if among is None else len(np.unique(patients[among]))
-    return wilson(n * value, n, level) if n else (np.nan, np.nan)
+    """What so many patients can show of a statistic of exactly 0 or 1 ``among`` their images (N,); NaN where it is no share of some (None)."""
+    return (np.nan, np.nan) if among is None else over_patients(value, patients[among], level)
 
 
 def cluster_bootstrap(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95) -> pd.DataFrame:

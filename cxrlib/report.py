@@ -21,7 +21,7 @@ CSS = """
 * { box-sizing: border-box; } body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 main { max-width: 52rem; margin: 0 auto; padding: 1.2rem; } h1 { font-size: 1.6rem; line-height: 1.25; } h2 { margin-top: 2.4rem; font-size: 1.25rem; }
 .wide { overflow-x: auto; margin: 1rem 0; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
-caption { text-align: left; color: var(--quiet); padding-bottom: .3rem; } th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+caption { text-align: left; color: var(--quiet); padding-bottom: .3rem; } th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: pre; }
 th { background: var(--soft); font-weight: 600; } thead th { white-space: normal; min-width: 4rem; overflow-wrap: break-word; } td:first-child, th:first-child { text-align: left; white-space: normal; min-width: 6.5rem; max-width: 20rem; }
 figure { margin: 1.2rem 0; } img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: 4px; } figcaption, .quiet { color: var(--quiet); font-size: .9rem; }
 .note { border-left: 4px solid #E69F00; padding: .2rem .9rem; background: var(--soft); }
@@ -74,7 +74,7 @@ def per_class(cells: pd.DataFrame, bounds: pd.DataFrame) -> str:
         (
             name,
             f"{cells.loc[name, 'size']:,}",
-            *(text(cells.loc[name, key], *bounds.loc[name, [(key, "low"), (key, "high")]]) for key in names),
+            *(text(cells.loc[name, key], *bounds.loc[name, [(key, "low"), (key, "high")]]).replace(" ", "\n") for key in names),
         )
         for name in cells.index
     ]
@@ -145,8 +145,8 @@ def page(measured: Measures, name: str = "predictions.csv") -> str:
     body.append(say(f"Of {point['TP'] + point['FN']:,} positive images {point['TP']:,} are called; of {point['FP'] + point['TN']:,} negative ones {point['FP']:,}. "
                     f"Accuracy {show(point['accuracy'])}; always answering the commoner side would reach {show(point['null_accuracy'])}."))  # fmt: skip
     body.append(by_method(measured.compared))
-    body.append(say(f"Images of one patient are alike, so the methods over images are too narrow where patients have several; Wilson's over patients is as if a patient's images all said the same. The bootstrap draws patients anew {REPLICATES:,} times, within classes; "
-                    "at an estimate of exactly 0 or 1, which no resample can change, Wilson's interval over patients stands in its place."))  # fmt: skip
+    body.append(say(f"Images of one patient are alike, so the methods over images are too narrow where patients have several; Wilson's over patients is as if a patient's images all said the same. The bootstrap draws patients anew {REPLICATES:,} times, within classes. "
+                    "An estimate of exactly 0 or 1 no resample can change: the bootstrap shows a dash, and Wilson's interval counts each patient once."))  # fmt: skip
     lines = None if 2 < len(found.classes) <= 7 else [short]  # of two classes either curve says all
     body.append(
         figure(

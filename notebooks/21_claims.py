@@ -166,7 +166,7 @@ pages.items([f"**{verdict.capitalize()}.** {rule}" for verdict, rule in VERDICTS
 # - *Exact* is worth little for a setting: the book's runs were set to what is printed, so that {glue:text}`settings` of the {glue:text}`exact` exact rows hold by construction. So do {glue:text}`chosen` counts that a
 #   version of the collection or a draw was chosen to give, and {glue:text}`own-text` rows are words or formulas that the text itself fixes. Each such row says so.
 # - *Cannot be true* is meant by the study's own definitions. Of the {glue:text}`impossible` such rows, {glue:text}`impossible-accuracy` are "accuracies" that are recalls; as recalls they are possible, and the row says
-#   how they fare.
+#   how they fare, with the rebuilt accuracy by the study's formula beside the rebuilt recall.
 # - Study A's own network and training images were not to be had. A stand-in's value is shown beside its {glue:text}`rows-a` numbers where there is one, and counts for nothing.
 # - Rows are not independent: the same result is printed in the abstract, in a section, in a table and in the conclusion, and counts each time.
 

@@ -325,7 +325,7 @@ for title, table in viral.items():
 # ## Which interval?
 #
 # A share of images has several 95 % intervals in use, and an area under the curve as well. Those over images (Wilson, Clopper–Pearson, DeLong) take images as independent. Patients with several images make them
-# too narrow. Wilson's over patients counts as many patients as the images would be worth if all of a patient's said the same. Drawing patients anew, each with all of their images, needs no such assumption: the interval goes between
+# too narrow. Wilson's over patients counts as many patients as the images would be worth if all of a patient's said the same; of a share of 0 or 1, where they do, each patient once. Drawing patients anew, each with all of their images, needs no such assumption: the interval goes between
 # percentiles of the resamples, or between percentiles moved for bias and skewness (BCa, Efron 1987).
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Dot chart of the intervals of AUC, sensitivity, specificity, PPV and NPV of the class viral by each method. Intervals from resampled patients are wider than those over images for AUC and sensitivity."}}

@@ -162,6 +162,7 @@ def test_study_as_arithmetic():
         None,
         "4 confusion matrices print the three percentages.",
         *[pytest.approx(NAN, nan_ok=True)] * 3,
+        False,
     )
     assert checks.matrices(row("80.0"), rows | {"a": row("80.0")}, **three)[0].verdict == "cannot be true"
     verdicts = [checks.efficiency(row(text), rows, model="mpm", reader="rpm")[0].verdict for text in ("258", "259")]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tracing
 import yaml
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import accuracy_score, roc_auc_score
 
 from cxrlib import InputError, checks, claims, runs
 
@@ -173,6 +173,21 @@ def test_every_number_has_one_verdict_and_a_reason(ledger):
 def test_no_stand_in_agrees_with_study_a(ledger):
     rests = ledger[(ledger["study"] == "A") & ledger["records"].map(bool)]
     assert len(rests) == 8 and set(rests["verdict"]) == {"not testable here"} and rests["rebuilt"].notna().all()
+
+
+def test_accuracy_that_is_recall_stands_beside_accuracy(ledger):
+    """Every class of Table 4.2 by scikit-learn, one class against the rest; the averages over classes, plain and by images."""
+    frame = runs.read("zhu-fourclass").predictions
+    classes = ["covid", "viral", "bacterial", "normal"]
+    called = frame[[f"p_{name}" for name in classes]].to_numpy().argmax(axis=1)
+    each = [accuracy_score(frame["y_true"] == name, called == k) for k, name in enumerate(classes)]
+    sizes = [(frame["y_true"] == name).sum() for name in classes]
+    rows = [f"zhu-t4.2-{name}-accuracy" for name in [*classes, "macro-avg", "weighted-avg"]]
+    assert ledger.loc[rows, "by_formula"].tolist() == pytest.approx([*each, np.mean(each), np.average(each, weights=sizes)])
+    assert claims.rebuilt(ledger.loc[rows[1]]).startswith(f"recall {ledger.loc[rows[1], 'rebuilt']:.3f} (")
+    assert f"; accuracy {each[1]:.3f} (" in claims.rebuilt(ledger.loc[rows[1]])
+    known = ledger["by_formula"].notna()
+    assert known.sum() == 11 and ledger.loc[known, "also"].str.contains("by the study's formula").all()
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,23 @@ def test_the_numbers_are_those_of_the_library(capsys, tmp_path, four):
     assert cell.loc["prevalence 0.01", "viral", "ppv", "Bayes"]["estimate"] == pytest.approx(expected)
 
 
+def test_a_share_of_all_or_none_has_one_interval_over_patients(capsys, tmp_path):
+    """Three sick patients of 1, 1 and 6 images, all found; no resample differs, so no row is called a bootstrap's and has ends."""
+    sick = "".join(f"{patient},1,0.9\n" for patient in "abcccccc")
+    file = written(tmp_path / "p.csv", f"patient_id,y_true,p\n{sick}" + "".join(f"w{k},0,{0.2 + 0.6 * (k < 3)}\n" for k in range(20)))
+    assert cli.main(["evaluate", str(file)]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert (table["class"].iloc[0], len(table)) == ("positive", len(table.drop_duplicates(["section", "class", "statistic", "method"])))
+    perfect = table[table["statistic"].isin(["sensitivity", "recall"]) & (table["class"] == "positive")].set_index(["statistic", "method"])
+    three = 3 / (3 + 1.959963984540054**2)  # n / (n + z²)
+    for at in [("sensitivity", "Wilson, patients"), ("recall", "Wilson, patients")]:
+        assert perfect.loc[at, ["estimate", "low", "high"]].tolist() == pytest.approx([1, three, 1])
+    assert perfect.loc[("sensitivity", "Bootstrap, percentiles"), ["low", "high"]].isna().all()
+    assert ("recall", "Bootstrap, percentiles") not in perfect.index
+    certain = table[table["method"].str.startswith("Bootstrap") & table["estimate"].isin([0, 1])]
+    assert len(certain) and certain[["low", "high"]].isna().all(axis=None)
+
+
 ODD = {
     "one class": "y_true,p_a,p_b\n" + "a,0.6,0.4\n" * 5, "one row": "y_true,p_a,p_b\na,0.6,0.4\n", "one patient": "patient_id,y_true,p\n" + "x,1,0.7\nx,0,0.2\nx,1,0.1\n",
     "nobody called": "y_true,p\n" + "1,0.1\n0,0.2\n" * 4, "everybody called": "y_true,p\n" + "1,0.9\n0,0.8\n" * 4, "perfect": "y_true,p\n" + "1,1\n0,0\n" * 4,

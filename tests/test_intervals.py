@@ -76,6 +76,15 @@ def test_effective_number_of_patients():
     assert 0.21 / shares.var() == pytest.approx(intervals.effective(patients), rel=0.05)
 
 
+def test_a_share_over_patients_counts_trials_by_what_its_images_say():
+    patients = list("aaaabcd")
+    worth = intervals.effective(patients)
+    assert worth == pytest.approx(49 / 19) and intervals.over_patients(0.5, patients) == pytest.approx(intervals.wilson(worth / 2, worth))
+    assert intervals.over_patients(1, patients, 0.9) == pytest.approx(intervals.wilson(4, 4, 0.9))  # nobody's images differ
+    assert intervals.over_patients(0, patients) == pytest.approx(intervals.wilson(0, 4))
+    assert np.isnan(intervals.over_patients(np.nan, [])).all()
+
+
 def loop_bootstrap(frame, weights, level):
     """`cluster_bootstrap` on given resamples, one at a time, through scikit-learn."""
     with np.errstate(invalid="ignore"):
