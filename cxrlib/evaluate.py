@@ -46,9 +46,9 @@ class Predictions:
 
 
 def _name(cell: str) -> str:
-    """A column's name without spaces around it or around the class in it."""
+    """A column's name without spaces around it or around the class in it; what is no class may have capitals."""
     cell = cell.strip()
-    return f"p_{cell[2:].strip()}" if cell.startswith("p_") else cell
+    return f"p_{cell[2:].strip()}" if cell[:2] in ("p_", "P_") else cell.lower() if cell.lower() in {*TEXTS, "p"} else cell
 
 
 def _dialect(path: Path) -> tuple[dict, list[str]]:
@@ -98,6 +98,8 @@ def _table(path: Path) -> pd.DataFrame:
         return table[list(wanted)].rename(columns=wanted)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except pd.errors.EmptyDataError:
         raise InputError(f"{path}: no rows") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -155,7 +157,7 @@ def read(path: str | Path, positive: str | None = None) -> Predictions:
         raise InputError(f"--positive {positive}: {path} has no such class, only {', '.join(classes)}")
     present = [name for name in classes if (frame["y_true"] == name).any()]
     for missing in [name for name in classes if name not in present]:
-        notes.append(f"No image is {missing}: what needs some cannot be computed and shows as a dash.")
+        notes.append(f"No image is {missing}: what needs some cannot be computed: a dash on a page, an empty field in a table.")
     if len(frame) > MOST:
         notes.append(
             "Many patients: above 20,000 of a class they are drawn in 2,000 groups at random, and the AUC's interval is from grouped scores."
@@ -184,7 +186,9 @@ def _binary(frame: pd.DataFrame, column: str, path: Path) -> tuple[pd.DataFrame,
     other = next((name for name in names.values() if name != one), f"not {named}" if named else "negative")
     score = pd.to_numeric(frame[column], errors="coerce")
     for row in np.flatnonzero(~((score >= 0) & (score <= 1)))[:1]:
-        raise InputError(f"{path}, line {row + 2}, column {column}: {frame[column].iloc[row]} is not a number from 0 to 1")
+        raise InputError(
+            f"{path}, line {row + 2}, column {column}: {str(frame[column].iloc[row]) or 'nothing'} is not a number from 0 to 1"
+        )
     made = frame.drop(columns=column).assign(y_true=frame["y_true"].map(names).astype("category"))
     return made.assign(
         **{f"p_{one}": score, f"p_{other}": 1 - score}

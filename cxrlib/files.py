@@ -25,17 +25,25 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it takes the name ``path``, on any error it is deleted.
 
     The temporary name keeps the suffix, because some writers choose the format by it.
+    InputError, which names ``path``, where that cannot be written: its folder is a file, the disk is full.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with open(temporary, "rb") as handle:
             os.fsync(handle.fileno())
         os.replace(temporary, path)
+    except FileNotFoundError:  # nothing was written there
+        raise
+    except OSError as error:
+        if error.filename and Path(error.filename) not in (temporary, *path.parents):  # of another file
+            raise
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its folder is none
+            temporary.unlink()
 
 
 def write_text(path: str | Path, text: str) -> Path:

@@ -47,7 +47,7 @@ def check_predictions(frame: pd.DataFrame, where: str = "predictions") -> list[s
 
     def refuse(bad, column: str, values, why: str) -> None:
         for row in np.flatnonzero(bad)[:1]:
-            raise InputError(f"{where}, line {row + 2}, column {column}: {np.asarray(values)[row]} {why}")
+            raise InputError(f"{where}, line {row + 2}, column {column}: {str(np.asarray(values)[row]) or 'nothing'} {why}")
 
     for column in KEYS:
         refuse(frame[column].isna(), column, frame[column], "is a missing value")

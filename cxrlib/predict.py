@@ -71,7 +71,6 @@ def predict(
         InputError: an image that cannot be read, a record without a model, an unknown class or device.
     """
     run, device = runs.read(run_name, results), models.device(on)
-    model = models.recorded(run.folder, run.info, device)
     target = run.classes[0] if target is None else target
     if target not in run.classes:
         raise InputError(f"target {target!r}: the classes of {run.name} are {', '.join(run.classes)}")
@@ -81,6 +80,7 @@ def predict(
         raise InputError(f"{cam}: is no folder for the overlays")
     for overlay in {file.resolve() for file in overlays} & {Path(file).resolve() for file in found}:
         raise InputError(f"{overlay}: an overlay would replace this image; choose another folder")
+    model = models.recorded(run.folder, run.info, device)
     pixels = np.empty((len(found), size, size), np.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # readers warn of small faults in files that they then read, or refuse

@@ -37,6 +37,7 @@ class Source:
     name: str
     folders: tuple[str, ...]
     images: int  # as published
+    use: str  # what needs it
     advice: str
 
     def locate(self, data: Path) -> str:
@@ -51,18 +52,21 @@ KERMANY = Source(
     "kermany",
     ("kermany-chest-xray-224/chest_xray", "kermany/chest_xray", "chest_xray"),
     5856,
+    "Study B",
     "download ChestXRay2017.zip of doi 10.17632/rscbjbr9sj.2 and unpack chest_xray/ there",
 )
 COVID_CHESTXRAY = Source(
     "covid-chestxray",
     ("covid-chestxray-dataset",),
     316,
+    "both studies",
     "git clone https://github.com/ieee8023/covid-chestxray-dataset there and check out commit 6e57ed3",
 )
 NIH = Source(
     "nih-chest-xray14",
     ("nih-chest-xray14", "nih-chest-xray14-subset"),
     112120,
+    "Study A and its stand-in",
     "Study A's own rule needs them all: download images_001.tar.gz to images_012.tar.gz from https://nihcc.app.box.com/v/ChestXray-NIHCC"
     " and unpack them into nih-chest-xray14",
 )
@@ -70,6 +74,7 @@ RSNA_NORMAL = Source(
     "rsna-normal",
     ("rsna-normal-224", "rsna-normal"),
     5828,
+    "Study A's stand-in",
     "put radiographs labelled Normal in the RSNA pneumonia detection challenge there as images/Normal-<number>.jpg",
 )
 SOURCES = {source.name: source for source in (KERMANY, COVID_CHESTXRAY, NIH, RSNA_NORMAL)}
@@ -291,6 +296,7 @@ def report(data: str | Path | None = None) -> pd.DataFrame:
     for source, read in zip(SOURCES.values(), readers, strict=True):
         row = {
             "source": source.name,
+            "use": source.use,
             "looked_for": " or ".join(source.folders),
             "found": 0,
             "missing": source.images,

@@ -293,8 +293,8 @@ PHANTOM = {
 
 
 def experiment(name: str) -> Experiment:
-    """Look an experiment up by name; :class:`InputError` lists the names there are."""
+    """Look an experiment up by name; :class:`InputError` names those that are no variants, and the command that lists all."""
     known = RECORDS | STUDY_A
     if name not in known:
-        raise InputError(f"experiment {name!r} does not exist; there are {', '.join(known)}")
+        raise InputError(f"experiment {name!r} does not exist; there are {', '.join(BASES)}, and the variants that cxr records lists")
     return known[name]

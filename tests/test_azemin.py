@@ -8,7 +8,7 @@ import pytest
 from test_nih import FULL, image, needs_package, touch, write
 from test_sources import row, table
 
-from cxrlib import azemin, claims, cli, nih, runs, sources
+from cxrlib import azemin, claims, cli, commands, nih, runs, sources
 from cxrlib.files import InputError
 
 PAPER = Path(__file__).resolve().parents[2] / "shared" / "papers" / "000_13612f393c67e4c0.txt"
@@ -65,7 +65,7 @@ def test_flow_has_the_counts_of_the_fact_sheet(flow):
 
 
 @needs_package
-@pytest.mark.parametrize("name", [name for name in cli.FLOWS if name.startswith("cheazemin2020")])
+@pytest.mark.parametrize("name", [name for name in commands.FLOWS if name.startswith("cheazemin2020")])
 def test_recorded_table_is_the_fresh_one(real_data, tmp_path, name):
     file = tmp_path / "x.csv"
     assert cli.main(["flow", name, "--data", str(real_data), "--output", str(file)]) == 0

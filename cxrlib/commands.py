@@ -1,0 +1,256 @@
+"""What each ``cxr`` command does, given its parsed arguments; :mod:`cxrlib.cli` parses them. What is heavy is imported where it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from cxrlib import azemin, runs, sources, studies, zhu
+from cxrlib.files import InputError, write_text
+
+FLOWS = {  # file of results/flow: what counts it
+    "zhu2020": zhu.flow, "cheazemin2020": azemin.flow, "cheazemin2020-shared": azemin.sharing,
+    "cheazemin2020-standin": azemin.standin_flow,
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def needed(doing: str) -> Iterator[None]:
+    """Turns the absence of an optional package into one line."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{doing} needs {error.name}, which is not installed: make train-env, or pip install '.[train]' in a clone"
+        ) from None
+
+
+def pairs(texts: list[str], option: str) -> dict:
+    """``NAME=VALUE`` texts as a dictionary, values read as YAML."""
+    found = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise InputError(f"{option} {text}: expected NAME=VALUE")
+        try:
+            found[name] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError):  # ValueError: 2020-13-41, a date that is none
+            raise InputError(f"{option} {text}: the value is not valid YAML") from None
+    return found
+
+
+def show_sources(arguments) -> None:
+    for row in sources.report(arguments.data).itertuples():
+        print(f"{row.source}, for {row.use}\n  looked for  {row.looked_for}\n  found       {row.found} of {row.found + row.missing} images")
+        for path in row.absent if len(row.absent) <= 20 else row.absent[:1]:
+            print(f"  missing     {path}")
+        if len(row.absent) > 20:
+            print(f"  missing     and {len(row.absent) - 1} more")
+        print(f"  to do       {row.advice}")
+    with contextlib.suppress(InputError):  # said above already
+        print(
+            f"lung regions, for cxr cams: {len(sources.lung_masks(arguments.data))} images with masks, {len(sources.lung_boxes(arguments.data))} with boxes"
+        )
+
+
+def write_phantom(arguments) -> None:
+    from cxrlib import phantom
+
+    truth = phantom.write(arguments.folder, arguments.n, arguments.seed, artefact=arguments.artefact)
+    print(f"{len(truth)} synthetic radiographs in {arguments.folder}")
+
+
+def train_run(arguments) -> None:
+    experiment = studies.experiment(arguments.experiment)
+    changes = (studies.PHANTOM if arguments.phantom else {}) | pairs(arguments.set, "--set")
+    if arguments.phantom:
+        experiment = experiment.variant(arguments.name or f"phantom-{experiment.name.replace('/', '-')}", **changes)
+    elif changes or arguments.name:
+        experiment = experiment.variant(arguments.name or experiment.name, **changes)
+    with needed("training"):
+        from cxrlib import models, pipeline
+    on_cpu = arguments.short_on_cpu and experiment.variant_of and models.device(arguments.device).type == "cpu"
+    if arguments.short or on_cpu:
+        experiment = experiment.shortened()
+    folder = pipeline.train(
+        experiment,
+        data=arguments.data,
+        results=arguments.results,
+        work=arguments.work,
+        on=arguments.device,
+        precision=arguments.precision,
+        micro=arguments.micro,
+        resume=arguments.resume,
+        finish=arguments.finish,
+        keep_model=arguments.keep_model or experiment.name in studies.EXPERIMENTS,
+        keep_maps=arguments.maps or experiment.name in studies.EXPERIMENTS,
+    )
+    run = runs.read(folder.name, folder.parent)
+    print(
+        f"{folder}: {run.info['epochs']['run']} epochs, kept {run.info['epochs']['kept']}; accuracy {run.info['metrics']['accuracy']:.3f}"
+    )
+
+
+def predict_images(arguments) -> None:
+    paths, output, name = [*filter(None, [arguments.model]), *arguments.images], arguments.output, "zhu-fourclass"
+    if runs.recorded(paths[0], arguments.results) and not Path(paths[0]).is_file():
+        name = paths.pop(0)
+    if not paths:
+        raise InputError(f"predict {name}: no image given")
+    if output and (Path(output).suffix != ".csv" or Path(output).is_dir()):
+        raise InputError(f"--output {output}: expected a file name that ends in .csv")  # --output *.png would lose a radiograph
+    with needed("predicting"):
+        from cxrlib.predict import predict
+    table = predict(paths, name, arguments.cam, arguments.target, arguments.device, arguments.results)
+    info, collections = runs.read(name, arguments.results).info, ""
+    if info["study"] == "zhu2020" and info["origin"] == "images":
+        collections = "; the model was trained on two image collections that differ by age, hospital and file processing"
+    print(f"cxr: not a medical device: these numbers must not guide the care of a patient{collections}", file=sys.stderr)
+    origin = "synthetic phantoms, not radiographs" if info["origin"] == "phantom" else "radiographs"
+    print(f"cxr: model {name}: {info['title']}, {info['config']['model']} trained on {origin}", file=sys.stderr)
+    csv = table.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+    if output:
+        write_text(output, csv)
+    else:
+        print(csv, end="")
+
+
+def evaluate_predictions(arguments) -> None:
+    from cxrlib import evaluate
+
+    if not 0 <= arguments.threshold <= 1:
+        raise InputError(f"--threshold {arguments.threshold:g}: expected a probability from 0 to 1")
+    if arguments.prevalence is not None and not 0 < arguments.prevalence < 1:
+        raise InputError(f"--prevalence {arguments.prevalence:g}: expected a share between 0 and 1, e.g. 0.01 for 1 %")
+    taken = {Path(arguments.file).resolve(): "the file of predictions"}
+    for option, file in (("html", arguments.html), ("explorer", arguments.explorer), ("output", arguments.output)):
+        if file and (Path(file).is_dir() or Path(file).resolve() in taken):
+            raise InputError(f"--{option} {file}: is {'a folder' if Path(file).is_dir() else taken[Path(file).resolve()]}")
+        if file:
+            taken[Path(file).resolve()] = f"the file of --{option} too"
+    found = evaluate.read(arguments.file, arguments.positive)
+    for note in found.notes:
+        print(f"cxr: {evaluate.harmless(note)}", file=sys.stderr)
+    measured = evaluate.Measures(found, arguments.threshold, arguments.prevalence)
+    numbers = measured.tidy().map(evaluate.harmless)
+    if arguments.html:
+        from cxrlib import report
+
+        print(write_text(arguments.html, report.page(measured, Path(arguments.file).name)))
+    if arguments.explorer:
+        from cxrlib import widgets
+
+        print(
+            write_text(
+                arguments.explorer,
+                widgets.page(found.frame, found.positive, Path(arguments.file).name, arguments.threshold, arguments.prevalence),
+            )
+        )
+    csv = numbers.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+    if arguments.output:
+        print(write_text(arguments.output, csv))
+    elif not (arguments.html or arguments.explorer):
+        print(csv, end="")
+
+
+def make_cams(arguments) -> None:
+    with needed("drawing maps"):
+        from cxrlib import maps
+
+    print(maps.of_run(arguments.run_name, arguments.data, arguments.results, arguments.device))
+
+
+def show_flow(arguments) -> None:
+    table = FLOWS[arguments.study](arguments.data)
+    file = Path(arguments.output or runs.root() / "flow" / f"{arguments.study}.csv")
+    write_text(file, table.to_csv(index=False, lineterminator="\n"))
+    print(f"{table.drop(columns='assumption', errors='ignore').to_string(index=False)}\n{file}")
+
+
+def measure_efficiency(arguments) -> None:
+    with needed("measuring efficiency"):
+        from cxrlib import efficiency
+
+    limits = {"limit": arguments.limit, "seconds": arguments.seconds}
+    print(efficiency.write(arguments.run_name, arguments.data, arguments.device, results=arguments.results, **limits))
+
+
+def write_subgroups(arguments) -> None:
+    from cxrlib import subgroups
+
+    table = subgroups.table(arguments.data)
+    file = write_text(Path(arguments.output or runs.root() / subgroups.FILE), table.to_csv(index=False, lineterminator="\n"))
+    print(f"{len(table)} images\n{file}")
+
+
+def run_bench(arguments) -> None:
+    from cxrlib import bench
+
+    names = list(bench.BENCHES) if arguments.name == "all" else [arguments.name]
+    for name in names:
+        if name not in bench.BENCHES:
+            raise InputError(f"bench {name}: there is no such benchmark, only {', '.join(bench.BENCHES)}")
+        with needed(f"bench {name}"):
+            found = bench.BENCHES[name]()
+        for key, value in found.items():
+            print(f"{name:10} {key:24} {value:.4g}" if isinstance(value, float) else f"{name:10} {key:24} {value}")
+
+
+def show_claims(arguments) -> None:
+    from cxrlib import claims
+    from cxrlib.checks import VERDICTS
+
+    ids = {name: study for study, letter in claims.STUDIES.items() for name in (study, letter)}
+    for option, known in (("study", ids), ("verdict", VERDICTS)):
+        if getattr(arguments, option) not in {None, *known}:
+            raise InputError(f"--{option} {getattr(arguments, option)}: there are {', '.join(known)}")
+    table = claims.ledger([ids[arguments.study]] if arguments.study else None)
+    table = table[table["verdict"] == arguments.verdict] if arguments.verdict else table
+    if arguments.json:
+        rows = [{key: None if value != value else value for key, value in row.items()} for row in table[claims.SHOWN].to_dict("records")]
+        print(json.dumps({"rules": VERDICTS, "lacked": claims.lacked(table), "claims": rows}, indent=1, ensure_ascii=False))
+        return
+    lines = [("", "Place", "Printed", "Rebuilt", "Verdict", "Id")]
+    lines += [(r["study"], r["place"], r["said"], claims.rebuilt(r), r["verdict"], r["id"]) for r in table.to_dict("records")]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(map(str.ljust, line, widths)).rstrip())
+    counts = table["verdict"].value_counts()
+    print(f"{len(table)} numbers: " + ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in VERDICTS))
+
+
+def list_records(arguments) -> None:
+    for name in studies.RECORDS:
+        state = "recorded" if runs.recorded(name) else f"not yet recorded: cxr train {name} --resume"
+        print(f"{name:45} {state}")
+    print("make records makes what is missing; where there is no GPU all but the headline runs with --short")
+
+
+def refresh_readme(arguments) -> None:
+    from cxrlib import book
+
+    book.refresh_readme(Path(arguments.file))
+
+
+def pair_notebooks(arguments) -> None:
+    from cxrlib import book
+
+    for file in book.pair(Path(arguments.folder)):
+        print(f"written {file}")
+
+
+def execute_notebook(arguments) -> None:
+    from cxrlib import book
+
+    book.execute(Path(arguments.source), Path(arguments.target), pairs(arguments.p, "-p"))
+
+
+def build_book(arguments) -> None:
+    from cxrlib import book
+
+    print(book.build(Path(arguments.stage), Path(arguments.output)))
