@@ -50,6 +50,17 @@ def test_every_way_gives_the_scores_of_plain_pytorch(measured):
     assert len({key[1] for key in built}) == 3 and next(iter(built)) == ("PyTorch", "float32", "eager")
 
 
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_int8_but_for_the_first_convolutions(kept):
+    import openvino
+
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 8, 3), torch.nn.ReLU()).eval()
+    model = openvino.convert_model(net, example_input=torch.zeros(1, 3, 32, 32), input=[-1, 3, 32, 32])
+    nodes = efficiency._int8(model, PIXELS[:8], kept).get_ordered_ops()
+    fed_by = [node.input_value(0).get_node().get_type_name() for node in nodes if node.get_type_name() == "Convolution"]
+    assert [name == "FakeQuantize" for name in fed_by] == [place >= kept for place in range(2)], fed_by
+
+
 def test_rates_are_of_every_way_and_batch(measured):
     rows, built, _ = measured
     assert {(row["library"], row["format"], row["how"]) for row in rows} == set(built)
@@ -76,7 +87,7 @@ def test_a_library_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda *given, **named: (_ for _ in ()).throw(RuntimeError("no compiler\nlong story")))
     rows, built, skipped = efficiency.measure(Small(), PIXELS, CPU, PIXELS[:8], seconds=0, repeats=1)
     assert len(built) == 3 and len(rows) == 6
-    assert skipped["OpenVINO int8 compiled, calibrated"] == "needs openvino: pip install 'cxrlib[speed]'"
+    assert skipped["OpenVINO int8 compiled, calibrated"] == "needs openvino: pip install openvino nncf"
     assert skipped["PyTorch float32 torch.compile"] == "no compiler"
 
 
