@@ -30,6 +30,13 @@ HEADLINE = {  # row of the short table: metric of cxrlib.metrics.per_class
     "Bacterial pneumonia AUC": "bacterial.auc",
     "Normal AUC": "normal.auc",
 }
+OTHERS = {  # row of the table below it: study and row of the ledger
+    "Study B, two classes: COVID-19 recall": ("zhu2020", "zhu-t4.1-covid-recall"),
+    "Study B, two classes: recall of the others": ("zhu2020", "zhu-t4.1-non-covid-recall"),
+    "Study A: AUC": ("cheazemin2020", "azemin-3-auc"),
+    "Study A: sensitivity": ("cheazemin2020", "azemin-3-sensitivity"),
+    "Study A: specificity": ("cheazemin2020", "azemin-3-specificity"),
+}
 
 
 def records(notebook: dict) -> list[str]:
@@ -118,7 +125,7 @@ def interval(low: float, high: float, decimals: int = 3) -> str:
 
 
 def headline(name: str = "zhu-fourclass") -> str:
-    """The short Markdown table of README and first page: printed, rebuilt, interval; or that there is no record yet."""
+    """The short Markdown tables of README and first page: printed, rebuilt, interval; or that there is no record yet."""
     head = ["| Study B, four classes | printed | rebuilt | 95 % interval |", "|---|---|---|---|"]
     if not runs.recorded(name):
         return "\n".join([*head, f"| *not yet recorded* (`cxr train {name}`) | | | |"])
@@ -144,7 +151,21 @@ def headline(name: str = "zhu-fourclass") -> str:
         "\n\nIn this study COVID-19 differs from the other classes by age, hospital and file processing as well, so a network that"
         " recognised only those could score as well on its rows: the test set cannot tell the difference."
     )
-    return "\n".join([*head, *body, note])
+    return "\n".join([*head, *body, note, "", *others()])
+
+
+def others() -> list[str]:
+    """Lines of a Markdown table of the other models' results, from the ledger, and what they are."""
+    ledgers = {study: claims.ledger([study]).set_index("id") for study in dict.fromkeys(study for study, _ in OTHERS.values())}
+    lines = ["| The other models | printed | rebuilt (95 % interval) |", "|---|---|---|"]
+    for title, (study, name) in OTHERS.items():
+        row = ledgers[study].loc[name]
+        lines.append(f"| {title} | {row['said']} | {claims.rebuilt(row) or '*not yet recorded*'} |")
+    return [
+        *lines,
+        "",
+        "Study A's network and training images were not to be had: a stand-in's values at a threshold of one half are no test of the printed ones.",
+    ]
 
 
 def refresh_readme(file: Path) -> None:

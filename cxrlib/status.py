@@ -59,11 +59,12 @@ def states(stage: Path, source: Path) -> list[tuple[str, str, str, str, str]]:
 
 
 def records() -> list[str]:
-    """Markdown table rows of every record the book knows: state, epochs, device, minutes, date, code."""
+    """Markdown table rows of every record the book knows, and of Study A's own rule: state, epochs, device, minutes, date, code."""
     rows = ["| Record | Epochs run, planned | Device | Minutes | Recorded | Code |", "|---|---|---|---|---|---|"]
-    for name in studies.RECORDS:
+    for name in studies.RECORDS | studies.STUDY_A:
         if not runs.recorded(name):
-            rows.append(f"| {name} | *not yet recorded* | | | | |")
+            waits = "not yet recorded" if name in studies.RECORDS else "not recorded: its images and weights were not to be had"
+            rows.append(f"| {name} | *{waits}* | | | | |")
             continue
         info = json.loads((runs.root() / name / "run.json").read_text(encoding="utf-8"))
         git, epochs = info["git"], info["epochs"]

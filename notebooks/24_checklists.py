@@ -104,7 +104,7 @@ def partitions(who):
     ]
     parts = rows[(rows["unit"] == "patients") & rows["quote"].str.contains("training set|testing set|test set")]
     answer = "yes" if len(images) and len(parts) else "partly" if len(images) else "no"
-    return answer, f"{len(images)} numbers of images in a part are printed, {len(parts)} of patients."
+    return answer, f"Printed counts of images in a part: {len(images)}; of patients in a part: {len(parts)}."
 
 
 def settings(who):

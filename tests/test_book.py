@@ -90,6 +90,13 @@ def test_headline_equals_scikit_learn_and_stands_in_readme():
     assert rows["Recall, macro average"] == f"{recall_score(frame['y_true'], guess, average='macro'):.3f}"
     for name, title in zip(classes, ["COVID-19", "Viral pneumonia", "Bacterial pneumonia", "Normal"], strict=True):
         assert rows[f"{title} AUC"] == f"{roc_auc_score(frame['y_true'] == name, frame[f'p_{name}']):.3f}"
+    others = {cells[1].strip(): cells[3].strip() for line in book.headline().splitlines() if len(cells := line.split("|")) == 5}
+    frame = runs.read("azemin-standin-resnet50").predictions
+    truth, called = frame["y_true"] == "covid", frame["p_covid"] >= 0.5
+    assert others["Study A: AUC"].startswith(f"stand-in: {roc_auc_score(truth, frame['p_covid']):.3f} (")
+    assert others["Study A: sensitivity"].startswith(f"stand-in: {100 * recall_score(truth, called):.2f} % (")
+    assert others["Study A: specificity"].startswith(f"stand-in: {100 * recall_score(~truth, ~called):.2f} % (")
+    assert "a stand-in's values" in book.headline() and len(others) == 2 + len(book.OTHERS)
     assert book.headline() in (ROOT / "README.md").read_text(), "run: make readme"
 
 

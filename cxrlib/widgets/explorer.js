@@ -274,8 +274,9 @@ function scoresPanel(onThreshold) {
       chart.x = "Probability that the network gives", chart.xTicks = scale.ticks.map(([t, words]) => [scale.to(t), words]);
       chart.size();
       const middle = 0.5, room = 0.47;
+      const tops = counts.map((side) => Math.max(...side));
       counts.forEach((side, k) => {
-        const top = Math.max(...side) || 1, sign = k ? -1 : 1;
+        const top = tops[k] || 1, sign = k ? -1 : 1;
         let d = "";
         side.forEach((count, bin) => {
           if (!count) return;
@@ -285,7 +286,7 @@ function scoresPanel(onThreshold) {
         bars[2 * k].setAttribute("d", d), bars[2 * k + 1].setAttribute("d", d);
       });
       for (const [name, value] of [["x1", chart.px(0)], ["x2", chart.px(1)], ["y1", chart.py(middle)], ["y2", chart.py(middle)]]) base.setAttribute(name, value);
-      put(names[0], `${positive}, ${group(cohort.positives)}`), put(names[1], `${negative}, ${group(cohort.negatives)}`);
+      [[positive, cohort.positives], [negative, cohort.negatives]].forEach(([name, all], k) => put(names[k], `${name}, ${group(all)}${all ? ` (tallest bar ${group(tops[k])})` : ""}`));
       line.setAttribute("y2", chart.py(0));
     },
     update(threshold, u) {
@@ -541,7 +542,7 @@ function explorer({ model, el }) {
   const cost = make("input", { type: "text", inputmode: "decimal", size: 3, value: model.get("cost"), "aria-label": "False alarms that a miss is worth", onchange: (e) => { const c = number(e.target.value, 0.001, 1e6); c ? set({ cost: c }) : (e.target.value = model.get("cost")); } });
   const key = make("p", { class: "cxr-key" });
   const say = quiet(() => put(live, cohort.positives && cohort.negatives ? sentence.text() : note.textContent), 600);
-  const tell = (text) => { put(live, text), put(told, text), setTimeout(() => put(told, ""), 3000); }, told = make("span", { class: "cxr-told", "aria-hidden": "true" });
+  const tell = (text, seconds = 3) => { put(live, text), put(told, text), setTimeout(() => put(told, ""), 1000 * seconds); }, told = make("span", { class: "cxr-told", "aria-hidden": "true" });
   const tools = make("div", { class: "cxr-chips cxr-tools" }, chip("Copy the numbers as CSV", () => copy(csv(), "Numbers copied.")), chip("Save the figures as SVG", saveSvg));
   if (model.link) tools.append(chip("Copy a link to this view", () => copy(model.link(), "Link copied.")));
   tools.append(told);
@@ -668,6 +669,7 @@ function explorer({ model, el }) {
   }
 
   configure();
+  if (model.link) (model.heard = () => { if (model.doubt) tell(model.doubt, 12); })();
   const undo = [follow(model, ["run", "positive_class", "subgroup", "keep_others", "scale"], configure), follow(model, ["threshold", "prevalence", "cost"], update), watch(el, () => layout())];
   return () => undo.forEach((fn) => fn());
 }
@@ -767,7 +769,7 @@ function address(model, el) {
   const { runs } = model.get("data"), initial = { ...model.state }, plain = ["run", "positive_class", "scale"], numbers = { threshold: [0, 1], prevalence: [LOW, HIGH], cost: [0.001, 1e6] };
   model.link = () => {
     const said = new URLSearchParams();
-    for (const key of [...plain, ...Object.keys(numbers)]) if (model.get(key) !== initial[key] || key === "run") said.set(key, model.get(key));
+    for (const key of [...plain, ...Object.keys(numbers)]) if (model.get(key) !== initial[key] || key === "run") said.set(key, key in numbers ? +model.get(key).toPrecision(12) : model.get(key));
     for (const [name, value] of Object.entries(model.get("subgroup"))) said.set(`in-${name}`, value);
     if (model.get("keep_others")) said.set("keep_others", "1");
     return `${location.href.split("#")[0]}${MARK}${said}`;
@@ -781,6 +783,10 @@ function address(model, el) {
     for (const [key, [low, high]] of Object.entries(numbers)) { const x = said.has(key) ? Number(said.get(key) || NaN) : initial[key]; next[key] = x >= low && x <= high ? x : initial[key]; }
     for (const g of run.groups) if (g.values.includes(said.get(`in-${g.name}`))) next.subgroup[g.name] = said.get(`in-${g.name}`);
     for (const key in next) model.set(key, next[key]);
+    const meant = (key) => (key.startsWith("in-") ? next.subgroup[key.slice(3)] === said.get(key) : key in numbers ? next[key] === Number(said.get(key) || NaN) : key === "keep_others" || (plain.includes(key) && next[key] === said.get(key)));
+    const odd = [...said.keys()].filter((key) => !meant(key)).map((key) => `${key} ${said.get(key)}`.slice(0, 60));
+    model.doubt = odd.length ? `Passed over in the link, since nothing here is called so: ${odd.join(", ")}.` : "";
+    model.heard?.();
     return true;
   };
   read();

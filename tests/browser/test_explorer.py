@@ -220,6 +220,28 @@ def test_everything_lives_in_the_address(explorer_page):
     explorer_page.evaluate("location.hash = '#explorer:run=zhu-binary&threshold=7&prevalence=x&in-view=<img src=x>&scale=no'")
     explorer_page.wait_for_function("document.querySelector('.cxr select').value === 'zhu-binary'")
     assert threshold_of(explorer_page) == 0.5, "what makes no sense is passed over"
+    told = explorer_page.locator(".cxr-told").text_content()
+    assert all(word in told for word in ("threshold 7", "prevalence x", "in-view <img src=x>", "scale no")) and "run" not in told
+    explorer_page.evaluate("location.hash = '#explorer:run=zhu-fourclass&threshold=0.4&in-view=PA'")
+    explorer_page.wait_for_function("document.querySelector('.cxr select').value === 'zhu-fourclass'")
+    explorer_page.get_by_label("Prevalence, exact").fill("2.57")  # 0.025699999999999997 as it comes out of the division
+    explorer_page.get_by_label("Prevalence, exact").press("Enter")
+    explorer_page.wait_for_function("/prevalence=0.0257($|&)/.test(location.hash)")
+
+
+def test_the_scores_have_a_scale(explorer_page, headlines):
+    """Each side's tallest bar, counted anew: 44 bars over the axis, here log odds or probability as the page chose."""
+    names = explorer_page.locator(".cxr-a .cxr-names span").all_inner_texts()
+    found = [int(re.search(r"\(tallest bar ([\d,]+)\)", name)[1].replace(",", "")) for name in names]
+    explorer_page.get_by_role("button", name="Axis: ").click()
+    other = [
+        int(re.search(r"\(tallest bar ([\d,]+)\)", name)[1].replace(",", ""))
+        for name in explorer_page.locator(".cxr-a .cxr-names span").all_inner_texts()
+    ]
+    frame = headlines[0].predictions
+    sides = [frame.loc[(frame["y_true"] == "covid") == side, "p_covid"] for side in (True, False)]
+    linear = [int(np.histogram(side, bins=44, range=(0, 1))[0].max()) for side in sides]
+    assert linear in (found, other) and found != other
 
 
 @pytest.mark.parametrize("words, kept", [("Threshold, exact", "0.5"), ("Prevalence, exact", "1")])
