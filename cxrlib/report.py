@@ -21,7 +21,8 @@ CSS = """
 * { box-sizing: border-box; } body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 main { max-width: 52rem; margin: 0 auto; padding: 1.2rem; } h1 { font-size: 1.6rem; line-height: 1.25; } h2 { margin-top: 2.4rem; font-size: 1.25rem; }
 .wide { overflow-x: auto; margin: 1rem 0; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
-caption { text-align: left; color: var(--quiet); padding-bottom: .3rem; } th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: pre; }
+caption { text-align: left; color: var(--quiet); padding-bottom: .3rem; } th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+.two td { white-space: normal; min-width: 6.2rem; padding: .3rem .4rem; } .two td:nth-child(2) { min-width: 3rem; }
 th { background: var(--soft); font-weight: 600; } thead th { white-space: normal; min-width: 4rem; overflow-wrap: break-word; } td:first-child, th:first-child { text-align: left; white-space: normal; min-width: 6.5rem; max-width: 20rem; }
 figure { margin: 1.2rem 0; } img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: 4px; } figcaption, .quiet { color: var(--quiet); font-size: .9rem; }
 .note { border-left: 4px solid #E69F00; padding: .2rem .9rem; background: var(--soft); }
@@ -30,11 +31,12 @@ figure { margin: 1.2rem 0; } img { display: block; max-width: 100%; height: auto
 """
 
 
-def table(frame: pd.DataFrame, caption: str = "") -> str:
-    """A table that scrolls inside itself; every cell and head is escaped."""
+def table(frame: pd.DataFrame, caption: str = "", *, two_lines: bool = False) -> str:
+    """A table that scrolls inside itself, with intervals below their estimates if asked; every cell and head is escaped."""
     made = frame.to_html(index=False, border=0, escape=True, na_rep="–")
     made = made.replace("<thead>", f"<caption>{escape(caption)}</caption><thead>", 1) if caption else made
-    return f'<div class="wide" tabindex="0" role="region" aria-label="{escape(caption or "Table")}">{made}</div>'
+    kind = "wide two" if two_lines else "wide"
+    return f'<div class="{kind}" tabindex="0" role="region" aria-label="{escape(caption or "Table")}">{made}</div>'
 
 
 def figure(draw, alt: str, caption: str) -> str:
@@ -74,13 +76,17 @@ def per_class(cells: pd.DataFrame, bounds: pd.DataFrame) -> str:
         (
             name,
             f"{cells.loc[name, 'size']:,}",
-            *(text(cells.loc[name, key], *bounds.loc[name, [(key, "low"), (key, "high")]]).replace(" ", "\n") for key in names),
+            *(
+                text(cells.loc[name, key], *bounds.loc[name, [(key, "low"), (key, "high")]]).replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
+                for key in names  # so that a line ends before an interval, not within
+            ),
         )
         for name in cells.index
     ]
     return table(
         pd.DataFrame(rows, columns=["Class", "Images", *(NAMES.get(key, key) for key in names)]),
         "Each class against the rest, called where most probable",
+        two_lines=True,
     )
 
 
