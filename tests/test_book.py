@@ -109,10 +109,10 @@ def test_refresh_readme_needs_its_marks(tmp_path):
     (tmp_path / "README.md").write_text("no marks")
     with pytest.raises(InputError, match="no pair of headline marks"):
         book.refresh_readme(tmp_path / "README.md")
-    (tmp_path / "README.md").write_text(f"a\n{book.MARKS[0]}\nold\n{book.MARKS[1]}\nb")
+    (tmp_path / "README.md").write_text(f"a\n{book.MARKS[0]}\nformer\n{book.MARKS[1]}\nb")
     book.refresh_readme(tmp_path / "README.md")
     text = (tmp_path / "README.md").read_text()
-    assert text.startswith("a\n") and text.endswith("\nb") and "old" not in text and book.headline() in text
+    assert text.startswith("a\n") and text.endswith("\nb") and "former" not in text and book.headline() in text
 
 
 @pytest.mark.parametrize(("name", "pictures"), [("03_study_b_binary", 3), ("04_study_b_four_classes", 4), ("05_study_b_gradcam", 2)])
