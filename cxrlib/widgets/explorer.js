@@ -408,11 +408,11 @@ function peoplePanel() {
 }
 
 const nextId = () => `cxr-${++serial}`;
-/** A labelled slider over 1,000 steps with a box for the exact number beside it. */
-function slider(words, unit, { onSlide, onType }) {
+/** A labelled slider over 1,000 steps with a box for the exact number beside it; the box takes back what is not within [low, high]. */
+function slider(words, unit, { onSlide, within: [low, high], onType }) {
   let shown = "";
   const id = nextId(), range = make("input", { type: "range", min: 0, max: 1000, step: 1, id, oninput: (e) => onSlide(e.target.value / 1000) });
-  const box = make("input", { type: "text", inputmode: "decimal", size: 7, "aria-label": `${words}, exact`, onchange: () => { if (!onType(box.value)) box.value = shown; } });
+  const box = make("input", { type: "text", inputmode: "decimal", size: 7, "aria-label": `${words}, exact`, onchange: () => { const x = number(box.value, low, high); x === undefined ? (box.value = shown) : onType(x); } });
   const node = make("div", { class: "cxr-slider" }, range, make("div", { class: "cxr-row" }, make("label", { for: id }, words), make("span", {}, box, unit)));
   return { node, set(u, text, spoken) {
     shown = text, range.value = Math.round(u * 1000), range.setAttribute("aria-valuetext", spoken);
@@ -536,8 +536,8 @@ function explorer({ model, el }) {
   const roc = planePanel("roc", (u, v) => nearest(({ f, s }) => (f - u) ** 2 + (s - v) ** 2));
   const pr = planePanel("pr", (u, v) => nearest(({ f, s }) => (s - u) ** 2 + ((ppvOf(s, f, model.get("prevalence")) || 0) - v) ** 2));
   const table = readingsPanel(), matrix = matrixPanel(), note = make("p", { class: "cxr-note", hidden: true }), live = make("p", { class: "cxr-live", role: "status" });
-  const cut = slider("Threshold", "", { onSlide: toThreshold, onType: (text) => { const t = number(text, 0, 1); if (t !== undefined) set({ threshold: t }); return t !== undefined; } });
-  const prior = slider("Prevalence", " %", { onSlide: toPrevalence, onType: (text) => { const p = number(text, 100 * LOW, 100 * HIGH); if (p !== undefined) set({ prevalence: p / 100 }); return p !== undefined; } });
+  const cut = slider("Threshold", "", { onSlide: toThreshold, within: [0, 1], onType: (t) => set({ threshold: t }) });
+  const prior = slider("Prevalence", " %", { onSlide: toPrevalence, within: [100 * LOW, 100 * HIGH], onType: (p) => set({ prevalence: p / 100 }) });
   const choices = make("div", { class: "cxr-choices" }), presetChips = chips(), costChips = chips(), markChips = chips(), scaleChip = chip("", () => set({ scale: scale.name === "logit" ? "linear" : "logit" }));
   const cost = make("input", { type: "text", inputmode: "decimal", size: 3, value: model.get("cost"), "aria-label": "False alarms that a miss is worth", onchange: (e) => { const c = number(e.target.value, 0.001, 1e6); c ? set({ cost: c }) : (e.target.value = model.get("cost")); } });
   const key = make("p", { class: "cxr-key" });
@@ -679,7 +679,7 @@ function ppv({ model, el }) {
   const { sensitivity, specificity, marks, have } = model.get("data"), [lr_positive, lr_negative] = likelihood(sensitivity, specificity);
   const set = (p) => { model.set("prevalence", clamp(p, LOW, HIGH)), model.save_changes(); }, slide = (u) => set(+PREVALENCE.from(u).toPrecision(3));
   const curve = prevalencePanel(slide), people = peoplePanel(), sentence = sentencePanel(have), live = make("p", { class: "cxr-live", role: "status" });
-  const prior = slider("Prevalence", " %", { onSlide: slide, onType: (text) => { const p = number(text, 100 * LOW, 100 * HIGH); if (p !== undefined) set(p / 100); return p !== undefined; } });
+  const prior = slider("Prevalence", " %", { onSlide: slide, within: [100 * LOW, 100 * HIGH], onType: (p) => set(p / 100) });
   const named = marks.map((m) => ({ ...m, label: `${+(100 * m.value).toPrecision(3)} % (${m.label})` })), buttons = named.map((m) => [chip(m.label, () => set(m.value)), m.value]), row = chips(), say = quiet(() => put(live, sentence.text()), 600);
   row.append(...buttons.map(([button]) => button));
   el.append(make("div", { class: "cxr-in" }, make("div", { class: "cxr-grid-main cxr-pair" }, make("section", { "aria-label": "Prevalence" }, worth(), curve.chart.figure, prior.node, row), make("section", { "aria-label": "People" }, sentence.node, people.figure)), live));
@@ -699,7 +699,7 @@ function rocs({ model, el }) {
   const data = model.get("data"), runs = decode(data), set = (values) => { for (const key in values) model.set(key, values[key]); model.save_changes(); };
   const chart = planePanel("roc"), second = planePanel("roc"), toThreshold = (u) => set({ threshold: neat(u) });
   second.chart.front.setAttribute("class", "cxr-second"), chart.chart.svg.append(second.chart.front);
-  const cut = slider("Threshold, of both", "", { onSlide: toThreshold, onType: (text) => { const t = number(text, 0, 1); if (t !== undefined) set({ threshold: t }); return t !== undefined; } });
+  const cut = slider("Threshold, of both", "", { onSlide: toThreshold, within: [0, 1], onType: (t) => set({ threshold: t }) });
   const choices = make("div", { class: "cxr-choices" }), measures = [["sensitivity", "Sensitivity", pct], ["specificity", "Specificity", pct], ["auc", "AUC", (x) => (Number.isNaN(x) ? "–" : x.toFixed(3))]], cells = [];
   const heads = ["solid", "dashed"].map((name) => make("th", { scope: "col", class: `cxr-key-${name}` }, ""));
   const body = measures.map(([name, words, show]) => make("tr", {}, make("th", { scope: "row" }, words), ...[0, 1].map((i) => { const value = make("b", {}, "–"), interval = make("span", {}, ""); cells.push([i, name, value, interval, show]); return make("td", {}, value, " ", interval); })));
@@ -736,7 +736,7 @@ function cam({ model, el }) {
     make("path", { d: "M37 0C37 9 33 12 22 15C10 18 5 26 4 40V100H96V40C95 26 90 18 78 15C67 12 63 9 63 0" }), make("path", { d: "M43 20C33 17 24 30 20 46C16 62 15 74 17 80C25 74 36 73 43 77C45 60 45 35 43 20Z" }), make("path", { d: "M57 20C67 17 76 30 80 46C84 62 85 76 83 83C77 77 70 75 66 76C67 64 60 58 57 52C56 40 56 30 57 20Z" }));
   const stack = make("div", { class: "cxr-cam" }, picture ? make("img", { src: picture, alt: "" }) : chest(), map);
   stack.style.aspectRatio = `${width} / ${height}`;
-  const opacity = slider("Opacity of the map", " %", { onSlide: (u) => set(u), onType: (text) => { const x = number(text, 0, 100); if (x !== undefined) set(x / 100); return x !== undefined; } });
+  const opacity = slider("Opacity of the map", " %", { onSlide: (u) => set(u), within: [0, 100], onType: (x) => set(x / 100) });
   const set = (x) => { model.set("opacity", x), model.save_changes(); };
   const update = () => { const x = model.get("opacity"); (map.style.opacity = x), opacity.set(x, String(Math.round(100 * x)), `${Math.round(100 * x)} %`); };
   el.append(make("div", { class: "cxr-in" }, make("figure", { class: "cxr-figure" }, stack, make("figcaption", {}, picture ? "" : "The outline is a drawing, not this patient.")), opacity.node));

@@ -231,13 +231,14 @@ def test_everything_lives_in_the_address(explorer_page):
 
 def test_the_scores_have_a_scale(explorer_page, headlines):
     """Each side's tallest bar, counted anew: 44 bars over the axis, here log odds or probability as the page chose."""
-    names = explorer_page.locator(".cxr-a .cxr-names span").all_inner_texts()
-    found = [int(re.search(r"\(tallest bar ([\d,]+)\)", name)[1].replace(",", "")) for name in names]
+
+    def tallest():
+        names = explorer_page.locator(".cxr-a .cxr-names span").all_inner_texts()
+        return [int(re.search(r"\(tallest bar ([\d,]+)\)", name)[1].replace(",", "")) for name in names]
+
+    found = tallest()
     explorer_page.get_by_role("button", name="Axis: ").click()
-    other = [
-        int(re.search(r"\(tallest bar ([\d,]+)\)", name)[1].replace(",", ""))
-        for name in explorer_page.locator(".cxr-a .cxr-names span").all_inner_texts()
-    ]
+    other = tallest()
     frame = headlines[0].predictions
     sides = [frame.loc[(frame["y_true"] == "covid") == side, "p_covid"] for side in (True, False)]
     linear = [int(np.histogram(side, bins=44, range=(0, 1))[0].max()) for side in sides]
