@@ -30,12 +30,12 @@ HEADLINE = {  # row of the short table: metric of cxrlib.metrics.per_class
     "Bacterial pneumonia AUC": "bacterial.auc",
     "Normal AUC": "normal.auc",
 }
-OTHERS = {  # row of the table below it: study and row of the ledger
-    "Study B, two classes: COVID-19 recall": ("zhu2020", "zhu-t4.1-covid-recall"),
-    "Study B, two classes: recall of the others": ("zhu2020", "zhu-t4.1-non-covid-recall"),
-    "Study A: AUC": ("cheazemin2020", "azemin-3-auc"),
-    "Study A: sensitivity": ("cheazemin2020", "azemin-3-sensitivity"),
-    "Study A: specificity": ("cheazemin2020", "azemin-3-specificity"),
+OTHERS = {  # row of the table below it: row of the ledger
+    "Study B, two classes: COVID-19 recall": "zhu-t4.1-covid-recall",
+    "Study B, two classes: recall of the others": "zhu-t4.1-non-covid-recall",
+    "Study A: AUC": "azemin-3-auc",
+    "Study A: sensitivity": "azemin-3-sensitivity",
+    "Study A: specificity": "azemin-3-specificity",
 }
 
 
@@ -156,10 +156,10 @@ def headline(name: str = "zhu-fourclass") -> str:
 
 def others() -> list[str]:
     """Lines of a Markdown table of the other models' results, from the ledger, and what they are."""
-    ledgers = {study: claims.ledger([study]).set_index("id") for study in dict.fromkeys(study for study, _ in OTHERS.values())}
+    rows = claims.ledger(ids=OTHERS.values()).set_index("id")
     lines = ["| The other models | printed | rebuilt (95 % interval) |", "|---|---|---|"]
-    for title, (study, name) in OTHERS.items():
-        row = ledgers[study].loc[name]
+    for title, name in OTHERS.items():
+        row = rows.loc[name]
         lines.append(f"| {title} | {row['said']} | {claims.rebuilt(row) or '*not yet recorded*'} |")
     return [
         *lines,

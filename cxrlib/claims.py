@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -130,8 +131,8 @@ FORMULA = ["by_formula", "by_formula_low", "by_formula_high"]
 SHOWN = f"study id kind place quote said printed unit rebuilt low high {' '.join(FORMULA)} verdict why also records treated".split()
 
 
-def ledger(only: list[str] | None = None) -> pd.DataFrame:
-    """Every printed number with its verdict (of some studies only, by their ids), by the order and the rules of :data:`cxrlib.checks.VERDICTS`.
+def ledger(only: list[str] | None = None, ids: Collection[str] | None = None) -> pd.DataFrame:
+    """Every printed number with its verdict (of some studies or numbers only, by their ids), by the order and the rules of :data:`cxrlib.checks.VERDICTS`.
 
     The columns of :func:`reported`, ``study`` now A or B, and: ``place`` and ``said`` (in words), ``rebuilt``, ``low``, ``high`` (95 % interval),
     ``verdict``, ``why``, ``also`` (what the row's other checks say), ``records`` (the runs that it rests on). Where Study B's "accuracy" is a recall,
@@ -141,7 +142,7 @@ def ledger(only: list[str] | None = None) -> pd.DataFrame:
     made = []
     for study in only or STUDIES:
         rows = {row["id"]: row for row in reported(study).to_dict("records")}
-        for row in rows.values():
+        for row in [row for row in rows.values() if ids is None or row["id"] in ids]:
             first, *rest = checks.findings(row, rows)
             valued = next((finding for finding in [first, *rest] if finding.value == finding.value), first)
             formula = next((finding[2:5] for finding in rest if finding.by_formula), [float("nan")] * 3)
