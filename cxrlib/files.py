@@ -7,6 +7,7 @@ library reads and writes through these.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -25,18 +26,18 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it takes the name ``path``, on any error it is deleted.
 
     The temporary name keeps the suffix, because some writers choose the format by it.
-    InputError, which names ``path``, where that cannot be written: its folder is a file, the disk is full.
+    InputError, which names ``path``, where that cannot be written: its folder is a file, the disk is full. FileNotFoundError, a caller's
+    mistake, where nothing was.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        with open(temporary, "rb") as handle:
-            os.fsync(handle.fileno())
-        os.replace(temporary, path)
-    except FileNotFoundError:  # nothing was written there
-        raise
+        if written := temporary.exists():
+            with open(temporary, "rb") as handle:
+                os.fsync(handle.fileno())
+            os.replace(temporary, path)
     except OSError as error:
         if error.filename and Path(error.filename) not in (temporary, *path.parents):  # of another file
             raise
@@ -44,6 +45,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # its folder is none
             temporary.unlink()
+    if not written:
+        raise FileNotFoundError(errno.ENOENT, "nothing was written", str(path))
 
 
 def write_text(path: str | Path, text: str) -> Path:

@@ -49,6 +49,11 @@ def test_nothing_written_is_an_error_that_keeps_the_old(tmp_path):
     assert target.read_text() == "old" and names(tmp_path) == ["table.csv"]
 
 
+def test_a_folder_that_cannot_be_written_names_the_file_asked_for():
+    with pytest.raises(InputError, match=r"^/proc/table\.csv: cannot be written"):
+        files.write_text("/proc/table.csv", "text")
+
+
 def test_success_replaces_and_leaves_one_file(tmp_path):
     target = tmp_path / "new" / "array.npy"
     for content in ("first", "second"):
