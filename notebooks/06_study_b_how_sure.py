@@ -56,7 +56,6 @@ headline = {name: runs.read(name) for name in studies.EXPERIMENTS}
 families = {name: runs.family(name) for name in studies.families()}  # recorded runs, and names of those that are missing
 printed = claims.reported("zhu2020").set_index(["run", "metric"])["printed"]
 base = headline["zhu-fourclass"]
-say("replicates", intervals.REPLICATES)
 for name, (found, _) in families.items():
     say(f"note-{name}", pages.schedule(found))
 
@@ -122,7 +121,6 @@ say("printed-accuracy", printed["zhu-fourclass", "weighted avg.recall"])
 reach = sum(float(value) >= float(printed["zhu-fourclass", "weighted avg.recall"]) - 0.005 for value in draws["Accuracy"])
 say("reach", reach)
 say("time-redraws", times(again))
-say("full-accuracy", draws["Accuracy"].iloc[0])
 
 
 def difference(run, other):
@@ -138,15 +136,12 @@ def difference(run, other):
     return intervals.patient_mean((right[0] - right[1].loc[right[0].index]).to_numpy(), patients.loc[right[0].index].to_numpy())
 
 
-unchanged = [run for run in again if run.info["seed"] == base.info["seed"]][:1]  # the re-draw that draws nothing anew
-for run in unchanged:
-    change, low, high = difference(run, base)
-    say(
-        "same-draw",
-        f"{metrics.overall(run.predictions)['accuracy']:.3f}, {change:+.3f} ({low:+.3f} to {high:+.3f}) against the headline run",
-    )
-if not unchanged:
-    say("same-draw", "not yet known")
+same_draw, text = next((run for run in again if run.info["seed"] == base.info["seed"]), None), "not yet known"
+if same_draw is not None:  # the re-draw that draws nothing anew
+    change, low, high = difference(same_draw, base)
+    accuracy = metrics.overall(same_draw.predictions)["accuracy"]
+    text = f"{accuracy:.3f}, {change:+.3f} ({low:+.3f} to {high:+.3f}) against the headline run"
+say("same-draw", text)
 
 # %% [markdown]
 # *Four classes, one run per row; the first is the headline run, on its full schedule. Re-draws: {glue:text}`time-redraws`.*
@@ -227,8 +222,8 @@ CHANGES = {
 }
 variants, missing_variants = families["zhu-fourclass-variants"]
 by_name = {run.name.rpartition("/")[2]: run for run in variants}
-if unchanged:
-    by_name["as-printed"] = unchanged[0]
+if same_draw is not None:
+    by_name["as-printed"] = same_draw
 
 # %% tags=["remove-input"]
 display(pages.absent(missing_variants))

@@ -141,7 +141,6 @@ best = wide.loc[cpu["network"]][large].idxmax()
 say("best", best)
 measured_rates = ways[ways["batch"] == large]
 say("spread", f"{100 * ((measured_rates['high'] - measured_rates['low']) / measured_rates['per_minute']).max():.0f}")
-say("best-rate", number(wide.loc[(cpu["network"], best), large]))
 say("best-ratio", f"{wide.loc[(cpu['network'], best), large] / base[large]:.1f}")
 say("best-change", f"{agreement.loc[best, 'auc'] - agreement.loc[PLAIN, 'auc']:+.4f}")
 say("best-others", f"{100 * agreement.loc[best, 'other_answers'] / cpu['test_images']:.1f}")
@@ -174,8 +173,6 @@ if len(measured) == 1:
 pages.table(pd.DataFrame(rows, columns=["Way", "Single images", f"Batches of {large}", "Relative efficiency"]))
 
 # %% tags=["remove-cell"]
-say("paper-plain", number(wide.loc[(paper, PLAIN), small]))
-say("paper-best", number(wide.loc[paper][large].max()))
 say("gpu-note", "no GPU was at hand here" if len(measured) == 1 else "the rows of a GPU are in the table")
 
 # %% [markdown]

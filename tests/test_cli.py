@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from without import run_without
 
 import cxrlib
-from cxrlib import checks, claims, cli, commands, models, pipeline, runs, sources, studies
-from cxrlib.files import InputError
+from cxrlib import checks, claims, cli, models, pipeline, runs, sources, studies
 
 NAME = "phantom-zhu-fourclass"
 
@@ -270,27 +268,7 @@ def test_a_bug_is_not_hidden(monkeypatch):
         cli.main(["train", "zhu-binary"])
 
 
-def test_pairs():
-    assert commands.pairs(["a=1", "b=x=y", "c=[1, 2]", "d=true", "e="], "-p") == {
-        "a": 1, "b": "x=y", "c": [1, 2], "d": True, "e": None,
-    }  # fmt: skip
-    with pytest.raises(InputError, match="-p nothing: expected NAME=VALUE"):
-        commands.pairs(["nothing"], "-p")
-
-
 def test_help_lists_every_command(capsys):
     with pytest.raises(SystemExit) as left:
         cli.main(["--help"])
     assert left.value.code == 0 and "95 % intervals" in " ".join(capsys.readouterr().out.split())
-
-
-COMMANDS_WITH_TORCH = [
-    ["train", "zhu-fourclass"], ["predict", "zhu-fourclass", "picture.png"], ["cams", "zhu-fourclass"], ["efficiency"], ["bench", "gradcam"],
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("arguments", COMMANDS_WITH_TORCH, ids=[words[0] for words in COMMANDS_WITH_TORCH])
-def test_without_torch_one_line_says_how_to_get_it(arguments):
-    done = run_without(["torch", "torchvision", "safetensors"], "from cxrlib.cli import main\nsys.exit(main(sys.argv[1:]))", *arguments)
-    assert (done.returncode, done.stdout) == (2, "") and done.stderr.count("\n") == 1, done.stderr
-    assert "needs torch" in done.stderr and "make train-env" in done.stderr

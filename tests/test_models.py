@@ -300,7 +300,9 @@ def test_what_reads_records_needs_no_torch():
     )
     assert done.stdout == "blocked\n", done.stderr  # the blocker does block, and every import before it went well
     assert done.returncode == 2
-    assert done.stderr.count("\n") == 1 and "needs torch" in done.stderr and "make train-env" in done.stderr
+    assert (
+        done.stderr.count("\n") == 1 and "needs torch" in done.stderr and "pip install" in done.stderr and "make train-env" in done.stderr
+    )
 
 
 def test_training_needs_only_what_colab_has():
