@@ -59,12 +59,11 @@ def states(stage: Path, source: Path) -> list[tuple[str, str, str, str, str]]:
 
 
 def records() -> list[str]:
-    """Markdown table rows of every record the book knows, and of Study A's own rule: state, epochs, device, minutes, date, code."""
+    """Markdown table rows of every record the book knows: state, epochs, device, minutes, date, code."""
     rows = ["| Record | Epochs run, planned | Device | Minutes | Recorded | Code |", "|---|---|---|---|---|---|"]
-    for name in studies.RECORDS | studies.STUDY_A:
+    for name in studies.RECORDS:
         if not runs.recorded(name):
-            waits = "not yet recorded" if name in studies.RECORDS else "not recorded: its images and weights were not to be had"
-            rows.append(f"| {name} | *{waits}* | | | | |")
+            rows.append(f"| {name} | *not yet recorded* | | | | |")
             continue
         info = json.loads((runs.root() / name / "run.json").read_text(encoding="utf-8"))
         git, epochs = info["git"], info["epochs"]
@@ -88,4 +87,6 @@ def page(stage: Path, source: Path) -> str:
             lines.append(f"| {item} | {what} | {link} | {state} |")
         lines.append("")
     known = sum(runs.recorded(name) for name in studies.RECORDS)
-    return "\n".join([*lines, f"## Records: {known} of {len(studies.RECORDS)}", "", *records(), ""])
+    apart = [name for name in studies.STUDY_A if name not in studies.RECORDS and not runs.recorded(name)]
+    beside = [f"Not recorded, as its images and weights were not to be had: {name}.\n" for name in apart]
+    return "\n".join([*lines, f"## Records: {known} of {len(studies.RECORDS)}", "", *records(), "", *beside])

@@ -93,3 +93,7 @@ def test_how_an_item_was_rebuilt_is_said_with_its_state(book):
     items = [{"item": f"Table {n}", "title": "t", "by": "by a stand-in"} for n in (1, 3)]
     file.write_text(yaml.safe_dump({"zhu2020": items}))
     assert [row[4] for row in status.states(*book)] == [f"{status.REBUILT}, by a stand-in", status.WAITING]
+
+
+def test_study_as_own_rule_is_named_below_the_records(book):
+    assert "were not to be had: azemin-adjudicated." in status.page(*book).split("## Records")[1]
