@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from cxrlib import __version__, bench, commands, studies
+from cxrlib import __version__, commands, studies
 from cxrlib.files import InputError
 
 
@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
     subgroups.add_argument("--output", help="file (default: results/subgroups/covid-chestxray.csv)")
 
     timed = command("bench", commands.run_bench, "Time what claims to be fast against what it is compared with, side by side in one run.")
-    timed.add_argument("name", nargs="?", default="all", metavar="NAME", help=f"{', '.join(bench.BENCHES)}; default all")
+    timed.add_argument("name", nargs="?", default="all", metavar="NAME", help="gradcam, frozen, bootstrap or explorer (default all)")
 
     predict = command(
         "predict", commands.predict_images, "Class probabilities of your own radiographs by a recorded model. Not a medical device."

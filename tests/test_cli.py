@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import cxrlib
-from cxrlib import checks, claims, cli, models, pipeline, runs, sources, studies
+from cxrlib import bench, checks, claims, cli, models, pipeline, runs, sources, studies
 
 NAME = "phantom-zhu-fourclass"
 
@@ -45,6 +45,13 @@ def test_every_command_has_help(capsys):
         with pytest.raises(SystemExit) as caught:
             cli.main([command, "--help"])
         assert caught.value.code == 0 and command in capsys.readouterr().out
+
+
+def test_help_names_every_benchmark(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["bench", "--help"])
+    out = capsys.readouterr().out
+    assert all(name in out for name in bench.BENCHES)
 
 
 def test_as_a_program(tmp_path):
