@@ -1,7 +1,7 @@
 """How many images a minute a network reads, in several ways of running it on one machine, and whether it still says the same.
 
 A way is a function from uint8 pixels ``(B, H, W)`` to scores ``(B, K)``: standardising is timed, decoding of files is not. Measured
-figures lie in ``results/efficiency/<device>.json``, from which the book is made.
+figures lie in ``results/efficiency/<device>-<its name>.json``, one file for each machine, from which the book is made.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import statistics
 import sys
 import time
@@ -19,9 +20,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
-from cxrlib import images, metrics, models, pipeline, runs, studies
+from cxrlib import images, intervals, metrics, models, pipeline, runs, studies
 from cxrlib.files import InputError, write_text
 
 BATCHES = (1, 32)
@@ -168,6 +170,19 @@ def measure(
     return rows, built, skipped
 
 
+def agrees(p: pd.DataFrame, plain: pd.DataFrame, cls: str) -> dict[str, float | int | None]:
+    """How predictions ``p`` of the same images differ from the plain way's: AUC of ``cls``, its ``change`` with DeLong's 95 % interval
+    (None of fewer than two positives), largest difference of a probability, and how many answers at one half are others."""
+    change, column = intervals.delong_difference(p, plain, cls), f"p_{cls}"
+    ends = {f"change{end}": change[name] for end, name in (("", "difference"), ("_low", "low"), ("_high", "high"))}
+    return {
+        "auc": float(metrics.per_class(p).loc[cls, "auc"]),
+        **{name: None if np.isnan(value) else value for name, value in ends.items()},
+        "largest_difference": float((p[column] - plain[column]).abs().max()),
+        "other_answers": int(((p[column] >= 0.5) != (plain[column] >= 0.5)).sum()),
+    }
+
+
 def processor() -> str:
     """Name of the CPU as the operating system gives it."""
     with contextlib.suppress(OSError):
@@ -180,10 +195,10 @@ def processor() -> str:
 def write(
     run_name: str, data=None, on: str | None = None, *, results=None, limit: int | None = None, seconds: float = 5.0, say=print
 ) -> Path:
-    """Measure a recorded run's network, and the study's own where it is another, and write ``results/efficiency/<device>.json``.
+    """Measure a recorded run's network, and the study's own where it is another, and write ``results/efficiency/<device>-<its name>.json``.
 
-    Of the run's network AUC is measured for each way on the same test images, ``limit`` of them at most (the positives first). The
-    study's ResNet-101 runs with random weights: its rate does not depend on them, and it has no AUC.
+    Of the run's network AUC is measured for each way on the same test images, ``limit`` of them at most (the positives first), with
+    DeLong's interval for its change from the plain way, paired by image. The study's ResNet-101 runs with random weights: its rate does not depend on them, and it has no AUC.
     """
     run, device = runs.read(run_name, results), models.device(on)
     ready = pipeline.prepare(studies.experiment(run.info["experiment"]), data)
@@ -214,15 +229,7 @@ def write(
         found = torch.tensor(scores(way, pixels, max(BATCHES))).double()
         p = pipeline.predictions_table(truth, found.log_softmax(1).numpy(), run.classes)
         plain = p if plain is None else plain
-        column = f"p_{run.classes[0]}"
-        agreement.append(
-            {
-                **dict(zip(("library", "format", "how"), key, strict=True)),
-                "auc": float(metrics.per_class(p).loc[run.classes[0], "auc"]),
-                "largest_difference": float((p[column] - plain[column]).abs().max()),
-                "other_answers": int(((p[column] >= 0.5) != (plain[column] >= 0.5)).sum()),
-            }
-        )
+        agreement.append({**dict(zip(("library", "format", "how"), key, strict=True)), **agrees(p, plain, run.classes[0])})
         say(f"{' '.join(key)}: AUC {agreement[-1]['auc']:.4f}")
     packages = ["torch", "torchvision", *(["openvino", "nncf"] if any(key[0] == "OpenVINO" for key in kept) else [])]
     info = {
@@ -240,6 +247,7 @@ def write(
         "agreement": agreement,
         "skipped": skipped,
     }
-    file = Path(results or runs.root()) / "efficiency" / f"{device.type}.json"
+    name = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\(\w+\)", "", f"{device.type} {info['device']['name']}").lower()).strip("-")
+    file = Path(results or runs.root()) / "efficiency" / f"{name}.json"
     write_text(file, json.dumps(info, indent=1) + "\n")
     return file

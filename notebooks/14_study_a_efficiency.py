@@ -51,8 +51,10 @@ from cxrlib import azemin, book, claims, intervals, pages, plots, runs
 from cxrlib.pages import say
 
 folder = Path(folder or runs.root() / "efficiency")
-measured = {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("c*.json"))}
-cpu = measured["cpu"]
+measured = sorted((json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))), key=lambda info: info["recorded"], reverse=True)
+processors = [info for info in measured if info["device"]["type"] == "cpu"]
+gpus = [info for info in measured if info["device"]["type"] != "cpu"]
+cpu = processors[0]  # the newest
 reported = claims.reported("cheazemin2020").set_index("id")
 printed = reported["printed"]
 MPM, RPM = float(printed["azemin-3-mpm"]), float(printed["azemin-3-rpm"])
@@ -118,18 +120,26 @@ agreement = pd.DataFrame(cpu["agreement"])
 agreement["way"] = agreement["library"] + " " + agreement["format"] + ", " + agreement["how"]
 agreement = agreement.set_index("way")
 base = wide.loc[(cpu["network"], PLAIN)]
+
+
+def signed(value, *ends):
+    """A change, with its interval."""
+    low, high = (f"{end:+.4f}" for end in ends)
+    return f"{value:+.4f} ({low} to {high})" if value else "0"
+
+
 rows = []
 for way, rate in wide.loc[cpu["network"]].iterrows():
     found = agreement.loc[way]
     rows.append((way, number(rate[small]), number(rate[large]), f"{rate[large] / base[large]:.2f}", f"{found['auc']:.4f}",
-                 f"{found['auc'] - agreement.loc[PLAIN, 'auc']:+.4f}", f"{found['largest_difference']:.3f}", f"{100 * found['other_answers'] / cpu['test_images']:.1f} %"))  # fmt: skip
+                 signed(found["change"], found["change_low"], found["change_high"]), f"{found['largest_difference']:.3f}", f"{100 * found['other_answers'] / cpu['test_images']:.1f} %"))  # fmt: skip
 heads = [
     "Way",
     "Single images",
     f"Batches of {large}",
     "Times the plain way",
     "AUC",
-    "Change of AUC",
+    "Change of AUC (95 % interval)",
     "Largest change of p",
     "Other answers at one half",
 ]
@@ -145,16 +155,44 @@ say("best-ratio", f"{wide.loc[(cpu['network'], best), large] / base[large]:.1f}"
 say("best-change", f"{agreement.loc[best, 'auc'] - agreement.loc[PLAIN, 'auc']:+.4f}")
 say("best-others", f"{100 * agreement.loc[best, 'other_answers'] / cpu['test_images']:.1f}")
 say("auc-interval", book.interval(*intervals.delong(runs.read(cpu["run"]).predictions, "covid")[1:]))
-say("largest-change", f"{(agreement['auc'] - agreement.loc[PLAIN, 'auc']).abs().max():.4f}")
+say("largest-change", f"{agreement['change'].abs().max():.4f}")
+differ = agreement.loc[(agreement["change_low"] > 0) | (agreement["change_high"] < 0)]
+say("differ", "; ".join(differ.index) if len(differ) else "none")
 
 # %% [markdown]
-# *Images a minute, ResNet-50 of the stand-in, singly and in batches; ratio of the latter to the plain way. Area under the curve over the same {glue:text}`images` test images ({glue:text}`positives` with COVID-19), its change, the largest
+# *Images a minute, ResNet-50 of the stand-in, singly and in batches; ratio of the latter to the plain way. Area under the curve over the same {glue:text}`images` test images ({glue:text}`positives` with COVID-19), its change with DeLong's interval, paired by image, the largest
 # move of a probability p, and the share of images whose answer at one half is another. Rates are medians of repeats, which in batches were up to {glue:text}`spread` % of the median apart. The ranges of int8 were set on {glue:text}`calibration` training images, its method on
 # the validation images: they showed that the first block moves the probabilities most, so it is also left as it is.*
 #
 # The fastest way, {glue:text}`best`, reads {glue:text}`best-ratio` times as many images a minute as the plain one, and its area differs by {glue:text}`best-change`; over all ways it changes by at most {glue:text}`largest-change`,
-# where the area itself is known to {glue:text}`auc-interval` (95 % interval, DeLong).
-# That is not to say that nothing changes: at a threshold of one half it answers otherwise for {glue:text}`best-others` % of the images. Who runs a network in another way must set the threshold anew.
+# where the area itself is known to {glue:text}`auc-interval` (95 % interval, DeLong). Ways whose change's interval excludes no change: {glue:text}`differ`.
+# That is not to say that nothing else changes: at a threshold of one half it answers otherwise for {glue:text}`best-others` % of the images. Who runs a network in another way must set the threshold anew.
+#
+# What a way gains depends on the processor. The same network, in batches of {glue:text}`batch`:
+
+# %% tags=["remove-input"]
+rates = {}
+for info in processors:
+    found = pd.DataFrame(info["rates"])
+    found = found[(found["network"] == cpu["network"]) & (found["batch"] == large)]
+    if info["run"] == cpu["run"]:
+        name = f"{info['device']['name']}, {info['device']['threads']} threads, {info['recorded']}"
+        rates[name] = pd.Series(found["per_minute"].to_numpy(), found["library"] + " " + found["format"] + ", " + found["how"])
+rates = pd.DataFrame(rates).loc[wide.loc[cpu["network"]].index]
+ratios = rates / rates.loc[PLAIN]
+text = ratios.map(lambda ratio: "–" if pd.isna(ratio) else f"{ratio:.2f}")
+text.loc[PLAIN] = [f"1 ({number(rate)} a minute)" for rate in rates.loc[PLAIN]]
+pages.table(text.rename_axis("Way").reset_index())
+
+# %% tags=["remove-cell"]
+say("batch", large)
+widest = (ratios.max(axis=1) / ratios.min(axis=1)).idxmax()
+low, high = ratios.loc[widest].min(), ratios.loc[widest].max()
+text = f"{widest} is {low:.2f} times as fast as the plain way on one of them and {high:.2f} times on another"
+say("widest", text if len(rates.columns) > 1 else "only one has been measured")
+
+# %% [markdown]
+# *Images a minute of ResNet-50 in each way, divided by those of the plain way, by processor: {glue:text}`widest`.*
 #
 # The paper's ResNet-101 is twice as deep. Its rate does not depend on the weights, so it is measured with random ones, and has no area under the curve:
 
@@ -163,17 +201,16 @@ paper = next(name for name in wide.index.get_level_values(0).unique() if name !=
 rows = [("The paper: CPU of its time, way not stated", f"{MPM:.0f} (batch not stated)", "", f"{relative(MPM):.0f}")]
 for way, rate in wide.loc[paper].iterrows():
     rows.append((way, number(rate[small]), number(rate[large]), f"{relative(rate[large]):,.0f}"))
-for name, info in measured.items():
-    if name != "cpu":
-        for row in info["rates"]:
-            if row["network"] == paper and row["batch"] == max(item["batch"] for item in info["rates"]):
-                rows.append((f"{info['device']['name']}: {row['library']}, {row['format']}, {row['how']}", "", number(row["per_minute"]), f"{relative(row['per_minute']):,.0f}"))  # fmt: skip
-if len(measured) == 1:
+for info in gpus:
+    for row in info["rates"]:
+        if row["network"] == paper and row["batch"] == max(item["batch"] for item in info["rates"]):
+            rows.append((f"{info['device']['name']}: {row['library']}, {row['format']}, {row['how']}", "", number(row["per_minute"]), f"{relative(row['per_minute']):,.0f}"))  # fmt: skip
+if not gpus:
     rows.append(("GPU: not measured; cxr efficiency --device cuda fills this row", "–", "–", "–"))
 pages.table(pd.DataFrame(rows, columns=["Way", "Single images", f"Batches of {large}", "Relative efficiency"]))
 
 # %% tags=["remove-cell"]
-say("gpu-note", "no GPU was at hand here" if len(measured) == 1 else "the rows of a GPU are in the table")
+say("gpu-note", "no GPU was at hand here" if not gpus else "the rows of a GPU are in the table")
 
 # %% [markdown]
 # *Images a minute, ResNet-101, and the relative operational efficiency in batches.* Of a GPU the paper says: "{glue:text}`gpu-quote`"; {glue:text}`gpu-note`.
@@ -226,4 +263,4 @@ say("missed", f"{100 * (1 - sensitivity):.1f}")
 # .venv/bin/cxr efficiency --device cuda
 # ```
 #
-# Each writes `results/efficiency/<device>.json`, from which this page is made. They need the images of the stand-in in `CXR_DATA` and its ImageNet weights; without OpenVINO its rows are left out.
+# Each writes `results/efficiency/<device>-<its name>.json`; the newest of a CPU is the one that this page shows in full. They need the images of the stand-in in `CXR_DATA` and its ImageNet weights; without OpenVINO its rows are left out.

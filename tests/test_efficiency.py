@@ -2,8 +2,10 @@
 
 import builtins
 import json
+import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
@@ -111,14 +113,34 @@ def test_record_holds_auc_of_each_way_on_the_same_images(small):
     info = json.loads(file.read_text())
     run = runs.read("phantom-small", results)
     truth = run.predictions["y_true"] == "covid"
-    assert file == results / "efficiency" / "cpu.json" and (info["test_images"], info["positives"]) == (len(truth), truth.sum())
+    assert file.parent == results / "efficiency" and re.fullmatch(r"cpu-[a-z0-9-]+[a-z0-9]\.json", file.name)
+    assert (info["test_images"], info["positives"]) == (len(truth), truth.sum())
     plain, *others = info["agreement"]
     assert plain["auc"] == pytest.approx(roc_auc_score(truth, run.predictions["p_covid"]), abs=1e-6)
+    assert {item["change"] for item in info["agreement"]} == {None}, "one positive has no interval"
     assert plain["largest_difference"] == 0 and all(0 <= other["largest_difference"] < 0.05 for other in others)
     assert {row["network"] for row in info["rates"]} == {"resnet18"} and len(info["rates"]) == 6
     assert info["device"]["threads"] == torch.get_num_threads() and info["device"]["name"] == efficiency.processor()
     limited = json.loads(efficiency.write("phantom-small", root, "cpu", results=results, limit=5, seconds=0.01, say=print).read_text())
     assert (limited["test_images"], limited["positives"]) == (5, 1), "the positives are not left out"
+
+
+def test_agreement_with_the_plain_way():
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {"image_id": [f"i{k}" for k in range(200)], "patient_id": [f"p{k}" for k in range(200)], "source": "", "split": "test"}
+    )
+    frame["y_true"] = np.where(np.arange(200) < 40, "covid", "none")
+    plain, other = (
+        frame.assign(p_covid=p, p_none=1 - p) for p in np.clip([0.4 + 0.2 * (np.arange(200) < 40)] + rng.normal(0, 0.2, (2, 200)), 0, 1)
+    )
+    found = efficiency.agrees(other, plain, "covid")
+    area = [roc_auc_score(frame["y_true"] == "covid", each["p_covid"]) for each in (other, plain)]
+    assert found["auc"] == pytest.approx(area[0]) and found["change"] == pytest.approx(area[0] - area[1])
+    assert found["change_low"] < found["change"] < found["change_high"]
+    assert found["other_answers"] == ((plain["p_covid"] >= 0.5) != (other["p_covid"] >= 0.5)).sum() > 0
+    same = efficiency.agrees(plain, plain, "covid")
+    assert [same[name] for name in ("change", "change_low", "change_high", "largest_difference", "other_answers")] == [0] * 5
 
 
 def test_other_images_are_refused(small, phantom_data):
