@@ -13,7 +13,7 @@ book: $(VENV)/book.stamp
 	@echo "Open $(abspath _build/html)/$$($(BIN)/python -c 'from cxrlib import book; print(book.first_page())')"
 
 test: $(VENV)/test.stamp book
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 test-slow: $(VENV)/test.stamp book
 	@$(BIN)/python -m pytest -m slow

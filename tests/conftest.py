@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+PARALLEL = "PYTEST_XDIST_WORKER" in os.environ
+if PARALLEL:  # a core for each worker
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
     """Decoded images go to a folder of the test session, never to the user's cache."""
-    os.environ["CXR_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    folder = tmp_path_factory.getbasetemp().parent / "cache" if PARALLEL else tmp_path_factory.mktemp("cache")  # one for all workers
+    os.environ["CXR_CACHE"] = str(folder)
 
 
 @pytest.fixture(scope="session")
