@@ -13,11 +13,11 @@ def parser() -> argparse.ArgumentParser:
     """The command line, subcommand by subcommand."""
     top = argparse.ArgumentParser(prog="cxr", description="Rebuild two studies of COVID-19 in chest radiographs. Not a medical device.")
     top.add_argument("--version", action="version", version=__version__)
-    added = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    added = top.add_subparsers(dest="command", metavar="COMMAND")
 
     def command(name: str, run, help: str) -> argparse.ArgumentParser:
         made = added.add_parser(name, help=help.replace("%", "%%"), description=help)
-        made.set_defaults(run=run)
+        made.set_defaults(run=run, parser=made)
         return made
 
     listing = command(
@@ -142,8 +142,11 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; 0 when it did what was asked, 2 for bad input, with one line on standard error."""
     top = parser()
     arguments, more = top.parse_known_args(argv)
+    if arguments.command is None:
+        top.print_help(sys.stderr)
+        return 2
     if more and (arguments.command != "predict" or any(word.startswith("-") for word in more)):
-        top.error(f"unrecognized arguments: {' '.join(more)}")
+        arguments.parser.error(f"unrecognized arguments: {' '.join(more)}")
     if more:
         arguments.images += more  # those that stood after an option
     try:

@@ -45,17 +45,17 @@ def pairs(texts: list[str], option: str) -> dict:
 
 
 def show_sources(arguments) -> None:
+    sources.data_folder(arguments.data)  # said once, not of each source
     for row in sources.report(arguments.data).itertuples():
         print(f"{row.source}, for {row.use}\n  looked for  {row.looked_for}\n  found       {row.found} of {row.found + row.missing} images")
         for path in row.absent if len(row.absent) <= 20 else row.absent[:1]:
             print(f"  missing     {path}")
         if len(row.absent) > 20:
-            print(f"  missing     and {len(row.absent) - 1} more")
+            print(f"  missing     and {len(row.absent) - 1:,} more")
         print(f"  to do       {row.advice}")
     with contextlib.suppress(InputError):  # said above already
-        print(
-            f"lung regions, for cxr cams: {len(sources.lung_masks(arguments.data))} images with masks, {len(sources.lung_boxes(arguments.data))} with boxes"
-        )
+        masks, boxes = sources.lung_masks(arguments.data), sources.lung_boxes(arguments.data)
+        print(f"lung regions, for cxr cams: {len(masks)} images with masks, {len(boxes)} with boxes")
 
 
 def write_phantom(arguments) -> None:

@@ -187,7 +187,7 @@ def _binary(frame: pd.DataFrame, column: str, path: Path) -> tuple[pd.DataFrame,
     score = pd.to_numeric(frame[column], errors="coerce")
     for row in np.flatnonzero(~((score >= 0) & (score <= 1)))[:1]:
         raise InputError(
-            f"{path}, line {row + 2}, column {column}: {str(frame[column].iloc[row]) or 'nothing'} is not a number from 0 to 1"
+            f"{path}, line {row + 2}, column {column}: {str(frame[column].iloc[row]) or 'an empty cell'} is not a number from 0 to 1"
         )
     made = frame.drop(columns=column).assign(y_true=frame["y_true"].map(names).astype("category"))
     return made.assign(

@@ -34,10 +34,20 @@ def test_version(capsys):
 
 
 def test_unknown_command_and_option_exit_with_2(capsys):
-    for arguments in ([], ["nonsense"], ["train"], ["train", "zhu-binary", "--precision", "float8"]):
+    assert cli.main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and all(command in err for command in ("sources", "evaluate", "predict")), "all commands, with no word of an error"
+    for arguments in (["nonsense"], ["train"], ["train", "zhu-binary", "--precision", "float8"]):
         with pytest.raises(SystemExit) as caught:
             cli.main(arguments)
         assert caught.value.code == 2 and "Traceback" not in capsys.readouterr().err
+
+
+def test_a_mistyped_option_shows_its_commands_usage(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["evaluate", "predictions.csv", "--htlm", "report.html"])
+    err = capsys.readouterr().err
+    assert caught.value.code == 2 and "usage: cxr evaluate" in err and "unrecognized arguments: --htlm report.html" in err
 
 
 def test_every_command_has_help(capsys):
@@ -143,12 +153,11 @@ def test_a_folder_that_is_a_file(capsys, tmp_path):
 
 
 def test_sources_of_an_empty_folder(capsys, tmp_path):
-    for folder in (tmp_path, tmp_path / "none"):
-        assert cli.main(["sources", "--data", str(folder)]) == 0
-        out, err = capsys.readouterr()
-        assert err == "" and out.count("found       0 of ") == 4
-        assert all(name in out for name in sources.SOURCES)
-    assert "does not exist" in out  # of the folder that is none
+    assert cli.main(["sources", "--data", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert err == "" and out.count("found       0 of ") == 4
+    assert all(name in out for name in sources.SOURCES)
+    assert f"{tmp_path / 'none'}: the data folder does not exist" in complaint(capsys, "sources", "--data", str(tmp_path / "none"))
 
 
 def test_sources_of_a_phantom(capsys, phantom_data):
