@@ -34,7 +34,7 @@ rule book:
     output:
         "_build/html/index.html",
     shell:
-        "{CXR} book _build/stage"
+        "echo 'the book of these pages' && {CXR} book _build/stage"
 
 
 rule notebook:
@@ -43,7 +43,7 @@ rule notebook:
     output:
         "_build/stage/notebooks/{name}.ipynb",
     shell:
-        "{CXR} execute {input.source} {output}"
+        "echo 'page {wildcards.name}' && {CXR} execute {input.source} {output}"
 
 
 rule records:
