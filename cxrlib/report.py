@@ -26,7 +26,8 @@ caption { text-align: left; color: var(--quiet); padding-bottom: .3rem; } th, td
 th { background: var(--soft); font-weight: 600; } thead th { white-space: normal; min-width: 4rem; overflow-wrap: break-word; } td:first-child, th:first-child { text-align: left; white-space: normal; min-width: 6.5rem; max-width: 20rem; }
 figure { margin: 1.2rem 0; } img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: 4px; } figcaption, .quiet { color: var(--quiet); font-size: .9rem; }
 .note { border-left: 4px solid #E69F00; padding: .2rem .9rem; background: var(--soft); }
-@media (max-width: 600px) { figure img { max-width: none; width: 34rem; } }
+.wide { background: linear-gradient(to left, var(--paper) 30%, transparent) right / 2rem 100% no-repeat local, linear-gradient(to left, #8889, transparent) right / .7rem 100% no-repeat scroll; }
+@media (max-width: 600px) { figure .wide::before { content: "Scroll sideways for the whole figure."; position: sticky; left: 0; display: block; width: max-content; color: var(--quiet); font-size: .8rem; } figure img { max-width: none; width: 34rem; } }
 @media print { :root { --ink: #000; --paper: #fff; --line: #999; --soft: #eee; --quiet: #333; } main { max-width: none; padding: 0; } figure, tr { break-inside: avoid; } h2 { break-after: avoid; } .wide { overflow: visible; } }
 """
 
@@ -140,7 +141,7 @@ def page(measured: Measures, name: str = "predictions.csv") -> str:
     body = [f"<h1>Predictions in {escape(name)}</h1>"]
     body.append(
         say(
-            f"{len(frame):,} images of {frame['patient_id'].nunique():,} patients. Classes: {counts}. Positive is {cls}, called where its probability is {threshold:g} or more."
+            f"{len(frame):,} images of {frame['patient_id'].nunique():,} patients. Classes: {counts}. The positive class is “{cls}”, called where its probability is {threshold:g} or more."
         )
     )
     body += [f'<p class="note">{escape(note)}</p>' for note in found.notes]
