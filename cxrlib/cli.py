@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--resume", action="store_true", help="go on from the last finished epoch, if there is one")
     train.add_argument("--finish", action="store_true", help="train no further and record the checkpoint as it stands")
     train.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
-    train.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
+    train.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto", help="auto: bfloat16 where it is faster")
     train.add_argument("--micro", type=int, help="images processed at a time, where memory is short")
     train.add_argument("--name", help="name of the new record, needed when settings are changed")
     train.add_argument("--set", action="append", default=[], metavar="SETTING=VALUE", help="change a setting, e.g. lr=0.0003")

@@ -274,11 +274,33 @@ def test_device_and_precision():
     assert models.device("cpu") == torch.device("cpu")
     best = models.device().type
     assert best == ("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
-    assert models.precision(torch.device("cpu")) in {"float32", "bfloat16"}
     assert models.precision(torch.device("mps")) == "float32"
     assert models.precision(torch.device("cpu"), "bfloat16") == "bfloat16"
     assert models.precision(torch.device("cpu"), "float32") == "float32"
     assert models.describe(torch.device("cpu")) == {"type": "cpu", "name": "cpu", "threads": torch.get_num_threads()}
+
+
+@pytest.mark.parametrize(
+    ("amx", "avx", "maker", "kind"),
+    [
+        (True, True, "GenuineIntel", "bfloat16"), (False, True, "GenuineIntel", "float32"), (False, True, "AuthenticAMD", "bfloat16"),
+        (False, False, "AuthenticAMD", "float32"), (False, False, "GenuineIntel", "float32"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("linux", [True, False])
+def test_precision_of_a_processor(monkeypatch, amx, avx, maker, kind, linux):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx, raising=False)
+    text = f"vendor_id\t: {maker}\n"
+
+    def read(path, **named):
+        if not linux:
+            raise FileNotFoundError(path)
+        return text
+
+    monkeypatch.setattr(models.Path, "read_text", read)
+    monkeypatch.setattr(models.platform, "processor", lambda: f"x86 Family 6, {maker}")
+    assert models.precision(torch.device("cpu")) == kind
 
 
 def test_autocast():
