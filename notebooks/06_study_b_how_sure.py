@@ -61,12 +61,14 @@ for name, (found, _) in families.items():
 
 
 def times(found):
-    """Device and training time of a family, in a sentence."""
+    """Device, training time and number format of a family, in a sentence."""
     if not found:
         return "–"
-    minutes = [run.info["seconds"]["training"] / 60 for run in found]
+    minutes = sorted({f"{run.info['seconds']['training'] / 60:.0f}" for run in found}, key=int)
     devices = sorted({run.info["device"]["name"] for run in found})
-    return f"{', '.join(devices)}; {min(minutes):.0f}–{max(minutes):.0f} minutes of training each"
+    formats = pd.Series([run.info["config"]["precision"] for run in found]).value_counts()
+    kinds = formats.index[0] if len(formats) == 1 else " and ".join(f"{count} of them in {name}" for name, count in formats.items())
+    return f"{', '.join(devices)}; {'–'.join(dict.fromkeys([minutes[0], minutes[-1]]))} minutes of training each; {'in ' if len(formats) == 1 else ''}{kinds}"
 
 
 # %% [markdown]
@@ -165,7 +167,7 @@ for suffix, name in (("", "zhu-fourclass-cv"), ("-two", "zhu-binary-cv")):
     tested = {patient for run in found for patient in run.predictions.loc[run.predictions["y_true"] == "covid", "patient_id"]}
     say(f"cv-tested{suffix}", f"{len(tested)} of {whole}")
     together = f"{len(found)} of {len(found) + len(missing)} folds together" if missing else f"all {len(found)} folds together"
-    say(f"folds{suffix}", together if found else "no fold is recorded yet")
+    say(f"folds{suffix}", f"{together}. Each fold's run: {times(found)}" if found else "no fold is recorded yet")
 
 
 # %% tags=["remove-input"]

@@ -258,7 +258,8 @@ say("missed", f"{100 * (1 - sensitivity):.1f}")
 #
 # ```bash
 # make train-env
-# .venv/bin/uv pip install --python .venv/bin/python openvino nncf
+# .venv/bin/uv pip install --python .venv/bin/python \
+#     openvino nncf    # for the int8 rows
 # .venv/bin/cxr efficiency
 # .venv/bin/cxr efficiency --device cuda
 # ```
