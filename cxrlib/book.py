@@ -116,12 +116,19 @@ def not_yet_recorded(names: list[str]) -> str:
 
 def show(value: float, decimals: int = 3) -> str:
     """A share for a table: fixed decimals, a dash for what cannot be computed."""
-    return "–" if pd.isna(value) else f"{value:.{decimals}f}"
+    return "–" if pd.isna(value) else f"{value:.{decimals}f}".replace("-", "−")
 
 
 def interval(low: float, high: float, decimals: int = 3) -> str:
     """``low–high`` (``low to high`` below nought), or a dash."""
-    return "–" if pd.isna(low) else f"{low:.{decimals}f}{' to ' if low < 0 else '–'}{high:.{decimals}f}"
+    return "–" if pd.isna(low) else f"{low:.{decimals}f}{' to ' if low < 0 else '–'}{high:.{decimals}f}".replace("-", "−")
+
+
+def signed(*values: float, decimals: int = 3) -> str:
+    """A change with its sign, ``+0.015``, and of three values its interval behind it, ``+0.015 (−0.005 to +0.036)``; two are an interval alone."""
+    texts = [f"{value:+.{decimals}f}".replace("-", "−") for value in values]
+    ends = "\N{NO-BREAK SPACE}to ".join(texts[-2:]) if len(texts) > 1 else ""
+    return {1: texts[0], 2: ends, 3: f"{texts[0]} ({ends})"}[len(texts)]
 
 
 def headline(name: str = "zhu-fourclass") -> str:

@@ -255,7 +255,7 @@ say("against-spread", signs[int(spread[1] > 0) - int(spread[2] < 0)])
 say("against-random", signs[int(untrained[1] > 0) - int(untrained[2] < 0)])
 say(
     "random-difference",
-    f"{100 * untrained[0]:+.1f} percentage points ({book.interval(100 * untrained[1], 100 * untrained[2], decimals=1)})",
+    f"{book.signed(100 * untrained[0], decimals=1)} percentage points ({book.interval(100 * untrained[1], 100 * untrained[2], decimals=1)})",
 )
 say("peak", f"{100 * mask['peak'].mean():.0f}")
 

@@ -140,9 +140,8 @@ def difference(run, other):
 
 same_draw, text = next((run for run in again if run.info["seed"] == base.info["seed"]), None), "not yet known"
 if same_draw is not None:  # the re-draw that draws nothing anew
-    change, low, high = difference(same_draw, base)
     accuracy = metrics.overall(same_draw.predictions)["accuracy"]
-    text = f"{accuracy:.3f}, {change:+.3f} ({low:+.3f} to {high:+.3f}) against the headline run"
+    text = f"{accuracy:.3f}, {book.signed(*difference(same_draw, base))} against the headline run"
 say("same-draw", text)
 
 # %% [markdown]
@@ -247,7 +246,7 @@ for name, (text, standing) in shown.items():
     ladder.append((text, "Accuracy, with 95 % interval", overall["accuracy"], low, high))
     change = difference(run, by_name["as-printed"]) if name not in ("headline", "as-printed") and "as-printed" in by_name else None
     rows.append((text, standing, f"{overall['accuracy']:.3f} ({book.interval(low, high)})", f"{overall['macro_recall']:.3f}", f"{recall['covid']:.3f}", f"{recall['viral']:.3f}",
-                 "–" if change is None else f"{change[0]:+.3f} ({change[1]:+.3f} to {change[2]:+.3f})"))  # fmt: skip
+                 "–" if change is None else book.signed(*change)))  # fmt: skip
 heads = [
     "Changed",
     "Standing in the thesis",

@@ -120,19 +120,11 @@ agreement = pd.DataFrame(cpu["agreement"])
 agreement["way"] = agreement["library"] + " " + agreement["format"] + ", " + agreement["how"]
 agreement = agreement.set_index("way")
 base = wide.loc[(cpu["network"], PLAIN)]
-
-
-def signed(value, *ends):
-    """A change, with its interval."""
-    low, high = (f"{end:+.4f}" for end in ends)
-    return f"{value:+.4f} ({low} to {high})" if value else "0"
-
-
 rows = []
 for way, rate in wide.loc[cpu["network"]].iterrows():
     found = agreement.loc[way]
     rows.append((way, number(rate[small]), number(rate[large]), f"{rate[large] / base[large]:.2f}", f"{found['auc']:.4f}",
-                 signed(found["change"], found["change_low"], found["change_high"]), f"{found['largest_difference']:.3f}", f"{100 * found['other_answers'] / cpu['test_images']:.1f} %"))  # fmt: skip
+                 book.signed(*found[["change", "change_low", "change_high"]], decimals=4) if found["change"] else "0", f"{found['largest_difference']:.3f}", f"{100 * found['other_answers'] / cpu['test_images']:.1f} %"))  # fmt: skip
 heads = [
     "Way",
     "Single images",
@@ -152,7 +144,7 @@ say("best", best)
 measured_rates = ways[ways["batch"] == large]
 say("spread", f"{100 * ((measured_rates['high'] - measured_rates['low']) / measured_rates['per_minute']).max():.0f}")
 say("best-ratio", f"{wide.loc[(cpu['network'], best), large] / base[large]:.1f}")
-say("best-change", f"{agreement.loc[best, 'auc'] - agreement.loc[PLAIN, 'auc']:+.4f}")
+say("best-change", book.signed(*agreement.loc[best, ["change", "change_low", "change_high"]], decimals=4))
 say("best-others", f"{100 * agreement.loc[best, 'other_answers'] / cpu['test_images']:.1f}")
 say("auc-interval", book.interval(*intervals.delong(runs.read(cpu["run"]).predictions, "covid")[1:]))
 say("largest-change", f"{agreement['change'].abs().max():.4f}")
@@ -164,7 +156,7 @@ say("differ", "; ".join(differ.index) if len(differ) else "none")
 # move of a probability p, and the share of images whose answer at one half is another. Rates are medians of repeats, which in batches were up to {glue:text}`spread` % of the median apart. The ranges of int8 were set on {glue:text}`calibration` training images, its method on
 # the validation images: they showed that the first block moves the probabilities most, so it is also left as it is.*
 #
-# The fastest way, {glue:text}`best`, reads {glue:text}`best-ratio` times as many images a minute as the plain one, and its area differs by {glue:text}`best-change`; over all ways it changes by at most {glue:text}`largest-change`,
+# The fastest way, {glue:text}`best`, reads {glue:text}`best-ratio` times as many images a minute as the plain one, and its area differs by {glue:text}`best-change`, 95 % interval paired by image; over all ways it changes by at most {glue:text}`largest-change`,
 # where the area itself is known to {glue:text}`auc-interval` (95 % interval, DeLong). Ways whose change's interval excludes no change: {glue:text}`differ`.
 # That is not to say that nothing else changes: at a threshold of one half it answers otherwise for {glue:text}`best-others` % of the images. Who runs a network in another way must set the threshold anew.
 #

@@ -413,8 +413,8 @@ rows = []
 for other in variants:
     found = intervals.delong_difference(A.predictions, other.predictions, "covid")
     apart = intervals.delong_difference(A.predictions, other.predictions.assign(image_id="other/" + other.predictions["image_id"]), "covid")
-    rows.append((variant(other), f"{found['difference']:+.4f}", f"{found['low']:+.4f} to {found['high']:+.4f}", f"{found['z']:.2f}", f"{found['p_value']:.3f}",
-                 f"{apart['low']:+.4f} to {apart['high']:+.4f}"))  # fmt: skip
+    rows.append((variant(other), book.signed(found["difference"], decimals=4), book.signed(found["low"], found["high"], decimals=4), book.show(found["z"], 2), f"{found['p_value']:.3f}",
+                 book.signed(apart["low"], apart["high"], decimals=4)))  # fmt: skip
 pages.table(
     pd.DataFrame(
         rows, columns=["Less that with", "Difference of AUC", "95 % interval, paired", "z", "p", "95 % interval, if they were other images"]

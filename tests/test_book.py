@@ -102,7 +102,9 @@ def test_headline_equals_scikit_learn_and_stands_in_readme():
 
 def test_interval_is_readable_below_nought_too():
     assert book.interval(0.5, 0.75) == "0.500–0.750" and book.interval(float("nan"), 1.0) == "–"
-    assert book.interval(-0.25, 0.5, decimals=2) == "-0.25 to 0.50", "a dash after a minus sign is no range"
+    assert book.interval(-0.25, 0.5, decimals=2) == "−0.25 to 0.50", "a dash after a minus sign is no range"
+    assert book.signed(0.0154) == "+0.015" and book.signed(-0.25, 0.5, decimals=2) == "−0.25\N{NO-BREAK SPACE}to +0.50"
+    assert book.signed(0.0154, -0.005, 0.036) == "+0.015 (−0.005\N{NO-BREAK SPACE}to +0.036)"
 
 
 def test_refresh_readme_needs_its_marks(tmp_path):
