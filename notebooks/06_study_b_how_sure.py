@@ -68,7 +68,7 @@ def times(found):
     devices = sorted({run.info["device"]["name"].replace("cpu", "CPU") for run in found})
     formats = pd.Series([run.info["config"]["precision"] for run in found]).value_counts()
     kinds = formats.index[0] if len(formats) == 1 else " and ".join(f"{count} of them in {name}" for name, count in formats.items())
-    return f"{', '.join(devices)}; {'–'.join(dict.fromkeys([minutes[0], minutes[-1]]))} minutes of training each; {'in ' if len(formats) == 1 else ''}{kinds}"
+    return f"{', '.join(devices)}; {'–'.join(dict.fromkeys([minutes[0], minutes[-1]]))} minutes of training each, pauses for other work included; {'in ' if len(formats) == 1 else ''}{kinds}"
 
 
 # %% [markdown]
