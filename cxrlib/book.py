@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -126,7 +127,12 @@ def interval(low: float, high: float, decimals: int = 3) -> str:
 
 def signed(*values: float, decimals: int = 3) -> str:
     """A change with its sign, ``+0.015``, and of three values its interval behind it, ``+0.015 (−0.005 to +0.036)``; two are an interval alone."""
-    texts = [f"{value:+.{decimals}f}".replace("-", "−") for value in values]
+    texts = [f"{value:+.{decimals}f}" for value in values]
+    texts = [
+        np.format_float_positional(value, 1, fractional=False, sign=True) if value and not float(text) else text
+        for value, text in zip(values, texts, strict=True)
+    ]  # not nought, if little
+    texts = [text.replace("-", "−") for text in texts]
     ends = "\N{NO-BREAK SPACE}to ".join(texts[-2:]) if len(texts) > 1 else ""
     return {1: texts[0], 2: ends, 3: f"{texts[0]} ({ends})"}[len(texts)]
 

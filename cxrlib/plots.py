@@ -127,15 +127,17 @@ def roc_curves(
     ax = ax or plt.subplots(figsize=(_WIDTH, 5.5))[1]
     auc, reported = metrics.per_class(frame)["auc"], reported or {}
     known = list(auc.index[:-2])
-    for cls in known if classes is None else classes:
+    shown = known if classes is None else classes
+    for cls in shown:
         curve = metrics.roc(frame, cls)
         curve = curve.iloc[np.unique(np.linspace(0, len(curve) - 1, 5000).astype(int))]  # more points than pixels are no gain
         printed = reported.get(cls, "")
         decimals = len(printed.partition(".")[2]) or 3
         value = "undefined" if np.isnan(auc[cls]) else f"{auc[cls]:.{decimals}f}"
         text = f"{label(cls)}: {value}" + (f" (printed {printed})" if printed else "")
+        drawn = look(cls, known.index(cls)) | ({"marker": ""} if len(shown) == 1 else {})  # marks tell curves apart
         fpr, tpr = ([], []) if np.isnan(auc[cls]) else (curve["fpr"], curve["tpr"])
-        ax.plot(fpr, tpr, **look(cls, known.index(cls)), markevery=0.12, markersize=6, label=text)
+        ax.plot(fpr, tpr, **drawn, markevery=0.12, markersize=6, label=text)
     right, bottom = (1, 0) if zoom is False else (0.2, 0.8) if zoom is True else zoom
     chance = "No discrimination: 0.5" if right > bottom else None  # out of sight in the corner
     ax.plot([0, 1], [0, 1], color="0.45", linestyle=":", linewidth=1.2, label=chance)

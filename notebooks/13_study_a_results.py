@@ -99,7 +99,7 @@ plots.learning_curves(run.history, kept=run.info["epochs"]["kept"])
 plt.show()
 
 # %% [markdown]
-# *Learning curves of the stand-in (not in the paper). The test set's labels are others than those trained on, hence its loss.*
+# *Learning curves of the stand-in (not in the paper). The test set's labels are others than those trained on, and far fewer of them are positive, which makes most of its loss (see [What a probability is worth](23_calibration.ipynb)).*
 #
 # ## Figure 3: ROC curve
 
@@ -122,7 +122,7 @@ say("auc-validation", f"{validation[0]:.3f} ({book.interval(*validation[1:])})")
 # drawn anew (each normal image counts as a patient, since its patient is not known). On the validation images, for the opacity it was trained on: {glue:text}`auc-validation`.
 #
 # It is no estimate of how well COVID-19 is told from health. All positive images come from one collection and all negative ones from another, and these differ in how pictures were made, stored and
-# reduced; a network that saw only that would have an area of its own. Positives and negatives differ in age as well, less than in Study B.
+# reduced; a network that saw only that would have an area of its own. The ages of the two were not compared: those of the normal images are not known here.
 #
 # ## Figure 4: confusion matrix
 
@@ -141,7 +141,7 @@ say("tp", tp)
 say("fn", fn)
 say("fp", f"{min(fps):,} to {max(fps):,}")
 say("tn", f"{min(tn for *_, tn in candidates):,} to {max(tn for *_, tn in candidates):,}")
-say("paper-ppv", f"{100 * tp / (tp + fps[0]):.1f}")
+say("paper-ppv", f"{100 * tp / (tp + max(fps)):.2f} to {100 * tp / (tp + min(fps)):.2f}")
 say("per-true", f"{fps[0] / tp:.1f}")
 say("all-negative", f"{100 * azemin.NEGATIVES / (azemin.NEGATIVES + azemin.POSITIVES):.1f}")
 
@@ -190,12 +190,12 @@ pages.table(pd.DataFrame(rows, columns=["Rule", "Threshold", *RATES]))
 # *Rates of the stand-in with 95 % intervals from {glue:text}`replicates` resamples of patients. Youden's rule takes the threshold with the largest sum of sensitivity and specificity on the
 # validation images, where it is a matter of opacity; the third rule looks at the test set and is there only to compare the specificity.*
 #
-# The learning rate is not printed in the text at hand either. The same training with others:
+# The learning rate is not printed in the text at hand either, nor what became of batch normalisation. The same training with other rates, and with batch normalisation re-estimated:
 
 # %% tags=["remove-input"]
 display(pages.absent(missing))
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "ROC plane with one curve for each learning rate, nearly the same, the operating point of each at one half, far apart, and the paper's operating point."}}
+# %% tags=["remove-input"] mystnb={"image": {"alt": "ROC plane with one curve for each learning rate and one for batch normalisation re-estimated, nearly the same, the operating point of each at one half, far apart, and the paper's operating point."}}
 points = []
 with plots.style():
     ax = plt.subplots(figsize=(7, 5.5))[1]
@@ -229,7 +229,7 @@ say("points", len(points))
 
 # %% [markdown]
 # *Operating points at one half of {glue:text}`points` runs of the stand-in, on their ROC curves, and the paper's point.* The areas go from {glue:text}`aucs`, the sensitivities at one half from
-# {glue:text}`sensitivities`. So a sensitivity without its threshold says little about a model.
+# {glue:text}`sensitivities`. So even at a stated threshold a sensitivity alone says little about a model, and without one nothing.
 #
 # Two of them at any threshold:
 
@@ -237,7 +237,7 @@ say("points", len(points))
 widgets.RocPair([run, *variants])
 
 # %% [markdown]
-# *ROC curves of two runs, the second dashed, with the operating points of one threshold and 95 % intervals over patients.*
+# *ROC curves of two runs, the second dashed, with the operating points of one threshold. Intervals are computed by formula as the threshold moves (Wilson's, with the images counted for less where a patient has several; DeLong's), those of the tables above by drawing patients anew: they differ a little.*
 #
 # ## Figures 5 and 6: hits and misses
 
@@ -278,6 +278,7 @@ row_of(MISSES)
 SHOWN = "covid-chestxray/fff49165-b22d-4bb4-b9d1-d5d62c52436c.annot.original"
 PHRASE = "patchy consolidation in the right mid lung zone"
 maps, where = runs.cams(run)
+place = "not in this record"
 chance = where[(where["kind"] == "lung mask") & (where["split"] == "test")]
 say("phrase", PHRASE)
 
@@ -289,6 +290,8 @@ else:
     shape = maps["shape"][list(maps["image_id"]).index(SHOWN)]
     pages.show_map(pages.radiograph(azemin.covid, SHOWN, data), cam, shape, "Grad-CAM, opacity")
     value = frame.set_index("image_id")["p_covid"].get(SHOWN, np.nan)
+    side = np.sign(cam.max(axis=0).argmax() - (cam.shape[1] - 1) / 2)
+    place = f"hottest in the {({-1: 'left half', 0: 'middle column', 1: 'right half'})[int(side)]} of the picture, with {100 * cam[:, : cam.shape[1] // 2].sum() / cam.sum():.0f} % of its activation in the left {cam.shape[1] // 2} of {cam.shape[1]} columns"
     display(pages.items([f"Radiologist's phrase (paper): …{PHRASE}.", f"Patient 149; probability by the stand-in {value:.3f}."]))
 
 # %% tags=["remove-cell"]
@@ -296,17 +299,35 @@ shares = {stage: intervals.patient_mean(part["inside"], part["patient_id"]) for 
 region = intervals.patient_mean(chance.loc[chance["stage"] == "trained", "region"], chance.loc[chance["stage"] == "trained", "patient_id"])[
     0
 ]
-for stage, name in (("trained", "trained"), ("fc", "random")):
+say("place", place)
+each = chance.pivot(index=["image_id", "patient_id", "region"], columns="stage", values="inside").reset_index()
+
+
+def against(other):
+    """How the trained network's share in the lungs compares with another, image by image, in words."""
+    known = each[each["trained"].notna() & other.notna()]
+    _, low, high = intervals.patient_mean((known["trained"] - other[known.index]).to_numpy(), known["patient_id"].to_numpy())
+    return {1: "more than", -1: "less than", 0: "no more and no less, within the interval, than"}[int(low > 0) - int(high < 0)]
+
+
+say("against-spread", against(each["region"]))
+say("against-head", against(each["fc"]))
+text = "So these maps do not show that training turned the network to the lungs"
+if against(each["region"]) == against(each["fc"]) == "more than":
+    text = "So here, unlike on Study B's page, what was trained moves the maps, and into the lungs. It is a place, not a reason: two collections can differ inside the lungs, too"
+say("maps-show", text)
+for stage, name in (("trained", "trained"), ("fc", "random"), ("conv1", "all-random")):
     mean, low, high = shares.get(stage, (np.nan,) * 3)
     say(f"inside-{name}", f"{mean:.3f} ({book.interval(low, high)})")
 say("region", f"{region:.3f}")
 say("masks", int((chance["stage"] == "trained").sum()))
 
 # %% [markdown]
-# *Figure 7, by the stand-in. The image is identified by the phrase in its notes; {glue:text}`phrase` would be in the left half of the picture.*
+# *Figure 7, by the stand-in. The image is identified by the phrase in its notes; {glue:text}`phrase` would be in the left half of the picture. The map is {glue:text}`place`.*
 #
-# One picture shows little. Over the {glue:text}`masks` COVID-19 images with a lung mask, {glue:text}`inside-trained` of the activation lies in the lungs, which fill {glue:text}`region` of the pictures;
-# with the last layer, the only one that was trained, at random again it is {glue:text}`inside-random`. What this means is on [Study B's page](05_study_b_gradcam.ipynb).
+# One picture shows little. Over the {glue:text}`masks` COVID-19 images with a lung mask, {glue:text}`inside-trained` of the activation lies in the lungs (95 % intervals over patients), which fill {glue:text}`region` of the pictures:
+# {glue:text}`against-spread` of an even spread. With the last layer, the only one that was trained, at random again it is {glue:text}`inside-random`, and with all layers at random {glue:text}`inside-all-random`;
+# the trained network has {glue:text}`against-head` the former. {glue:text}`maps-show` (compare [Study B's Grad-CAM](05_study_b_gradcam.ipynb)).
 #
 # ## Run it yourself
 #

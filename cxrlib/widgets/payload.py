@@ -93,7 +93,8 @@ def printed_points(run: Run) -> dict[str, dict]:
 
 
 def title(run: Run) -> str:
-    return run.info["title"] + (f" ({run.name.rpartition('/')[2].replace('-', ' ')})" if "/" in run.name else "")
+    family, _, own = run.name.rpartition("/")
+    return f"{own.replace('-', ' ')}: {run.info['title']}" if family else run.info["title"]
 
 
 def png(pixels: np.ndarray) -> str:
