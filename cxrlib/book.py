@@ -137,6 +137,11 @@ def signed(*values: float, decimals: int = 3) -> str:
     return {1: texts[0], 2: ends, 3: f"{texts[0]} ({ends})"}[len(texts)]
 
 
+def than(low: float, high: float) -> str:
+    """What the interval of a difference says of it, in words: ``more than``, ``less than`` or neither."""
+    return {1: "more than", -1: "less than", 0: "no more and no less, within the interval, than"}[int(low > 0) - int(high < 0)]
+
+
 def headline(name: str = "zhu-fourclass") -> str:
     """The short Markdown tables of README and first page: printed, rebuilt, interval; or that there is no record yet."""
     head = ["| Study B, four classes | printed | rebuilt | 95 % interval |", "|---|---|---|---|"]

@@ -250,9 +250,8 @@ say("inside-interval", book.interval(100 * low, 100 * high, decimals=0))
 say("mask-images", len(mask))
 spread = intervals.patient_mean(mask["inside"] - mask["region"], mask["patient_id"])
 untrained = against(where, kinds[0], "conv1")
-signs = {1: "more than", -1: "less than", 0: "no more and no less, within the interval, than"}
-say("against-spread", signs[int(spread[1] > 0) - int(spread[2] < 0)])
-say("against-random", signs[int(untrained[1] > 0) - int(untrained[2] < 0)])
+say("against-spread", book.than(*spread[1:]))
+say("against-random", book.than(*untrained[1:]))
 say(
     "random-difference",
     f"{book.signed(100 * untrained[0], decimals=1)} percentage points ({book.interval(100 * untrained[1], 100 * untrained[2], decimals=1)})",

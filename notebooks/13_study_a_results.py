@@ -306,8 +306,7 @@ each = chance.pivot(index=["image_id", "patient_id", "region"], columns="stage",
 def against(other):
     """How the trained network's share in the lungs compares with another, image by image, in words."""
     known = each[each["trained"].notna() & other.notna()]
-    _, low, high = intervals.patient_mean((known["trained"] - other[known.index]).to_numpy(), known["patient_id"].to_numpy())
-    return {1: "more than", -1: "less than", 0: "no more and no less, within the interval, than"}[int(low > 0) - int(high < 0)]
+    return book.than(*intervals.patient_mean((known["trained"] - other[known.index]).to_numpy(), known["patient_id"].to_numpy())[1:])
 
 
 say("against-spread", against(each["region"]))
