@@ -165,11 +165,10 @@ for suffix, name in (("", "zhu-fourclass-cv"), ("-two", "zhu-binary-cv")):
     tested = {patient for run in found for patient in run.predictions.loc[run.predictions["y_true"] == "covid", "patient_id"]}
     say(f"cv-tested{suffix}", f"{len(tested)} of {whole}")
     together = f"{len(found)} of {len(found) + len(missing)} folds together" if missing else f"all {len(found)} folds together"
-    right = [metrics.overall(run.predictions) for run in found]
     if found:
-        share = sum(part["correct"] for part in right) / sum(part["images"] for part in right)
-        whole = metrics.overall(headline[name.removesuffix("-cv")].predictions)["accuracy"]
-        together += f", accuracy {share:.3f}, of the headline run {whole:.3f}"
+        share = metrics.overall(pd.concat([run.predictions for run in found]))["accuracy"]
+        fixed = metrics.overall(headline[name.removesuffix("-cv")].predictions)["accuracy"]
+        together += f", accuracy {share:.3f}, of the headline run {fixed:.3f}"
     say(f"folds{suffix}", f"{together}. Each fold's run: {times(found)}" if found else "no fold is recorded yet")
 
 
@@ -182,10 +181,8 @@ def pooled(name):
     display(pages.absent(missing))
     together = pd.concat([run.predictions for run in found], ignore_index=True)
     ends, matrix = intervals.table(together), metrics.confusion(together)
-    folds, fixed = (
-        [metrics.per_class(run.predictions)["auc"] for run in found],
-        metrics.per_class(headline[name.removesuffix("-cv")].predictions),
-    )
+    folds = [metrics.per_class(run.predictions)["auc"] for run in found]
+    fixed = metrics.per_class(headline[name.removesuffix("-cv")].predictions)
     rows = []
     for cls in found[0].classes:
         patients = together.loc[together["y_true"] == cls, "patient_id"].nunique()

@@ -47,7 +47,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
 
-from cxrlib import azemin, book, claims, intervals, pages, plots, runs, studies
+from cxrlib import azemin, book, claims, intervals, pages, plots, runs
 from cxrlib.pages import say
 
 folder = Path(folder or runs.root() / "efficiency")
@@ -59,8 +59,15 @@ reported = claims.reported("cheazemin2020").set_index("id")
 printed = reported["printed"]
 MPM, RPM = float(printed["azemin-3-mpm"]), float(printed["azemin-3-rpm"])
 EFFICIENCY = printed["azemin-3-efficiency"]
-ways = pd.DataFrame(cpu["rates"])
-ways["way"] = ways["library"] + " " + ways["format"] + ", " + ways["how"]
+
+
+def named(rows):
+    """A table of measured rows, with the way of each spelled out."""
+    table = pd.DataFrame(rows)
+    return table.assign(way=table["library"] + " " + table["format"] + ", " + table["how"])
+
+
+ways = named(cpu["rates"])
 PLAIN = ways["way"].iloc[0]
 
 
@@ -116,9 +123,7 @@ def relative(rate):
 # %% tags=["remove-input"]
 wide = ways.pivot_table(index=["network", "way"], columns="batch", values="per_minute", sort=False)
 small, large = sorted(ways["batch"].unique())
-agreement = pd.DataFrame(cpu["agreement"])
-agreement["way"] = agreement["library"] + " " + agreement["format"] + ", " + agreement["how"]
-agreement = agreement.set_index("way")
+agreement = named(cpu["agreement"]).set_index("way")
 base = wide.loc[(cpu["network"], PLAIN)]
 rows = []
 for way, rate in wide.loc[cpu["network"]].iterrows():
@@ -141,11 +146,11 @@ display(pages.items([f"{name}: {why}" for name, why in cpu["skipped"].items()], 
 # %% tags=["remove-cell"]
 best = wide.loc[cpu["network"]][large].idxmax()
 say("best", best)
-apart = 100 * (ways["high"] - ways["low"]) / ways["per_minute"]
-for name, network in (("spread", cpu["network"]), ("spread-paper", studies.AZEMIN_ADJUDICATED.model)):
-    say(name, f"{apart[ways['network'] == network].max():.0f}")
-slowest, fastest = (getattr(wide.loc[cpu["network"]][large], end)() for end in ("min", "max"))
-say("range", f"{fastest / slowest:.1f}")
+paper = next(name for name in wide.index.get_level_values("network").unique() if name != cpu["network"])
+apart = (100 * (ways["high"] - ways["low"]) / ways["per_minute"]).groupby(ways["network"]).max()
+say("spread", f"{apart[cpu['network']]:.0f}")
+say("spread-paper", f"{apart[paper]:.0f}")
+say("range", f"{wide.loc[cpu['network']][large].max() / wide.loc[cpu['network']][large].min():.1f}")
 say("most-others", f"{100 * agreement['other_answers'].max() / cpu['test_images']:.1f}")
 say("best-ratio", f"{wide.loc[(cpu['network'], best), large] / base[large]:.1f}")
 say("best-change", book.signed(*agreement.loc[best, ["change", "change_low", "change_high"]], decimals=4))
@@ -169,11 +174,11 @@ say("differ", "; ".join(differ.index) if len(differ) else "none")
 # %% tags=["remove-input"]
 rates = {}
 for info in processors:
-    found = pd.DataFrame(info["rates"])
-    found = found[(found["network"] == cpu["network"]) & (found["batch"] == large)]
     if info["run"] == cpu["run"]:
+        found = named(info["rates"])
+        found = found[(found["network"] == cpu["network"]) & (found["batch"] == large)]
         name = f"{info['device']['name']}, {info['device']['threads']} threads, {info['recorded']}"
-        rates[name] = pd.Series(found["per_minute"].to_numpy(), found["library"] + " " + found["format"] + ", " + found["how"])
+        rates[name] = found.set_index("way")["per_minute"]
 rates = pd.DataFrame(rates).loc[wide.loc[cpu["network"]].index]
 ratios = rates / rates.loc[PLAIN]
 text = ratios.map(lambda ratio: "–" if pd.isna(ratio) else f"{ratio:.2f}")
@@ -193,7 +198,6 @@ say("widest", text if len(rates.columns) > 1 else "only one has been measured")
 # The paper's ResNet-101 is twice as deep. Its rate does not depend on the weights, so it is measured with random ones, and has no area under the curve:
 
 # %% tags=["remove-input"]
-paper = next(name for name in wide.index.get_level_values(0).unique() if name != cpu["network"])
 rows = [("The paper: CPU of its time, way not stated", f"{MPM:.0f} (batch not stated)", "", f"{relative(MPM):.0f}")]
 for way, rate in wide.loc[paper].iterrows():
     rows.append((way, number(rate[small]), number(rate[large]), f"{relative(rate[large]):,.0f}"))

@@ -274,6 +274,7 @@ def test_device_and_precision():
     assert models.device("cpu") == torch.device("cpu")
     best = models.device().type
     assert best == ("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+    assert models.precision(torch.device("cpu")) in {"float32", "bfloat16"}
     assert models.precision(torch.device("mps")) == "float32"
     assert models.precision(torch.device("cpu"), "bfloat16") == "bfloat16"
     assert models.precision(torch.device("cpu"), "float32") == "float32"
