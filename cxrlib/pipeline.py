@@ -122,13 +122,12 @@ def train(
             if experiment.batch_norm == "re-estimated":
                 features.reestimate(net, ready.pixels[split == "train"], on_device)
             seen = features.cached(net, ready.pixels, ready.hashes, on_device)
-    by_test = experiment.epoch_by == "test"
     with stage("training"):
         fit = training.fit(
             experiment,
             seen,
             labels,
-            np.where(split == "test", "val", np.where(split == "val", "unused", split)) if by_test else split,
+            split,
             folder,
             state=state,
             on=on_device,
@@ -149,9 +148,6 @@ def train(
 
         log_p = {part: predict(model, part) for part in ("test", "val")}
         history = fit.history.set_index("epoch", drop=False)
-        if by_test:  # what chose the epoch was measured on the test set, and stands under that name
-            history[["test_loss", "test_accuracy"]] = history[["val_loss", "val_accuracy"]]
-            history[["val_loss", "val_accuracy"]] = np.nan
         history.loc[fit.kept_epoch, ["test_loss", "test_accuracy"]] = training.loss_accuracy(log_p["test"], targets[split == "test"])
         if fit.kept_epoch != len(history):
             last = models.half(whole(net, fit.last) if experiment.frozen else fit.last)

@@ -29,6 +29,7 @@ from cxrlib.splits import oversample
 from cxrlib.studies import HISTORY, Experiment
 
 BY_HAND = "ended by hand"
+JUDGES = {"validation": "val", "test": "test"}  # which part of the split chooses the epoch, by an experiment's ``epoch_by``
 UNTRAINED = {"title", "printed", "assumptions", "variant_of", "lacks", "tested_as"}  # what says nothing about the training
 DEFAULTS = {
     item.name: list(item.default) if isinstance(item.default, tuple) else item.default
@@ -132,12 +133,15 @@ def fit(
     identity: dict | None = None,
     progress: bool = True,
 ) -> Fit:
-    """Fine-tune all layers by the experiment's schedule and keep the epoch with the lowest validation loss.
+    """Fine-tune all layers by the experiment's schedule and keep the epoch with the lowest loss on the images that choose it.
+
+    These are the validation images. Where an experiment lets the test images choose (``epoch_by``), each epoch is measured on
+    both, so that its history says too which epoch the validation images would have kept.
 
     Args:
         pixels: uint8 ``(N, H, W)``, or features of a frozen network, float32 ``(N, D)`` (:mod:`cxrlib.features`), on which the
             last layer alone is trained and whose states then are this layer's; ``labels`` class names and ``split`` (``train``, ``val``, …) ``(N,)`` alongside.
-            Only ``train`` and ``val`` are looked at.
+            Only ``train`` and ``val`` are looked at, and ``test`` where the experiment chooses its epoch by it.
         folder: holds the checkpoint of the last finished epoch; the caller deletes it when the run is recorded.
         state: ImageNet weights (:func:`cxrlib.models.imagenet`), or None for a random start.
         kind: ``float32`` or ``bfloat16`` (mixed precision); evaluation is in float32 either way.
@@ -147,16 +151,17 @@ def fit(
         identity: what makes this run this run (data, versions); a checkpoint with another identity is refused.
 
     Raises:
-        InputError: no image of a class to train on, no validation image, or a checkpoint that does not belong here.
+        InputError: no image of a class to train on, none that chooses the epoch, or a checkpoint that does not belong here.
     """
     folder = Path(folder)
     targets = np.array([experiment.classes.index(label) for label in labels])
-    train, val = np.flatnonzero(split == "train"), np.flatnonzero(split == "val")
+    train, judge = np.flatnonzero(split == "train"), JUDGES[experiment.epoch_by]
+    judges = {part: np.flatnonzero(split == part) for part in dict.fromkeys(["val", judge])}
     for number, name in enumerate(experiment.classes):
         if not (targets[train] == number).any():
             raise InputError(f"{experiment.name}: no training image of class {name} is on disk")
-    if not len(val):
-        raise InputError(f"{experiment.name}: no validation image is on disk")
+    if not len(judges[judge]):
+        raise InputError(f"{experiment.name}: no {experiment.epoch_by} image is on disk")
     answers = torch.from_numpy(targets.astype(np.int64))  # (N,)
     positions = train[oversample(labels[train], experiment.oversample)]  # copies of training images only
     micro = min(micro or experiment.batch, experiment.batch)
@@ -203,9 +208,9 @@ def fit(
         )
         with bar:
             loss, accuracy = train_epoch(model, optimizer, experiment, pixels, answers, positions, epoch, on, kind, micro, bar)
-            val_loss, val_accuracy = loss_accuracy(predict(model, pixels[val], on), targets[val])
-            bar.set_postfix_str(f"loss {loss:.3f}, validation loss {val_loss:.3f} accuracy {val_accuracy:.3f}")
-        if not np.isfinite([loss, val_loss]).all():
+            measured = {part: loss_accuracy(predict(model, pixels[at], on), targets[at]) for part, at in judges.items()}
+            bar.set_postfix_str(f"loss {loss:.3f}, {experiment.epoch_by} loss {measured[judge][0]:.3f} accuracy {measured[judge][1]:.3f}")
+        if not np.isfinite([loss, measured[judge][0]]).all():
             raise InputError(f"{experiment.name}: loss is not finite in epoch {epoch}; lower lr (now {rate:g}) or use precision float32")
         rows.append(
             {
@@ -213,14 +218,12 @@ def fit(
                 "lr": rate,
                 "train_loss": loss,
                 "train_accuracy": accuracy,
-                "val_loss": val_loss,
-                "val_accuracy": val_accuracy,
-                "test_loss": None,
-                "test_accuracy": None,
+                **{f"{part}_{what}": None for part in ("val", "test") for what in ("loss", "accuracy")},
+                **{f"{part}_{what}": value for part, pair in measured.items() for what, value in zip(("loss", "accuracy"), pair, strict=True)},
                 "seconds": time.perf_counter() - began,
             }
         )
-        if experiment.keep == "last" or kept_epoch == 0 or val_loss < rows[kept_epoch - 1]["val_loss"]:
+        if experiment.keep == "last" or kept_epoch == 0 or measured[judge][0] < rows[kept_epoch - 1][f"{judge}_loss"]:
             kept_epoch, best = epoch, {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
         write_checkpoint(
             folder,
@@ -239,7 +242,7 @@ def finished(experiment: Experiment, rows: list[dict], kept_epoch: int) -> str:
     if len(rows) >= experiment.epochs:
         return f"schedule complete ({experiment.epochs} epochs)"
     if rows and len(rows) - kept_epoch >= experiment.patience:
-        return f"early stopping (no better validation loss in {experiment.patience} epochs)"
+        return f"early stopping (no better {experiment.epoch_by} loss in {experiment.patience} epochs)"
     return ""
 
 

@@ -263,6 +263,17 @@ def test_patience_starts_anew_with_every_better_epoch(tmp_path, monkeypatch):
     assert got.history["val_loss"].tolist() == [0.9, 1.0, 0.8, 0.9, 0.9] and got.kept_epoch == 3
 
 
+def test_test_images_choose_the_epoch_where_the_experiment_says_so(tmp_path, monkeypatch):
+    pixels, labels, split = toy(train=4, val=4)
+    split = np.where((split == "val") & (np.arange(len(split)) % 2 == 1), "test", split)
+    scripted(monkeypatch, [0.9, 0.7, 0.8, 0.5, 0.1, 0.6, 0.2, 0.6])  # validation, test, validation, …
+    got = fit(experiment(epochs=9, patience=2, epoch_by="test"), (pixels, labels, split), tmp_path / "a")
+    assert got.history["val_loss"].tolist() == [0.9, 0.8, 0.1, 0.2] and got.history["test_loss"].tolist() == [0.7, 0.5, 0.6, 0.6]
+    assert got.kept_epoch == 2 and got.reason == "early stopping (no better test loss in 2 epochs)"
+    with pytest.raises(InputError, match="no test image"):
+        fit(experiment(epoch_by="test"), (pixels, labels, np.where(split == "test", "val", split)), tmp_path / "b")
+
+
 def test_loss_that_is_no_number_is_one_line(tmp_path, monkeypatch):
     scripted(monkeypatch, [0.9, float("nan")])
     with pytest.raises(InputError, match="epoch 2.*lower lr"):
