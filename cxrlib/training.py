@@ -208,22 +208,20 @@ def fit(
         )
         with bar:
             loss, accuracy = train_epoch(model, optimizer, experiment, pixels, answers, positions, epoch, on, kind, micro, bar)
-            measured = {part: loss_accuracy(predict(model, pixels[at], on), targets[at]) for part, at in judges.items()}
-            bar.set_postfix_str(f"loss {loss:.3f}, {experiment.epoch_by} loss {measured[judge][0]:.3f} accuracy {measured[judge][1]:.3f}")
-        if not np.isfinite([loss, measured[judge][0]]).all():
+            measured = {}
+            for part, at in judges.items():
+                measured[f"{part}_loss"], measured[f"{part}_accuracy"] = loss_accuracy(predict(model, pixels[at], on), targets[at])
+            watched = measured[f"{judge}_loss"]
+            bar.set_postfix_str(f"loss {loss:.3f}, {experiment.epoch_by} loss {watched:.3f} accuracy {measured[f'{judge}_accuracy']:.3f}")
+        if not np.isfinite([loss, watched]).all():
             raise InputError(f"{experiment.name}: loss is not finite in epoch {epoch}; lower lr (now {rate:g}) or use precision float32")
         rows.append(
-            {
-                "epoch": epoch,
-                "lr": rate,
-                "train_loss": loss,
-                "train_accuracy": accuracy,
-                **{f"{part}_{what}": None for part in ("val", "test") for what in ("loss", "accuracy")},
-                **{f"{part}_{what}": value for part, pair in measured.items() for what, value in zip(("loss", "accuracy"), pair, strict=True)},
-                "seconds": time.perf_counter() - began,
-            }
+            dict.fromkeys(HISTORY)  # what this run does not measure
+            | {"epoch": epoch, "lr": rate, "train_loss": loss, "train_accuracy": accuracy}
+            | measured
+            | {"seconds": time.perf_counter() - began}
         )
-        if experiment.keep == "last" or kept_epoch == 0 or measured[judge][0] < rows[kept_epoch - 1][f"{judge}_loss"]:
+        if experiment.keep == "last" or kept_epoch == 0 or watched < rows[kept_epoch - 1][f"{judge}_loss"]:
             kept_epoch, best = epoch, {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
         write_checkpoint(
             folder,
