@@ -25,7 +25,11 @@ HEADLINE = {  # row of the short table: metric of cxrlib.metrics.per_class
     "Recall, macro average": "macro avg.recall",
     "Precision, macro average": "macro avg.precision",
     "Specificity, macro average": "macro avg.specificity",
+    "F1-score, macro average": "macro avg.f1",
+    "AUC, macro average": "macro avg.auc",
     "COVID-19 recall": "covid.recall",
+    "Viral pneumonia precision": "viral.precision",
+    "Normal recall": "normal.recall",
     "COVID-19 AUC": "covid.auc",
     "Viral pneumonia AUC": "viral.auc",
     "Bacterial pneumonia AUC": "bacterial.auc",
@@ -166,8 +170,8 @@ def headline(name: str = "zhu-fourclass") -> str:
         " applies. The averages' intervals are too narrow where such a share is in them: resampling takes it for certain."
     )
     note += (
-        "\n\nIn this study COVID-19 differs from the other classes by age, hospital and file processing as well, so a network that"
-        " recognised only those could score as well on its rows: the test set cannot tell the difference."
+        "\n\nIn this study COVID-19 differs from the other classes by age, hospital, view and file processing as well (the last in part by the reduced copies used here), so a"
+        " network that recognised only those could score as well on its rows: the test set cannot tell the difference."
     )
     return "\n".join([*head, *body, note, "", *others()])
 

@@ -3,9 +3,9 @@
 ``cams.npz``: ``image_id, split, shape (N, 2)`` (height and width of the file in pixels), ``cam (N, 7, 7)``, Grad-CAM of the image's own class at the last convolutional layer, not
 normalised, for every COVID-19 image on disk and those in the thesis's figures that are not among its images
 (``split`` is ``outside``); of a phantom: every test image with an opacity. For the sanity check
-``random_id, stage, random_cam (S, M, 7, 7)``: the same for the test images with weights randomised from the top down to each stage.
+``random_id, stage, random_cam (D, S, M, 7, 7)``: the same for the test images with weights randomised from the top down to each stage, drawn D times.
 
-``localisation.csv``: a row per image, region and stage (``trained`` or randomised down to): the region's share of the
+``localisation.csv``: a row per image, region, stage (``trained`` or randomised down to) and draw of the random weights (from 0): the region's share of the
 picture, the share of the activation inside it, whether the peak is in it, overlap (:func:`cxrlib.gradcam.localise`).
 Regions (``kind``): ``lung mask``, ``lung box``; of a phantom ``opacity`` and ``lung mask``, where the truth is known.
 """
@@ -22,6 +22,7 @@ from cxrlib import gradcam, images, models, runs, sources, zhu
 from cxrlib.files import InputError, atomic, write_text
 
 LAYER = "layer4"
+DRAWS = 10  # of random weights: one draw's maps say nothing of another's
 
 
 def write(rows: pd.DataFrame, model: torch.nn.Module, classes: list[str], size: int, root: Path, folder: Path, on="cpu") -> None:
@@ -37,10 +38,17 @@ def write(rows: pd.DataFrame, model: torch.nn.Module, classes: list[str], size: 
     targets = np.array([classes.index(label) for label in rows["y_true"]])
     test = (rows["split"] == "test").to_numpy()
     trained = gradcam.of_pixels(model, pixels, targets, LAYER, on)
-    randomised = {name: gradcam.of_pixels(other, pixels[test], targets[test], LAYER, on) for name, other in gradcam.randomised(model)}
+    randomised = [
+        {name: gradcam.of_pixels(other, pixels[test], targets[test], LAYER, on) for name, other in gradcam.randomised(model, draw)}
+        for draw in range(DRAWS)
+    ]
     regions = _regions(rows["image_id"], size, root)
-    tables = [_localise(rows, trained, "trained", regions)]
-    tables += [_localise(rows[test], maps, name, regions) for name, maps in randomised.items()]
+    tables = [_localise(rows, trained, regions).assign(stage="trained", draw=0)]
+    tables += [
+        _localise(rows[test], cams, regions).assign(stage=stage, draw=draw)
+        for draw, stages in enumerate(randomised)
+        for stage, cams in stages.items()
+    ]
     ids = rows["image_id"].to_numpy(dtype=str)
     with atomic(folder / "cams.npz") as temporary, open(temporary, "wb") as file:
         np.savez_compressed(
@@ -50,8 +58,8 @@ def write(rows: pd.DataFrame, model: torch.nn.Module, classes: list[str], size: 
             shape=np.array([images.stored_size(root / path, path)[::-1] for path in rows["path"]]),
             cam=trained,
             random_id=ids[test],
-            stage=np.array(list(randomised)),
-            random_cam=np.stack(list(randomised.values())),
+            stage=np.array(list(randomised[0])),
+            random_cam=np.array([list(stages.values()) for stages in randomised]),
         )
     table = pd.concat(tables, ignore_index=True)[runs.LOCALISATION]
     write_text(folder / "localisation.csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
@@ -77,14 +85,14 @@ def chosen(rows: pd.DataFrame, root: Path, study: str) -> pd.DataFrame:
     return rows[sources.present(rows, root)].reset_index(drop=True)
 
 
-def _localise(rows: pd.DataFrame, cams: np.ndarray, stage: str, regions: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
+def _localise(rows: pd.DataFrame, cams: np.ndarray, regions: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
     tables = []
     for kind, known in regions.items():
         places = np.flatnonzero(rows["image_id"].isin(known))
         if len(places):
             here = rows.iloc[places][["image_id", "patient_id", "split"]].reset_index(drop=True)
             found = gradcam.localise(cams[places], np.stack([known[image] for image in here["image_id"]]))
-            tables.append(pd.concat([here.assign(kind=kind, stage=stage), found], axis=1))
+            tables.append(pd.concat([here.assign(kind=kind), found], axis=1))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=runs.LOCALISATION)
 
 

@@ -162,11 +162,12 @@ def beside(run: Run, redraws: Sequence[Run] = ()) -> HTML:
 
 
 def schedule(family: Sequence[Run]) -> str:
-    """How long the runs of a family trained, e.g. ``5 runs of at most 6 epochs, where the thesis planned 50``."""
+    """How long the runs of a family trained, e.g. ``5 runs of at most 6 epochs (the study: 50), …``."""
     if not family:
         return "none recorded yet"
     config, printed = family[0].info["config"], studies.experiment(family[0].info["experiment"]).epochs
-    short = f", on a shortened schedule where the thesis planned {printed}" if config["epochs"] < printed else ""
+    after = f"epoch{'s' if len(config['milestones']) > 1 else ''} {' and '.join(map(str, config['milestones']))}"
+    short = f" (the study: {printed}), the learning rate divided by ten after {after}" if config["epochs"] < printed else ""
     return f"{len(family)} {'runs' if len(family) > 1 else 'run'} of at most {config['epochs']} epochs{short}"
 
 
@@ -181,10 +182,21 @@ def absent(names: Sequence[str]) -> Markdown:
     return Markdown(f"*Not yet recorded: {listed}. `make records` makes them.*")
 
 
+def stages(where: pd.DataFrame, kind: str) -> tuple[pd.DataFrame, pd.Series]:
+    """Where the maps of the test images lie, by the network's stage: image by image, and draw by draw of the random weights.
+
+    ``where`` is a record's localisation.csv. The first has a row per image and patient and the columns (``region``, ``inside`` or
+    ``peak``; stage), means over the draws; the second is the mean of ``inside`` by stage and draw.
+    """
+    found = where[(where["kind"] == kind) & (where["split"] == "test")]
+    each = found.pivot_table(index=["image_id", "patient_id"], columns="stage", values=["region", "inside", "peak"], aggfunc="mean")
+    return each, found.groupby(["stage", "draw"])["inside"].mean()
+
+
 def no_radiographs(map_alone: bool = False) -> HTML:
     """What stands in the place of a radiograph that is not on disk: none may be published with the book."""
     if map_alone:
-        return HTML('<p class="no-radiographs">The map alone: the radiograph may not be published here.</p>')
+        return HTML('<p class="no-radiographs">The map alone: the published book holds no radiograph.</p>')
     return HTML(
         '<p class="no-radiographs">The radiographs are not shown: many may not be passed on, so the published book holds none. With the collections on'
         " disk (<code>cxr sources</code> says where to get them and where to put them) <code>CXR_DATA=… make book</code> shows them here.</p>"

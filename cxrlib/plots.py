@@ -182,6 +182,10 @@ def learning_curves(history: pd.DataFrame, kept: int | None = None, axes: Sequen
             ax.axvline(epoch, color="0.5", linewidth=1.2, linestyle=":", label="New learning rate (above)")
             text = np.format_float_positional(rate, precision=2, fractional=False, trim="-")
             ax.text(epoch, 1.01, text, transform=ax.get_xaxis_transform(), ha="center", va="bottom")
+        losses = history[[f"{part}_{measure}" for part in parts]]
+        if measure == "loss" and 0 < losses.min(axis=None) < 0.01:  # else what is near nought could not be told apart
+            ax.set_yscale("log")
+            name += ", logarithmic"
         ax.set(xlabel="Epoch", ylabel=name)
     entries = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))  # each step once
     # Below both panels: within them it would cover the swings that the figure is there to show.

@@ -59,7 +59,7 @@ REQUIRED = [
 ]
 SPLIT = ["image_id", "patient_id", "y_true", "split", "missing"]
 CAMS = ["image_id", "split", "shape", "cam", "random_id", "stage", "random_cam"]
-LOCALISATION = ["image_id", "patient_id", "split", "kind", "stage", "region", "inside", "peak", "iou"]
+LOCALISATION = ["image_id", "patient_id", "split", "kind", "stage", "draw", "region", "inside", "peak", "iou"]
 FILES = {"history.csv": HISTORY, "split.csv": SPLIT}
 
 

@@ -10,6 +10,7 @@ KERMANY_CLASS = {"virus": "viral", "bacteria": "bacterial", "normal": "normal"}
 VIEWS = {"PA", "AP", "AP Supine"}
 TEST_COVID = 60
 FIGURE_4_6 = "covid-chestxray/covid-19-pneumonia-101"
+LATERAL = "covid-chestxray/covid-19-infection-exclusive-gastrointestinal-symptoms-l"  # filed as frontal, so one of the 232
 
 
 def manifest(data=None, snapshot: str = sources.STUDY_B_SNAPSHOT) -> pd.DataFrame:

@@ -22,7 +22,7 @@
 #
 # {cite:t}`zhu2020` took COVID-19 radiographs from a collection gathered on the web {cite}`cohen2020` and everything else from a paediatric
 # collection of one hospital {cite}`kermany2018`. This page counts both again, rebuilds Tables 2.1 to 2.3 and Figures 2.1 to 2.3, and finds where
-# the thesis's own totals part.
+# the thesis's own totals disagree.
 
 # %% tags=["remove-cell"]
 # In Colab, fetch the companion first; anywhere else this does nothing.
@@ -74,7 +74,9 @@ def verdict(rebuilt, text):
 # ## From the collections to the study
 #
 # The thesis names no version of the COVID-19 collection. One state of it was found that gives the four numbers printed: commit 6e57ed3 of 4 May 2020.
-# The thesis writes "anteroposterior or posteroanterior"; its {glue:text}`covid-images` images need the supine AP views too.
+# The thesis writes "anteroposterior or posteroanterior"; its {glue:text}`covid-images` images need the supine AP views too. One of them is a lateral view that the collection files as frontal
+# ({glue:text}`lateral`; its name ends in l). Of the collection the thesis says that its patients "are positive or suspected of COVID-19 pneumonia or other pneumonias"; by what
+# examination a patient is positive it does not say, and the label of the collection is taken as it is.
 
 # %% tags=["remove-input"]
 pages.table(flow.rename(columns=str.capitalize, index={"chosen": "all chosen"}).rename_axis("").map("{:,}".format), index=True)
@@ -109,6 +111,7 @@ say("gap", claimed - table_images)
 say("listed", int(listed["images"]))
 say("covid-images", int(pictures["covid"]))
 say("covid-patients", int(people["covid"]))
+say("lateral", f"{zhu.LATERAL.rpartition('/')[2]}, {split.set_index('image_id').loc[zhu.LATERAL, 'split']} set of the recorded split")
 say("kermany-images", int(kermany["images"]))
 say("kermany-ids", int(kermany["patients"]))
 say("explained", "does" if listed["images"] + kermany["images"] == claimed else "does not")
@@ -144,7 +147,7 @@ except (InputError, IndexError):  # no images, or not of every class
     display(pages.no_radiographs())
 
 # %% [markdown]
-# *Figure 2.1 of the thesis with other images: it does not say which it shows. Here, of each class, the first by file name. The children's images are copies
+# *Figure 2.1 of the thesis, where the collections are on disk, with other images: it does not say which it shows. Of each class the first by file name is taken; the children's images are
 # squashed to a square where the collection at hand is reduced.*
 #
 # ## Tables 2.2 and 2.3: training and test sets
@@ -227,6 +230,6 @@ say("seed", int(runs.read("zhu-fourclass").info["seed"]))
 # *Figure 2.3, rebuilt: training images counted with their copies. A copy is no new patient: the bar of COVID-19 stands for
 # {glue:text}`train-covid` images of {glue:text}`train-covid-patients` patients in either panel.*
 #
-# All counts are of the study's images as listed. Of these, {glue:text}`missing` were not on disk when the recorded runs were trained; each run says
-# which. Which COVID-19 patients are tested is a random draw that the thesis does not give; the one above has seed {glue:text}`seed`, others are under
+# All counts are of the study's images as listed. Of these, {glue:text}`missing` were not on disk when the recorded runs were trained; `results/zhu-fourclass/run.json`
+# names them, and the pages of the runs count them. Which COVID-19 patients are tested is a random draw that the thesis does not give; the one above has seed {glue:text}`seed`, others are under
 # [How sure?](06_study_b_how_sure.ipynb).

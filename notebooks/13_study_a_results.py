@@ -279,7 +279,8 @@ SHOWN = "covid-chestxray/fff49165-b22d-4bb4-b9d1-d5d62c52436c.annot.original"
 PHRASE = "patchy consolidation in the right mid lung zone"
 maps, where = runs.cams(run)
 place = "not in this record"
-chance = where[(where["kind"] == "lung mask") & (where["split"] == "test")]
+each, draws = pages.stages(where, "lung mask")
+patients = each.index.get_level_values("patient_id")
 say("phrase", PHRASE)
 
 # %% tags=["remove-input", "small"] cxr={"items": ["Figure 7"]} mystnb={"image": {"alt": "Grad-CAM map of patient 149's radiograph for opacity, and the radiograph where it is on disk."}}
@@ -295,38 +296,38 @@ else:
     display(pages.items([f"Radiologist's phrase (paper): …{PHRASE}.", f"Patient 149; probability by the stand-in {value:.3f}."]))
 
 # %% tags=["remove-cell"]
-shares = {stage: intervals.patient_mean(part["inside"], part["patient_id"]) for stage, part in chance.groupby("stage")}
-region = intervals.patient_mean(chance.loc[chance["stage"] == "trained", "region"], chance.loc[chance["stage"] == "trained", "patient_id"])[
-    0
-]
 say("place", place)
-each = chance.pivot(index=["image_id", "patient_id", "region"], columns="stage", values="inside").reset_index()
 
 
 def against(other):
     """How the trained network's share in the lungs compares with another, image by image, in words."""
-    known = each[each["trained"].notna() & other.notna()]
-    return book.than(*intervals.patient_mean((known["trained"] - other[known.index]).to_numpy(), known["patient_id"].to_numpy())[1:])
+    return book.than(*intervals.patient_mean(each["inside"]["trained"] - other, patients)[1:])
 
 
-say("against-spread", against(each["region"]))
-say("against-head", against(each["fc"]))
+say("against-spread", against(each["region"]["trained"]))
+say("against-head", against(each["inside"]["fc"]))
+trained_share = each["inside"]["trained"].mean()
+for stage, name in (("fc", "head"), ("conv1", "all")):
+    say(f"below-{name}", int((draws[stage] < trained_share).sum()))
+    say(f"draws-{name}", f"{draws[stage].min():.3f} to {draws[stage].max():.3f}")
+say("draws", draws["fc"].size)
 text = "So these maps do not show that training turned the network to the lungs"
-if against(each["region"]) == against(each["fc"]) == "more than":
-    text = "So here, unlike on Study B's page, what was trained moves the maps, and into the lungs. It is a place, not a reason: two collections can differ inside the lungs, too"
+if against(each["region"]["trained"]) == against(each["inside"]["fc"]) == "more than":
+    reached = "no random last layer did as much" if trained_share > draws["fc"].max() else "a random last layer can do as much"
+    text = f"So training moved the maps into the lungs, compared with the average draw, and {reached}. It is a place, not a reason: two collections can differ inside the lungs, too"
 say("maps-show", text)
 for stage, name in (("trained", "trained"), ("fc", "random"), ("conv1", "all-random")):
-    mean, low, high = shares.get(stage, (np.nan,) * 3)
+    mean, low, high = intervals.patient_mean(each["inside"][stage], patients)
     say(f"inside-{name}", f"{mean:.3f} ({book.interval(low, high)})")
-say("region", f"{region:.3f}")
-say("masks", int((chance["stage"] == "trained").sum()))
+say("region", f"{each['region']['trained'].mean():.3f}")
+say("masks", len(each))
 
 # %% [markdown]
 # *Figure 7, by the stand-in. The image is identified by the phrase in its notes; {glue:text}`phrase` would be in the left half of the picture. The map is {glue:text}`place`.*
 #
 # One picture shows little. Over the {glue:text}`masks` COVID-19 images with a lung mask, {glue:text}`inside-trained` of the activation lies in the lungs (95 % intervals over patients), which fill {glue:text}`region` of the pictures:
-# {glue:text}`against-spread` of an even spread. With the last layer, the only one that was trained, at random again it is {glue:text}`inside-random`, and with all layers at random {glue:text}`inside-all-random`;
-# the trained network has {glue:text}`against-head` the former. {glue:text}`maps-show` (compare [Study B's Grad-CAM](05_study_b_gradcam.ipynb)).
+# {glue:text}`against-spread` of an even spread. With the last layer, the only one that was trained, drawn at random again it is {glue:text}`inside-random` on average, {glue:text}`draws-head` by the draw, and {glue:text}`below-head` of {glue:text}`draws` draws
+# lie below the trained network; with all layers at random {glue:text}`inside-all-random`, {glue:text}`draws-all` by the draw. {glue:text}`maps-show` (compare [Study B's Grad-CAM](05_study_b_gradcam.ipynb)).
 #
 # ## Run it yourself
 #

@@ -581,7 +581,7 @@ plt.show()
 # ### How sure is a perfect score?
 #
 # For two classes every number of Table 4.1 is {glue:text}`perfect`: {glue:text}`size-covid` of {glue:text}`size-covid` and {glue:text}`size-others` of {glue:text}`size-others` images. What recall can a model have that makes no error
-# in so many? Images of one patient are alike, so patients count, not images. How many patients the thesis tested is not printed. Drawn by its rule in this book's runs, {glue:text}`size-covid` images came from these numbers of patients:
+# in so many? Images of one patient are alike, so patients count, not images. How many patients the thesis tested is not printed. Drawn by its rule in this book's runs, {glue:text}`size-covid` images, those not on disk among them, came from these numbers of patients:
 
 # %%
 drawn = [runs.read("zhu-binary"), *runs.family("zhu-binary-redraws")[0], *runs.family("zhu-fourclass-redraws")[0]]

@@ -9,7 +9,7 @@ import nbformat
 import pandas as pd
 import pytest
 import yaml
-from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
+from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
 from cxrlib import InputError, book, runs, studies
 
@@ -88,6 +88,9 @@ def test_headline_equals_scikit_learn_and_stands_in_readme():
     rows = {cells[1].strip(): cells[3].strip() for line in book.headline().splitlines() if len(cells := line.split("|")) == 6}
     assert rows["Images classified correctly (weighted accuracy)"] == f"{accuracy_score(frame['y_true'], guess):.3f}"
     assert rows["Recall, macro average"] == f"{recall_score(frame['y_true'], guess, average='macro'):.3f}"
+    assert rows["F1-score, macro average"] == f"{f1_score(frame['y_true'], guess, average='macro'):.3f}"
+    assert rows["Viral pneumonia precision"] == f"{precision_score(frame['y_true'], guess, labels=['viral'], average='macro'):.3f}"
+    assert rows["Normal recall"] == f"{recall_score(frame['y_true'], guess, labels=['normal'], average='macro'):.3f}"
     for name, title in zip(classes, ["COVID-19", "Viral pneumonia", "Bacterial pneumonia", "Normal"], strict=True):
         assert rows[f"{title} AUC"] == f"{roc_auc_score(frame['y_true'] == name, frame[f'p_{name}']):.3f}"
     others = {cells[1].strip(): cells[3].strip() for line in book.headline().splitlines() if len(cells := line.split("|")) == 5}

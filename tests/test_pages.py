@@ -69,9 +69,17 @@ def test_schedule_says_when_it_is_shortened(run):
     assert pages.schedule([]) == "none recorded yet"
     assert pages.schedule([run]) == "1 run of at most 50 epochs"
     short = runs.Run(
-        run.folder, run.info | {"config": run.info["config"] | {"epochs": 6}}, run.split, run.history, run.predictions, run.validation
+        run.folder,
+        run.info | {"config": run.info["config"] | {"epochs": 6, "milestones": [3, 5]}},
+        run.split,
+        run.history,
+        run.predictions,
+        run.validation,
     )
-    assert pages.schedule([short, short]) == "2 runs of at most 6 epochs, on a shortened schedule where the thesis planned 50"
+    assert (
+        pages.schedule([short, short])
+        == "2 runs of at most 6 epochs (the study: 50), the learning rate divided by ten after epochs 3 and 5"
+    )
 
 
 def test_absent_names_what_is_missing():

@@ -187,6 +187,14 @@ def test_learning_curves_without_marks_on_given_axes(history):
     assert legend(figure) == ["Training", "Validation", "Test"] and len(axes[1].lines) == 3
 
 
+def test_learning_curves_of_a_loss_near_nought_are_logarithmic(history):
+    axes = plots.learning_curves(history.assign(val_loss=1e-4))
+    assert [ax.get_yscale() for ax in axes] == ["log", "linear"]
+    assert axes[0].get_ylabel() == "Cross-entropy loss (nats), logarithmic" and axes[1].get_ylabel() == "Accuracy (fraction right)"
+    assert_legible(axes[0].figure)
+    assert plots.learning_curves(history.assign(val_loss=0.0))[0].get_yscale() == "linear"  # nought has no logarithm
+
+
 def test_learning_curves_refuse(history):
     with pytest.raises(InputError, match="history: no column val_loss"):
         plots.learning_curves(history.drop(columns="val_loss"))
