@@ -14,6 +14,7 @@ STUDIES = {"zhu2020": "Study B, Zhu 2020", "cheazemin2020": "Study A, Che Azemin
 REBUILT, WAITING, OPEN = "rebuilt", "waits for its record", "not yet built"
 MARKS = {  # what an output says of itself: the state that follows
     "this is another image of the same patient": "rebuilt with another image of the patient",
+    "not among the images of the study": "rebuilt; the picture is none of the study's images",
     "The map alone": "rebuilt; the radiograph is shown only where it is on disk",
     "The radiographs are not shown": "built; shown only where the radiographs are on disk",
 }

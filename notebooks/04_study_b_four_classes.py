@@ -165,7 +165,7 @@ say("cells", int(sum(row.size for row in beyond)))
 # Each printed number stands above the rebuilt one. "Accuracy" is what the thesis prints under that name, which is the recall in every row.
 #
 # Intervals are 95 %. Patients are resampled {glue:text}`replicates` times (bootstrap), because images of one patient are not independent. Where a share is
-# exactly 0 or 1 resampling shows no spread, and Wilson's interval over patients is given; a dash means that neither applies. The intervals are percentiles, cover
+# exactly 0 or 1 resampling shows no spread, and Wilson's interval over patients is given; a dash means that neither applies. The intervals are percentiles (other kinds stand [side by side](23_calibration.ipynb)), cover
 # the choice of test patients only, and those of the averages are too narrow where they include such a share. The last line of each class has the lowest and the highest over other draws of the
 # COVID-19 test patients and other seeds ({glue:text}`redraw-note`), among them the headline's own draw, seed 0. Their schedule is shorter than this run's, which moves some rows as well: {glue:text}`outside` of the
 # {glue:text}`cells` rebuilt values lie outside the re-draws' range. One by one they are under [How sure?](06_study_b_how_sure.ipynb).

@@ -66,7 +66,9 @@ part = dict(zip(maps["image_id"], maps["split"], strict=True))
 #
 # Let $A_k$ be the $k$-th channel of the last convolutional layer, 7 × 7 numbers in this network, and $s_c$ the score of class $c$ before softmax. The map is
 #
-# $$L_c = \text{ReLU}\left(\sum_k \alpha_k A_k\right), \qquad \alpha_k = \frac{1}{49} \sum_{i,j} \frac{\partial s_c}{\partial A_{k,ij}}.$$
+# $$L_c = \text{ReLU}\left(\sum_k \alpha_k A_k\right),$$
+#
+# $$\alpha_k = \frac{1}{49} \sum_{i,j} \frac{\partial s_c}{\partial A_{k,ij}}.$$
 #
 # It is drawn over the picture, enlarged smoothly, deep red where it is high and deep blue where it is low, as Study A describes its own. It has 49 numbers: whatever looks finer
 # comes from the enlargement. Each map is scaled by its own maximum, so that a faint map looks as hot as any other; one without any is blue. And it says what raised the score, not why.
@@ -99,7 +101,7 @@ PARTS = {
     "train": "an image of the training set",
     "val": "an image of the validation fold",
     "test": "a test image",
-    "outside": "none of the study's images",
+    "outside": "not among the images of the study",
 }
 
 
