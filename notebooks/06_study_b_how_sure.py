@@ -256,6 +256,12 @@ if chosen is not None:  # one training, and both choices of its epoch
     text = (f"in {chosen.info['config']['precision']}; the test set chose epoch {by_test.name:.0f} (test accuracy {by_test['test_accuracy']:.3f}),"
             f" the validation set would have chosen epoch {by_validation.name:.0f} ({by_validation['test_accuracy']:.3f})")  # fmt: skip
 say("epoch-chosen", text)
+text = ""
+if chosen is not None and same_draw is not None and (kind := same_draw.info["config"]["precision"]) != chosen.info["config"]["precision"]:
+    accuracy = metrics.overall(same_draw.predictions)["accuracy"]
+    text = (f"And “Nothing” differs from it in the number format alone, {kind}; it kept epoch {same_draw.info['epochs']['kept']}, with {accuracy:.3f}: "
+            "rounding in the arithmetic moves the accuracy, too.")  # fmt: skip
+say("rounding", text)
 say(
     "epoch-range",
     "not yet recorded" if chosen is None else f"from {epochs['test_accuracy'].min():.3f} to {epochs['test_accuracy'].max():.3f}",
@@ -321,7 +327,7 @@ say("time-variants", times(variants) if variants else "none recorded yet")
 # and a wide interval reaches further than a narrow one. The printed value has an uncertainty of its own, {glue:text}`printed-low`–{glue:text}`printed-high` if its images were independent, so that not to reach it is no contradiction either.
 #
 # The training of the last row is that of "Nothing" once more, and its record knows both choices: {glue:text}`epoch-chosen`. Over its epochs the test accuracy went {glue:text}`epoch-range`.
-# So one and the same training can be reported with either number: which epoch is kept, and who chooses it, is a silence as large as any other in the table.
+# So one and the same training can be reported with either number: which epoch is kept, and by what, is a silence of its own. {glue:text}`rounding`
 #
 # ## Make the missing runs
 #
