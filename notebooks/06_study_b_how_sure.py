@@ -259,8 +259,8 @@ say("epoch-chosen", text)
 text = ""
 if chosen is not None and same_draw is not None and (kind := same_draw.info["config"]["precision"]) != chosen.info["config"]["precision"]:
     accuracy = metrics.overall(same_draw.predictions)["accuracy"]
-    text = (f"And “Nothing” differs from it in the number format alone, {kind}; it kept epoch {same_draw.info['epochs']['kept']}, with {accuracy:.3f}: "
-            "rounding in the arithmetic moves the accuracy, too.")  # fmt: skip
+    text = (f"And “Nothing” differs from it in the arithmetic alone ({kind}); it kept epoch {same_draw.info['epochs']['kept']}, with {accuracy:.3f}: "
+            "rounding moves the accuracy, too.")  # fmt: skip
 say("rounding", text)
 say(
     "epoch-range",
