@@ -256,10 +256,15 @@ if chosen is not None:  # one training, and both choices of its epoch
     text = (f"in {chosen.info['config']['precision']}; the test set chose epoch {by_test.name:.0f} (test accuracy {by_test['test_accuracy']:.3f}),"
             f" the validation set would have chosen epoch {by_validation.name:.0f} ({by_validation['test_accuracy']:.3f})")  # fmt: skip
 say("epoch-chosen", text)
+repeated = (
+    chosen
+    if chosen is not None and same_draw is not None and chosen.info["config"]["precision"] != same_draw.info["config"]["precision"]
+    else None
+)
 text = ""
-if chosen is not None and same_draw is not None and (kind := same_draw.info["config"]["precision"]) != chosen.info["config"]["precision"]:
+if repeated is not None:  # "Nothing" once more, in another number format
     accuracy = metrics.overall(same_draw.predictions)["accuracy"]
-    text = (f"And “Nothing” differs from it in the arithmetic alone ({kind}); it kept epoch {same_draw.info['epochs']['kept']}, with {accuracy:.3f}: "
+    text = (f"And “Nothing” differs from it in the arithmetic alone ({same_draw.info['config']['precision']}); it kept epoch {same_draw.info['epochs']['kept']}, with {accuracy:.3f}: "
             "rounding moves the accuracy, too.")  # fmt: skip
 say("rounding", text)
 say(
@@ -288,6 +293,9 @@ for name, (text, standing) in shown.items():
     change = difference(run, by_name["as-printed"]) if name not in ("headline", "as-printed") and "as-printed" in by_name else None
     rows.append((text, standing, f"{overall['accuracy']:.3f} ({book.interval(low, high)})", "–" if change is None else book.signed(*change),
                  f"{overall['macro_recall']:.3f}", f"{recall['covid']:.3f}", f"{recall['viral']:.3f}", run.info["config"]["precision"]))  # fmt: skip
+    if name == "as-printed" and repeated is not None:  # its predictions at this epoch were not kept
+        label = f"Nothing, once more (the last row's training, epoch {by_validation.name:.0f})"
+        rows.append((label, "", f"{by_validation['test_accuracy']:.3f}", *["–"] * 4, repeated.info["config"]["precision"]))
 heads = [
     "Changed",
     "Standing in the thesis",
