@@ -232,10 +232,6 @@ def summary(kinds, where, stages):
     return pages.table(pd.DataFrame(rows, columns=heads))
 
 
-def trained(table, kind):
-    return table[(table["kind"] == kind) & (table["stage"] == "trained") & (table["split"] == "test")]
-
-
 say("replicates", intervals.REPLICATES)
 say("covid-images", int((run.split["y_true"] == "covid").sum()))
 say("draws", where["draw"].nunique())
@@ -254,7 +250,7 @@ summary(kinds, where, STAGES)
 with plots.style():
     axes = plt.subplots(1, len(kinds), figsize=(7, 3.9))[1]
     for ax, kind, color in zip(np.ravel(axes), kinds, ("#D55E00", "#0072B2"), strict=True):
-        found = trained(where, kind)
+        found = pages.stages(where, kind)[0].xs("trained", axis=1, level="stage")
         ax.plot([0, 1], [0, 1], color="0.45", linestyle=":", label="Even spread")
         ax.scatter(found["region"], found["inside"], s=24, color=color, alpha=0.8, edgecolor="white", label="Test image")
         ax.set(
