@@ -47,6 +47,7 @@ data = None  # folder of the image collections, for origin = "images"; default C
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the run", "code_prompt_hide": "Load the run"}
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 from cxrlib import book, claims, intervals, metrics, pages, plots, runs, splits, studies
@@ -148,16 +149,14 @@ pages.marks(run)
 
 # %% tags=["remove-cell"]
 say("redraw-note", pages.schedule(redraws))
-again = {
-    name: pd.DataFrame([metrics.per_class(other.predictions).loc[name, list(pages.COLUMNS)] for other in redraws]) for name in run.classes
-}
-beyond = [
-    (table.loc[name, list(pages.COLUMNS)] < cells.min()) | (table.loc[name, list(pages.COLUMNS)] > cells.max())
-    for name, cells in again.items()
-    if len(cells)
-]
-say("outside", int(sum(row.sum() for row in beyond)))
-say("cells", int(sum(row.size for row in beyond)))
+columns = list(pages.COLUMNS)
+values = table.loc[run.classes, columns].to_numpy(float)
+others = np.array(
+    [metrics.per_class(other.predictions).loc[run.classes, columns] for other in redraws] or [values], float
+)  # (run, class, column)
+outside = (values < others.min(axis=0)) | (values > others.max(axis=0))
+say("outside", int(outside.sum()))
+say("cells", outside.size)
 
 # %% [markdown]
 # ## Table 4.2

@@ -199,36 +199,35 @@ STAGES = (
 )
 
 
+def share(values, patients):
+    """Mean in per cent with its interval."""
+    mean, low, high = intervals.patient_mean(values, patients)
+    return f"{100 * mean:.1f} ({book.interval(100 * low, 100 * high, decimals=1)})"
+
+
+def points(values, patients):
+    """Mean difference in percentage points with its interval."""
+    return book.signed(*(100 * end for end in intervals.patient_mean(values, patients)), decimals=1)
+
+
 def summary(kinds, where, stages):
     """Share of the activation in each kind of region, and how often the peak is in it, by network, with intervals."""
     rows = []
     for kind in kinds:
         each, draws = pages.stages(where, kind)
-        patients, inside = each.index.get_level_values("patient_id"), each["inside"]
-        trained = inside["trained"]
-
-        def less(values, trained=trained, patients=patients):
-            return book.signed(*(100 * end for end in intervals.patient_mean(trained - values, patients)), decimals=1)
-
-        def cell(values, patients=patients):
-            mean, low, high = intervals.patient_mean(values, patients)
-            return f"{100 * mean:.1f} ({book.interval(100 * low, 100 * high, decimals=1)})"
-
-        region = each["region"]["trained"]
-        share = f"{100 * region.mean():.1f}"
-        rows.append((kind.capitalize(), "Even spread", share, "", less(region), share))
+        patients, inside, region = each.index.get_level_values("patient_id"), each["inside"], each["region"]["trained"]
+        even = f"{100 * region.mean():.1f}"
+        rows.append((kind.capitalize(), "Even spread", even, "", points(inside["trained"] - region, patients), even))
         for stage in stages:
-            ends = draws[stage]
-            rows.append((kind.capitalize(), STAGES[stage], cell(inside[stage]), "" if stage == "trained" else f"{100 * ends.min():.1f} to {100 * ends.max():.1f}",
-                         "" if stage == "trained" else less(inside[stage]), cell(each["peak"][stage])))  # fmt: skip
+            ends = less = ""
+            if stage != "trained":
+                ends = f"{100 * draws[stage].min():.1f} to {100 * draws[stage].max():.1f}"
+                less = points(inside["trained"] - inside[stage], patients)
+            peak = share(each["peak"][stage], patients)
+            rows.append((kind.capitalize(), STAGES[stage], share(inside[stage], patients), ends, less, peak))
     heads = [
-        "Region",
-        "Network",
-        "Activation inside, %",
-        "Its lowest and highest draw",
-        "Trained less this, points",
-        "Peak inside, % of images",
-    ]
+        "Region", "Network", "Activation inside, %", "Its lowest and highest draw", "Trained less this, points", "Peak inside, % of images",
+    ]  # fmt: skip
     return pages.table(pd.DataFrame(rows, columns=heads))
 
 

@@ -75,7 +75,11 @@ def test_recorded_maps_cover_the_test_images_and_the_figures():
     covid = run.predictions.loc[run.predictions["y_true"] == "covid", "image_id"]
     assert set(covid) == set(found["image_id"][found["split"] == "test"]) == set(found["random_id"]), "every COVID-19 test image"
     assert found["cam"].shape[1:] == (7, 7) and (found["cam"] >= 0).all() and zhu.FIGURE_4_6 in found["image_id"]
-    assert table[["region", "inside", "peak", "iou"]].stack().dropna().between(0, 1).all() and table["region"].notna().all() and set(table["kind"]) == {"lung mask", "lung box"}
+    assert (
+        table[["region", "inside", "peak", "iou"]].stack().dropna().between(0, 1).all()
+        and table["region"].notna().all()
+        and set(table["kind"]) == {"lung mask", "lung box"}
+    )
 
 
 def test_of_run_makes_the_recorded_maps_again(real_data, tmp_path, monkeypatch):
