@@ -140,8 +140,14 @@ def difference(run, other):
     return intervals.patient_mean((right[0] - right[1].loc[right[0].index]).to_numpy(), patients.loc[right[0].index].to_numpy())
 
 
-same_draw, text = next((run for run in again if run.info["seed"] == base.info["seed"]), None), "not yet known"
-if same_draw is not None:  # the re-draw that draws nothing anew
+def redrawn(name):
+    """The re-draw that draws nothing anew, by a headline run's name: its own draw on the schedule of the others; None while it is not recorded."""
+    seed = headline[name].info["seed"]
+    return next((run for run in families[f"{name}-redraws"][0] if run.info["seed"] == seed), None)
+
+
+same_draw, text = redrawn("zhu-fourclass"), "not yet known"
+if same_draw is not None:
     accuracy = metrics.overall(same_draw.predictions)["accuracy"]
     text = f"{accuracy:.3f}, {book.signed(*difference(same_draw, base))} against the headline run (95 % interval, patients drawn anew)"
 say("same-draw", text)
@@ -173,13 +179,6 @@ for suffix, name in (("", "zhu-fourclass-cv"), ("-two", "zhu-binary-cv")):
 
 
 # %% tags=["remove-input"]
-def one_draw(name):
-    """The run of the headline's draw on the schedule of the folds, to compare with; while it is not recorded the headline run."""
-    base = name.removesuffix("-cv")
-    seed = headline[base].info["seed"]
-    return next((run for run in families[f"{base}-redraws"][0] if run.info["seed"] == seed), headline[base])
-
-
 def pooled(name):
     """Recall of each class over all recorded folds, and lowest and highest AUC of the folds; where there is none, that."""
     found, missing = families[name]
@@ -189,7 +188,8 @@ def pooled(name):
     together = pd.concat([run.predictions for run in found], ignore_index=True)
     ends, matrix = intervals.table(together), metrics.confusion(together)
     folds = [metrics.per_class(run.predictions)["auc"] for run in found]
-    one = one_draw(name)
+    base = name.removesuffix("-cv")
+    one = redrawn(base) or headline[base]  # on the schedule of the folds, if it is recorded
     fixed, fixed_ends = metrics.per_class(one.predictions), intervals.table(one.predictions)
     rows = []
     for cls in found[0].classes:
