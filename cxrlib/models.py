@@ -141,7 +141,12 @@ def recorded(folder: Path, info: dict, on: torch.device | str = "cpu") -> torch.
 
 
 def device(name: str | None = None) -> torch.device:
-    """The named device, else CUDA, else MPS, else the CPU."""
+    """The named device, else CUDA, else MPS, else the CPU.
+
+    On CUDA float32 is then float32: PyTorch's default rounds what convolutions multiply to TF32's 10 bits, and a
+    probability would depend on where it was computed.
+    """
+    torch.backends.cudnn.allow_tf32 = False
     if name:
         try:
             probe = torch.zeros(1, device=name)

@@ -271,7 +271,9 @@ def test_unusable_device(name):
 
 
 def test_device_and_precision():
+    torch.backends.cudnn.allow_tf32 = True  # PyTorch's default, in which a convolution of float32 numbers is no float32 convolution
     assert models.device("cpu") == torch.device("cpu")
+    assert not torch.backends.cudnn.allow_tf32
     best = models.device().type
     assert best == ("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
     assert models.precision(torch.device("cpu")) in {"float32", "bfloat16"}
