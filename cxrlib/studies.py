@@ -239,7 +239,7 @@ STUDY_A = {AZEMIN_STANDIN.name: AZEMIN_STANDIN, AZEMIN_ADJUDICATED.name: AZEMIN_
 BASES = EXPERIMENTS | STUDY_A  # what a variant can be a variant of
 
 SHORT = {"zhu-fourclass": 6, "zhu-binary": 3}  # epochs of a shortened schedule
-REDRAWS, CV_FOLDS = 5, 5
+REDRAWS, CV_FOLDS = 20, 5
 VARIANTS = {  # what would it take? One thing changed at a time, among them what the thesis leaves open
     "batch-64": {"batch": 64},
     "lr-0.0003": {"lr": 0.0003},
