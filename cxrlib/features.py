@@ -46,13 +46,19 @@ def reestimate(model: nn.Module, pixels: np.ndarray, on: torch.device | str = "c
 
 
 def cached(
-    model: nn.Module, pixels: np.ndarray, hashes: Sequence[str], on: torch.device | str = "cpu", cache: str | Path | None = None
+    model: nn.Module,
+    pixels: np.ndarray,
+    hashes: Sequence[str],
+    on: torch.device | str = "cpu",
+    cache: str | Path | None = None,
+    shown: str = "whole",
 ) -> np.ndarray:
     """:func:`extract`, or its earlier result for the same weights and files (``hashes``: SHA-256 of each), memory-mapped.
 
-    ``cache`` is a folder; default ``CXR_CACHE``, else ``~/.cache/cxrlib``.
+    ``cache`` is a folder; default ``CXR_CACHE``, else ``~/.cache/cxrlib``. ``shown`` is what ``pixels`` show of the files (:func:`cxrlib.images.show`).
     """
     key = hashlib.sha256(f"{images.DECODER},{pixels.shape[1:]},{images.IMAGENET_MEAN},{images.IMAGENET_STD},{','.join(hashes)}".encode())
+    key.update(b"" if shown == "whole" else f"{shown},{images.FRAME}".encode())
     for name, value in model.state_dict().items():
         if not name.startswith("fc."):
             key.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())

@@ -25,16 +25,18 @@ LAYER = "layer4"
 DRAWS = 10  # of random weights: one draw's maps say nothing of another's
 
 
-def write(rows: pd.DataFrame, model: torch.nn.Module, classes: list[str], size: int, root: Path, folder: Path, on="cpu") -> None:
+def write(
+    rows: pd.DataFrame, model: torch.nn.Module, classes: list[str], size: int, root: Path, folder: Path, on="cpu", shown: str = "whole"
+) -> None:
     """Write ``cams.npz`` and ``localisation.csv`` into ``folder``.
 
     Args:
         rows: manifest rows of images on disk, with ``y_true`` and ``split``.
-        size: side of the network's input in pixels. root: the data folder.
+        size: side of the network's input in pixels. root: the data folder. shown: what the network sees of each image.
     """
     if len(rows) == 0:
         raise InputError(f"{folder.name}: no image to draw a class-activation map of")
-    pixels, _ = images.load(root, rows["path"].tolist(), size)
+    pixels = images.show(images.load(root, rows["path"].tolist(), size)[0], shown)
     targets = np.array([classes.index(label) for label in rows["y_true"]])
     test = (rows["split"] == "test").to_numpy()
     trained = gradcam.of_pixels(model, pixels, targets, LAYER, on)
@@ -74,7 +76,7 @@ def of_run(name: str, data=None, results=None, on: str | None = None) -> Path:
     kinds = {kind for kind, found in _regions(rows["image_id"], config["size"], root).items() if found}
     if had.is_file() and (lost := set(pd.read_csv(had)["kind"]) - kinds):
         raise InputError(f"{root}: no {' and no '.join(sorted(lost))} is there for any of the images; the record's stand as they are")
-    write(rows, model, run.classes, config["size"], root, run.folder, device)
+    write(rows, model, run.classes, config["size"], root, run.folder, device, config.get("shown", "whole"))
     return run.folder
 
 

@@ -115,13 +115,13 @@ def train(
     state, weights = models.imagenet(experiment.model) if experiment.pretrained else (None, RANDOM)
     trained_as = dict(zip(experiment.tested_as, experiment.classes, strict=False))
     labels, split = ready.rows["y_true"].replace(trained_as).to_numpy(), ready.rows["split"].to_numpy()
-    seen = ready.pixels
+    seen = images.show(ready.pixels, experiment.shown)
     if experiment.frozen:
         with stage("features"):
             net = models.resnet(experiment.model, len(experiment.classes), state, experiment.seed).to(on_device)
             if experiment.batch_norm == "re-estimated":
-                features.reestimate(net, ready.pixels[split == "train"], on_device)
-            seen = features.cached(net, ready.pixels, ready.hashes, on_device)
+                features.reestimate(net, seen[split == "train"], on_device)
+            seen = features.cached(net, seen, ready.hashes, on_device, shown=experiment.shown)
     with stage("training"):
         fit = training.fit(
             experiment,
@@ -201,7 +201,9 @@ def train(
                 if ready.phantom
                 else maps.chosen(ready.rows, ready.root, experiment.study)
             )
-            maps.write(shown.reset_index(drop=True), model, list(named["test"]), experiment.size, ready.root, folder, on_device)
+            maps.write(
+                shown.reset_index(drop=True), model, list(named["test"]), experiment.size, ready.root, folder, on_device, experiment.shown
+            )
         extra |= {name: folder / name for name in ("cams.npz", "localisation.csv")}
     written = runs.write(run, extra)
     shutil.rmtree(folder)
@@ -262,6 +264,11 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
             found.append(f"Setting {setting} was {studies.spell(used)}, not {studies.spell(printed)}.")
     if experiment.unit == "image":
         found.append("COVID-19 test images were drawn at random without regard to patients, so that patients are in training and test.")
+    if experiment.shown != "whole":
+        frame = f"the frame of {100 * images.FRAME:g} % of each side"
+        found.append(
+            f"Of each image {frame} was {'all that was seen' if experiment.shown == 'frame' else 'blacked out'}, in training and test: a test of shortcuts."
+        )
     if experiment.epoch_by == "test":
         found.append("The epoch was chosen by its loss on the test set, so that its test results are too good.")
     return found

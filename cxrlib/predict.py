@@ -90,6 +90,7 @@ def predict(
             if cam is not None:
                 image.thumbnail((SIDE, SIDE))
                 pictures.append(np.asarray(image))
+    pixels = images.show(pixels, run.info["config"].get("shown", "whole"))
     p = np.exp(training.predict(model, pixels, device))  # (N, K)
     if overlays:
         maps = gradcam.of_pixels(model, pixels, run.classes.index(target), on=device)  # (N, h, w)

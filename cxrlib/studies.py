@@ -46,6 +46,7 @@ class Experiment:
     pretrained: bool = True
     unit: str = "patient"  # what the COVID-19 test set is drawn by: patient or image
     fold: int = 0  # 0: the study's test set; 1 to 5: that fold of a cross-validation over all its images
+    shown: str = "whole"  # what the network sees of each image: the whole, its frame or its centre
     epoch_by: str = "validation"  # the images whose loss chooses the epoch: validation or test
     keep: str = "best"  # the epoch whose weights are kept: best (lowest such loss) or last
     frozen: bool = False  # train the last layer alone
@@ -114,7 +115,7 @@ RANGES = {
     "val_folds": (2, 1000), "seed": (0, 2**31), "fold": (0, 5),
 }  # fmt: skip
 CHOICES = {
-    "unit": ("patient", "image"), "epoch_by": ("validation", "test"), "keep": ("best", "last"), "batch_norm": ("kept", "re-estimated"),
+    "unit": ("patient", "image"), "shown": ("whole", "frame", "centre"), "epoch_by": ("validation", "test"), "keep": ("best", "last"), "batch_norm": ("kept", "re-estimated"),
 }  # fmt: skip
 
 
@@ -249,6 +250,7 @@ VARIANTS = {  # what would it take? One thing changed at a time, among them what
     "no-augmentation": {"rotate": 0.0, "scale": (1.0, 1.0), "translate": 0.0, "hflip": 0.0},
     "split-by-image": {"unit": "image"},
     "epoch-by-test": {"epoch_by": "test"},
+    "last-epoch": {"keep": "last"},
 }
 
 
@@ -257,11 +259,12 @@ def families() -> dict[str, dict[str, Experiment]]:
 
     ``…-redraws``: other seeds, so other draws of the COVID-19 test patients; ``seed-0`` is the headline run's own draw, to compare with
     where the schedule is shortened. ``…-cv``: cross-validation over all
-    images, by patient. ``…-variants``: one setting changed at a time.
+    images, by patient. ``…-variants``: one setting changed at a time. ``…-shown``: nothing of each image but its frame, or its centre.
     """
     found = {f"{base}-redraws": {f"seed-{seed}": {"seed": seed} for seed in range(REDRAWS + 1)} for base in EXPERIMENTS}
     found |= {f"{base}-cv": {f"fold-{fold}": {"fold": fold} for fold in range(1, CV_FOLDS + 1)} for base in EXPERIMENTS}
     found["zhu-fourclass-variants"] = VARIANTS
+    found |= {f"{base}-shown": {part: {"shown": part} for part in ("frame", "centre")} for base in EXPERIMENTS}
     found["azemin-standin-resnet50-variants"] = {
         "lr-0.0001": {"lr": 0.0001}, "lr-0.001": {"lr": 0.001}, "batch-norm-re-estimated": {"batch_norm": "re-estimated"},
     }  # fmt: skip

@@ -329,6 +329,29 @@ def test_epoch_chosen_on_the_test_set_says_so_and_trains_on_the_same_images(few,
     assert any(sentence in text for text in chosen.info["lacked"]) and not any(sentence in text for text in usual.info["lacked"])
 
 
+def test_what_is_not_shown_makes_no_difference(few, tmp_path):
+    spoilt = Path(shutil.copytree(few, tmp_path / "spoilt"))
+    rng = np.random.default_rng(0)
+    for path in pipeline.prepare(experiment(), few).rows["path"]:
+        with Image.open(spoilt / path) as image:
+            pixels = np.array(image)
+        high, wide = (side // 6 for side in pixels.shape)  # well inside of the frame, so that no pixel of it is mixed from these
+        inner = pixels[high:-high, wide:-wide]
+        inner[:] = rng.integers(0, 256, inner.shape)
+        Image.fromarray(pixels).save(spoilt / path, format="PNG")
+    made = {(where.name, part): runs.read(folder.name, folder.parent) for where in (few, spoilt) for part in ("whole", "frame", "centre")
+            for folder in [train(experiment(epochs=1, shown=part), where, tmp_path / where.name / part)]}  # fmt: skip
+    p = {key: p_of(run.predictions) for key, run in made.items()}
+    np.testing.assert_array_equal(p[few.name, "frame"], p["spoilt", "frame"])
+    for part in ("whole", "centre"):
+        assert np.abs(p[few.name, part] - p["spoilt", part]).max() > 1e-3
+    sentences = {
+        part: [text for text in made[few.name, part].info["lacked"] if "of each side" in text] for part in ("whole", "frame", "centre")
+    }
+    assert not sentences["whole"] and "the frame of 5 % of each side was all that was seen" in sentences["frame"][0]
+    assert "the frame of 5 % of each side was blacked out" in sentences["centre"][0]
+
+
 def test_a_run_of_a_family_lies_in_its_folder(few, tmp_path):
     member = dataclasses.replace(experiment(epochs=1), name="phantom-zhu-fourclass-redraws/seed-3", seed=3)
     folder = train(member, few, tmp_path)

@@ -180,10 +180,11 @@ def test_values_out_of_range_are_refused_by_name(changes):
 def test_families_change_what_they_say_and_nothing_else():
     families = studies.families()
     assert {name: len(members) for name, members in families.items()} == {
-        "zhu-fourclass-redraws": 21, "zhu-binary-redraws": 21, "zhu-fourclass-cv": 5, "zhu-binary-cv": 5, "zhu-fourclass-variants": 8,
+        "zhu-fourclass-redraws": 21, "zhu-binary-redraws": 21, "zhu-fourclass-cv": 5, "zhu-binary-cv": 5, "zhu-fourclass-variants": 9,
+        "zhu-fourclass-shown": 2, "zhu-binary-shown": 2,
         "azemin-standin-resnet50-variants": 3,
     }  # fmt: skip
-    expected = {"redraws": {"seed"}, "cv": {"fold"}}
+    expected = {"redraws": {"seed"}, "cv": {"fold"}, "shown": {"shown"}}
     for family, members in families.items():
         for name, member in members.items():
             changed = set(member.changed())
@@ -206,7 +207,7 @@ def test_short_schedule_keeps_its_shape():
         studies.ZHU_BINARY.shortened()
 
 
-@pytest.mark.parametrize(("key", "value"), [("unit", "hospital"), ("epoch_by", "luck")])
+@pytest.mark.parametrize(("key", "value"), [("unit", "hospital"), ("epoch_by", "luck"), ("shown", "lungs")])
 def test_a_choice_that_is_none_is_refused(key, value):
     with pytest.raises(InputError, match=f"{key} must be .* or .*, not '{value}'"):
         studies.ZHU_BINARY.variant("mine", **{key: value})
