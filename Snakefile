@@ -23,7 +23,7 @@ CXR = f"{sys.executable} -m cxrlib"
 def record_files(wildcards):
     notebook = json.loads(Path(f"notebooks/{wildcards.name}.ipynb").read_text(encoding="utf-8"))
     shown = notebook["metadata"].get("cxr", {})
-    folders = [Path("results", name) for name in [*shown.get("records", []), *shown.get("families", []), "flow", "networks", "efficiency", "subgroups"]]
+    folders = [Path("results", name) for name in [*shown.get("records", []), *shown.get("families", []), "flow", "networks", "efficiency", "subgroups", "audits"]]
     return sorted(str(file) for folder in folders for file in folder.rglob("*.*") if file.is_file())
 
 

@@ -85,6 +85,12 @@ def parser() -> argparse.ArgumentParser:
     subgroups.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
     subgroups.add_argument("--output", help="file (default: results/subgroups/covid-chestxray.csv)")
 
+    frame = command(
+        "frame", commands.write_frame, "Write down how much of the lungs lies in the frame of the COVID-19 images, where the book reads it."
+    )
+    frame.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
+    frame.add_argument("--output", help="file (default: results/audits/lungs-in-frame.csv)")
+
     timed = command("bench", commands.run_bench, "Time what claims to be fast against what it is compared with, side by side in one run.")
     timed.add_argument("name", nargs="?", default="all", metavar="NAME", help="gradcam, frozen, bootstrap or explorer (default all)")
 

@@ -188,6 +188,17 @@ def write_subgroups(arguments) -> None:
     print(f"{len(table)} images\n{file}")
 
 
+def write_frame(arguments) -> None:
+    from cxrlib import audits
+
+    with needed("reading lung masks"):
+        table = audits.lungs(arguments.data)
+    file = write_text(
+        Path(arguments.output or runs.root() / audits.FILE), table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+    )
+    print(f"{table.groupby('kind')['share'].agg(['size', 'mean', 'max']).to_string()}\n{file}")
+
+
 def run_bench(arguments) -> None:
     from cxrlib import bench
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cxrlib import images
+from cxrlib import audits, images
 from cxrlib.files import atomic
 
 
@@ -55,10 +55,10 @@ def cached(
 ) -> np.ndarray:
     """:func:`extract`, or its earlier result for the same weights and files (``hashes``: SHA-256 of each), memory-mapped.
 
-    ``cache`` is a folder; default ``CXR_CACHE``, else ``~/.cache/cxrlib``. ``shown`` is what ``pixels`` show of the files (:func:`cxrlib.images.show`).
+    ``cache`` is a folder; default ``CXR_CACHE``, else ``~/.cache/cxrlib``. ``shown`` is what ``pixels`` show of the files (:func:`cxrlib.audits.show`).
     """
     key = hashlib.sha256(f"{images.DECODER},{pixels.shape[1:]},{images.IMAGENET_MEAN},{images.IMAGENET_STD},{','.join(hashes)}".encode())
-    key.update(b"" if shown == "whole" else f"{shown},{images.FRAME}".encode())
+    key.update(b"" if shown == "whole" else f"{shown},{audits.FRAME}".encode())
     for name, value in model.state_dict().items():
         if not name.startswith("fc."):
             key.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())

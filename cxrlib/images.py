@@ -24,7 +24,6 @@ from cxrlib.files import InputError, atomic, sha256
 DECODER = 1  # raise when decode() changes, so that old arrays are not found
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-FRAME = 0.05  # width of the frame of :func:`show`, as a share of the side: 99 % of the lungs of Study B's images with masks lie inside it
 DEPTHS = (8, 10, 12, 14, 16)  # bits per pixel that detectors deliver
 
 
@@ -179,20 +178,6 @@ def load(root: str | Path, paths: Sequence[str], size: int = 224, cache: str | P
             array.flush()
             del array
     return np.load(file, mmap_mode="r"), hashes
-
-
-def show(pixels: np.ndarray, part: str = "whole") -> np.ndarray:
-    """The ``whole`` images, or copies of which all but the ``frame`` or all but the ``centre`` is black: uint8 ``(N, H, W)`` to the same.
-
-    The frame is :data:`FRAME` of each side wide. A network that is right on it knows where an image comes from, not what is in the lungs
-    (Maguolo and Nanni 2021, doi:10.1016/j.inffus.2021.04.008, who blacked out the middle likewise).
-    """
-    if part == "whole":
-        return pixels
-    inside = np.zeros(pixels.shape[1:], bool)
-    high, wide = (round(FRAME * side) for side in inside.shape)
-    inside[high : len(inside) - high, wide : inside.shape[1] - wide] = True
-    return np.where(inside == (part == "centre"), pixels, np.uint8(0))
 
 
 def fingerprint(image_ids: Sequence[str], hashes: Sequence[str]) -> str:

@@ -178,6 +178,8 @@ def table(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, leve
             if cells.loc[name, metric] in (0, 1):
                 ends = _certain(cells.loc[name, metric], patients, among.get(metric, y >= 0), level)
                 bounds.loc[name, [(metric, "low"), (metric, "high")]] = ends
+    if (right := (guess == y).mean()) in (0, 1):
+        bounds.loc["overall", [("accuracy", "low"), ("accuracy", "high")]] = _certain(right, patients, y >= 0, level)
     return bounds
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cxrlib import gradcam, images, models, runs, sources, zhu
+from cxrlib import audits, gradcam, images, models, runs, sources, zhu
 from cxrlib.files import InputError, atomic, write_text
 
 LAYER = "layer4"
@@ -36,7 +36,7 @@ def write(
     """
     if len(rows) == 0:
         raise InputError(f"{folder.name}: no image to draw a class-activation map of")
-    pixels = images.show(images.load(root, rows["path"].tolist(), size)[0], shown)
+    pixels = audits.show(images.load(root, rows["path"].tolist(), size)[0], shown)
     targets = np.array([classes.index(label) for label in rows["y_true"]])
     test = (rows["split"] == "test").to_numpy()
     trained = gradcam.of_pixels(model, pixels, targets, LAYER, on)
@@ -44,10 +44,10 @@ def write(
         {name: gradcam.of_pixels(other, pixels[test], targets[test], LAYER, on) for name, other in gradcam.randomised(model, draw)}
         for draw in range(DRAWS)
     ]
-    regions = _regions(rows["image_id"], size, root)
-    tables = [_localise(rows, trained, regions).assign(stage="trained", draw=0)]
+    known = regions(rows["image_id"], size, root)
+    tables = [_localise(rows, trained, known).assign(stage="trained", draw=0)]
     tables += [
-        _localise(rows[test], cams, regions).assign(stage=stage, draw=draw)
+        _localise(rows[test], cams, known).assign(stage=stage, draw=draw)
         for draw, stages in enumerate(randomised)
         for stage, cams in stages.items()
     ]
@@ -73,7 +73,7 @@ def of_run(name: str, data=None, results=None, on: str | None = None) -> Path:
     model = models.recorded(run.folder, run.info, device)
     manifest = sources.covid_chestxray(root).merge(run.split[["image_id", "y_true", "split"]], on="image_id", validate="one_to_one")
     config, rows, had = run.info["config"], chosen(manifest, root, run.info["study"]), run.folder / "localisation.csv"
-    kinds = {kind for kind, found in _regions(rows["image_id"], config["size"], root).items() if found}
+    kinds = {kind for kind, found in regions(rows["image_id"], config["size"], root).items() if found}
     if had.is_file() and (lost := set(pd.read_csv(had)["kind"]) - kinds):
         raise InputError(f"{root}: no {' and no '.join(sorted(lost))} is there for any of the images; the record's stand as they are")
     write(rows, model, run.classes, config["size"], root, run.folder, device, config.get("shown", "whole"))
@@ -98,7 +98,7 @@ def _localise(rows: pd.DataFrame, cams: np.ndarray, regions: dict[str, dict[str,
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=runs.LOCALISATION)
 
 
-def _regions(image_ids: pd.Series, size: int, root: Path) -> dict[str, dict[str, np.ndarray]]:
+def regions(image_ids: pd.Series, size: int, root: Path) -> dict[str, dict[str, np.ndarray]]:
     """Boolean regions ``(size, size)`` by kind and image, squashed as the images are."""
     truth = root / "phantom-truth" / "truth.csv"
     if truth.is_file():

@@ -119,7 +119,7 @@ def say_training(run: Run) -> None:
         say(f"epochs-{name}", info["epochs"][name])
     say("reason", info["epochs"]["reason"])
     threads = f" with {info['device']['threads']} threads" if info["device"]["name"] == "cpu" else ""
-    say("device", f"{info['device']['name'].replace('cpu', 'a CPU')}{threads}, in {info['config']['precision']}")
+    say("device", f"{device_of(run)}{threads}, in {info['config']['precision']}")
     say("minutes", f"{info['seconds']['training'] / 60:.0f}")
     say("recorded", info.get("recorded", ""))
     say("replicates", intervals.REPLICATES)
@@ -169,6 +169,23 @@ def schedule(family: Sequence[Run]) -> str:
     after = f"epoch{'s' if len(config['milestones']) > 1 else ''} {' and '.join(map(str, config['milestones']))}"
     short = f" (the study: {printed}), the learning rate divided by ten after {after}" if config["epochs"] < printed else ""
     return f"{len(family)} {'runs' if len(family) > 1 else 'run'} of at most {config['epochs']} epochs{short}"
+
+
+def repeat(run: Run, redraws: Sequence[Run]) -> tuple[Run | None, str]:
+    """The re-draw of ``run``'s own seed, which draws nothing anew, and what it is, in words; None while it is not recorded."""
+    again = next((other for other in redraws if other.info["seed"] == run.info["seed"]), None)
+    if again is None:
+        return None, "not yet recorded"
+    if any(again.info["config"][key] != run.info["config"][key] for key in ("epochs", "milestones", "precision")):
+        return again, "its draw on the schedule of the others"
+    device, before = (device_of(other) for other in (again, run))
+    return again, f"the same training repeated on {device}" + (f" in place of {before}" if device != before else "")
+
+
+def device_of(run: Run) -> str:
+    """``a CPU``, or ``a GPU`` with its name."""
+    device = run.info["device"]
+    return "a CPU" if device["type"] == "cpu" else f"a GPU ({device['name']})"
 
 
 def absent(names: Sequence[str]) -> Markdown:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cxrlib import azemin, features, images, maps, metrics, models, nih, runs, sources, studies, training, zhu
+from cxrlib import audits, azemin, features, images, maps, metrics, models, nih, runs, sources, studies, training, zhu
 from cxrlib.studies import Experiment
 
 REDUCED = 512  # pixels: no original of these collections is as small on its longest side as a whole set of copies may be
@@ -115,7 +115,7 @@ def train(
     state, weights = models.imagenet(experiment.model) if experiment.pretrained else (None, RANDOM)
     trained_as = dict(zip(experiment.tested_as, experiment.classes, strict=False))
     labels, split = ready.rows["y_true"].replace(trained_as).to_numpy(), ready.rows["split"].to_numpy()
-    seen = images.show(ready.pixels, experiment.shown)
+    seen = audits.show(ready.pixels, experiment.shown)
     if experiment.frozen:
         with stage("features"):
             net = models.resnet(experiment.model, len(experiment.classes), state, experiment.seed).to(on_device)
@@ -265,7 +265,7 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
     if experiment.unit == "image":
         found.append("COVID-19 test images were drawn at random without regard to patients, so that patients are in training and test.")
     if experiment.shown != "whole":
-        frame = f"the frame of {100 * images.FRAME:g} % of each side"
+        frame = f"the frame of {100 * audits.FRAME:g} % of each side"
         found.append(
             f"Of each image {frame} was {'all that was seen' if experiment.shown == 'frame' else 'blacked out'}, in training and test: a test of shortcuts."
         )

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from cxrlib import gradcam, images, models, plots, runs, training
+from cxrlib import audits, gradcam, images, models, plots, runs, training
 from cxrlib.files import InputError
 
 MODEL = "zhu-fourclass"
@@ -90,7 +90,7 @@ def predict(
             if cam is not None:
                 image.thumbnail((SIDE, SIDE))
                 pictures.append(np.asarray(image))
-    pixels = images.show(pixels, run.info["config"].get("shown", "whole"))
+    pixels = audits.show(pixels, run.info["config"].get("shown", "whole"))
     p = np.exp(training.predict(model, pixels, device))  # (N, K)
     if overlays:
         maps = gradcam.of_pixels(model, pixels, run.classes.index(target), on=device)  # (N, h, w)

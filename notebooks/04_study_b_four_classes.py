@@ -149,6 +149,7 @@ pages.marks(run)
 
 # %% tags=["remove-cell"]
 say("redraw-note", pages.schedule(redraws))
+say("repeat", pages.repeat(run, redraws)[1])
 columns = list(pages.COLUMNS)
 values = table.loc[run.classes, columns].to_numpy(float)
 others = np.array(
@@ -166,7 +167,7 @@ say("cells", outside.size)
 # Intervals are 95 %. Patients are resampled {glue:text}`replicates` times (bootstrap), because images of one patient are not independent. Where a share is
 # exactly 0 or 1 resampling shows no spread, and Wilson's interval over patients is given; a dash means that neither applies. The intervals are percentiles (other kinds stand [side by side](23_calibration.ipynb)), cover
 # the choice of test patients only, and those of the averages are too narrow where they include such a share. The last line of each class has the lowest and the highest over other draws of the
-# COVID-19 test patients and other seeds ({glue:text}`redraw-note`), among them the headline's own draw, seed 0. Their schedule is shorter than this run's, which moves some rows as well: {glue:text}`outside` of the
+# COVID-19 test patients and other seeds ({glue:text}`redraw-note`), among them the headline's own draw, seed 0, which is {glue:text}`repeat`: {glue:text}`outside` of the
 # {glue:text}`cells` rebuilt values lie outside the re-draws' range. One by one they are under [How sure?](06_study_b_how_sure.ipynb).
 
 # %% tags=["remove-input"] cxr={"items": ["Table 4.2"]}
@@ -242,7 +243,7 @@ say("covid-low", f"{bounds.loc['covid', ('recall', 'low')]:.2f}")
 #
 # Of {glue:text}`covid-all` COVID-19 images {glue:text}`covid-right` were recognised. They come from {glue:text}`covid-patients` patients,
 # which leaves a recall as low as {glue:text}`covid-low` possible. Good as it is, it is unsurprising: COVID-19 differs from the other classes by age, hospital, view and
-# file processing as well, the last in part by the copies used here. A network that recognised only those could score as well on this row, and this test set cannot tell the difference {cite}`maguolo2021,degrave2021`.
+# file processing as well, the last in part by the copies used here. A network that recognised only those could score as well on this row, and this test set cannot tell the difference {cite}`maguolo2021,degrave2021`. What the frame of the pictures alone gives away is measured under {ref}`How sure? <frame-alone>`.
 #
 # ## Where the difference lies
 #

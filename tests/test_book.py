@@ -99,6 +99,13 @@ def test_headline_equals_scikit_learn_and_stands_in_readme():
     assert others["Study A: AUC"].startswith(f"stand-in: {roc_auc_score(truth, frame['p_covid']):.3f} (")
     assert others["Study A: sensitivity"].startswith(f"stand-in: {100 * recall_score(truth, called):.2f} % (")
     assert others["Study A: specificity"].startswith(f"stand-in: {100 * recall_score(~truth, ~called):.2f} % (")
+    frame = pd.read_csv(ROOT / "results/zhu-fourclass-shown/frame/predictions.csv")
+    called = frame.filter(like="p_").idxmax(axis=1) == "p_covid"
+    positive = frame["y_true"] == "covid"
+    assert (
+        f"it finds {(called & positive).sum()} of {positive.sum()} COVID-19 images and takes {(called & ~positive).sum()} of {(~positive).sum()} others"
+        in book.headline()
+    )
     assert "a stand-in's values" in book.headline() and len(others) == 2 + len(book.OTHERS)
     assert book.headline() in (ROOT / "README.md").read_text(), "run: make readme"
 

@@ -304,19 +304,6 @@ def test_cache_folder_from_the_environment(three, tmp_path, monkeypatch):
 ids = st.dictionaries(st.text("abc/", min_size=1), st.text("0123456789abcdef", min_size=4, max_size=4), min_size=1)
 
 
-@given(st.integers(2, 90), st.integers(2, 90), st.integers(0, 2**32))
-def test_frame_and_centre_are_the_two_parts_of_an_image(height, width, seed):
-    pixels = np.random.default_rng(seed).integers(1, 256, (2, height, width), np.uint8)
-    frame, centre = images.show(pixels, "frame"), images.show(pixels, "centre")
-    np.testing.assert_array_equal(frame.astype(int) + centre, pixels)
-    assert not (frame.astype(bool) & centre.astype(bool)).any()
-    for (row, column), value in np.ndenumerate(centre[0]):  # inside when a frame's width lies between it and each edge
-        high, wide = round(0.05 * height), round(0.05 * width)
-        inside = high <= row < height - high and wide <= column < width - wide
-        assert value == (pixels[0, row, column] if inside else 0)
-    assert images.show(pixels, "whole") is pixels
-
-
 @given(ids, st.randoms())
 def test_fingerprint_depends_on_content_not_on_order(table, random):
     pairs = list(table.items())

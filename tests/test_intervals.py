@@ -127,6 +127,15 @@ def test_bootstrap_agrees_with_wilson_where_patients_have_one_image():
         assert table[column].between(bounds[column, "low"].iloc[:-1], bounds[column, "high"].iloc[:-1]).all(), column
 
 
+def test_accuracy_of_exactly_1_is_no_certainty():
+    frame = made_up(images_per_patient=2)
+    frame[[f"p_{name}" for name in FOUR]] = np.array([[float(name == true) for name in FOUR] for true in frame["y_true"]])
+    patients = frame["patient_id"].nunique()
+    assert intervals.table(frame, 50).loc["overall", "accuracy"].tolist() == pytest.approx(
+        proportion_confint(patients, patients, method="wilson")
+    )
+
+
 def test_clusters_widen_the_interval():
     frame = pd.concat([made_up(images_per_patient=1)] * 4, ignore_index=True)
     frame["image_id"] = frame.index.astype(str)

@@ -82,6 +82,20 @@ def test_schedule_says_when_it_is_shortened(run):
     )
 
 
+def test_repeat_says_whether_nothing_but_the_machine_differs(run):
+    def like(seed=run.info["seed"], device=run.info["device"], **config):
+        info = run.info | {"seed": seed, "device": device, "config": run.info["config"] | config}
+        return runs.Run(run.folder, info, run.split, run.history, run.predictions, run.validation)
+
+    gpu = {"type": "cuda", "name": "NVIDIA T4", "threads": 1}
+    assert pages.repeat(run, []) == pages.repeat(run, [like(seed=7)]) == (None, "not yet recorded")
+    again, short, moved = like(), like(epochs=6, milestones=[3, 5]), like(device=gpu)
+    assert pages.repeat(run, [like(seed=7), again]) == (again, "the same training repeated on a CPU")
+    assert pages.repeat(run, [moved, like(seed=7)]) == (moved, "the same training repeated on a GPU (NVIDIA T4) in place of a CPU")
+    assert pages.repeat(run, [short]) == (short, "its draw on the schedule of the others")
+    assert pages.repeat(run, [like(precision="float32")])[1] != "the same training repeated on a CPU"
+
+
 def test_absent_names_what_is_missing():
     assert pages.absent([]).data == pages.items([], "head").data == "<!-- nothing -->"  # a page shows none of it
     assert "seed-1, seed-2" in pages.absent(["a/seed-1", "a/seed-2"]).data
