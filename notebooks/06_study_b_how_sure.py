@@ -176,7 +176,7 @@ say("same-draw", text)
 # reach the printed {glue:text}`printed-accuracy`. On the headline's draw, seed 0, the re-draw, {glue:text}`repeat`, has an accuracy of {glue:text}`same-draw`: no interval of one run covers that.
 #
 # The thesis's early stopping waits {glue:text}`patience` epochs, and its learning rate is first lowered after epoch {glue:text}`first-milestone`. So a run whose validation loss happens to be lowest in one of the first epochs
-# ends before that or soon after it. The epoch kept comes before the rate was lowered in {glue:text}`early` and after it in {glue:text}`late`. What keeping the last epoch would give instead is a row of [the table below](#what-would-it-take). For two classes the same count is on [its page](03_study_b_binary.ipynb).
+# ends before that or soon after it. The epoch kept comes before the rate was lowered in {glue:text}`early` and after it in {glue:text}`late`. What keeping the last epoch would give instead is a row of {ref}`the table below <what-would-it-take>`. For two classes the same count is on [its page](03_study_b_binary.ipynb).
 #
 # ## Cross-validation
 #
@@ -242,6 +242,7 @@ pooled("zhu-binary-cv")
 # %% [markdown]
 # *Two classes: {glue:text}`folds-two`.*
 #
+# (what-would-it-take)=
 # ## What would it take?
 #
 # The thesis prints a weighted accuracy of {glue:text}`printed-accuracy`. Which of its silences, or which misprint, could make up the difference to the rebuilt run? One thing is changed at a time,
