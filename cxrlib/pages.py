@@ -178,8 +178,8 @@ def repeat(run: Run, redraws: Sequence[Run]) -> tuple[Run | None, str]:
         return None, "not yet recorded"
     if any(again.info["config"][key] != run.info["config"][key] for key in ("epochs", "milestones", "precision")):
         return again, "its draw on the schedule of the others"
-    device, before = (device_of(other) for other in (again, run))
-    return again, f"the same training repeated on {device}" + (f" in place of {before}" if device != before else "")
+    kind, before = ("a CPU" if other.info["device"]["type"] == "cpu" else "a GPU" for other in (again, run))
+    return again, f"the same training repeated on {kind}" + (f" in place of {before}" if kind != before else "")
 
 
 def device_of(run: Run) -> str:

@@ -69,7 +69,8 @@ def records() -> list[str]:
         info = json.loads((runs.root() / name / "run.json").read_text(encoding="utf-8"))
         git, epochs = info["git"], info["epochs"]
         code = git["revision"][:7] + (", changed" if git["dirty"] else "")
-        minutes = f"{info['seconds']['training'] / 60:.0f}"
+        minutes = info["seconds"]["training"] / 60
+        minutes = f"{minutes:.0f}" if minutes >= 0.5 else "<1"
         rows.append(
             f"| {name} | {epochs['run']}, {epochs['planned']} | {info['device']['name']} | {minutes} | {info.get('recorded', '')} | {code} |"
         )
@@ -90,4 +91,6 @@ def page(stage: Path, source: Path) -> str:
     known = sum(runs.recorded(name) for name in studies.RECORDS)
     apart = [name for name in studies.STUDY_A if name not in studies.RECORDS and not runs.recorded(name)]
     beside = [f"Not recorded, as its images and weights were not to be had: {name}.\n" for name in apart]
+    phantoms = sorted(folder.name for folder in runs.root().glob("phantom-*") if (folder / "run.json").is_file())
+    beside += [f"Beside these, on synthetic radiographs, to show what a measure can show: {', '.join(phantoms)}.\n"] if phantoms else []
     return "\n".join([*lines, f"## Records: {known} of {len(studies.RECORDS)}", "", *records(), "", *beside])

@@ -120,9 +120,9 @@ CHOICES = {
 
 
 def spell(value, label=str) -> str:
-    """A setting for readers: ``3, 5`` for a tuple, ``COVID-19 8`` for a dictionary, its keys as ``label`` has them, ``none`` for nothing in it."""
+    """A setting for readers: ``3, 5`` for a tuple, ``COVID-19: 8`` for a dictionary, its keys as ``label`` has them, ``none`` for nothing in it."""
     if isinstance(value, dict):
-        value = [f"{label(key)} {number}" for key, number in value.items()]
+        value = [f"{label(key)}: {number}" for key, number in value.items()]
     return (", ".join(map(str, value)) or "none") if isinstance(value, list | tuple) else str(value)
 
 

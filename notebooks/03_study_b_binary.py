@@ -201,7 +201,7 @@ say("other", len(other))
 # A network that told apart adults from children, or web pictures from one hospital's files, could score as well: in this data set COVID-19, age,
 # hospital, view and file processing go together almost without exception. (Some of the processing is of this rerun: the copies at hand were reduced, each collection in its own way.) The result shows that the two collections can be told apart. It cannot show more.
 # On data sets put together like this one others found that pictures without most of the lungs do nearly as well {cite}`maguolo2021`,
-# and that models fail at new hospitals {cite}`degrave2021`. What the outer frame of these pictures gives away, with the lungs blacked out, is measured under {ref}`How sure? <frame-alone>`.
+# and that models fail at new hospitals {cite}`degrave2021`. What the outer frame of these pictures gives away, most of the lungs blacked out, is measured under {ref}`How sure? <frame-alone>`.
 #
 # ## Run it yourself
 #

@@ -29,7 +29,7 @@
 # %% [markdown]
 # # How sure? Other draws, cross-validation, and what it would take
 #
-# The tables of {cite:t}`zhu2020` come from one draw of about 60 COVID-19 test images, one seed and one choice of everything that the thesis leaves open. An interval over
+# The tables of {cite:t}`zhu2020` come from one draw of 60 COVID-19 test images, one seed and one choice of everything that the thesis leaves open. An interval over
 # test patients covers the first only in part and the others not at all. So the runs were repeated: with other draws and seeds, in cross-validation, with one thing changed at a time, and with the lungs blacked out.
 
 # %% tags=["remove-cell"]
@@ -76,7 +76,7 @@ def times(found):
 # %% [markdown]
 # ## Other draws of the test patients
 #
-# Study B has {glue:text}`covid-images` COVID-19 images; about 60 are tested, and which is a random draw by patient. Each re-draw takes another seed for this draw, for the validation fold,
+# Study B has {glue:text}`covid-images` COVID-19 images; 60 are tested, of which one or two are not on disk here, and which is a random draw by patient. Each re-draw takes another seed for this draw, for the validation fold,
 # for the new last layer and for the order of images. Kermany's test images stay the same, so the runs are not independent. Seed 0 is the headline run's own draw;
 # its row among the re-draws is {glue:text}`repeat`. Four classes: {glue:text}`note-zhu-fourclass-redraws`.
 # Two classes: {glue:text}`note-zhu-binary-redraws`.
@@ -130,7 +130,9 @@ say("all-found", sum(int(row["covid"] == row.sum()) for row in found))
 say("accuracy-range", f"from {draws['Accuracy'].min()} to {draws['Accuracy'].max()}")
 say("printed-accuracy", printed["zhu-fourclass", "weighted avg.recall"])
 reach = sum(float(value) >= float(printed["zhu-fourclass", "weighted avg.recall"]) - 0.005 for value in draws["Accuracy"])
-say("reach", reach)
+say("reach", reach or "none")
+ranks = draws["Accuracy"].astype(float).rank(ascending=False, method="min")
+say("rank", f"{ranks.iloc[0]:.0f} of {len(ranks)}")
 say("time-redraws", times(again))
 
 
@@ -166,66 +168,75 @@ say("late", spread(late))
 text = "not yet known"
 if same_draw is not None:
     accuracy = metrics.overall(same_draw.predictions)["accuracy"]
-    text = f"{accuracy:.3f}, {book.signed(*difference(same_draw, base))} against the headline run (95 % interval, patients drawn anew)"
+    kept = [run.info["epochs"]["kept"] for run in (same_draw, base)]
+    text = f"{accuracy:.3f}, {book.signed(*difference(same_draw, base))} against the headline run (95 % interval, patients drawn anew). It kept epoch {kept[0]}, that run epoch {kept[1]}"
 say("same-draw", text)
 
 # %% [markdown]
-# *Four classes, one run per row; the first is the headline run. Epochs that were run end where early stopping did. Re-draws: {glue:text}`time-redraws`.*
+# *Four classes, one run per row; the first is the headline run. "Epoch kept": of those run, up to where early stopping ended the run. Re-draws: {glue:text}`time-redraws`.*
 #
 # Every COVID-19 test image was found in {glue:text}`all-found` of {glue:text}`runs` runs (where seed 0 was drawn again, the headline's draw counts twice). The accuracy went {glue:text}`accuracy-range`; {glue:text}`reach` of the runs
-# reach the printed {glue:text}`printed-accuracy`. On the headline's draw, seed 0, the re-draw, {glue:text}`repeat`, has an accuracy of {glue:text}`same-draw`: no interval of one run covers that.
+# reach the printed {glue:text}`printed-accuracy`. Of these accuracies the headline run's is the highest but few: rank {glue:text}`rank`. On the headline's draw, seed 0, the re-draw, {glue:text}`repeat`, has an accuracy of {glue:text}`same-draw`:
+# noise of training, which an interval over test patients does not measure.
 #
 # The thesis's early stopping waits {glue:text}`patience` epochs, and its learning rate is first lowered after epoch {glue:text}`first-milestone`. So a run whose validation loss happens to be lowest in one of the first epochs
-# ends before that or soon after it. The epoch kept comes before the rate was lowered in {glue:text}`early` and after it in {glue:text}`late`. What keeping the last epoch would give instead is a row of {ref}`the table below <what-would-it-take>`. For two classes the same count is on [its page](03_study_b_binary.ipynb).
+# ends before that or soon after it. The epoch kept comes before the rate was lowered in {glue:text}`early` and after it in {glue:text}`late`. What keeping the last epoch would give instead is a row of {ref}`the table below <what-would-it-take>`. How often all images of two classes were right is on [their page](03_study_b_binary.ipynb).
 #
 # ## Cross-validation
 #
 # The thesis used five-fold cross-validation and does not report it. Here all images, Kermany's test images too, are cut into five folds by patient, with the classes spread evenly, **before**
-# any copying; each fold is tested once by a network trained on the other four. (Kermany's training and test images are mixed by this, and the two are unlike, see [Four classes](04_study_b_four_classes.ipynb): the last columns set the fixed test set beside it, by the re-draw of seed 0, which trained as the folds did.) So more COVID-19 patients are tested than those of one draw: {glue:text}`cv-tested` (four classes), {glue:text}`cv-tested-two` (two); the images of the others are not on disk.
+# any copying; each fold is tested once by a network trained on the other four. (Kermany's training and test images are mixed by this, and the two are unlike, see [Four classes](04_study_b_four_classes.ipynb): the last columns set the fixed test set beside it, by the re-draw of seed 0, which trained as the folds did.) So more COVID-19 patients are tested than those of one draw: {glue:text}`cv-tested`; the images of the others are not on disk.
 # Four classes: {glue:text}`note-zhu-fourclass-cv`. Two classes: {glue:text}`note-zhu-binary-cv`.
 
 
 # %% tags=["remove-cell"]
+counted = {}
 for suffix, name in (("", "zhu-fourclass-cv"), ("-two", "zhu-binary-cv")):
     found, missing = families[name]
     whole = base.split.loc[base.split["y_true"] == "covid", "patient_id"].nunique()
     tested = {patient for run in found for patient in run.predictions.loc[run.predictions["y_true"] == "covid", "patient_id"]}
-    say(f"cv-tested{suffix}", f"{len(tested)} of {whole}")
+    counted[name] = f"{len(tested)} of {whole}"
     together = f"{len(found)} of {len(found) + len(missing)} folds together" if missing else f"all {len(found)} folds together"
     if found:
         together += f", accuracy {metrics.overall(pd.concat([run.predictions for run in found]))['accuracy']:.3f}"
     say(f"folds{suffix}", f"{together}. Each fold's run: {times(found)}" if found else "no fold is recorded yet")
 
 
+four, two = counted.values()
+say("cv-tested", four if four == two else f"{four} (four classes), {two} (two)")
+
+
 # %% tags=["remove-input"]
 def pooled(name):
-    """Recall of each class over all recorded folds, and lowest and highest AUC of the folds; where there is none, that."""
+    """Recall of each class over all recorded folds, lowest and highest recall and AUC of the folds, and what else was taken for it; where there is none, that."""
     found, missing = families[name]
     if not found:
         return pages.absent(missing)
     display(pages.absent(missing))
     together = pd.concat([run.predictions for run in found], ignore_index=True)
     ends, matrix = intervals.table(together), metrics.confusion(together)
-    folds = [metrics.per_class(run.predictions)["auc"] for run in found]
+    folds = pd.concat({run.name: metrics.per_class(run.predictions)[["recall", "auc"]] for run in found}).unstack(0)  # a row per class
     base = name.removesuffix("-cv")
     one = repeats[base][0] or headline[base]  # on the schedule of the folds, if it is recorded
     fixed, fixed_ends = metrics.per_class(one.predictions), intervals.table(one.predictions)
     rows = []
     for cls in found[0].classes:
         patients = together.loc[together["y_true"] == cls, "patient_id"].nunique()
-        rows.append((plots.label(cls), f"{matrix.loc[cls, cls]:,} of {matrix.loc[cls].sum():,}", f"{patients:,}", f"{matrix.loc[cls, cls] / matrix.loc[cls].sum():.3f}",
-                     book.interval(*ends.loc[cls, [("recall", "low"), ("recall", "high")]]),
-                     book.interval(min(auc[cls] for auc in folds), max(auc[cls] for auc in folds), decimals=4),
+        others = matrix.drop(index=cls).sum().sum()
+        rows.append((plots.label(cls), f"{matrix.loc[cls, cls]:,} of {matrix.loc[cls].sum():,} ({patients:,})",
+                     f"{matrix.loc[cls, cls] / matrix.loc[cls].sum():.3f} ({book.interval(*ends.loc[cls, [('recall', 'low'), ('recall', 'high')]])})",
+                     book.interval(folds.loc[cls, "recall"].min(), folds.loc[cls, "recall"].max()), f"{matrix[cls].drop(cls).sum():,} of {others:,}",
+                     book.interval(folds.loc[cls, "auc"].min(), folds.loc[cls, "auc"].max(), decimals=4),
                      f"{fixed.loc[cls, 'recall']:.3f} ({book.interval(*fixed_ends.loc[cls, [('recall', 'low'), ('recall', 'high')]])})", f"{fixed.loc[cls, 'auc']:.4f}"))  # fmt: skip
     heads = [
         "Class",
-        "Images right",
-        "Patients",
-        "Recall",
-        "95 % interval",
+        "Images right (patients)",
+        "Recall (95 % interval)",
+        "Recall, lowest–highest fold",
+        "Others taken for it",
         "AUC, lowest–highest fold",
-        "Recall, fixed test set",
-        "AUC, fixed test set",
+        "Fixed test set: recall (95 % interval)",
+        "Fixed test set: AUC",
     ]
     return pages.table(pd.DataFrame(rows, columns=heads))
 
@@ -234,7 +245,7 @@ def pooled(name):
 pooled("zhu-fourclass-cv")
 
 # %% [markdown]
-# *Four classes: {glue:text}`folds`.*
+# *Four classes: {glue:text}`folds`. Intervals are over the patients tested; how far the folds' networks differ is beside them.*
 
 # %% tags=["remove-input"]
 pooled("zhu-binary-cv")
@@ -247,8 +258,8 @@ pooled("zhu-binary-cv")
 #
 # The thesis prints a weighted accuracy of {glue:text}`printed-accuracy`. Which of its silences, or which misprint, could make up the difference to the rebuilt run? One thing is changed at a time,
 # everything else stays ({glue:text}`note-zhu-fourclass-variants`). "Nothing" is the re-draw of seed 0 ({glue:text}`repeat`), with which the others must be compared; the headline run stands above it.
-# The column after the accuracy has its difference from that run on the same test images, with the interval from resampled patients; a dash where the test images are others. One seed was run of each:
-# how far another draw and seed together move the accuracy is in the table of re-draws above, and a smaller difference cannot be told from that.
+# The column after the accuracy has its difference from that run on the same test images, with the interval from resampled patients; a dash where the test images are others. That interval holds for the two trained networks, not for their settings: one seed was run of each,
+# and how far another draw and seed together move the accuracy is in the table of re-draws above.
 #
 # This rebuild has departures of its own, which are no rows because they cannot be undone with what is at hand: weights that are in part reconstructed, images reduced and stored anew, and a tenth of the training images
 # held out ([the list](04_study_b_four_classes.ipynb)). They are suspects as much as the thesis is.
@@ -284,10 +295,11 @@ if chosen is not None and last is not None and same_draw is not None:
     if all((loss[:common] == losses[0][:common]).all() for loss in losses):
         text = f" (the training losses of all three agree to the last digit stored, over the {common} epochs they have in common)"
 say("same-training", text)
-say(
-    "epoch-range",
-    "not yet recorded" if chosen is None else f"from {epochs['test_accuracy'].min():.3f} to {epochs['test_accuracy'].max():.3f}",
-)
+text = "not yet recorded"
+if chosen is not None:
+    ends = epochs.loc[[epochs["test_accuracy"].idxmin(), epochs["test_accuracy"].idxmax()], "test_accuracy"]
+    text = " and ".join(f"{value:.3f} (epoch {epoch})" for epoch, value in ends.items())
+say("epoch-range", text)
 
 # %% tags=["remove-input"]
 display(pages.absent(missing_variants))
@@ -313,7 +325,7 @@ for name, (text, standing) in shown.items():
     )
     low, high = ends.loc["overall", [("accuracy", "low"), ("accuracy", "high")]]
     ladder.append((text, "Accuracy, with 95 % interval", overall["accuracy"], low, high))
-    change = difference(run, by_name["as-printed"]) if name not in ("headline", "as-printed") and "as-printed" in by_name else None
+    change = difference(run, by_name["as-printed"]) if name != "as-printed" and "as-printed" in by_name else None
     rows.append((text, standing, f"{overall['accuracy']:.3f} ({book.interval(low, high)})", "–" if change is None else book.signed(*change),
                  f"{overall['macro_recall']:.3f}", f"{recall['covid']:.3f}", f"{recall['viral']:.3f}", trained_in(run)))  # fmt: skip
 heads = [
@@ -340,31 +352,42 @@ plt.show()
 half = 0.005
 target = float(printed["zhu-fourclass", "weighted avg.recall"])
 inside = [row[0] for row in ladder if row[3] <= target + half and row[4] >= target - half]
-say("compatible", "; ".join(inside) or ("none yet, of the runs recorded" if missing_variants else "none"))
-say("incompatible", "; ".join(row[0] for row in ladder if row[0] not in inside) or "none")
+reaching = f"The intervals of these runs reach the printed value as it was rounded: {'; '.join(inside)}. What they changed could explain the difference to it, which is no evidence that it does"
+say("reaching", reaching if inside else f"No interval of these {len(ladder)} runs reaches the printed value as it was rounded")
+bottom, top = draws["Accuracy"].astype(float).agg(["min", "max"])
+apart = [f"{row[0]} ({row[2]:.3f})" for row in ladder if not bottom <= round(row[2], 3) <= top]
+say("beyond", f"outside of the re-draws' range, {bottom:.3f}–{top:.3f}, lie{'s' if len(apart) == 1 else ''} {'; '.join(apart) or 'none'}")
 size = int(metrics.overall(base.predictions)["images"])
 printed_ends = intervals.wilson(target * size, size)
 say("printed-low", f"{printed_ends[0]:.2f}")
 say("printed-high", f"{printed_ends[1]:.2f}")
+overlaps = any(row[4] >= printed_ends[0] for row in ladder)
+say(
+    "overlap",
+    "which some of these intervals overlap"
+    if overlaps
+    else "and none of these intervals overlaps it: that other images were tested does not explain the difference. Training, weights, the copies of the images or the reporting must",
+)
 say("time-variants", times(variants) if variants else "none recorded yet")
 
 # %% [markdown]
 # *Dotted: the printed value. Variants: {glue:text}`time-variants`.*
 #
-# Intervals that reach the printed value as it was rounded: {glue:text}`compatible`. That do not: {glue:text}`incompatible`. A change whose interval reaches it could explain the difference to the printed value; that is no evidence that it does,
-# and a wide interval reaches further than a narrow one. The printed value has an uncertainty of its own, {glue:text}`printed-low`–{glue:text}`printed-high` if its images were independent, so that not to reach it is no contradiction either. Two changes at once were not tried.
+# {glue:text}`reaching`. The printed value has an uncertainty of its own, {glue:text}`printed-low`–{glue:text}`printed-high` if its images were independent, {glue:text}`overlap`.
+# Which change matters at all? With one seed each, {glue:text}`beyond`; of the others no effect can be told from that of another draw and seed. Two changes at once were not tried.
 #
-# Where the epoch is chosen by the test set, or the last is kept, the training is that of "Nothing", and only the epoch kept is another{glue:text}`same-training`. The first of these records knows both choices: {glue:text}`epoch-chosen`.
-# Over its epochs the test accuracy went {glue:text}`epoch-range`. So one and the same training can be reported with any of these numbers: which epoch is kept, and by what, is a silence of its own.
+# Where the epoch is chosen by the test set, or the last is kept, the training is that of "Nothing", ended or kept at another epoch{glue:text}`same-training`. The first of these records knows both choices: {glue:text}`epoch-chosen`.
+# Over its epochs the test accuracy lay between {glue:text}`epoch-range`. So one and the same training can be reported with any of these numbers: which epoch is kept, and by what, is a silence of its own.
 #
 # (frame-alone)=
 # ## What the frame alone gives away
 #
 # In Study B COVID-19 goes together with other hospitals, with adults and with other ways of making and storing a picture. To see how far that alone can carry, the same trainings were run on pictures of which
-# all but an outer frame, {glue:text}`frame-width` % of each side wide, is black, in training and in test, and on pictures of which only that frame is black. Nothing else was changed.
+# all but an outer frame, {glue:text}`frame-width` % of each side wide, is black, in training and in test, and on pictures of which only that frame is black. (They are blackened first and turned and shifted after, so that augmentation
+# brings back nothing.) Nothing else was changed.
 # The frame holds {glue:text}`frame-lungs`.
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "A synthetic radiograph three times: whole; all but a narrow outer frame black; the frame black and the rest left."}}
+# %% tags=["remove-input", "small"] mystnb={"image": {"alt": "A synthetic radiograph three times: whole; all but a narrow outer frame black; the frame black and the rest left."}}
 drawn = phantom.radiograph(np.random.default_rng(5), "bilateral", size=224).image
 plots.radiographs([audits.show(drawn[None], part)[0] for part in ("whole", "frame", "centre")], ["Whole", "Frame alone", "Centre alone"])
 plt.show()
@@ -379,51 +402,67 @@ for name, title in {"zhu-binary": "Two classes", "zhu-fourclass": "Four classes"
     found |= {(name, run.name.rpartition("/")[2]): run for run in families[f"{name}-shown"][0]}
     for part, text in {"whole": "Whole picture", "frame": "Frame alone", "centre": "Centre alone"}.items():
         if (name, part) not in found:
-            rows.append((title, text, *["not yet recorded"] * 4))
+            rows.append((title, text, *["not yet recorded"] * 6))
             continue
         run = found[name, part]
         matrix, ends, one = metrics.confusion(run.predictions), intervals.table(run.predictions), metrics.per_class(run.predictions)
         right, size = int(matrix.loc["covid", "covid"]), int(matrix.loc["covid"].sum())
         rows.append((
-            title, text, f"{metrics.overall(run.predictions)['accuracy']:.3f} ({book.interval(*ends.loc['overall', [('accuracy', 'low'), ('accuracy', 'high')]])})",
-            f"{right} of {size}", f"{matrix['covid'].sum() - right} of {int(matrix.to_numpy().sum()) - size}",
+            title, text, f"{run.info['epochs']['kept']} of {run.info['epochs']['run']}", f"{metrics.overall(run.predictions)['accuracy']:.3f} ({book.interval(*ends.loc['overall', [('accuracy', 'low'), ('accuracy', 'high')]])})",
+            "–" if part == "whole" else book.signed(*difference(run, found[name, "whole"])), f"{right} of {size}", f"{matrix['covid'].sum() - right} of {int(matrix.to_numpy().sum()) - size}",
             f"{one.loc['covid', 'auc']:.4f} ({book.interval(*ends.loc['covid', [('auc', 'low'), ('auc', 'high')]], decimals=4)})",
         ))  # fmt: skip
-heads = ["Task", "Seen", "Accuracy (95 % interval)", "COVID-19 found", "False COVID-19", "COVID-19 AUC (95 % interval)"]
+heads = [
+    "Task",
+    "Seen",
+    "Epoch kept",
+    "Accuracy (95 % interval)",
+    "Difference from the whole picture (95 % interval)",
+    "COVID-19 found",
+    "False COVID-19",
+    "COVID-19 AUC (95 % interval)",
+]
 pages.table(pd.DataFrame(rows, columns=heads))
 
 # %% tags=["remove-cell"]
 say("frame-width", f"{100 * audits.FRAME:g}")
 try:
-    held = pd.read_csv(runs.root() / audits.FILE).query("kind == 'lung mask'")["share"]
-    text = (f"on average {100 * held.mean():.1f} % of the lungs, and at most {100 * held.max():.1f} %, in the {len(held)} COVID-19 images with lung masks;"
-            " Kermany's images have none")  # fmt: skip
+    held = pd.read_csv(runs.root() / audits.FILE).groupby("kind")["share"].agg(["size", "mean", "max"])
+    parts = [f"{100 * row['mean']:.1f} % of the lungs (at most {100 * row['max']:.1f} %) in the {row['size']:.0f} COVID-19 images that have {kind.replace('box', 'boxe')}s"
+             for kind, row in held.iloc[::-1].iterrows()]  # fmt: skip
+    text = f"on average {' and '.join(parts)}. Kermany's images have neither, so that for them it is not known"
 except FileNotFoundError:
     text = "no more than the edge of the lungs; how much, `cxr frame` measures where lung masks are at hand"
 say("frame-lungs", text)
-say("null-accuracy", f"{metrics.overall(base.predictions)['null_accuracy']:.3f}")
+for suffix, name in (("", "zhu-fourclass"), ("-two", "zhu-binary")):
+    say(f"null-accuracy{suffix}", f"{metrics.overall(headline[name].predictions)['null_accuracy']:.3f}")
+say("redraw-range", f"{bottom:.3f}–{top:.3f}")
 say("time-shown", times([run for name in headline for run in families[f"{name}-shown"][0]]))
 framed, text = found.get(("zhu-fourclass", "frame")), "not yet known"
 if framed is not None:
-    recalls = metrics.per_class(framed.predictions)["recall"]
-    text = ", ".join(f"{plots.label(name)} {recalls[name]:.3f}" for name in framed.classes)
+    recalls, ends = metrics.per_class(framed.predictions)["recall"], intervals.table(framed.predictions)
+    text = ", ".join(
+        f"{plots.label(name)} {recalls[name]:.3f} ({book.interval(*ends.loc[name, [('recall', 'low'), ('recall', 'high')]])})"
+        for name in framed.classes
+    )
 say("frame-recalls", text)
 
 # %% [markdown]
-# *Seed 0's test images; {glue:text}`time-shown`. Always answering the commonest of the four classes would be right in {glue:text}`null-accuracy`. Recall of the four classes from the frame alone: {glue:text}`frame-recalls`.*
+# *Seed 0's test images; {glue:text}`time-shown`. Always answering the commonest class would be right in {glue:text}`null-accuracy-two` (two classes) and {glue:text}`null-accuracy` (four). Recall of the four classes from the frame alone: {glue:text}`frame-recalls`.
+# One seed each: the four-class re-draws, whole pictures, span {glue:text}`redraw-range`.*
 #
-# What is learnt from the frame is no finding in a lung. It may be the edge of the body and its posture, side letters, collimation, age and size, contrast, or how a file was processed (the last in part by the copies used here).
-# That does not show that a network which sees the whole picture uses it. It shows that the test set cannot tell: a result on these pictures is evidence for a disease only as far as it exceeds what the frame gives away.
-# Nor is the centre alone free of such cues, for age, size, contrast and processing are in every part of a picture.
+# Of COVID-19 images what is learnt from the frame is hardly a finding in a lung. It may be the edge of the body and its posture, side letters, collimation, age and size, contrast, or how a file was processed (the last in part by the copies used here).
+# So cues that are no disease go most of the way to these results; what the whole picture adds to them may be disease, or more of the same cues, for age, size, contrast and processing are in the centre as well, and this test set cannot tell.
+# That a network which sees the whole picture uses the frame is not shown by this.
 #
-# ## Make the missing runs
+# ## Make a run anew
 #
 # ```bash
 # make records
 # ```
 #
-# trains what is missing, most important first: on a GPU at full length, without one on a shortened schedule, which takes hours. One of them alone is trained, or trained anew, by the command below; a family's runs
-# are compared with each other, so that all should have the same schedule (`--short` is the shortened one):
+# trains every record that is missing. One of them alone is trained, or trained anew, by the command below. A family's runs
+# are compared with each other, so that all should have one schedule ([Rerun it](../book/rerun.md) says more):
 #
 # ```bash
 # .venv/bin/cxr train zhu-fourclass-variants/batch-64 --resume

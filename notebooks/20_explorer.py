@@ -9,6 +9,8 @@
 #     - azemin-standin-resnet50-variants
 #     - zhu-fourclass-redraws
 #     - zhu-binary-redraws
+#     - zhu-fourclass-shown
+#     - zhu-binary-shown
 #   jupytext:
 #     formats: ipynb,py:percent
 #     notebook_metadata_filter: cxr
@@ -52,8 +54,18 @@ from cxrlib.pages import say
 
 HEADLINES = ["azemin-standin-resnet50", "zhu-fourclass", "zhu-binary"]
 headlines = {name: runs.read(name) for name in HEADLINES}
-families = [runs.family("azemin-standin-resnet50-variants"), runs.family("zhu-fourclass-redraws"), runs.family("zhu-binary-redraws")]
-explorer = widgets.Explorer([*headlines.values(), *(run for found, _ in families for run in found)], share=True)
+families = [
+    runs.family(name)
+    for name in (
+        "azemin-standin-resnet50-variants",
+        "zhu-fourclass-redraws",
+        "zhu-binary-redraws",
+        "zhu-fourclass-shown",
+        "zhu-binary-shown",
+    )
+]
+EACH = 6  # runs of a family, so that the page stays small
+explorer = widgets.Explorer([*headlines.values(), *(run for found, _ in families for run in found[:EACH])], share=True)
 
 # %% tags=["remove-input", "full-width"]
 display(explorer)
@@ -72,6 +84,7 @@ say("printed-ppv", f"{100 * metrics.at_prevalence(**own_point, prevalence=preval
 say("half-ppv", f"{100 * metrics.at_prevalence(half['sensitivity'], half['specificity'], prevalence)[0]:.1f}")
 say("half-accuracy", f"{100 * half['accuracy']:.1f}")
 say("null-accuracy", f"{100 * half['null_accuracy']:.1f}")
+say("each", EACH)
 groups = subgroups.of(four.predictions)
 covid = (four.predictions["y_true"] == "covid").to_numpy()
 for name, column, value in (("ap", "view", "AP"), ("child", "age", "0–17")):
@@ -109,6 +122,11 @@ SUGGESTIONS = {
         "Ask Study B's four classes for COVID-19 among children. There is nothing to compare.",
     ),
 }  # fmt: skip
+if runs.recorded("zhu-binary-shown/frame"):
+    SUGGESTIONS["The lungs blacked out."] = (
+        {"run": "zhu-binary-shown/frame", "threshold": 0.5, "prevalence": prevalence},
+        "Study B's two classes, told apart by a network that saw nothing of each picture but its outer frame.",
+    )
 pages.links({title: (explorer.link(**state), words) for title, (state, words) in SUGGESTIONS.items()})
 
 # %% [markdown]
@@ -120,6 +138,7 @@ pages.links({title: (explorer.link(**state), words) for title, (state, words) in
 #   COVID-19 in Study A's test set, the sensitivity and specificity that it prints give a PPV of {glue:text}`printed-ppv` %, the stand-in at one half {glue:text}`half-ppv` %.
 # - **Accuracy** needs a yardstick where one class is rare: the stand-in at one half is right in {glue:text}`half-accuracy` % of its test images; calling no one would be right in {glue:text}`null-accuracy` %.
 # - **Net benefit** counts a case found as one and a false alarm as the odds of the threshold. That makes sense where the probability means what it says; calling no one has nought.
+# - **Runs** are the headline runs, Study A's other learning rates, the first {glue:text}`each` of each model's [re-draws](06_study_b_how_sure.ipynb), and those that saw the frame or the centre of each picture alone.
 # - The presets but *One half* look at the test set to choose the threshold, so what they show is a little too good.
 # - **Stars** are the points that the studies print, of their own networks and images. A printed 1.00 may be anything that rounds to it: the bar in the prevalence chart shows what that leaves open.
 #

@@ -91,7 +91,7 @@ def test_repeat_says_whether_nothing_but_the_machine_differs(run):
     assert pages.repeat(run, []) == pages.repeat(run, [like(seed=7)]) == (None, "not yet recorded")
     again, short, moved = like(), like(epochs=6, milestones=[3, 5]), like(device=gpu)
     assert pages.repeat(run, [like(seed=7), again]) == (again, "the same training repeated on a CPU")
-    assert pages.repeat(run, [moved, like(seed=7)]) == (moved, "the same training repeated on a GPU (NVIDIA T4) in place of a CPU")
+    assert pages.repeat(run, [moved, like(seed=7)]) == (moved, "the same training repeated on a GPU in place of a CPU")
     assert pages.repeat(run, [short]) == (short, "its draw on the schedule of the others")
     assert pages.repeat(run, [like(precision="float32")])[1] != "the same training repeated on a CPU"
 

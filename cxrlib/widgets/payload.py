@@ -94,6 +94,7 @@ def printed_points(run: Run) -> dict[str, dict]:
 
 def title(run: Run) -> str:
     family, _, own = run.name.rpartition("/")
+    own += " alone" if family.endswith("-shown") else ""
     return f"{own.replace('-', ' ')}: {run.info['title']}" if family else run.info["title"]
 
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
 FIGURES = {  # pictures on each page; of the maps, those drawn without radiographs
     "book/index": 0, "notebooks/01_study_b_images": 4, "notebooks/02_study_b_methods": 6, "notebooks/03_study_b_binary": 3,
-    "notebooks/04_study_b_four_classes": 4, "notebooks/05_study_b_gradcam": 7, "notebooks/06_study_b_how_sure": 2, "notebooks/11_study_a_images": 1,
+    "notebooks/04_study_b_four_classes": 4, "notebooks/05_study_b_gradcam": 7, "notebooks/06_study_b_how_sure": 3, "notebooks/11_study_a_images": 1,
     "notebooks/12_study_a_methods": 1, "notebooks/13_study_a_results": 5, "notebooks/14_study_a_efficiency": 1, "notebooks/20_explorer": 0,
     "notebooks/21_claims": 0, "notebooks/22_forensics": 17, "notebooks/23_calibration": 8, "notebooks/24_checklists": 1, "book/rerun": 0, "book/evaluate": 0,
     "book/status": 0,
