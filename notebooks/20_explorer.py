@@ -55,14 +55,11 @@ from cxrlib.pages import say
 HEADLINES = ["azemin-standin-resnet50", "zhu-fourclass", "zhu-binary"]
 headlines = {name: runs.read(name) for name in HEADLINES}
 families = [
-    runs.family(name)
-    for name in (
-        "azemin-standin-resnet50-variants",
-        "zhu-fourclass-redraws",
-        "zhu-binary-redraws",
-        "zhu-fourclass-shown",
-        "zhu-binary-shown",
-    )
+    runs.family("azemin-standin-resnet50-variants"),
+    runs.family("zhu-fourclass-redraws"),
+    runs.family("zhu-binary-redraws"),
+    runs.family("zhu-fourclass-shown"),
+    runs.family("zhu-binary-shown"),
 ]
 EACH = 6  # runs of a family, so that the page stays small
 explorer = widgets.Explorer([*headlines.values(), *(run for found, _ in families for run in found[:EACH])], share=True)

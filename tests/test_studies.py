@@ -214,7 +214,8 @@ def test_a_choice_that_is_none_is_refused(key, value):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [((), "none"), ({}, "none"), ((20, 40), "20, 40"), ([0.9, 1.1], "0.9, 1.1"), ({"covid": 8}, "COVID 8"), (256, "256")]
+    ("value", "text"),
+    [((), "none"), ({}, "none"), ((20, 40), "20, 40"), ([0.9, 1.1], "0.9, 1.1"), ({"covid": 8}, "COVID: 8"), (256, "256")],
 )
 def test_settings_are_spelled_for_readers(value, text):
     assert studies.spell(value, str.upper) == text
