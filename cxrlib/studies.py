@@ -257,9 +257,8 @@ VARIANTS = {  # what would it take? One thing changed at a time, among them what
 def families() -> dict[str, dict[str, Experiment]]:
     """Groups of runs beside the headline runs, by the folder of their records, most important first.
 
-    ``…-redraws``: other seeds, so other draws of the COVID-19 test patients; ``seed-0`` is the headline run's own draw, to compare with
-    where the schedule is shortened. ``…-cv``: cross-validation over all
-    images, by patient. ``…-variants``: one setting changed at a time. ``…-shown``: nothing of each image but its frame, or its centre.
+    ``…-redraws``: other seeds, so other draws of the COVID-19 test patients; ``seed-0`` is the headline run's own draw, its training
+    once more (or, shortened, what the others are compared with). ``…-cv``: cross-validation over all images, by patient. ``…-variants``: one setting changed at a time. ``…-shown``: nothing of each image but its frame, or its centre.
     """
     found = {f"{base}-redraws": {f"seed-{seed}": {"seed": seed} for seed in range(REDRAWS + 1)} for base in EXPERIMENTS}
     found |= {f"{base}-cv": {f"fold-{fold}": {"fold": fold} for fold in range(1, CV_FOLDS + 1)} for base in EXPERIMENTS}

@@ -224,8 +224,8 @@ wrong = matrix.where(matrix.index.to_numpy()[:, None] != matrix.columns.to_numpy
 printed_ends = intervals.wilson(printed_share * weighted["denominator"], weighted["denominator"])
 say("printed-low", f"{printed_ends[0]:.2f}")
 say("printed-high", f"{printed_ends[1]:.2f}")
-say("errors", int(wrong.sum()))
-say("kermany-errors", int(wrong.drop("covid", level="true").sum()))
+errors, known = int(wrong.sum()), int(wrong.drop("covid", level="true").sum())  # known: of images that the thesis tested as well
+say("kermany-errors", f"all {errors} errors are" if errors == known else f"{known} of the {errors} errors are")
 first, second = wrong.sort_values(ascending=False).index[:2]
 say("worst", f"{plots.label(first[0])} read as {plots.label(first[1]).lower()} ({wrong[first]})")
 say("second", f"{plots.label(second[0])} read as {plots.label(second[1]).lower()} ({wrong[second]})")
@@ -239,13 +239,13 @@ say("covid-low", f"{bounds.loc['covid', ('recall', 'low')]:.2f}")
 # Of {glue:text}`images` test images {glue:text}`correct` were classified correctly: {glue:text}`accuracy`
 # ({glue:text}`accuracy-low`–{glue:text}`accuracy-high`), where always answering the commonest class would reach
 # {glue:text}`null-accuracy`. The printed {glue:text}`printed-weighted` lies {glue:text}`verdict` that interval; it has an uncertainty of its own
-# ({glue:text}`printed-low`–{glue:text}`printed-high` if its images were independent), and {glue:text}`kermany-errors` of the {glue:text}`errors` errors are on images of Kermany's test set, which are the thesis's too.
+# ({glue:text}`printed-low`–{glue:text}`printed-high` if its images were independent), and {glue:text}`kermany-errors` on images of Kermany's test set, which are the thesis's too.
 # The two commonest errors: {glue:text}`worst`; {glue:text}`second`. The counts of the thesis's own matrix were in a picture that we do not have; its text
 # says that normal images tend to be classified as other classes and viral as bacterial. Its Table 4.2 leaves [few matrices possible](22_forensics.ipynb), and by all of them viral images were mistaken far more often than normal ones.
 #
 # Of {glue:text}`covid-all` COVID-19 images {glue:text}`covid-right` were recognised. They come from {glue:text}`covid-patients` patients,
 # which leaves a recall as low as {glue:text}`covid-low` possible. Good as it is, it is unsurprising: COVID-19 differs from the other classes by age, hospital, view and
-# file processing as well, the last in part by the copies used here. How much of a score on this row comes from those the test set cannot tell {cite}`maguolo2021,degrave2021`. What the frame of the pictures alone gives away is measured under {ref}`How sure? <frame-alone>`.
+# file processing as well, the last in part by the copies used here. The test set cannot tell how much of a score on this row comes from those {cite}`maguolo2021,degrave2021`. What the frame of the pictures alone gives away is measured under {ref}`How sure? <frame-alone>`.
 #
 # ## Where the difference lies
 #

@@ -54,7 +54,8 @@ def test_cache_is_keyed_by_weights_and_files(tmp_path, monkeypatch):
     features.cached(model, PIXELS, [*HASHES[1:], "f" * 64], cache=tmp_path)
     changed = {**STATE, "bn1.running_var": STATE["bn1.running_var"] * 2}
     features.cached(models.resnet("resnet18", 2, changed), PIXELS, HASHES, cache=tmp_path)
-    assert len(made) == 2 and len(list(tmp_path.iterdir())) == 3
+    features.cached(model, PIXELS, HASHES, cache=tmp_path, shown="frame")
+    assert len(made) == 3 and len(list(tmp_path.iterdir())) == 4
 
 
 def test_reestimated_statistics_are_those_of_the_images():

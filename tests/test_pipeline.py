@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors import safe_open
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-from cxrlib import models, phantom, pipeline, runs, sources, studies, training
+from cxrlib import models, phantom, pipeline, predict, runs, sources, studies, training
 from cxrlib.files import InputError
 
 CLASSES = list(studies.ZHU_CLASSES)
@@ -340,9 +340,18 @@ def test_what_is_not_shown_makes_no_difference(few, tmp_path):
         inner[:] = rng.integers(0, 256, inner.shape)
         Image.fromarray(pixels).save(spoilt / path, format="PNG")
     made = {(where.name, part): runs.read(folder.name, folder.parent) for where in (few, spoilt) for part in ("whole", "frame", "centre")
-            for folder in [train(experiment(epochs=1, shown=part), where, tmp_path / where.name / part)]}  # fmt: skip
+            for folder in [train(experiment(epochs=1, shown=part), where, tmp_path / where.name / part, keep_model=True, keep_maps=part == "frame")]}  # fmt: skip
     p = {key: p_of(run.predictions) for key, run in made.items()}
     np.testing.assert_array_equal(p[few.name, "frame"], p["spoilt", "frame"])
+    maps = [runs.cams(made[where, "frame"])[0]["cam"] for where in (few.name, "spoilt")]
+    np.testing.assert_array_equal(*maps)
+    rows = pipeline.prepare(experiment(), few).rows.query(
+        "split == 'test'"
+    )  # a model of the frame is shown the frame of others' images too
+    again = predict.predict(
+        [str(spoilt / path) for path in rows["path"]], NAME, on="cpu", results=tmp_path / few.name / "frame" / "results"
+    )
+    np.testing.assert_allclose(p_of(again), p[few.name, "frame"], atol=1e-6)
     for part in ("whole", "centre"):
         assert np.abs(p[few.name, part] - p["spoilt", part]).max() > 1e-3
     sentences = {
