@@ -199,7 +199,14 @@ def write(
 
     Of the run's network AUC is measured for each way on the same test images, ``limit`` of them at most (the positives first), with
     DeLong's interval for its change from the plain way, paired by image. The study's ResNet-101 runs with random weights: its rate does not depend on them, and it has no AUC.
+
+    Raises:
+        InputError: ``seconds`` or ``limit`` is not above 0, no such record, or other images than the record's.
     """
+    if not seconds > 0:
+        raise InputError(f"seconds {seconds:g}: expected a time above 0")
+    if limit is not None and limit < 1:
+        raise InputError(f"limit {limit}: expected a number of images from 1")
     run, device = runs.read(run_name, results), models.device(on)
     ready = pipeline.prepare(studies.experiment(run.info["experiment"]), data)
     if ready.fingerprint != run.info["data"]["fingerprint"]:
