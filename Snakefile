@@ -6,6 +6,7 @@
 # Records are inputs of the book and never made by it: `rule record` knows only those that are missing, and the book
 # asks for none of them. A notebook whose record is missing becomes a page that says so.
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -18,13 +19,18 @@ PROSE = sorted(str(file) for file in Path("book").rglob("*") if file.is_file() a
 PHANTOM = "results/phantom-localisation/run.json"  # a demonstration on synthetic images: where Grad-CAM finds what is known to be there
 MISSING = [name for name in studies.RECORDS if not runs.recorded(name)]
 CXR = f"{sys.executable} -m cxrlib"
+DATA = Path("_build/data.txt")  # which folder of radiographs the pages were made with: with another, or none, those that show some are made anew
+if not DATA.is_file() or DATA.read_text(encoding="utf-8") != os.environ.get("CXR_DATA", ""):
+    DATA.parent.mkdir(exist_ok=True)
+    DATA.write_text(os.environ.get("CXR_DATA", ""), encoding="utf-8")
 
 
 def record_files(wildcards):
     notebook = json.loads(Path(f"notebooks/{wildcards.name}.ipynb").read_text(encoding="utf-8"))
     shown = notebook["metadata"].get("cxr", {})
     folders = [Path("results", name) for name in [*shown.get("records", []), *shown.get("families", []), "flow", "networks", "efficiency", "subgroups", "audits"]]
-    return sorted(str(file) for folder in folders for file in folder.rglob("*.*") if file.is_file())
+    pictures = [str(DATA)] if any(name in "".join(cell["source"]) for cell in notebook["cells"] for name in ("no_radiographs", "show_map")) else []
+    return pictures + sorted(str(file) for folder in folders for file in folder.rglob("*.*") if file.is_file())
 
 
 rule book:

@@ -74,6 +74,8 @@ def train_run(arguments) -> None:
         experiment = experiment.variant(arguments.name or experiment.name, **changes)
     with needed("training"):
         from cxrlib import models, pipeline
+    if arguments.micro is not None and arguments.micro < 1:
+        raise InputError(f"--micro {arguments.micro}: expected a number of images from 1")
     on_cpu = arguments.short_on_cpu and experiment.variant_of and models.device(arguments.device).type == "cpu"
     if arguments.short or on_cpu:
         experiment = experiment.shortened()

@@ -197,16 +197,16 @@ def write(
 ) -> Path:
     """Measure a recorded run's network, and the study's own where it is another, and write ``results/efficiency/<device>-<its name>.json``.
 
-    Of the run's network AUC is measured for each way on the same test images, ``limit`` of them at most (the positives first), with
+    Of the run's network AUC is measured for each way on the same test images, ``limit`` of them at most (up to half of these positives), with
     DeLong's interval for its change from the plain way, paired by image. The study's ResNet-101 runs with random weights: its rate does not depend on them, and it has no AUC.
 
     Raises:
-        InputError: ``seconds`` or ``limit`` is not above 0, no such record, or other images than the record's.
+        InputError: ``seconds`` is not above 0 or ``limit`` below 2, no such record, or other images than the record's.
     """
     if not seconds > 0:
         raise InputError(f"seconds {seconds:g}: expected a time above 0")
-    if limit is not None and limit < 1:
-        raise InputError(f"limit {limit}: expected a number of images from 1")
+    if limit is not None and limit < 2:
+        raise InputError(f"limit {limit}: expected a number of images from 2, one of each class")
     run, device = runs.read(run_name, results), models.device(on)
     ready = pipeline.prepare(studies.experiment(run.info["experiment"]), data)
     if ready.fingerprint != run.info["data"]["fingerprint"]:
@@ -214,7 +214,9 @@ def write(
     split = ready.rows["split"].to_numpy()
     train = np.random.default_rng(0).permutation(np.flatnonzero(split == "train"))
     calibration = ready.pixels[np.sort(train[:CALIBRATION])]
-    test = ready.rows[split == "test"].sort_values("y_true", key=lambda column: column != run.classes[0], kind="stable").index[:limit]
+    positive = ready.rows.loc[split == "test", "y_true"] == run.classes[0]
+    first = positive[positive].index[: None if limit is None else limit // 2]
+    test = first.append(positive[~positive].index)[:limit]
     pixels, truth = ready.pixels[test], ready.rows.loc[test]
     pipeline.roomy_malloc()
     measured, skipped, agreement = [], {}, []

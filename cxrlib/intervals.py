@@ -167,7 +167,8 @@ def table(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, leve
 
     No resample of a perfect result differs from it, so the bootstrap would call 60 of 60 certain. Wilson's interval of
     n out of n patients (those whose images are in the denominator) says what that many patients can show. F1 and AUC
-    are no shares of patients: an interval of no width is NaN there, for "not estimable from these data".
+    are no shares of patients, nor are averages over classes but that of recall weighted by size, which is the accuracy: an interval
+    of no width is NaN there, for "not estimable from these data".
     """
     classes, y, p = arrays(frame)
     bounds, cells = cluster_bootstrap(frame, replicates, seed, level), per_class(frame)
@@ -178,8 +179,13 @@ def table(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, leve
             if cells.loc[name, metric] in (0, 1):
                 ends = _certain(cells.loc[name, metric], patients, among.get(metric, y >= 0), level)
                 bounds.loc[name, [(metric, "low"), (metric, "high")]] = ends
-    if (right := (guess == y).mean()) in (0, 1):
-        bounds.loc["overall", [("accuracy", "low"), ("accuracy", "high")]] = _certain(right, patients, y >= 0, level)
+    of_all = {("overall", "accuracy"): (guess == y).mean()}  # shares of all images; other averages are of shares of several kinds
+    of_all |= {("weighted avg", metric): cells.loc["weighted avg", metric] for metric in ("recall", "accuracy_as_printed")}
+    averages = {(row, metric): cells.loc[row, metric] for row in AVERAGES for metric in METRICS[1:]}
+    for (row, metric), value in (averages | of_all).items():
+        if value in (0, 1):
+            every = y >= 0 if (row, metric) in of_all else None
+            bounds.loc[row, [(metric, "low"), (metric, "high")]] = _certain(value, patients, every, level)
     return bounds
 
 

@@ -58,7 +58,7 @@ def write(folder: str | Path, n: int, seed: int = 0, *, marker: bool = True, art
 
     The same arguments give the same bytes, so a call may be repeated; ``truth.csv`` comes last, so where it is missing
     a call was interrupted. :class:`InputError` when ``n`` is below 40, another argument is out of range, or ``folder``
-    holds a data set other than this very phantom; nothing is written then.
+    holds anything but this very phantom; nothing is written then.
     """
     if n < 40:
         raise InputError(f"n={n}: a phantom data set needs at least 40 images")
@@ -74,8 +74,8 @@ def write(folder: str | Path, n: int, seed: int = 0, *, marker: bool = True, art
     )
     if label.exists() and label.read_text(encoding="utf-8") != note:
         raise InputError(f"{folder}: holds another phantom data set (see PHANTOM.txt); name an empty folder")
-    if not label.exists() and any((folder / Path(name).parts[0]).exists() for name in (COVID, KERMANY, TRUTH)):
-        raise InputError(f"{folder}: holds a data set that is no phantom (no PHANTOM.txt); nothing was written")
+    if not label.exists() and folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"{folder}: holds something that is no phantom (no PHANTOM.txt); name an empty folder")
     write_text(label, note)
 
     truth, metadata = [], []

@@ -102,7 +102,12 @@ def read(name: str, results: str | Path | None = None) -> Run:
     folder = Path(results or root()) / name
     file = folder / "run.json"
     if not file.is_file():
-        raise InputError(f"{folder}: not yet recorded (no run.json); cxr train {name} makes it")
+        how = (
+            f"cxr train {name} makes it"
+            if name in studies.RECORDS | studies.STUDY_A
+            else "cxr records lists the book's; cxr train EXPERIMENT --name makes others"
+        )
+        raise InputError(f"{folder}: not yet recorded (no run.json); {how}")
     try:
         info = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:

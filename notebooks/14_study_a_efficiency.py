@@ -210,7 +210,7 @@ if not gpus:
 pages.table(pd.DataFrame(rows, columns=["Way", "Single images", f"Batches of {large}", "Relative efficiency"]))
 
 # %% tags=["remove-cell"]
-say("gpu-note", "no GPU was at hand here" if not gpus else "the rows of a GPU are in the table")
+say("gpu-note", "none was measured here" if not gpus else "the rows of a GPU are in the table")
 
 # %% [markdown]
 # *Images a minute, ResNet-101, and the relative operational efficiency in batches; repeats were up to {glue:text}`spread-paper` % of the median apart. How many images at a time the paper's rate is for is not stated.* Of a GPU the paper says: "{glue:text}`gpu-quote`"; {glue:text}`gpu-note`.

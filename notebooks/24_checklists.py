@@ -86,7 +86,10 @@ def intervals_(who):
 def demographics(who):
     if who == "here":
         counted = int(flow["under_18"].notna().sum())
-        return "partly", f"Children are counted in {counted} steps of Study A's flow; ages elsewhere in words, sex nowhere."
+        return (
+            "partly",
+            f"Children are counted in {counted} steps of Study A's flow; sex and age band of the COVID-19 images are in the explorer, those of the others not known.",
+        )
     told = printed(who)[
         printed(who)["unit"].eq("years") | printed(who)["quote"].str.contains(r"\b(?:age|aged|sex|male|female|women|men)\b")
     ]

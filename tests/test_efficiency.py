@@ -153,7 +153,7 @@ def test_other_images_are_refused(small, phantom_data):
     assert not (results / "efficiency").exists()
 
 
-@pytest.mark.parametrize("wrong", [{"seconds": 0}, {"seconds": -1}, {"seconds": float("nan")}, {"limit": 0}, {"limit": -3}])
+@pytest.mark.parametrize("wrong", [{"seconds": 0}, {"seconds": -1}, {"seconds": float("nan")}, {"limit": 1}, {"limit": -3}])
 def test_no_time_and_no_images_are_refused_at_once(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         efficiency.write("azemin-standin-resnet50", "nowhere", "cpu", **wrong)

@@ -131,9 +131,11 @@ def test_accuracy_of_exactly_1_is_no_certainty():
     frame = made_up(images_per_patient=2)
     frame[[f"p_{name}" for name in FOUR]] = np.array([[float(name == true) for name in FOUR] for true in frame["y_true"]])
     patients = frame["patient_id"].nunique()
-    assert intervals.table(frame, 50).loc["overall", "accuracy"].tolist() == pytest.approx(
-        proportion_confint(patients, patients, method="wilson")
-    )
+    bounds, expected = intervals.table(frame, 50), pytest.approx(proportion_confint(patients, patients, method="wilson"))
+    assert bounds.loc["overall", "accuracy"].tolist() == expected and bounds.loc["weighted avg", "recall"].tolist() == expected
+    for row in metrics.AVERAGES:
+        for metric in ("precision", "specificity", "f1", "auc"):
+            assert bounds.loc[row, metric].isna().all(), "an average of certain shares has an interval of no width, which is none"
 
 
 def test_clusters_widen_the_interval():

@@ -81,6 +81,8 @@ def test_a_changed_record_reruns_its_notebook_only(checkout, monkeypatch):
     record = checkout / "results" / "zhu-fourclass" / "run.json"
     record.parent.mkdir(parents=True)
     record.write_text("{}")
+    monkeypatch.delenv("CXR_DATA", raising=False)
+    planned(checkout, "book", monkeypatch)  # notes the folder of radiographs
     outputs = [checkout / "_build/stage/notebooks" / f"{file.stem}.ipynb" for file in (ROOT / "notebooks").glob("[0-9]*.py")]
     outputs.append(checkout / "_build/html/index.html")
     for output in outputs:
@@ -97,3 +99,9 @@ def test_a_changed_record_reruns_its_notebook_only(checkout, monkeypatch):
     )
     assert executed == {notebook["file"] for notebook in notebooks if "zhu-fourclass" in notebook["metadata"]["cxr"]["records"]}
     assert 0 < len(executed) < len(outputs) - 1 and commands[-1].startswith("book")
+
+    os.utime(record, (0, 0))
+    assert planned(checkout, "book", monkeypatch) == []
+    monkeypatch.setenv("CXR_DATA", "/another/folder")  # pages with radiographs are made anew with them, and without them when it is gone
+    shown = [f"notebooks/{name}.ipynb" for name in ("01_study_b_images", "05_study_b_gradcam", "13_study_a_results")]
+    assert sorted(command.split()[1] for command in planned(checkout, "book", monkeypatch)[:-1]) == shown
