@@ -176,7 +176,7 @@ say("same-draw", text)
 # *Four classes, one run per row; the first is the headline run. "Epoch kept": of those run, up to where early stopping ended the run. Re-draws: {glue:text}`time-redraws`.*
 #
 # Every COVID-19 test image was found in {glue:text}`all-found` of {glue:text}`runs` runs (where seed 0 was drawn again, the headline's draw counts twice). The accuracy went {glue:text}`accuracy-range`; {glue:text}`reach` of the runs
-# reach the printed {glue:text}`printed-accuracy`. Of these accuracies the headline run's is the highest but few: rank {glue:text}`rank`. On the headline's draw, seed 0, the re-draw, {glue:text}`repeat`, has an accuracy of {glue:text}`same-draw`:
+# reach the printed {glue:text}`printed-accuracy`. By accuracy, highest first, the headline run ranks {glue:text}`rank`. On the headline's draw, seed 0, the re-draw, {glue:text}`repeat`, has an accuracy of {glue:text}`same-draw`:
 # noise of training, which an interval over test patients does not measure.
 #
 # The thesis's early stopping waits {glue:text}`patience` epochs, and its learning rate is first lowered after epoch {glue:text}`first-milestone`. So a run whose validation loss happens to be lowest in one of the first epochs
@@ -199,7 +199,7 @@ for suffix, name in (("", "zhu-fourclass-cv"), ("-two", "zhu-binary-cv")):
     together = f"{len(found)} of {len(found) + len(missing)} folds together" if missing else f"all {len(found)} folds together"
     if found:
         together += f", accuracy {metrics.overall(pd.concat([run.predictions for run in found]))['accuracy']:.3f}"
-    say(f"folds{suffix}", f"{together}. Each fold's run: {times(found)}" if found else "no fold is recorded yet")
+    say(f"folds{suffix}", f"{together}. Folds: {times(found)}" if found else "no fold is recorded yet")
 
 
 four, two = counted.values()
