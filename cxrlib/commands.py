@@ -106,6 +106,10 @@ def predict_images(arguments) -> None:
         raise InputError(f"predict {name}: no image given")
     if output and (Path(output).suffix != ".csv" or Path(output).is_dir()):
         raise InputError(f"--output {output}: expected a file name that ends in .csv")  # --output *.png would lose a radiograph
+    for path in paths:  # before torch is loaded, which takes a while
+        if not Path(path).exists():
+            model = "" if Path(path).suffix else f", and no record {path} either (cxr records lists them)"
+            raise InputError(f"{path}: image file does not exist{model}")
     with needed("predicting"):
         from cxrlib.predict import predict
     table = predict(paths, name, arguments.cam, arguments.target, arguments.device, arguments.results)

@@ -3,7 +3,7 @@
 import pytest
 from without import run_without
 
-from cxrlib import commands
+from cxrlib import cli, commands
 from cxrlib.files import InputError
 
 
@@ -16,8 +16,16 @@ def test_pairs():
 
 
 COMMANDS_WITH_TORCH = [
-    ["train", "zhu-fourclass"], ["predict", "zhu-fourclass", "picture.png"], ["cams", "zhu-fourclass"], ["efficiency"], ["bench", "gradcam"],
+    ["train", "zhu-fourclass"], ["predict", "zhu-fourclass", __file__], ["cams", "zhu-fourclass"], ["efficiency"], ["bench", "gradcam"],
 ]  # fmt: skip
+
+
+def test_predict_names_what_is_not_there(capsys):
+    for words, line in (
+        (["zhu-binary", "nowhere.png"], "cxr: nowhere.png: image file does not exist\n"),
+        (["zhu-nope", __file__], "cxr: zhu-nope: image file does not exist, and no record zhu-nope either (cxr records lists them)\n"),
+    ):
+        assert cli.main(["predict", *words]) == 2 and capsys.readouterr().err == line
 
 
 def test_without_torch_one_line_says_how_to_get_it():
