@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,11 @@ def interval(low: float, high: float, decimals: int = 3) -> str:
     return "–" if pd.isna(low) else f"{low:.{decimals}f}{' to ' if low < 0 else '–'}{high:.{decimals}f}".replace("-", "−")
 
 
+def estimate(value: float, ends: Sequence[float], decimals: int = 3) -> str:
+    """A value with its interval behind it, ``0.840 (0.806–0.869)``."""
+    return f"{show(value, decimals)} ({interval(*ends, decimals=decimals)})"
+
+
 def signed(*values: float, decimals: int = 3) -> str:
     """A change with its sign, ``+0.015``, and of three values its interval behind it, ``+0.015 (−0.005 to +0.036)``; two are an interval alone."""
     texts = [f"{value:+.{decimals}f}" for value in values]
@@ -187,11 +193,10 @@ def framed(name: str) -> str:
     """A sentence on what the frame of the pictures alone gave (:mod:`cxrlib.audits`); empty while that run is not recorded."""
     if not runs.recorded(name):
         return ""
-    matrix = metrics.confusion(runs.read(name).predictions)
-    right, size = matrix.loc["covid", "covid"], matrix.loc["covid"].sum()
+    found, size, taken, others = metrics.detected(runs.read(name).predictions, "covid")
     return (
-        f" A network trained in the same way on the outer frame of each picture alone, {100 * audits.FRAME:g} % of each side wide, most of the lungs blacked out, finds {right} of {size} COVID-19 images"
-        f" and takes {matrix['covid'].sum() - right} of {matrix.to_numpy().sum() - size} others for COVID-19 (page *How sure?*)."
+        f" A network trained in the same way on the outer frame of each picture alone, {100 * audits.FRAME:g} % of each side wide, most of the lungs blacked out, finds {found} of {size} COVID-19 images"
+        f" and takes {taken} of {others} others for COVID-19 (page *How sure?*)."
     )
 
 

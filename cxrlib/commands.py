@@ -72,10 +72,10 @@ def train_run(arguments) -> None:
         experiment = experiment.variant(arguments.name or f"phantom-{experiment.name.replace('/', '-')}", **changes)
     elif changes or arguments.name:
         experiment = experiment.variant(arguments.name or experiment.name, **changes)
-    with needed("training"):
-        from cxrlib import models, pipeline
     if arguments.micro is not None and arguments.micro < 1:
         raise InputError(f"--micro {arguments.micro}: expected a number of images from 1")
+    with needed("training"):
+        from cxrlib import models, pipeline
     on_cpu = arguments.short_on_cpu and experiment.variant_of and models.device(arguments.device).type == "cpu"
     if arguments.short or on_cpu:
         experiment = experiment.shortened()

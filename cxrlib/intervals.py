@@ -6,6 +6,7 @@ number of patients; every interval is two-sided, its ``level`` 0.95 unless anoth
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -173,19 +174,15 @@ def table(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, leve
     classes, y, p = arrays(frame)
     bounds, cells = cluster_bootstrap(frame, replicates, seed, level), per_class(frame)
     guess, patients = p.argmax(axis=1), frame["patient_id"].to_numpy()
-    for k, name in enumerate(classes):
-        among = {"recall": y == k, "accuracy_as_printed": y == k, "precision": guess == k, "specificity": y != k, "f1": None, "auc": None}
-        for metric in METRICS[1:]:
-            if cells.loc[name, metric] in (0, 1):
-                ends = _certain(cells.loc[name, metric], patients, among.get(metric, y >= 0), level)
-                bounds.loc[name, [(metric, "low"), (metric, "high")]] = ends
-    of_all = {("overall", "accuracy"): (guess == y).mean()}  # shares of all images; other averages are of shares of several kinds
-    of_all |= {("weighted avg", metric): cells.loc["weighted avg", metric] for metric in ("recall", "accuracy_as_printed")}
-    averages = {(row, metric): cells.loc[row, metric] for row in AVERAGES for metric in METRICS[1:]}
-    for (row, metric), value in (averages | of_all).items():
-        if value in (0, 1):
-            every = y >= 0 if (row, metric) in of_all else None
-            bounds.loc[row, [(metric, "low"), (metric, "high")]] = _certain(value, patients, every, level)
+    cells.loc["overall", "accuracy"] = (guess == y).mean()
+    every = y >= 0
+    among = {("overall", "accuracy"): every, ("weighted avg", "recall"): every, ("weighted avg", "accuracy_as_printed"): every}
+    for k, name in enumerate(classes):  # which images each share is of; the other cells are no shares of some
+        among |= {(name, "accuracy"): every, (name, "precision"): guess == k, (name, "specificity"): y != k}
+        among |= {(name, "recall"): y == k, (name, "accuracy_as_printed"): y == k}
+    for row, metric in itertools.product(cells.index, METRICS[1:]):
+        if (value := cells.loc[row, metric]) in (0, 1):
+            bounds.loc[row, [(metric, "low"), (metric, "high")]] = _certain(value, patients, among.get((row, metric)), level)
     return bounds
 
 

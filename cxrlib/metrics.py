@@ -79,6 +79,13 @@ def confusion(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(counts, pd.Index(classes, name="true"), pd.Index(classes, name="predicted"))
 
 
+def detected(frame: pd.DataFrame, cls: str) -> tuple[int, int, int, int]:
+    """Images of ``cls`` found and how many there are, others taken for it and how many there are, by :func:`confusion`."""
+    counts = confusion(frame)
+    found, size = int(counts.loc[cls, cls]), int(counts.loc[cls].sum())
+    return found, size, int(counts[cls].sum()) - found, int(counts.to_numpy().sum()) - size
+
+
 def _entries(truth: np.ndarray, called: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Row, column and value of what is not 0 in `one_vs_rest`, and its number of columns."""
     truth, called, score = np.asarray(truth, bool), np.asarray(called, bool), np.asarray(score, float)

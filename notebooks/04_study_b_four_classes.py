@@ -257,7 +257,7 @@ on_validation, validation_bounds = metrics.per_class(run.validation), intervals.
 
 def with_ends(values, ends, key):
     """A measure of each class with its interval."""
-    return [f"{book.show(values.loc[name, key])} ({book.interval(*ends.loc[name, [(key, 'low'), (key, 'high')]])})" for name in run.classes]
+    return [book.estimate(values.loc[name, key], ends.loc[name, key]) for name in run.classes]
 
 
 short = pd.DataFrame(

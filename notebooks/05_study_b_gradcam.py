@@ -201,8 +201,8 @@ STAGES = (
 
 def share(values, patients):
     """Mean in per cent with its interval."""
-    mean, low, high = intervals.patient_mean(values, patients)
-    return f"{100 * mean:.1f} ({book.interval(100 * low, 100 * high, decimals=1)})"
+    mean, *ends = (100 * value for value in intervals.patient_mean(values, patients))
+    return book.estimate(mean, ends, decimals=1)
 
 
 def points(values, patients):

@@ -95,13 +95,13 @@ display(pages.absent([*missing, *missing_two]))
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Dot chart of the main measures of Table 4.2: printed value, rebuilt value with its interval, and every re-draw."}}
 rows = []
 bounds, table = intervals.table(base.predictions), metrics.per_class(base.predictions)
+redrawn = {run.info["seed"]: metrics.per_class(run.predictions) for run in again}
 for text, cell in book.HEADLINE.items():
     row, key = cell.rsplit(".", 1)
     rows.append((text, "Printed", float(printed["zhu-fourclass", cell]), np.nan, np.nan))
     rows.append((text, "Rebuilt, with 95 % interval", table.loc[row, key], *bounds.loc[row, [(key, "low"), (key, "high")]]))
-    for run in again:
-        own = run.info["seed"] == base.info["seed"]
-        rows.append((text, "Re-draw of seed 0" if own else "Other draws", metrics.per_class(run.predictions).loc[row, key], np.nan, np.nan))
+    for seed, cells in redrawn.items():
+        rows.append((text, "Re-draw of seed 0" if seed == base.info["seed"] else "Other draws", cells.loc[row, key], np.nan, np.nan))
 plots.ladder(pd.DataFrame(rows, columns=["label", "kind", "value", "low", "high"]), "Value (the axis does not begin at 0)")
 plt.show()
 
@@ -109,14 +109,13 @@ plt.show()
 # *Four classes: the measures of the headline table, printed, rebuilt and re-drawn. The re-draw of seed 0 is {glue:text}`repeat`.*
 
 # %% tags=["remove-input"]
-rows = []
+rows, all_found = [], 0
 for run in [base, *again]:
-    matrix, overall = metrics.confusion(run.predictions), metrics.overall(run.predictions)
-    covid = run.predictions["y_true"] == "covid"
-    false = int(matrix["covid"].sum() - matrix.loc["covid", "covid"])
+    overall, (found, size, taken, _) = metrics.overall(run.predictions), metrics.detected(run.predictions, "covid")
+    all_found += found == size
     rows.append((
-        run.info["seed"], f"{run.info['epochs']['kept']} of {run.info['epochs']['run']}", run.predictions.loc[covid, "patient_id"].nunique(),
-        f"{matrix.loc['covid', 'covid']} of {covid.sum()}", false, f"{overall['accuracy']:.3f}", f"{overall['macro_recall']:.3f}",
+        run.info["seed"], f"{run.info['epochs']['kept']} of {run.info['epochs']['run']}", run.predictions.query("y_true == 'covid'")["patient_id"].nunique(),
+        f"{found} of {size}", taken, f"{overall['accuracy']:.3f}", f"{overall['macro_recall']:.3f}",
     ))  # fmt: skip
 draws = pd.DataFrame(
     rows, columns=["Seed", "Epoch kept", "COVID-19 patients", "COVID-19 found", "False COVID-19", "Accuracy", "Macro recall"]
@@ -124,9 +123,8 @@ draws = pd.DataFrame(
 pages.table(draws)
 
 # %% tags=["remove-cell"]
-found = [metrics.confusion(run.predictions).loc["covid"] for run in [base, *again]]
-say("runs", len(found))
-say("all-found", sum(int(row["covid"] == row.sum()) for row in found))
+say("runs", len(rows))
+say("all-found", all_found)
 say("accuracy-range", f"from {draws['Accuracy'].min()} to {draws['Accuracy'].max()}")
 say("printed-accuracy", printed["zhu-fourclass", "weighted avg.recall"])
 reach = sum(float(value) >= float(printed["zhu-fourclass", "weighted avg.recall"]) - 0.005 for value in draws["Accuracy"])
@@ -214,7 +212,7 @@ def pooled(name):
         return pages.absent(missing)
     display(pages.absent(missing))
     together = pd.concat([run.predictions for run in found], ignore_index=True)
-    ends, matrix = intervals.table(together), metrics.confusion(together)
+    ends, cells = intervals.table(together), metrics.per_class(together)
     folds = pd.concat({run.name: metrics.per_class(run.predictions)[["recall", "auc"]] for run in found}).unstack(0)  # a row per class
     base = name.removesuffix("-cv")
     one = repeats[base][0] or headline[base]  # on the schedule of the folds, if it is recorded
@@ -222,12 +220,11 @@ def pooled(name):
     rows = []
     for cls in found[0].classes:
         patients = together.loc[together["y_true"] == cls, "patient_id"].nunique()
-        others = matrix.drop(index=cls).sum().sum()
-        rows.append((plots.label(cls), f"{matrix.loc[cls, cls]:,} of {matrix.loc[cls].sum():,} ({patients:,})",
-                     f"{matrix.loc[cls, cls] / matrix.loc[cls].sum():.3f} ({book.interval(*ends.loc[cls, [('recall', 'low'), ('recall', 'high')]])})",
-                     book.interval(folds.loc[cls, "recall"].min(), folds.loc[cls, "recall"].max()), f"{matrix[cls].drop(cls).sum():,} of {others:,}",
+        right, size, taken, others = metrics.detected(together, cls)
+        rows.append((plots.label(cls), f"{right:,} of {size:,} ({patients:,})", book.estimate(cells.loc[cls, "recall"], ends.loc[cls, "recall"]),
+                     book.interval(folds.loc[cls, "recall"].min(), folds.loc[cls, "recall"].max()), f"{taken:,} of {others:,}",
                      book.interval(folds.loc[cls, "auc"].min(), folds.loc[cls, "auc"].max(), decimals=4),
-                     f"{fixed.loc[cls, 'recall']:.3f} ({book.interval(*fixed_ends.loc[cls, [('recall', 'low'), ('recall', 'high')]])})", f"{fixed.loc[cls, 'auc']:.4f}"))  # fmt: skip
+                     book.estimate(fixed.loc[cls, "recall"], fixed_ends.loc[cls, "recall"]), f"{fixed.loc[cls, 'auc']:.4f}"))  # fmt: skip
     heads = [
         "Class",
         "Images right (patients)",
@@ -323,10 +320,10 @@ for name, (text, standing) in shown.items():
         metrics.overall(run.predictions),
         metrics.per_class(run.predictions)["recall"],
     )
-    low, high = ends.loc["overall", [("accuracy", "low"), ("accuracy", "high")]]
+    low, high = ends.loc["overall", "accuracy"]
     ladder.append((text, "Accuracy, with 95 % interval", overall["accuracy"], low, high))
     change = difference(run, by_name["as-printed"]) if name != "as-printed" and "as-printed" in by_name else None
-    rows.append((text, standing, f"{overall['accuracy']:.3f} ({book.interval(low, high)})", "–" if change is None else book.signed(*change),
+    rows.append((text, standing, book.estimate(overall["accuracy"], (low, high)), "–" if change is None else book.signed(*change),
                  f"{overall['macro_recall']:.3f}", f"{recall['covid']:.3f}", f"{recall['viral']:.3f}", trained_in(run)))  # fmt: skip
 heads = [
     "Changed",
@@ -396,7 +393,7 @@ plt.show()
 # *What the network saw, on a synthetic picture.*
 
 # %% tags=["remove-input"]
-rows, found = [], {}
+rows, found, recalls = [], {}, "not yet known"
 for name, title in {"zhu-binary": "Two classes", "zhu-fourclass": "Four classes"}.items():
     found[name, "whole"] = repeats[name][0] or headline[name]
     found |= {(name, run.name.rpartition("/")[2]): run for run in families[f"{name}-shown"][0]}
@@ -405,13 +402,17 @@ for name, title in {"zhu-binary": "Two classes", "zhu-fourclass": "Four classes"
             rows.append((title, text, *["not yet recorded"] * 6))
             continue
         run = found[name, part]
-        matrix, ends, one = metrics.confusion(run.predictions), intervals.table(run.predictions), metrics.per_class(run.predictions)
-        right, size = int(matrix.loc["covid", "covid"]), int(matrix.loc["covid"].sum())
+        ends, cells = intervals.table(run.predictions), metrics.per_class(run.predictions)
+        right, size, taken, others = metrics.detected(run.predictions, "covid")
         rows.append((
-            title, text, f"{run.info['epochs']['kept']} of {run.info['epochs']['run']}", f"{metrics.overall(run.predictions)['accuracy']:.3f} ({book.interval(*ends.loc['overall', [('accuracy', 'low'), ('accuracy', 'high')]])})",
-            "–" if part == "whole" else book.signed(*difference(run, found[name, "whole"])), f"{right} of {size}", f"{matrix['covid'].sum() - right} of {int(matrix.to_numpy().sum()) - size}",
-            f"{one.loc['covid', 'auc']:.4f} ({book.interval(*ends.loc['covid', [('auc', 'low'), ('auc', 'high')]], decimals=4)})",
+            title, text, f"{run.info['epochs']['kept']} of {run.info['epochs']['run']}", book.estimate(metrics.overall(run.predictions)["accuracy"], ends.loc["overall", "accuracy"]),
+            "–" if part == "whole" else book.signed(*difference(run, found[name, "whole"])), f"{right} of {size}", f"{taken} of {others}",
+            book.estimate(cells.loc["covid", "auc"], ends.loc["covid", "auc"], decimals=4),
         ))  # fmt: skip
+        if (name, part) == ("zhu-fourclass", "frame"):
+            recalls = ", ".join(
+                f"{plots.label(cls)} {book.estimate(cells.loc[cls, 'recall'], ends.loc[cls, 'recall'])}" for cls in run.classes
+            )
 heads = [
     "Task",
     "Seen",
@@ -438,14 +439,7 @@ for suffix, name in (("", "zhu-fourclass"), ("-two", "zhu-binary")):
     say(f"null-accuracy{suffix}", f"{metrics.overall(headline[name].predictions)['null_accuracy']:.3f}")
 say("redraw-range", f"{bottom:.3f}–{top:.3f}")
 say("time-shown", times([run for name in headline for run in families[f"{name}-shown"][0]]))
-framed, text = found.get(("zhu-fourclass", "frame")), "not yet known"
-if framed is not None:
-    recalls, ends = metrics.per_class(framed.predictions)["recall"], intervals.table(framed.predictions)
-    text = ", ".join(
-        f"{plots.label(name)} {recalls[name]:.3f} ({book.interval(*ends.loc[name, [('recall', 'low'), ('recall', 'high')]])})"
-        for name in framed.classes
-    )
-say("frame-recalls", text)
+say("frame-recalls", recalls)
 
 # %% [markdown]
 # *Seed 0's test images; {glue:text}`time-shown`. Always answering the commonest class would be right in {glue:text}`null-accuracy-two` (two classes) and {glue:text}`null-accuracy` (four). Recall of the four classes from the frame alone: {glue:text}`frame-recalls`.

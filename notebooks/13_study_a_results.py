@@ -115,7 +115,7 @@ validation = intervals.delong(run.validation, "opacity")
 say("auc", f"{auc:.3f}")
 say("auc-delong", book.interval(low, high))
 say("auc-patients", book.interval(*ends))
-say("auc-validation", f"{validation[0]:.3f} ({book.interval(*validation[1:])})")
+say("auc-validation", book.estimate(validation[0], validation[1:]))
 
 # %% [markdown]
 # *Figure 3, by the stand-in.* The area is {glue:text}`auc`: {glue:text}`auc-delong` by DeLong's method, which takes images as independent, and {glue:text}`auc-patients` with patients
