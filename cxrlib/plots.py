@@ -55,8 +55,11 @@ _STYLE = {
 
 
 def style():
-    """The context in which the figures here are drawn, for a figure of a notebook's own: ``with plots.style(): …``."""
-    return plt.rc_context(_STYLE)
+    """The context in which the figures here are drawn and saved, for a figure of one's own: ``with plots.style(): …``.
+
+    It is matplotlib's defaults and the settings above, whatever a matplotlibrc says.
+    """
+    return plt.style.context(["default", _STYLE])
 
 
 def label(cls: str) -> str:
@@ -70,7 +73,7 @@ def look(cls: str, place: int = 0) -> dict:
     return dict(zip(["color", "linestyle", "marker"], _LOOKS[index], strict=True))
 
 
-@plt.rc_context(_STYLE)
+@style()
 def confusion(matrix: pd.DataFrame, ax: Axes | None = None, title: str | None = None) -> Axes:
     """Confusion matrix (K, K), as `metrics.confusion` gives it: in each cell the count and its percentage of the row.
 
@@ -108,7 +111,7 @@ def confusion(matrix: pd.DataFrame, ax: Axes | None = None, title: str | None = 
     return ax
 
 
-@plt.rc_context(_STYLE)
+@style()
 def roc_curves(
     frame: pd.DataFrame,
     classes: Sequence[str] | None = None,
@@ -152,7 +155,7 @@ def roc_curves(
     return ax
 
 
-@plt.rc_context(_STYLE)
+@style()
 def learning_curves(history: pd.DataFrame, kept: int | None = None, axes: Sequence[Axes] | None = None) -> np.ndarray:
     """Loss and accuracy by epoch, on two axes, which are returned in that order.
 
@@ -193,7 +196,7 @@ def learning_curves(history: pd.DataFrame, kept: int | None = None, axes: Sequen
     return axes
 
 
-@plt.rc_context(_STYLE)
+@style()
 def ladder(rows: pd.DataFrame, xlabel: str, ax: Axes | None = None, line: float | None = None) -> Axes:
     """Values on a common axis, one rung per label: where runs lie beside each other and beside what is printed.
 
@@ -222,7 +225,7 @@ def ladder(rows: pd.DataFrame, xlabel: str, ax: Axes | None = None, line: float 
     return ax
 
 
-@plt.rc_context(_STYLE)
+@style()
 def radiographs(images: Sequence[np.ndarray], titles: Sequence[str], axes: Sequence[Axes] | None = None, columns: int = 4) -> np.ndarray:
     """Grey images side by side, each in its own proportions; returns all the axes, flat, unused ones blank.
 
@@ -259,7 +262,7 @@ def enlarged(cam: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.asarray(share.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
 
-@plt.rc_context(_STYLE)
+@style()
 def overlay(
     image: np.ndarray | None,
     cam: np.ndarray,

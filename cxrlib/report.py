@@ -42,7 +42,7 @@ def table(frame: pd.DataFrame, caption: str = "", *, two_lines: bool = False) ->
 
 def figure(draw, alt: str, caption: str) -> str:
     """What ``draw`` draws, as a picture within the page; names are no formulas."""
-    with plt.rc_context({"text.parse_math": False}):
+    with plots.style(), plt.rc_context({"text.parse_math": False}):
         drawn = np.ravel(draw())[0].figure
         buffer = io.BytesIO()
         drawn.savefig(buffer, format="png", dpi=150, facecolor="white")
