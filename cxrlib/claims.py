@@ -10,7 +10,7 @@ import pandas as pd
 import yaml
 
 from cxrlib import checks, intervals, metrics, runs, studies
-from cxrlib.files import InputError
+from cxrlib.files import InputError, checkout
 from cxrlib.runs import Run
 
 STUDIES = {"zhu2020": "B", "cheazemin2020": "A"}
@@ -31,8 +31,8 @@ PLACE = ("section", "table", "row", "column", "page")
 
 
 def folder() -> Path:
-    """Where the numbers as printed are kept: ``book/reported/`` of the checkout this library was imported from."""
-    return Path(__file__).resolve().parents[1] / "book" / "reported"
+    """Where the numbers as printed are kept: ``book/reported/`` of the clone this library runs from (:func:`cxrlib.files.checkout`)."""
+    return checkout() / "book" / "reported"
 
 
 def reported(study: str, source: Path | None = None) -> pd.DataFrame:

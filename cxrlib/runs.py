@@ -34,7 +34,7 @@ import numpy as np
 import pandas as pd
 
 from cxrlib import studies
-from cxrlib.files import InputError
+from cxrlib.files import InputError, checkout
 from cxrlib.metrics import check_predictions
 from cxrlib.studies import HISTORY
 
@@ -84,8 +84,8 @@ class Run:
 
 
 def root() -> Path:
-    """Folder of the records: ``CXR_RESULTS``, else ``results/`` of the checkout this library was imported from."""
-    return Path(os.environ.get("CXR_RESULTS") or Path(__file__).resolve().parents[1] / "results")
+    """Folder of the records: ``CXR_RESULTS``, else ``results/`` of the clone this library runs from (:func:`cxrlib.files.checkout`)."""
+    return Path(os.environ.get("CXR_RESULTS") or checkout() / "results")
 
 
 def recorded(name: str, results: str | Path | None = None) -> bool:

@@ -1,14 +1,21 @@
 """The files that install the project must agree with each other."""
 
+import ast
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
+from without import run_without
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -69,3 +76,110 @@ def test_importing_is_light():
     """No torch, and none of the book's machinery, behind `import cxrlib` and the command line."""
     code = "import sys, cxrlib.cli; print(sorted({'torch', 'papermill', 'matplotlib', 'snakemake'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+# What is imported is declared
+
+PROVIDES = metadata.packages_distributions()  # module: the distributions that have it
+WITH_TRAIN = {
+    "audits", "features", "gradcam", "images", "maps", "models", "pipeline", "predict", "training", "efficiency",
+}  # fmt: skip
+WITH_BOOK = {"diagrams", "pages"}
+
+
+def closure(*extras: str) -> set[str]:
+    """What pip installs with these extras: the names of all distributions, those that others bring included."""
+    found, waiting = set(), requirements(*extras)
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        wanted = [requirement.marker.evaluate({"extra": extra}) for extra in ("", *requirement.extras)] if requirement.marker else [True]
+        if not any(wanted) or (name in found and not requirement.extras):
+            continue
+        found.add(name)
+        try:
+            texts = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:  # for another platform
+            continue
+        for text in texts:
+            further = Requirement(text)
+            asked = [further.marker.evaluate({"extra": extra}) for extra in ("", *requirement.extras)] if further.marker else [True]
+            if any(asked) and canonicalize_name(further.name) not in found:
+                further.marker = None
+                waiting.append(further)
+    return found
+
+
+def imported(file: Path) -> set[str]:
+    """Top-level modules that a file imports anywhere in it, Python's own and the project's aside."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module)
+    names = {name.partition(".")[0] for name in names}
+    own = {path.stem for path in (ROOT / "tests").glob("*.py")}
+    return names - set(sys.stdlib_module_names) - own - {"cxrlib"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "extras"),
+    [("cxrlib", ["train", "book", "dev"]), ("notebooks", ["train", "book"]), ("book", ["book"]), ("tests", ["train", "book", "dev"])],
+)
+def test_what_is_imported_is_declared(folder, extras):
+    """By name, not by way of another package that happens to need it today."""
+    declared = {canonicalize_name(requirement.name) for requirement in requirements(*extras)}
+    for file in sorted((ROOT / folder).rglob("*.py")):
+        for module in imported(file):
+            assert {canonicalize_name(name) for name in PROVIDES.get(module, [])} & declared, f"{file.name} imports {module}"
+
+
+def modules() -> list[str]:
+    files = sorted((ROOT / "cxrlib").rglob("*.py"))
+    names = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files if file.stem != "__main__"]
+    return [name.removesuffix(".__init__") for name in names]
+
+
+@pytest.mark.parametrize("extras", [[], ["train"], ["book"]], ids=["base", "train", "book"])
+def test_every_module_imports_where_only_its_extra_is_installed(extras):
+    there = closure(*extras) | {"cxrlib"}
+    hidden = sorted(name for name, owners in PROVIDES.items() if not {canonicalize_name(owner) for owner in owners} & there)
+    assert "pytest" in hidden and "numpy" not in hidden and ("torch" in hidden) == (extras != ["train"])
+    names = [
+        name
+        for name in modules()
+        if (name.split(".")[1:2] or [""])[0] not in WITH_TRAIN | WITH_BOOK
+        or ("train" in extras and name.split(".")[1] in WITH_TRAIN)
+        or ("book" in extras and name.split(".")[1] in WITH_BOOK)
+    ]
+    done = run_without(hidden, f"import importlib\nfor name in {names!r}:\n    importlib.import_module(name)\nprint('all')")
+    assert (done.returncode, done.stdout) == (0, "all\n"), done.stderr
+
+
+def test_evaluate_is_whole_on_the_base_install(tmp_path):
+    """Table, report and explorer of somebody's predictions."""
+    there = closure() | {"cxrlib"}
+    hidden = [name for name, owners in PROVIDES.items() if not {canonicalize_name(owner) for owner in owners} & there]
+    rows = "".join(f"{k % 2},{(k * 37 % 100) / 100}\n" for k in range(60))
+    (tmp_path / "p.csv").write_text(f"y_true,p\n{rows}")
+    words = ["evaluate", str(tmp_path / "p.csv"), "--html", str(tmp_path / "r.html"), "--explorer", str(tmp_path / "e.html")]
+    done = run_without(hidden, f"from cxrlib.cli import main\nsys.exit(main({words!r}))")
+    assert done.returncode == 0, done.stderr
+    assert "<table" in (tmp_path / "r.html").read_text("utf-8") and "<script" in (tmp_path / "e.html").read_text("utf-8")
+
+
+def test_a_copy_outside_a_clone_says_that_it_needs_one(tmp_path):
+    """As pip install without -e leaves it: no results/, no book/."""
+    shutil.copytree(ROOT / "cxrlib", tmp_path / "site" / "cxrlib", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {name: value for name, value in os.environ.items() if name != "CXR_RESULTS"} | {"PYTHONPATH": str(tmp_path / "site")}
+    (tmp_path / "p.csv").write_text("y_true,p\n" + "0,0.2\n1,0.7\n" * 20)
+
+    def run(*words: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "cxrlib", *words]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+
+    for words in (["claims"], ["records"], ["predict", "p.csv"], ["make", "book"]):
+        done = run(*words)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and "clone" in done.stderr, done.stderr
+    assert run("evaluate", "p.csv").returncode == 0, "which needs none"
