@@ -4,13 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+# With the setuptools installed here, not one fetched for the occasion: where all is there already, no network is needed.
+INSTALL = @{ $(UV) setuptools && $(UV) --no-build-isolation --editable ".[$(EXTRAS)]"; } || { echo "make: packages could not be \
+installed, see above; if a cache folder cannot be written, name others in UV_CACHE_DIR and PIP_CACHE_DIR" >&2; exit 2; }
 JOBS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)")
 
 .PHONY: book test test-slow records train-env notebooks readme lint clean
 
 book: $(VENV)/book.stamp
-	@$(BIN)/snakemake --quiet all --cores $(JOBS) --rerun-triggers mtime --nolock book
-	@echo "Open $(abspath _build/html)/$$($(BIN)/python -c 'from cxrlib import book; print(book.first_page())')"
+	@$(BIN)/python -m cxrlib make book --cores $(JOBS)
 
 test: $(VENV)/test.stamp book
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
@@ -19,7 +21,7 @@ test-slow: $(VENV)/test.stamp book
 	@$(BIN)/python -m pytest -m slow
 
 records: $(VENV)/train.stamp
-	@$(BIN)/snakemake --quiet rules --cores $(JOBS) --rerun-triggers mtime --nolock records
+	@$(BIN)/python -m cxrlib make records --cores $(JOBS)
 
 train-env: $(VENV)/train.stamp
 
@@ -41,15 +43,19 @@ $(BIN)/uv:
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 
+$(VENV)/book.stamp: EXTRAS = book
+$(VENV)/train.stamp: EXTRAS = book,train
+$(VENV)/test.stamp: EXTRAS = book,train,dev
+
 $(VENV)/book.stamp: pyproject.toml constraints.txt | $(BIN)/uv
-	@$(UV) --editable ".[book]"
+	$(INSTALL)
 	@touch $@
 
 $(VENV)/train.stamp: $(VENV)/book.stamp
-	@$(UV) --editable ".[book,train]"
+	$(INSTALL)
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/train.stamp
-	@$(UV) --editable ".[book,train,dev]"
+	$(INSTALL)
 	@tests/browser/chromium.sh >/dev/null
 	@touch $@

@@ -7,6 +7,7 @@
 # asks for none of them. A notebook whose record is missing becomes a page that says so.
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -18,7 +19,7 @@ REPORTED = sorted(str(file) for part in ("reported", "checklists") for file in P
 PROSE = sorted(str(file) for file in Path("book").rglob("*") if file.is_file() and "__pycache__" not in file.parts)
 PHANTOM = "results/phantom-localisation/run.json"  # a demonstration on synthetic images: where Grad-CAM finds what is known to be there
 MISSING = [name for name in studies.RECORDS if not runs.recorded(name)]
-CXR = f"{sys.executable} -m cxrlib"
+CXR = f"{shlex.quote(sys.executable)} -m cxrlib"
 DATA = Path("_build/data.txt")  # which folder of radiographs the pages were made with: with another, or none, those that show some are made anew
 if not DATA.is_file() or DATA.read_text(encoding="utf-8") != os.environ.get("CXR_DATA", ""):
     DATA.parent.mkdir(exist_ok=True)
@@ -49,7 +50,7 @@ rule notebook:
     output:
         "_build/stage/notebooks/{name}.ipynb",
     shell:
-        "echo 'page {wildcards.name}' && {CXR} execute {input.source} {output}"
+        "echo 'page {wildcards.name}' && {CXR} execute {input.source:q} {output:q}"
 
 
 rule records:

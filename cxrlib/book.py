@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,31 +53,71 @@ def records(notebook: dict) -> list[str]:
 
 
 def notebook(source: Path) -> str:
-    """The .ipynb text of a percent-format ``.py`` notebook: no outputs, cell ids by place, so that it changes only with its source."""
+    """The .ipynb text of a percent-format ``.py`` notebook: no outputs, cell ids by place, so that it changes only with its source.
+
+    Its metadata holds what :func:`told_apart` needs to see later that somebody edited it.
+    """
     import jupytext
     import nbformat
 
     made = jupytext.read(source)
     made.metadata["jupytext"] = {"formats": "ipynb,py:percent", "notebook_metadata_filter": "cxr"}
+    made.metadata["paired"] = content(made)
     made.nbformat, made.nbformat_minor = 4, 5
     for place, cell in enumerate(made.cells, start=1):
         cell["id"] = f"cell-{place:02d}"
     return nbformat.writes(made) + "\n"
 
 
+def content(made: dict) -> str:
+    """A hash of a notebook's cells: their types, texts and tags, and nothing that opening and saving it changes."""
+    cells = [[cell["cell_type"], "".join(cell["source"]).strip(), sorted(cell["metadata"].get("tags", []))] for cell in made["cells"]]
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
+
+
+def told_apart(source: Path, target: Path, made: str) -> None:
+    """See that ``target``, a notebook to be replaced by ``made`` from ``source``, holds no edits that would be lost.
+
+    Told by content, since a clone scrambles the files' times.
+
+    Raises:
+        InputError: it does, or cannot be read; the line names both files and what to do.
+    """
+    try:
+        there = json.loads(target.read_text(encoding="utf-8"))
+        now, paired = content(there), there["metadata"].get("paired")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{target}: cannot be read as a notebook ({error}); without it, it is made from {source}") from None
+    if now not in (paired, content(json.loads(made))):
+        raise InputError(
+            f"{target}: was edited, and {source} beside it says something else; jupytext --to py:percent {target} takes the"
+            f" edits over, deleting {target} drops them"
+        )
+
+
 def pair(folder: Path) -> list[Path]:
-    """Write the ``.ipynb`` beside every notebook source in ``folder`` whose pair is missing or differs; returns those written."""
-    written = []
-    for source in sorted(folder.glob("[0-9]*.py")):
-        target, text = source.with_suffix(".ipynb"), notebook(source)
-        if not target.is_file() or target.read_text(encoding="utf-8") != text:
-            written.append(write_text(target, text))
-    return written
+    """Write the ``.ipynb`` beside every notebook source in ``folder`` whose pair is missing or differs; returns those written.
+
+    Raises:
+        InputError: a pair was edited by itself (:func:`told_apart`); nothing is written then.
+    """
+    texts = {source: notebook(source) for source in sorted(folder.glob("[0-9]*.py"))}
+    differing = []
+    for source, text in texts.items():
+        target = source.with_suffix(".ipynb")
+        if target.is_file() and target.read_text(encoding="utf-8") == text:
+            continue
+        if target.is_file():
+            told_apart(source, target, text)
+        differing.append((target, text))
+    return [write_text(target, text) for target, text in differing]
 
 
 def execute(source: Path, target: Path, parameters: dict | None = None) -> None:
     """Execute a notebook into ``target``, whole or not at all.
 
+    It is run by this Python and with default settings (:func:`own_kernel`), whatever kernels, profiles and styles the user has.
+    What libraries write to standard error is no part of a page: it goes to this process's standard error.
     A notebook whose record is missing becomes a page that says so, with the command that makes the record.
 
     Raises:
@@ -89,7 +131,7 @@ def execute(source: Path, target: Path, parameters: dict | None = None) -> None:
         raise InputError(f"{source}: cannot be read as a notebook ({error})") from None
     absent = [name for name in records(notebook) if not runs.recorded(name)]
     target.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(target) as temporary:
+    with atomic(target) as temporary, tempfile.TemporaryDirectory(prefix="cxr-ipython-") as profile:
         if absent and (parameters or {}).get("origin", "recorded") == "recorded":
             title = {**notebook["cells"][0], "source": "".join(notebook["cells"][0]["source"]).splitlines()[0]}
             note = {"cell_type": "markdown", "id": "not-yet", "metadata": {}, "source": not_yet_recorded(absent)}
@@ -102,6 +144,7 @@ def execute(source: Path, target: Path, parameters: dict | None = None) -> None:
                 str(temporary),
                 parameters or {},
                 kernel_name="python3",
+                kernel_manager_class=own_kernel(profile),
                 cwd=str(source.parent),
                 progress_bar=False,
                 extra_arguments=["--log-level=ERROR"],
@@ -109,8 +152,54 @@ def execute(source: Path, target: Path, parameters: dict | None = None) -> None:
         except papermill.PapermillExecutionError as error:
             raise InputError(f"{source}: cell {error.exec_count} failed: {error.ename}: {error.evalue}") from None
         made = json.loads(temporary.read_text(encoding="utf-8"))
+        for line in stderr_taken(made):
+            print(f"cxr: note: {source}: {line}", file=sys.stderr)
         made["metadata"].pop("widgets", None)  # a page without a kernel shows the widgets' HTML: their state would only double it
         temporary.write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
+
+
+def own_kernel(profile: str) -> type:
+    """A kernel manager that starts this interpreter with an empty IPython profile and matplotlib's own defaults.
+
+    A kernel named ``python3`` on ``JUPYTER_PATH`` may be another Python's; a matplotlibrc or a start-up file would change pages.
+    """
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    settings = {
+        "IPYTHONDIR": profile,
+        "MATPLOTLIBRC": os.devnull,
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "PYTHONWARNINGS": "",
+    }
+    start = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+
+    class Own(AsyncKernelManager):
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return KernelSpec(argv=start, env=settings, language="python", display_name="Python 3")
+
+        async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
+            """As Jupyter's, without the interrupt before it, which an idle kernel reports as an error."""
+            self.shutting_down = True
+            self.stop_restarter()
+            await self.request_shutdown(restart)
+            await self.finish_shutdown(restart=restart)
+            await self.cleanup_resources(restart)
+
+    return Own
+
+
+def stderr_taken(made: dict) -> list[str]:
+    """Take what was written to standard error out of an executed notebook's outputs; returns its lines."""
+    lines = []
+    for cell in made["cells"]:
+        outputs = cell.get("outputs", [])
+        taken = [item for item in outputs if item["output_type"] == "stream" and item["name"] == "stderr"]
+        lines += [line for item in taken for line in "".join(item["text"]).splitlines() if line.strip()]
+        if taken:
+            cell["outputs"] = [item for item in outputs if item not in taken]
+    return lines
 
 
 def not_yet_recorded(names: list[str]) -> str:
@@ -238,7 +327,7 @@ def build(stage: Path, output: Path, source: Path = Path(".")) -> Path:
     shutil.copytree(source / "book", stage / "book", ignore=shutil.ignore_patterns("__pycache__"))
     write_text(stage / "book" / "_headline.md", headline() + "\n")
     write_text(stage / "book" / "_status.md", status.page(stage, source))
-    for file in sorted((stage / "notebooks").glob("*.ipynb")):
+    for file in sorted((stage / "notebooks").glob("[0-9]*.ipynb")):
         check_executed(file)
     work = output.parent / f".{output.name}-new"
     shutil.rmtree(work, ignore_errors=True)
@@ -261,7 +350,17 @@ def build(stage: Path, output: Path, source: Path = Path(".")) -> Path:
 
 def first_page(source: Path = Path(".")) -> str:
     """Path of the first page within the built book."""
-    return yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))["root"] + ".html"
+    return f"{chapters(source)[0]}.html"
+
+
+def chapters(source: Path = Path(".")) -> list[str]:
+    """The book's files by ``_toc.yml``, in its order and without their endings. :class:`InputError` for a file of another form."""
+    file = source / "_toc.yml"
+    try:
+        toc = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise InputError(f"{file}: cannot be read as a table of contents ({error})") from None
 
 
 def check_executed(file: Path) -> None:

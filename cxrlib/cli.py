@@ -133,6 +133,10 @@ def parser() -> argparse.ArgumentParser:
     notebooks = command("notebooks", commands.pair_notebooks, "Rewrite the .ipynb notebooks from their .py sources, without outputs.")
     notebooks.add_argument("folder", nargs="?", default="notebooks")
 
+    make = command("make", commands.make_target, "Make the book, or the records that are missing (make book and make records call this).")
+    make.add_argument("target", choices=["book", "records"])
+    make.add_argument("--cores", type=int, default=1, help="steps at a time (default 1)")
+
     execute = command("execute", commands.execute_notebook, "Execute a notebook with papermill, output whole or not at all.")
     execute.add_argument("source")
     execute.add_argument("target")

@@ -26,7 +26,7 @@ def needed(doing: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise InputError(
-            f"{doing} needs {error.name}, which is not installed: make train-env, or pip install '.[train]' in a clone"
+            f"{doing} needs {error.name}, which is not installed: make train-env, or pip install -e '.[train]' in a clone"
         ) from None
 
 
@@ -259,6 +259,12 @@ def pair_notebooks(arguments) -> None:
 
     for file in book.pair(Path(arguments.folder)):
         print(f"written {file}")
+
+
+def make_target(arguments) -> None:
+    from cxrlib import making
+
+    making.make(arguments.target, arguments.cores)
 
 
 def execute_notebook(arguments) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,25 @@ def write_text(path: str | Path, text: str) -> Path:
     return Path(path)
 
 
+@contextlib.contextmanager
+def alone(file: str | Path, what: str) -> Iterator[None]:
+    """Wait until no other process is in this block for the same file. A process that is killed leaves it, too."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows
+        yield
+        return
+    with open(file, "w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"cxr: note: another {what} is at work here; waiting for it", file=sys.stderr, flush=True)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            pass
+        yield
+
+
 def inside(folder: str | Path, relative: str, *, where: str) -> Path:
     """Join ``relative`` to ``folder``; refuse a path that is absolute or climbs out.
 
@@ -66,6 +86,21 @@ def inside(folder: str | Path, relative: str, *, where: str) -> Path:
     if pure.is_absolute() or ".." in pure.parts or "\\" in relative or "\0" in relative:
         raise InputError(f"{where}: {relative!r} leaves the data folder")
     return Path(folder) / pure
+
+
+def checkout() -> Path:
+    """The clone of the repository that this library runs from: records, printed numbers and prose are there and in no installed copy.
+
+    Raises:
+        InputError: the library is such a copy.
+    """
+    folder = Path(__file__).resolve().parents[1]
+    if not (folder / "pyproject.toml").is_file():
+        raise InputError(
+            "this copy of cxrlib is not in a clone of its repository, which holds the records and the printed numbers: clone it and"
+            " pip install -e . there"
+        )
+    return folder
 
 
 def sha256(path: str | Path) -> str:

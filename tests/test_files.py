@@ -105,3 +105,23 @@ def test_no_spelling_leaves(path):
 def test_sha256_is_the_published_one(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-4, first example
     assert files.sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_one_at_a_time(tmp_path):
+    """A second process waits for the first and says so; one that is killed leaves no lock behind."""
+    code = (
+        f"import sys, time\nfrom cxrlib.files import alone\nwith alone({str(tmp_path / 'lock')!r}, 'make book'):\n"
+        "    print('in', flush=True)\n    time.sleep(float(sys.argv[1]))"
+    )
+
+    def holder(seconds: str) -> subprocess.Popen:
+        return subprocess.Popen([sys.executable, "-c", code, seconds], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    first = holder("600")
+    assert first.stdout.readline() == "in\n"
+    second = holder("0")
+    assert "another make book is at work" in second.stderr.readline()
+    assert second.poll() is None
+    first.kill()
+    assert second.communicate(timeout=60)[0] == "in\n" and second.returncode == 0
+    first.communicate()
