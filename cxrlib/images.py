@@ -7,6 +7,7 @@ a changed image is another array, and a second run on the same images starts at 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
 import os
@@ -147,8 +148,19 @@ def stored_size(path: str | Path, name: str | None = None) -> tuple[int, int]:
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:
-    """Where arrays are kept between runs: the argument, else ``CXR_CACHE``, else ``~/.cache/cxrlib``."""
-    return Path(cache or os.environ.get("CXR_CACHE") or Path.home() / ".cache" / "cxrlib")
+    """Where arrays are kept between runs: the argument, else ``CXR_CACHE``, else ``~/.cache/cxrlib``.
+
+    Raises:
+        InputError: it cannot be made or written.
+    """
+    folder = Path(cache or os.environ.get("CXR_CACHE") or Path("~/.cache/cxrlib").expanduser())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise InputError(f"{folder}: decoded images cannot be kept there ({error.strerror}); CXR_CACHE names another folder") from None
+    return folder
 
 
 def load(root: str | Path, paths: Sequence[str], size: int = 224, cache: str | Path | None = None) -> tuple[np.ndarray, list[str]]:

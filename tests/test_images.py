@@ -592,3 +592,14 @@ def test_dicom_without_pydicom_says_what_to_install(tmp_path, monkeypatch):
     file = dicom(tmp_path / "a.dcm", [[1, 2]])
     monkeypatch.setitem(__import__("sys").modules, "pydicom", None)
     refused(file, "is DICOM; reading it needs pydicom: pip install pydicom")
+
+
+def test_a_cache_that_cannot_be_made_is_named_with_what_helps(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(InputError, match=r"file/cache: decoded images cannot be kept there .*CXR_CACHE"):
+        images.cache_folder()
+    monkeypatch.setenv("CXR_CACHE", "")
+    monkeypatch.setenv("HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(InputError, match=r"\.cache/cxrlib: decoded images cannot be kept there .*CXR_CACHE"):
+        images.cache_folder()
