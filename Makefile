@@ -9,6 +9,9 @@ INSTALL = @{ $(UV) setuptools && $(UV) --no-build-isolation --editable ".[$(EXTR
 installed, see above; if a cache folder cannot be written, name others in UV_CACHE_DIR and PIP_CACHE_DIR" >&2; exit 2; }
 JOBS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)")
 
+# What of the user's own Python and Snakemake would be loaded in place of what is installed here.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP SNAKEMAKE_PROFILE
+
 .PHONY: book test test-slow records train-env notebooks readme lint clean
 
 book: $(VENV)/book.stamp
