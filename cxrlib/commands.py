@@ -276,4 +276,4 @@ def execute_notebook(arguments) -> None:
 def build_book(arguments) -> None:
     from cxrlib import book
 
-    print(book.build(Path(arguments.stage), Path(arguments.output)))
+    book.build(Path(arguments.stage), Path(arguments.output))
