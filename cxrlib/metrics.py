@@ -5,7 +5,8 @@ p_<class>...``) and uses **all** its rows: choose the split first. N is the numb
 bootstrap replicates. All rates are fractions in [0, 1].
 
 The one rule about what cannot be computed: 0/0 is NaN, without a warning, and what is made from NaN stays NaN. So a
-class that is absent has NaN recall and AUC, and so have the averages. (scikit-learn skips such classes instead.)
+class that is absent has NaN recall and AUC, and so have the plain averages. (scikit-learn skips such classes instead.) Averages
+weighted by size do without it: its weight is 0.
 """
 
 from __future__ import annotations
@@ -149,7 +150,8 @@ def table_cells(parts: list[np.ndarray]) -> np.ndarray:
     names = ["sensitivity", "accuracy", "ppv", "sensitivity", "specificity", "f1", "auc"]
     cells = np.stack([np.stack([each["TP"] + each["FN"], *(each[name] for name in names)], axis=1) for each in found], axis=1)
     total = sum(each["TP"] + each["FN"] for each in found)[:, None]  # (B, 1)
-    macro, weighted = cells.mean(axis=1), (cells * cells[:, :, :1]).sum(axis=1) / total
+    size = cells[:, :, :1]
+    macro, weighted = cells.mean(axis=1), np.where(size == 0, 0, cells * size).sum(axis=1) / total
     macro[:, 0] = weighted[:, 0] = total[:, 0]
     return np.concatenate([cells, macro[:, None], weighted[:, None]], axis=1)
 
@@ -168,7 +170,8 @@ def table_of(y: np.ndarray, p: np.ndarray) -> np.ndarray:
 def per_class(frame: pd.DataFrame) -> pd.DataFrame:
     """The thesis's Table 4.2 from its own definitions (section 3.4.1), each class against the rest.
 
-    Rows: the K classes, ``macro avg`` (plain mean over the classes), ``weighted avg`` (mean weighted by size).
+    Rows: the K classes, ``macro avg`` (plain mean over the classes), ``weighted avg`` (mean weighted by size:
+    a class without images has no say in it).
     Columns, with TP, FP, FN, TN of the class against the rest:
 
     - ``size``: images of the class; of all classes in the two average rows

@@ -87,7 +87,7 @@ def test_absent_class_is_nan_and_so_are_the_averages():
     absent = table.loc["bacterial"]
     assert absent["size"] == 0 and absent["specificity"] == absent["accuracy"] == 1
     for column in ["recall", "precision", "f1", "auc", "accuracy_as_printed"]:
-        assert np.isnan(table.loc[["bacterial", "macro avg", "weighted avg"], column]).all(), column
+        assert np.isnan(table.loc[["bacterial", "macro avg"], column]).all(), column
     assert table.loc["covid", ["recall", "precision", "auc"]].tolist() == [0.5, 1.0, 1.0]
     assert table["size"].tolist() == [2, 1, 0, 3, 3]
 

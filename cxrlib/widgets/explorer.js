@@ -5,6 +5,7 @@
 // ---------------------------------------------------------------- numbers (the formulas of cxrlib/readings.py, which says where they are from)
 
 const Z = 1.959963984540054; // normal quantile of 97.5 %
+const FEW = 4; // patients that a variance over them needs
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
 /** Runs as arrays from the payload that cxrlib.widgets packs: whole columns as base64, each distinct column once. */
@@ -46,7 +47,7 @@ export class Cohort {
     this.positives = sum((p) => p), this.negatives = n - this.positives, this.PP = sum((p) => p * p), this.NN = sum((_, m) => m * m);
     this.patients = { P: sum((p) => +(p > 0)), N: sum((_, m) => +(m > 0)), all: sum((p, m) => +(p + m > 0)) };
     const healthy = this.negatives / n;
-    this.healthy = share(healthy, n, this.patients.all, sum((p, m) => (m - healthy * (p + m)) ** 2));
+    this.healthy = share(healthy, n, this.patients.all, sum((p, m) => (m - healthy * (p + m)) ** 2), sum((p, m) => (p + m) ** 2));
     this.area = this.auc();
   }
   /** Images with a score of at least t. */
@@ -64,7 +65,7 @@ export class Cohort {
   /** Sensitivity and specificity, [value, low, high] each, when the first k images are called. */
   rates(k) {
     const { positives, negatives, patients } = this, s = this.tp[k] / positives, c = (negatives - this.fp[k]) / negatives, f = 1 - c;
-    return [share(s, positives, patients.P, this.uu[k] - 2 * s * this.uP[k] + s * s * this.PP), share(c, negatives, patients.N, this.vv[k] - 2 * f * this.vN[k] + f * f * this.NN)];
+    return [share(s, positives, patients.P, this.uu[k] - 2 * s * this.uP[k] + s * s * this.PP, this.PP), share(c, negatives, patients.N, this.vv[k] - 2 * f * this.vN[k] + f * f * this.NN, this.NN)];
   }
   /** AUC with DeLong's interval for images in patients, [value, low, high]. */
   auc() {
@@ -81,7 +82,7 @@ export class Cohort {
       sum += p * (below + q / 2), above += p;
     }
     const auc = sum / (positives * negatives), { P, N, all } = this.patients;
-    if (Math.min(P, N) < 2) return [auc, NaN, NaN];
+    if (Math.min(P, N) < FEW) return [auc, NaN, NaN];
     const a = new Map(), b = new Map();
     for (let i = 0; i < n; i++) {
       const [side, size] = this.truth[i] ? [a, positives] : [b, negatives];
@@ -95,10 +96,10 @@ export class Cohort {
   }
 }
 
-/** A share of images, [value, low, high]: Wilson's interval for as many images as its variance over patients is worth. */
-function share(r, total, patients, square) {
+/** A share of images, [value, low, high]: Wilson's interval for as many images as its variance over patients is worth; where there is none, as patients are (sizes: Σ of squares of their images). */
+function share(r, total, patients, square, sizes) {
   const variance = patients / (patients - 1) * square / total ** 2;
-  return wilson(r, !(patients > 1 && r > 0 && r < 1) ? patients : variance > 0 ? clamp(r * (1 - r) / variance, 1, total) : total);
+  return wilson(r, !(r > 0 && r < 1) ? patients : patients >= FEW && variance > 1e-15 ? clamp(r * (1 - r) / variance, 1, total) : total ** 2 / sizes);
 }
 
 function wilson(p, n) {
