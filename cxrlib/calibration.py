@@ -101,7 +101,7 @@ def brier(frame: pd.DataFrame, cls: str, replicates: int = REPLICATES, seed: int
         loss, positive, total = sums.T
         with np.errstate(invalid="ignore", divide="ignore"):
             share = positive / total
-            always = np.where((0 < share) & (share < 1), share * (1 - share), np.nan)
+            always = np.where((share > 0) & (share < 1), share * (1 - share), np.nan)
             return np.stack([loss / total, 1 - loss / total / always], axis=1)
 
     rows = found.summary(np.stack([(p - truth) ** 2, truth, np.ones_like(p)], axis=1), both, ["brier", "skill"], level)
