@@ -15,7 +15,7 @@ from scipy.special import betaincinv, ndtr, ndtri
 from scipy.stats import rankdata
 
 from cxrlib.files import InputError
-from cxrlib.metrics import AVERAGES, METRICS, arrays, each_class, one_vs_rest, position, rates, table_cells, table_of
+from cxrlib.metrics import AVERAGES, METRICS, arrays, each_class, one_vs_rest, order_of, position, rates, table_cells, table_of
 from cxrlib.resamples import FEW, REPLICATES, Resamples, percentiles, tail, wide
 
 
@@ -102,7 +102,7 @@ def bootstrap(
     found = Resamples(frame, replicates, seed)
     index = position(found.classes, cls)
     truth, score = found.y == index, found.p[:, index]
-    values = one_vs_rest(truth, score >= threshold, found.scores(truth, score))
+    values = one_vs_rest(truth, score >= threshold, found.scores(truth, order_of(found.p, index)))
     for name in set(names) - set(known := rates(values.sum(axis=0))):
         raise InputError(f"bootstrap: no statistic {name!r}, only {', '.join(known)}")
 
@@ -226,7 +226,7 @@ def delong(frame: pd.DataFrame, cls: str, level: float = 0.95) -> tuple[float, f
     truth, half = y == index, ndtri(tail(level))
     if min(truth.sum(), (~truth).sum()) < 2:
         return float("nan"), float("nan"), float("nan")
-    above, below = placements(truth, p[:, index])
+    above, below = placements(truth, order_of(p, index))
     auc, half = above.mean(), half * np.sqrt(_variance(above, below))
     return float(auc), *wide(np.clip([auc - half, auc + half], 0, 1)).tolist()
 
@@ -244,7 +244,7 @@ def delong_difference(first: pd.DataFrame, second: pd.DataFrame, cls: str, level
     for frame in (first, second):
         classes, y, p = arrays(frame)
         index = position(classes, cls)
-        sides.append((y == index, p[:, index]))
+        sides.append((y == index, order_of(p, index)))
     order = pd.Index(second["image_id"]).get_indexer(first["image_id"])  # -1: not there
     paired = bool((order >= 0).all()) and len(first) == len(second)
     if (order >= 0).any() and not paired:

@@ -73,6 +73,16 @@ def arrays(frame: pd.DataFrame) -> tuple[list[str], np.ndarray, np.ndarray]:
     return classes, pd.Index(classes).get_indexer(frame["y_true"]), _probabilities(frame, classes)
 
 
+def order_of(p: np.ndarray, index: int) -> np.ndarray:
+    """What orders the images (N,) by a class of p (N, K): its own p. Of two classes whose p is but what the other's leaves of 1, the other's, negated:
+    1 - 1e-20 and 1 - 1e-18 are both 1."""
+    own = p[:, index]
+    if p.shape[1] != 2:
+        return own
+    other = p[:, 1 - index]
+    return -other if (own == 1 - other).all() and (other != 1 - own).any() else own
+
+
 def confusion(frame: pd.DataFrame) -> pd.DataFrame:
     """Counts (K, K), rows true, columns predicted: the class of largest p, ties to the first in class order."""
     classes, y, p = arrays(frame)
@@ -159,7 +169,7 @@ def table_cells(parts: list[np.ndarray]) -> np.ndarray:
 def each_class(y: np.ndarray, p: np.ndarray, made: Callable = one_vs_rest) -> list:
     """`one_vs_rest`, or what else is ``made`` of truth, called and score, of every class, called where its p is largest (ties to the first class)."""
     guess = p.argmax(axis=1)
-    return [made(y == k, guess == k, p[:, k]) for k in range(p.shape[1])]
+    return [made(y == k, guess == k, order_of(p, k)) for k in range(p.shape[1])]
 
 
 def table_of(y: np.ndarray, p: np.ndarray) -> np.ndarray:
@@ -227,7 +237,7 @@ def operating_point(frame: pd.DataFrame, cls: str, threshold: float) -> dict[str
     """
     classes, y, p = arrays(frame)
     index = position(classes, cls)
-    found = rates(sums_of(y == index, p[:, index] >= threshold, p[:, index]))
+    found = rates(sums_of(y == index, p[:, index] >= threshold, order_of(p, index)))
     return {name: int(value) if name in ("TP", "FN", "FP", "TN") else float(value) for name, value in found.items()}
 
 

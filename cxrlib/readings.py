@@ -16,7 +16,7 @@ from scipy.special import ndtri
 
 from cxrlib.files import InputError
 from cxrlib.intervals import placements, wilson
-from cxrlib.metrics import arrays, position
+from cxrlib.metrics import arrays, order_of, position
 from cxrlib.resamples import FEW, tail
 
 COST, SENSITIVITY = 10.0, 0.95  # of the presets: false alarms that a miss is worth, the sensitivity wanted
@@ -112,7 +112,8 @@ def reading(frame: pd.DataFrame, cls: str, threshold: float, prevalence: float, 
     found, spared = rows["sensitivity"], rows["specificity"]
     missed, alarmed = ((1 - x, 1 - high, 1 - low) for x, low, high in (found, spared))
     rows["lr_positive"], rows["lr_negative"] = ratio(found, alarmed), ratio(missed, spared)
-    rows["auc"] = clustered_auc(truth, score, frame["patient_id"].to_numpy(), level)
+    classes, _, p = arrays(frame)
+    rows["auc"] = clustered_auc(truth, order_of(p, position(classes, cls)), frame["patient_id"].to_numpy(), level)
     with np.errstate(all="ignore"):
         for end, p in (("", np.float64(truth.mean())), ("_at", prevalence)):
             odds = p / (1 - p)
