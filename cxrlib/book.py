@@ -139,7 +139,7 @@ def signed(*values: float, decimals: int = 3) -> str:
     """A change with its sign, ``+0.015``, and of three values its interval behind it, ``+0.015 (−0.005 to +0.036)``, a dash for one that is NaN;
     two are an interval alone."""
     if np.isnan(values[-1]):
-        return {1: "–", 2: "–", 3: f"{signed(values[0], decimals=decimals)} (–)"}[len(values)]
+        return "–" if len(values) < 3 else f"{signed(values[0], decimals=decimals)} (–)"
     texts = [f"{value:+.{decimals}f}" for value in values]
     texts = [
         np.format_float_positional(value, 1, fractional=False, sign=True) if value and not float(text) else text

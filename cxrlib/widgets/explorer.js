@@ -28,8 +28,9 @@ export function decode({ runs, columns }) {
 
 /** One class against the rest, sorted once, with running sums, so that any threshold is a binary search away. */
 export class Cohort {
-  constructor(score, truth, patient) {
-    const n = (this.n = score.length), order = Uint32Array.from(score, (_, i) => i).sort((a, b) => score[b] - score[a]);
+  constructor(score, truth, patient, rank = score) {
+    const n = (this.n = score.length), order = Uint32Array.from(score, (_, i) => i).sort((a, b) => rank[b] - rank[a]);
+    this.rank = Float64Array.from(order, (i) => rank[i]);
     this.score = Float64Array.from(order, (i) => score[i]); // descending
     this.truth = Uint8Array.from(order, (i) => truth[i]);
     const who = this.who = Uint32Array.from(order, (i) => patient[i]), size = patient.reduce((most, j) => (j < most ? most : j + 1), 0);
@@ -75,7 +76,7 @@ export class Cohort {
     let sum = 0, above = 0, below = negatives; // positives above, negatives below the group of equal scores
     for (let i = 0, end; i < n; i = end) {
       let p = 0;
-      for (end = i; end < n && this.score[end] === this.score[i]; end++) p += this.truth[end];
+      for (end = i; end < n && this.rank[end] === this.rank[i]; end++) p += this.truth[end];
       const q = end - i - p;
       below -= q;
       for (let j = i; j < end; j++) place[j] = this.truth[j] ? (below + q / 2) / negatives : (above + p / 2) / positives;
@@ -510,7 +511,9 @@ function watch(el, fn) {
 export function cohortOf(run, cls, subgroup = {}, keepOthers = false) {
   const which = run.classes.indexOf(cls), wanted = run.groups.filter((g) => g.values.includes(subgroup[g.name])).map((g) => [g.codes, g.values.indexOf(subgroup[g.name])]), kept = [];
   for (let i = 0; i < run.y.length; i++) if ((keepOthers && run.y[i] !== which) || wanted.every(([codes, code]) => codes[i] === code)) kept.push(i);
-  return new Cohort(kept.map((i) => run.p[which][i]), kept.map((i) => +(run.y[i] === which)), kept.map((i) => run.patient[i]));
+  const score = kept.map((i) => run.p[which][i]), other = run.p.length === 2 ? kept.map((i) => run.p[1 - which][i]) : [];
+  const derived = other.length && score.every((x, j) => x === 1 - other[j]) && other.some((x, j) => x !== 1 - score[j]); // cxrlib.metrics.order_of
+  return new Cohort(score, kept.map((i) => +(run.y[i] === which)), kept.map((i) => run.patient[i]), derived ? other.map((x) => -x) : score);
 }
 
 /** ROC vertices as far apart as can be seen: false and true positive rate, threshold. */
