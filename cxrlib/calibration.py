@@ -29,8 +29,9 @@ def _one(frame: pd.DataFrame, cls: str | None) -> tuple[np.ndarray, np.ndarray]:
 def edges(p: np.ndarray, bins: int = 10, by: str = "width") -> np.ndarray:
     """Bounds of bins of [0, 1], ascending: of equal ``width``, or of equal ``count`` (quantiles; equal values are never parted, so there may be fewer).
 
-    A bin holds its lower bound, the last its upper as well. Bounds of equal width are k/n as a division gives them, so that 0.3 is one of
-    ten bins (``linspace`` has 0.30000000000000004); what is below a bound by rounding alone, such as 1 - 0.9 below 0.1, counts as that bound.
+    A bin holds its lower bound, the last its upper as well. Bounds of equal width are k/n as a
+    division gives them, so that 0.3 is one of ten bins (``linspace`` has 0.30000000000000004); what
+    is below a bound by rounding alone, such as 1 - 0.9 below 0.1, counts as that bound.
     """
     if bins < 1 or by not in ("width", "count"):
         raise InputError(f"calibration: needs one bin or more, by width or count, not {bins!r} by {by!r}")
@@ -92,8 +93,9 @@ def chance_ece(
 def brier(frame: pd.DataFrame, cls: str, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95) -> pd.Series:
     """Mean squared distance of p from 0 or 1 (Brier 1950), and the skill 1 - Brier / (prevalence (1 - prevalence)), 0 for always saying the prevalence.
 
-    ``brier, low, high, skill, skill_low, skill_high``, percentiles over patients drawn anew; NaN ends where positives, or negatives, are of fewer
-    than four patients, or no resample differs (p a constant). Without either there is no skill: NaN.
+    ``brier, low, high, skill, skill_low, skill_high``, percentiles over patients drawn anew; NaN
+    ends where positives, or negatives, are of fewer than four patients, or no resample differs (p a
+    constant). Without either there is no skill: NaN.
     """
     found, (truth, p) = Resamples(frame, replicates, seed), _one(frame, cls)
 
@@ -150,7 +152,8 @@ def net_benefit(
     π - (1 - π) t / (1 - t); calling nobody has 0. To act at p >= t is to hold that missing one ill person weighs (1 - t) / t times acting on
     one who is well.
 
-    The ends are NaN where positives, or negatives, are of fewer than four patients, or no resample differs (nobody is called).
+    The ends are NaN where positives, or negatives, are of fewer than four patients, or no resample
+    differs (nobody is called).
 
     The share of positives in a test set is the study's design; a net benefit at it is no clinic's. Raises InputError unless 0 < t < 1.
     """

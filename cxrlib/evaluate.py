@@ -200,7 +200,8 @@ def compared(frame: pd.DataFrame, cls: str, threshold: float = 0.5) -> pd.DataFr
     """The same statistics by every method: a row for each ``statistic`` and ``method``, with ``n`` (images), ``estimate, low, high``.
 
     Shares: Wilson and Clopper-Pearson over images, Wilson over patients (`intervals.over_patients`), percentiles and BCa of patients drawn anew. AUC: DeLong over images,
-    and the latter two. The bootstrap's ends are NaN where resampling cannot tell (`intervals.bootstrap`), DeLong's of an area of 0 or 1.
+    and the latter two. The bootstrap's ends are NaN where resampling cannot tell
+    (`intervals.bootstrap`), DeLong's of an area of 0 or 1.
     """
     point, drawn = metrics.operating_point(frame, cls, threshold), intervals.bootstrap(frame, cls, threshold, ["auc", *SHARES], fill=False)
     truth, called = (frame["y_true"] == cls).to_numpy(), (frame[f"p_{cls}"] >= threshold).to_numpy()

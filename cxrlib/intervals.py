@@ -87,10 +87,11 @@ def bootstrap(
     ``statistics`` are names of `cxrlib.metrics.rates`, or functions that take weights (b, N), how often each image counts, and
     return (b,); they stand in the result under their ``__name__``. Columns: ``estimate``, ``low`` and ``high`` (percentiles),
     ``bca_low`` and ``bca_high``: bias-corrected, and accelerated by the jackknife over patients within strata (Efron 1987, J. Am. Stat.
-    Assoc. 82:171; replicates equal to the estimate count half below it). NaN where resampling cannot tell: the statistic is undefined in a
-    replicate, or differs in none (an estimate of exactly 0 or 1), or it rests on positives, or on negatives, of fewer than four patients; the
-    sensitivity rests on positives alone, the specificity on negatives. There, unless ``fill`` is False, `over_patients` stands under ``low`` and
-    ``high`` of a share.
+    Assoc. 82:171; replicates equal to the estimate count half below it). NaN where resampling
+    cannot tell: the statistic is undefined in a replicate, or differs in none (an estimate of
+    exactly 0 or 1), or it rests on positives, or on negatives, of fewer than four patients; the
+    sensitivity rests on positives alone, the specificity on negatives. There, unless ``fill`` is
+    False, `over_patients` stands under ``low`` and ``high`` of a share.
 
     It works on sums by patient (`Resamples`), not on the images of each replicate, and is therefore fast: see ``cxr bench bootstrap``.
 
@@ -142,9 +143,11 @@ def cluster_bootstrap(frame: pd.DataFrame, replicates: int = REPLICATES, seed: i
     other cells are NaN. Columns are pairs, ``(metric, "low")`` and ``(metric, "high")``:
     ``table.loc["viral", ("recall", "low")]``. The same seed gives the same table.
 
-    A cell is NaN where resampling cannot tell: it is undefined in a replicate, e.g. the precision of a class that is hardly ever predicted; or it
-    differs in none, e.g. where the estimate is exactly 0 or 1; or it rests on a class, or on the rest of one, of fewer than four patients, as an
-    average does where any of its classes does. Recall rests on the class alone, specificity on the rest.
+    A cell is NaN where resampling cannot tell: it is undefined in a replicate, e.g. the precision
+    of a class that is hardly ever predicted; or it differs in none, e.g. where the estimate is
+    exactly 0 or 1; or it rests on a class, or on the rest of one, of fewer than four patients, as
+    an average does where any of its classes does. Recall rests on the class alone, specificity on
+    the rest.
     """
     tail(level)
     found = Resamples(frame, replicates, seed)
@@ -173,16 +176,21 @@ def _enough(found: Resamples) -> np.ndarray:
 
 
 def table(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
-    """`cluster_bootstrap`, with `over_patients` where a share has no interval by resampling (see `filled`)."""
+    """`cluster_bootstrap`, with `over_patients` where a share has no interval by resampling (see
+    `filled`).
+    """
     return filled(frame, cluster_bootstrap(frame, replicates, seed, level), level)
 
 
 def filled(frame: pd.DataFrame, bounds: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Intervals of `cluster_bootstrap` with Wilson's over **patients** where resampling cannot tell, and a share has none.
+    """Intervals of `cluster_bootstrap` with Wilson's over **patients** where resampling cannot
+    tell, and a share has none.
 
-    No resample of a perfect result differs from it, so the bootstrap would call 60 of 60 certain. Wilson's interval over the patients whose
-    images are in the denominator says what that many patients can show. F1 and AUC are no shares of patients, nor are averages over classes but
-    that of recall weighted by size, which is the accuracy: NaN stays there, for "not estimable from these data".
+    No resample of a perfect result differs from it, so the bootstrap would call 60 of 60 certain.
+    Wilson's interval over the patients whose images are in the denominator says what that many
+    patients can show. F1 and AUC are no shares of patients, nor are averages over classes but that
+    of recall weighted by size, which is the accuracy: NaN stays there, for "not estimable from
+    these data".
     """
     _, y, p = arrays(frame)
     guess, patients, every = p.argmax(axis=1), frame["patient_id"].to_numpy(), y >= 0
@@ -235,8 +243,8 @@ def delong_difference(first: pd.DataFrame, second: pd.DataFrame, cls: str, level
     """AUC of ``cls`` in ``first`` less that in ``second``, with DeLong's interval and test, images taken as independent.
 
     ``difference, low, high, z, p_value`` (two-sided, normal) and ``paired``: True for two models on the same images, whose covariance
-    then counts, False for other images. NaN where a side has fewer than two images; all but the difference also without any variance, as
-    of two areas of 1: that is not estimable.
+    then counts, False for other images. NaN where a side has fewer than two images; all but the
+    difference also without any variance, as of two areas of 1: that is not estimable.
 
     Raises InputError if the frames share some images but not all, or disagree about a shared image's class.
     """
@@ -271,8 +279,8 @@ def delong_difference(first: pd.DataFrame, second: pd.DataFrame, cls: str, level
 def patient_mean(values, patients, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95) -> tuple[float, float, float]:
     """Mean of one value per image, with the percentile interval from patients drawn anew: (mean, low, high).
 
-    ``values`` and ``patients`` are (N,). Images without a value (NaN) are left out; without any, all three are NaN. So are the ends of fewer
-    than four patients, or where no resample differs.
+    ``values`` and ``patients`` are (N,). Images without a value (NaN) are left out; without any,
+    all three are NaN. So are the ends of fewer than four patients, or where no resample differs.
     """
     upper, values = tail(level), np.asarray(values, float)
     known = ~np.isnan(values)

@@ -5,8 +5,8 @@ p_<class>...``) and uses **all** its rows: choose the split first. N is the numb
 bootstrap replicates. All rates are fractions in [0, 1].
 
 The one rule about what cannot be computed: 0/0 is NaN, without a warning, and what is made from NaN stays NaN. So a
-class that is absent has NaN recall and AUC, and so have the plain averages. (scikit-learn skips such classes instead.) Averages
-weighted by size do without it: its weight is 0.
+class that is absent has NaN recall and AUC, and so have the plain averages. (scikit-learn skips
+such classes instead.) Averages weighted by size do without it: its weight is 0.
 """
 
 from __future__ import annotations
@@ -74,8 +74,9 @@ def arrays(frame: pd.DataFrame) -> tuple[list[str], np.ndarray, np.ndarray]:
 
 
 def order_of(p: np.ndarray, index: int) -> np.ndarray:
-    """What orders the images (N,) by a class of p (N, K): its own p. Of two classes whose p is but what the other's leaves of 1, the other's, negated:
-    1 - 1e-20 and 1 - 1e-18 are both 1."""
+    """What orders the images (N,) by a class of p (N, K): its own p. Of two classes whose p is but
+    what the other's leaves of 1, the other's, negated: 1 - 1e-20 and 1 - 1e-18 are both 1.
+    """
     own = p[:, index]
     if p.shape[1] != 2:
         return own
@@ -180,8 +181,8 @@ def table_of(y: np.ndarray, p: np.ndarray) -> np.ndarray:
 def per_class(frame: pd.DataFrame) -> pd.DataFrame:
     """The thesis's Table 4.2 from its own definitions (section 3.4.1), each class against the rest.
 
-    Rows: the K classes, ``macro avg`` (plain mean over the classes), ``weighted avg`` (mean weighted by size:
-    a class without images has no say in it).
+    Rows: the K classes, ``macro avg`` (plain mean over the classes), ``weighted avg`` (mean
+    weighted by size: a class without images has no say in it).
     Columns, with TP, FP, FN, TN of the class against the rest:
 
     - ``size``: images of the class; of all classes in the two average rows

@@ -35,8 +35,8 @@ def share(right: np.ndarray, among: np.ndarray, level: float = 0.95) -> tuple[fl
     ``among`` (G,) are images per patient, ``right`` (G,) those of them that count. With r = Σ right / Σ among, the variance of r is
     G/(G - 1) Σ(right - r among)² / (Σ among)² over the G patients with an image among them (Cochran 1977, Sampling Techniques, ch. 9A),
     the effective number r(1 - r) / variance, at least 1 and at most Σ among (Korn and Graubard 1998, Surv. Methodol. 24:193, there for
-    the exact interval). Where nothing varies (r is 0 or 1, or that of every patient), or patients are fewer than four, it is
-    `cxrlib.intervals.over_patients`. 0/0 is NaN.
+    the exact interval). Where nothing varies (r is 0 or 1, or that of every patient), or patients
+    are fewer than four, it is `cxrlib.intervals.over_patients`. 0/0 is NaN.
     """
     total, patients = among.sum(), int((among > 0).sum())
     if not patients:
@@ -76,7 +76,8 @@ def weighted(first, second, a: float, b: float) -> tuple[float, float, float]:
 def clustered_auc(truth: np.ndarray, score: np.ndarray, patients: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
     """AUC with DeLong's interval for images in patients (Obuchowski 1997, Biometrics 53:567), cut at 0 and 1.
 
-    With one image per patient it is `cxrlib.intervals.delong`. NaN limits where a side has fewer than four patients, or nothing varies.
+    With one image per patient it is `cxrlib.intervals.delong`. NaN limits where a side has fewer
+    than four patients, or nothing varies.
     """
     if truth.all() or not truth.any():
         return float("nan"), float("nan"), float("nan")

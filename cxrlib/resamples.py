@@ -34,12 +34,14 @@ class Resamples:
 
     Whole patients are drawn with replacement, as many as there are, within strata: a patient belongs to the class
     that most of their images have (ties: the first in class order). So classes keep about their sizes and images of
-    one patient stay together. The only patient of a class would be in every resample once; such patients are drawn among those of the largest
-    class (collapsed strata: Wolter 2007, Introduction to Variance Estimation, ch. 2). What rests on few patients has no interval, see `enough`.
+    one patient stay together. The only patient of a class would be in every resample once; such
+    patients are drawn among those of the largest class (collapsed strata: Wolter 2007, Introduction
+    to Variance Estimation, ch. 2). What rests on few patients has no interval, see `enough`.
     Where a class has more than 20,000 patients, they are put into 2,000 groups of equal size at random, and groups are drawn as if each were
     a patient: the spread is the same but for chance (random groups: Wolter 2007, ch. 2).
 
-    The same seed draws the same patients. ``patient`` (N,) is each image's patient, or group, ``stratum`` (P,) the class each is drawn in,
+    The same seed draws the same patients. ``patient`` (N,) is each image's patient, or group,
+    ``stratum`` (P,) the class each is drawn in,
     ``counts`` (P, B) how often each is drawn; ``classes``, ``y`` and ``p`` are those of `cxrlib.metrics.arrays`.
     """
 
@@ -75,7 +77,9 @@ class Resamples:
             self.patient, self.stratum = group[self.patient], stratum[kept]
 
     def enough(self, *parts: np.ndarray) -> bool:
-        """Whether each of these parts of the images (N,), where there are any, is of so many patients that drawing them anew says how it varies."""
+        """Whether each of these parts of the images (N,), where there are any, is of so many
+        patients that drawing them anew says how it varies.
+        """
         return all(np.count_nonzero(np.bincount(self.patient[part])) >= FEW for part in parts if part.any())
 
     def scores(self, truth: np.ndarray, score: np.ndarray) -> np.ndarray:
@@ -119,12 +123,16 @@ def patient_resamples(frame: pd.DataFrame, replicates: int = REPLICATES, seed: i
 
 
 def wide(ends: np.ndarray) -> np.ndarray:
-    """Intervals (2, ...), NaN where they have no width but for rounding: what no resample moves is not certain, it is not estimable."""
+    """Intervals (2, ...), NaN where they have no width but for rounding: what no resample moves is
+    not certain, it is not estimable.
+    """
     return np.where(np.isclose(*ends, rtol=1e-12, atol=1e-12), np.nan, ends)
 
 
 def percentiles(drawn: np.ndarray, level: float = 0.95) -> np.ndarray:
-    """Percentile interval (2, ...) of replicates (B, ...); NaN where any replicate is, or none differs (Efron and Tibshirani 1993, ch. 13)."""
+    """Percentile interval (2, ...) of replicates (B, ...); NaN where any replicate is, or none
+    differs (Efron and Tibshirani 1993, ch. 13).
+    """
     with np.errstate(invalid="ignore"):  # infinities side by side
         return wide(np.quantile(drawn, [1 - tail(level), tail(level)], axis=0))
 

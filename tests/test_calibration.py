@@ -97,7 +97,9 @@ def test_shares_of_whole_numbers_are_in_the_bin_of_their_fraction(bins):
 
 
 def test_ece_of_probabilities_on_bounds():
-    """By hand: 0.2 and 0.3 are in bins of their own; 1 is in the last bin, with 0.95; one value is one bin, by count too."""
+    """By hand: 0.2 and 0.3 are in bins of their own; 1 is in the last bin, with 0.95; one value is
+    one bin, by count too.
+    """
     off = one_column(np.repeat([0.2, 0.3], 100), np.repeat([1, 0, 1, 0], [40, 60, 10, 90]))
     assert calibration.ece(off, "ill") == pytest.approx((0.2 + 0.2) / 2)
     assert calibration.ece(off, "well") == pytest.approx((0.2 + 0.2) / 2)

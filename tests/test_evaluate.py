@@ -236,7 +236,9 @@ def test_a_share_of_all_or_none_has_one_interval_over_patients(capsys, tmp_path)
 
 
 def test_what_the_table_says_of_one_patient_and_of_averages(capsys, tmp_path):
-    """15 of 20 images of the only ill patient found: Wilson's interval of one trial. An average says if it takes a class for certain."""
+    """15 of 20 images of the only ill patient found: Wilson's interval of one trial. An average
+    says if it takes a class for certain.
+    """
     ill, well = ["one,1,0.9\n"] * 15 + ["one,1,0.1\n"] * 5, [f"w{k},0,{k / 40}\n" for k in range(40)]
     assert cli.main(["evaluate", str(written(tmp_path / "p.csv", "patient_id,y_true,p\n" + "".join(ill + well)))]) == 0
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
@@ -416,7 +418,9 @@ SIGNED = ["net_benefit", "net_benefit_at", "brier skill", "lr_positive", "lr_neg
 @settings(max_examples=25, deadline=None)
 @given(drawn(), st.sampled_from([0.2, 0.25, 1 / 3, 0.5]))
 def test_every_interval_has_a_width_and_holds_its_estimate(frame, threshold):
-    """Of everything that is shown, on files full of ties, of few patients and of classes without images."""
+    """Of everything that is shown, on files full of ties, of few patients and of classes without
+    images.
+    """
     cls = frame["y_true"].iloc[0]
     shown = evaluate.Measures(evaluate.Predictions(frame, cls), threshold).tidy().rename(columns={"statistic": "name"})
     curve = calibration.net_benefit(frame, cls, [0.1, threshold], replicates=100).rename(columns={"benefit": "estimate"})

@@ -91,7 +91,9 @@ def told(ends):
 
 
 def many(frame, cls):
-    """Whether images of the class, and images of the others, are of four patients or more, or there are none."""
+    """Whether images of the class, and images of the others, are of four patients or more, or there
+    are none.
+    """
     patients = [frame.loc[(frame["y_true"] == cls) == side, "patient_id"].nunique() for side in (True, False)]
     return [count not in (1, 2, 3) for count in patients]
 
@@ -288,7 +290,9 @@ def one_patient(found=15, of=20, others=40) -> pd.DataFrame:
 
 
 def test_images_of_one_patient_are_one_trial():
-    """15 of 20 images of the only patient: nothing that rests on the class has an interval by resampling; Wilson's has one trial."""
+    """15 of 20 images of the only patient: nothing that rests on the class has an interval by
+    resampling; Wilson's has one trial.
+    """
     frame, one = one_patient(), pytest.approx(proportion_confint(0.75, 1, method="wilson"))
     assert [f"{end:.3f}" for end in proportion_confint(0.75, 1, method="wilson")] == ["0.118", "0.985"]
     found = intervals.bootstrap(frame, "ill", statistics=LOOPED, fill=False)
@@ -305,7 +309,9 @@ def test_images_of_one_patient_are_one_trial():
 
 
 def test_the_only_patient_of_a_class_is_drawn_with_the_others():
-    """500 of the 510 negatives are one patient's, the only one of a third class: the specificity is not that of the other ten."""
+    """500 of the 510 negatives are one patient's, the only one of a third class: the specificity is
+    not that of the other ten.
+    """
     y, who = np.repeat([0, 1, 2], [50, 500, 10]), [*range(50), *[50] * 500, *range(51, 61)]
     called = np.concatenate([np.arange(50) % 3 > 0, np.arange(500) % 10 == 0, np.arange(10) % 5 == 0])
     p = np.where(called, 0.8, 0.1)

@@ -83,7 +83,9 @@ def test_any_predictions_against_scikit_learn(frame):
 
 
 def test_a_class_without_images_has_no_say_in_an_average_weighted_by_size():
-    """40 of 60 images right, the third class absent: scikit-learn's averages, which leave out what is undefined."""
+    """40 of 60 images right, the third class absent: scikit-learn's averages, which leave out what
+    is undefined.
+    """
     y, called = np.repeat([0, 1], 30), np.r_[np.repeat([0, 1], [25, 5]), np.repeat([1, 0, 2], [15, 9, 6])]
     p = 0.1 + 0.7 * np.eye(3)[called]
     average = metrics.per_class(predictions(y, p, classes=FOUR[:3])).loc["weighted avg"]

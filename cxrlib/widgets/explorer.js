@@ -272,7 +272,7 @@ function scoresPanel(onThreshold) {
     chart, legend: make("div", { class: "cxr-names" }, ...names),
     configure(cohort, scale, positive, negative) {
       const bins = 44, counts = [new Float64Array(bins), new Float64Array(bins)];
-      for (let i = 0; i < cohort.n; i++) counts[1 - cohort.truth[i]][Math.min(Math.floor(scale.to(cohort.score[i]) * bins), bins - 1)]++;
+      for (let i = 0; i < cohort.n; i++) counts[1 - cohort.truth[i]][Math.min(Math.floor(scale.to(cohort.score[i]) * bins + 1e-9), bins - 1)]++;
       chart.x = "Probability that the network gives", chart.xTicks = scale.ticks.map(([t, words]) => [scale.to(t), words]);
       chart.size();
       const middle = 0.5, room = 0.47;
