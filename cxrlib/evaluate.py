@@ -255,13 +255,15 @@ class Measures:
         rows = [
             (f"threshold {self.threshold:g}", self.found.positive, *row) for row in self.compared.drop(columns="n").itertuples(index=False)
         ]
-        for name in self.cells.index:
+        classes = len(self.found.classes)
+        for row, name in enumerate(self.cells.index):
             for metric in metrics.METRICS[2:]:
                 ends = self.bounds.loc[name, [(metric, "low"), (metric, "high")]]
                 value = self.cells.loc[name, metric]
-                known, part = ends.notna().all(), self.cells.loc[self.found.classes, metric]
-                method = OVER_PATIENTS if known and (value in (0, 1) or np.isnan(self.drawn.loc[name, (metric, "low")])) else PERCENTILES
-                method += NARROW if known and name in metrics.AVERAGES and method == PERCENTILES and part.isin([0, 1]).any() else ""
+                known, certain = ends.notna().all(), self.cells[metric].iloc[:classes].isin([0, 1]).any()
+                drawn = known and value not in (0, 1) and self.drawn.loc[name, (metric, "low")] == ends.iloc[0]
+                method = OVER_PATIENTS if known and not drawn else PERCENTILES
+                method += NARROW if drawn and certain and row >= classes else ""
                 rows.append(("most probable class", name, metric, method, value, *ends))
         cls, none = self.found.positive, (np.nan, np.nan)
         rows.append(("calibration", cls, "brier", PERCENTILES, *self.brier[["brier", "low", "high"]]))
