@@ -225,7 +225,11 @@ def estimate(value: float, ends: Sequence[float], decimals: int = 3) -> str:
 
 
 def signed(*values: float, decimals: int = 3) -> str:
-    """A change with its sign, ``+0.015``, and of three values its interval behind it, ``+0.015 (−0.005 to +0.036)``; two are an interval alone."""
+    """A change with its sign, ``+0.015``, and of three values its interval behind it, ``+0.015
+    (−0.005 to +0.036)``, a dash for one that is NaN; two are an interval alone.
+    """
+    if np.isnan(values[-1]):
+        return "–" if len(values) < 3 else f"{signed(values[0], decimals=decimals)} (–)"
     texts = [f"{value:+.{decimals}f}" for value in values]
     texts = [
         np.format_float_positional(value, 1, fractional=False, sign=True) if value and not float(text) else text
@@ -237,7 +241,9 @@ def signed(*values: float, decimals: int = 3) -> str:
 
 
 def than(low: float, high: float) -> str:
-    """What the interval of a difference says of it, in words: ``more than``, ``less than`` or neither."""
+    """What the interval of a difference says of it, in words: ``more than``, ``less than`` or
+    neither, as NaN does.
+    """
     return {1: "more than", -1: "less than", 0: "no more and no less, within the interval, than"}[int(low > 0) - int(high < 0)]
 
 

@@ -15,6 +15,8 @@ from cxrlib.intervals import effective, wilson
 from cxrlib.metrics import arrays, position
 from cxrlib.resamples import MOST, REPLICATES, Resamples
 
+ROUNDING = 1e-12  # of a probability that was computed, at most
+
 
 def _one(frame: pd.DataFrame, cls: str | None) -> tuple[np.ndarray, np.ndarray]:
     """Truth (N,) and p (N,) of ``cls``; of None, whether the called class is right, and its p."""
@@ -27,17 +29,19 @@ def _one(frame: pd.DataFrame, cls: str | None) -> tuple[np.ndarray, np.ndarray]:
 def edges(p: np.ndarray, bins: int = 10, by: str = "width") -> np.ndarray:
     """Bounds of bins of [0, 1], ascending: of equal ``width``, or of equal ``count`` (quantiles; equal values are never parted, so there may be fewer).
 
-    A bin holds its lower bound, the last its upper as well.
+    A bin holds its lower bound, the last its upper as well. Bounds of equal width are k/n as a
+    division gives them, so that 0.3 is one of ten bins (``linspace`` has 0.30000000000000004); what
+    is below a bound by rounding alone, such as 1 - 0.9 below 0.1, counts as that bound.
     """
     if bins < 1 or by not in ("width", "count"):
         raise InputError(f"calibration: needs one bin or more, by width or count, not {bins!r} by {by!r}")
     if by == "width":
-        return np.linspace(0, 1, bins + 1)
+        return np.arange(bins + 1) / bins
     return np.unique(np.concatenate([[0], np.quantile(p, np.arange(1, bins) / bins, method="higher"), [1]]))
 
 
 def _binned(p: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    return np.clip(np.searchsorted(bounds, p, "right") - 1, 0, len(bounds) - 2)
+    return np.clip(np.searchsorted(bounds, p + ROUNDING, "right") - 1, 0, len(bounds) - 2)
 
 
 def reliability(frame: pd.DataFrame, cls: str | None = None, bins: int = 10, by: str = "width", level: float = 0.95) -> pd.DataFrame:
@@ -89,7 +93,9 @@ def chance_ece(
 def brier(frame: pd.DataFrame, cls: str, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95) -> pd.Series:
     """Mean squared distance of p from 0 or 1 (Brier 1950), and the skill 1 - Brier / (prevalence (1 - prevalence)), 0 for always saying the prevalence.
 
-    ``brier, low, high, skill, skill_low, skill_high``, percentiles over patients drawn anew.
+    ``brier, low, high, skill, skill_low, skill_high``, percentiles over patients drawn anew; NaN
+    ends where positives, or negatives, are of fewer than four patients, or no resample differs (p a
+    constant). Without either there is no skill: NaN.
     """
     found, (truth, p) = Resamples(frame, replicates, seed), _one(frame, cls)
 
@@ -97,9 +103,12 @@ def brier(frame: pd.DataFrame, cls: str, replicates: int = REPLICATES, seed: int
         loss, positive, total = sums.T
         with np.errstate(invalid="ignore", divide="ignore"):
             share = positive / total
-            return np.stack([loss / total, 1 - loss / total / (share * (1 - share))], axis=1)
+            always = np.where((share > 0) & (share < 1), share * (1 - share), np.nan)
+            return np.stack([loss / total, 1 - loss / total / always], axis=1)
 
     rows = found.summary(np.stack([(p - truth) ** 2, truth, np.ones_like(p)], axis=1), both, ["brier", "skill"], level)
+    if not found.enough(truth, ~truth):
+        rows[["low", "high"]] = np.nan
     (value, low, high), (skill, skill_low, skill_high) = rows[["estimate", "low", "high"]].to_numpy()
     return pd.Series({"brier": value, "low": low, "high": high, "skill": skill, "skill_low": skill_low, "skill_high": skill_high})
 
@@ -143,6 +152,9 @@ def net_benefit(
     π - (1 - π) t / (1 - t); calling nobody has 0. To act at p >= t is to hold that missing one ill person weighs (1 - t) / t times acting on
     one who is well.
 
+    The ends are NaN where positives, or negatives, are of fewer than four patients, or no resample
+    differs (nobody is called).
+
     The share of positives in a test set is the study's design; a net benefit at it is no clinic's. Raises InputError unless 0 < t < 1.
     """
     t = np.atleast_1d(np.asarray(thresholds, float))
@@ -162,5 +174,7 @@ def net_benefit(
         return np.where(share > 0, hits * share, 0) - np.where(share < 1, alarms * (1 - share), 0) * t[order] / (1 - t[order])
 
     rows = found.summary(values, benefit, t[order], level)[["estimate", "low", "high"]].rename(columns={"estimate": "benefit"})
+    if not found.enough(truth, ~truth):
+        rows[["low", "high"]] = np.nan
     share = truth.mean() if prevalence is None else prevalence
     return rows.assign(treat_all=share - (1 - share) * t[order] / (1 - t[order])).iloc[np.argsort(order)].rename_axis("threshold")

@@ -97,10 +97,9 @@ def cell(row, rows, *, run, metric, times=1):
 
 
 def _values(run: str, pair: tuple[str, str], times: float) -> tuple[float, float, float]:
-    """A cell of a recorded run with its interval; NaN ends where resamples of it do not vary."""
+    """A cell of a recorded run with its interval; NaN ends where there is none."""
     _, table, bounds = _recorded(run, runs.root())
-    value, low, high = (times * number for number in (table.loc[pair], *bounds.loc[pair[0], [(pair[1], "low"), (pair[1], "high")]]))
-    return (value, low, high) if low != high else (value, float("nan"), float("nan"))
+    return tuple(times * number for number in (table.loc[pair], *bounds.loc[pair[0], [(pair[1], "low"), (pair[1], "high")]]))
 
 
 def _rebuilt(row, run, names, times) -> Finding:

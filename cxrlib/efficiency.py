@@ -172,7 +172,8 @@ def measure(
 
 def agrees(p: pd.DataFrame, plain: pd.DataFrame, cls: str) -> dict[str, float | int | None]:
     """How predictions ``p`` of the same images differ from the plain way's: AUC of ``cls``, its ``change`` with DeLong's 95 % interval
-    (None of fewer than two positives), largest difference of a probability, and how many answers at one half are others."""
+    (None of fewer than two positives, or where nothing varies), largest difference of a
+    probability, and how many answers at one half are others."""
     change, column = intervals.delong_difference(p, plain, cls), f"p_{cls}"
     ends = {f"change{end}": change[name] for end, name in (("", "difference"), ("_low", "low"), ("_high", "high"))}
     return {

@@ -24,6 +24,7 @@ PREVALENCES = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
 TEXTS = ["image_id", "patient_id", "split", "y_true"]  # columns of words
 SHARES = {"sensitivity": ("TP", "FN"), "specificity": ("TN", "FP"), "ppv": ("TP", "FP"), "npv": ("TN", "FN")}
 OVER_PATIENTS, PERCENTILES = "Wilson, patients", "Bootstrap, percentiles"  # names of methods
+NARROW = "; too narrow: takes a class's 0 or 1 for certain"
 NAMES = {
     "auc": "AUC", "sensitivity": "Sensitivity", "specificity": "Specificity", "ppv": "PPV", "npv": "NPV", "accuracy": "Accuracy",
     "null_accuracy": "Accuracy of always answering the commoner side", "prevalence": "Share of positives", "lr_positive": "Positive likelihood ratio",
@@ -199,14 +200,13 @@ def compared(frame: pd.DataFrame, cls: str, threshold: float = 0.5) -> pd.DataFr
     """The same statistics by every method: a row for each ``statistic`` and ``method``, with ``n`` (images), ``estimate, low, high``.
 
     Shares: Wilson and Clopper-Pearson over images, Wilson over patients (`intervals.over_patients`), percentiles and BCa of patients drawn anew. AUC: DeLong over images,
-    and the latter two. Where the estimate is exactly 0 or 1 no resample differs from it: the bootstrap's ends are NaN.
+    and the latter two. The bootstrap's ends are NaN where resampling cannot tell
+    (`intervals.bootstrap`), DeLong's of an area of 0 or 1.
     """
-    point, drawn = metrics.operating_point(frame, cls, threshold), intervals.bootstrap(frame, cls, threshold, ["auc", *SHARES])
+    point, drawn = metrics.operating_point(frame, cls, threshold), intervals.bootstrap(frame, cls, threshold, ["auc", *SHARES], fill=False)
     truth, called = (frame["y_true"] == cls).to_numpy(), (frame[f"p_{cls}"] >= threshold).to_numpy()
     among = {"sensitivity": truth, "specificity": ~truth, "ppv": called, "npv": ~called}
-    auc, low, high = intervals.delong(frame, cls)
-    low, high = (low, high) if low < high else (np.nan, np.nan)  # an area of 0 or 1 has no variance to tell of
-    rows = [("auc", "DeLong, images", len(frame), auc, low, high)]
+    rows = [("auc", "DeLong, images", len(frame), *intervals.delong(frame, cls))]
     for name, (right, wrong) in SHARES.items():
         k, n = point[right], point[right] + point[wrong]
         rows.append((name, "Wilson, images", n, point[name], *intervals.wilson(k, n)))
@@ -244,7 +244,8 @@ class Measures:
         frame, cls = self.found.frame, self.found.positive
         self.point = metrics.operating_point(frame, cls, self.threshold)
         self.compared = compared(frame, cls, self.threshold)
-        self.cells, self.bounds = metrics.per_class(frame), intervals.table(frame)
+        self.cells, self.drawn = metrics.per_class(frame), intervals.cluster_bootstrap(frame)
+        self.bounds = intervals.filled(frame, self.drawn)
         self.brier = calibration.brier(frame, cls)
         self.reliability = {by: calibration.reliability(frame, cls, by=by) for by in ("width", "count")}
         self.ece = {by: calibration.ece_of(table) for by, table in self.reliability.items()}
@@ -254,11 +255,15 @@ class Measures:
         rows = [
             (f"threshold {self.threshold:g}", self.found.positive, *row) for row in self.compared.drop(columns="n").itertuples(index=False)
         ]
-        for name in self.cells.index:
+        classes = len(self.found.classes)
+        for row, name in enumerate(self.cells.index):
             for metric in metrics.METRICS[2:]:
                 ends = self.bounds.loc[name, [(metric, "low"), (metric, "high")]]
                 value = self.cells.loc[name, metric]
-                method = OVER_PATIENTS if value in (0, 1) and ends.notna().all() else PERCENTILES  # as `intervals.table` does
+                known, certain = ends.notna().all(), self.cells[metric].iloc[:classes].isin([0, 1]).any()
+                drawn = known and value not in (0, 1) and self.drawn.loc[name, (metric, "low")] == ends.iloc[0]
+                method = OVER_PATIENTS if known and not drawn else PERCENTILES
+                method += NARROW if drawn and certain and row >= classes else ""
                 rows.append(("most probable class", name, metric, method, value, *ends))
         cls, none = self.found.positive, (np.nan, np.nan)
         rows.append(("calibration", cls, "brier", PERCENTILES, *self.brier[["brier", "low", "high"]]))

@@ -6,7 +6,6 @@ number of patients; every interval is two-sided, its ``level`` 0.95 unless anoth
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,8 +15,8 @@ from scipy.special import betaincinv, ndtr, ndtri
 from scipy.stats import rankdata
 
 from cxrlib.files import InputError
-from cxrlib.metrics import AVERAGES, METRICS, arrays, each_class, one_vs_rest, per_class, position, rates, table_cells
-from cxrlib.resamples import REPLICATES, Resamples, percentiles, tail
+from cxrlib.metrics import AVERAGES, METRICS, arrays, each_class, one_vs_rest, order_of, position, rates, table_cells, table_of
+from cxrlib.resamples import FEW, REPLICATES, Resamples, percentiles, tail, wide
 
 
 def _trials(k, n) -> tuple[np.ndarray, np.ndarray]:
@@ -81,15 +80,18 @@ def bootstrap(
     replicates: int = REPLICATES,
     seed: int = 0,
     level: float = 0.95,
+    fill: bool = True,
 ) -> pd.DataFrame:
     """Statistics of ``cls`` against the rest, called where p >= ``threshold``, with intervals from patients drawn anew.
 
     ``statistics`` are names of `cxrlib.metrics.rates`, or functions that take weights (b, N), how often each image counts, and
     return (b,); they stand in the result under their ``__name__``. Columns: ``estimate``, ``low`` and ``high`` (percentiles),
     ``bca_low`` and ``bca_high``: bias-corrected, and accelerated by the jackknife over patients within strata (Efron 1987, J. Am. Stat.
-    Assoc. 82:171; replicates equal to the estimate count half below it). NaN where the statistic is undefined in any replicate, BCa also where
-    it never varies. Percentiles of an estimate of exactly 0 or 1 have no width, since no resample can differ: as in `table`, Wilson's interval
-    over patients stands there for a share, NaN for F1 and AUC.
+    Assoc. 82:171; replicates equal to the estimate count half below it). NaN where resampling
+    cannot tell: the statistic is undefined in a replicate, or differs in none (an estimate of
+    exactly 0 or 1), or it rests on positives, or on negatives, of fewer than four patients; the
+    sensitivity rests on positives alone, the specificity on negatives. There, unless ``fill`` is
+    False, `over_patients` stands under ``low`` and ``high`` of a share.
 
     It works on sums by patient (`Resamples`), not on the images of each replicate, and is therefore fast: see ``cxr bench bootstrap``.
 
@@ -101,7 +103,7 @@ def bootstrap(
     found = Resamples(frame, replicates, seed)
     index = position(found.classes, cls)
     truth, score = found.y == index, found.p[:, index]
-    values = one_vs_rest(truth, score >= threshold, found.scores(truth, score))
+    values = one_vs_rest(truth, score >= threshold, found.scores(truth, order_of(found.p, index)))
     for name in set(names) - set(known := rates(values.sum(axis=0))):
         raise InputError(f"bootstrap: no statistic {name!r}, only {', '.join(known)}")
 
@@ -114,10 +116,13 @@ def bootstrap(
 
     parts = [found.summary(values, of_sums, names, level)] if names else []
     parts += [found.summary(sparse.eye_array(len(frame)), of_weights, [each.__name__ for each in own], level)] if own else []
-    rows, called, every = pd.concat(parts).loc[labels], score >= threshold, np.ones(len(score), bool)
-    among = {"sensitivity": truth, "specificity": ~truth, "ppv": called, "npv": ~called, "accuracy": every, "f1": None, "auc": None}
-    for name in [name for name in names if name in among and rows.loc[name, "estimate"] in (0, 1)]:
-        rows.loc[name, ["low", "high"]] = _certain(rows.loc[name, "estimate"], frame["patient_id"].to_numpy(), among[name], level)
+    rows, called, patients = pd.concat(parts).loc[labels], score >= threshold, frame["patient_id"].to_numpy()
+    sides = {"sensitivity": [truth], "specificity": [~truth]}
+    few = [name for name in labels if not found.enough(*sides.get(name, [truth, ~truth]))]
+    rows.loc[few, ["low", "high", "bca_low", "bca_high"]] = np.nan
+    among = {"sensitivity": truth, "specificity": ~truth, "ppv": called, "npv": ~called, "accuracy": called | ~called}
+    for name in [name for name in names if fill and name in among and np.isnan(rows.loc[name, "low"])]:
+        rows.loc[name, ["low", "high"]] = over_patients(rows.loc[name, "estimate"], patients[among[name]], level)
     return rows
 
 
@@ -131,11 +136,6 @@ def over_patients(share: float, patients, level: float = 0.95) -> tuple[float, f
     return wilson(n * share, n, level) if n else (np.nan, np.nan)
 
 
-def _certain(value: float, patients: np.ndarray, among: np.ndarray | None, level: float) -> tuple[float, float]:
-    """What so many patients can show of a statistic of exactly 0 or 1 ``among`` their images (N,); NaN where it is no share of some (None)."""
-    return (np.nan, np.nan) if among is None else over_patients(value, patients[among], level)
-
-
 def cluster_bootstrap(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
     """Percentile intervals of every cell of :func:`cxrlib.metrics.per_class`, from patients drawn anew (see `Resamples`).
 
@@ -143,8 +143,11 @@ def cluster_bootstrap(frame: pd.DataFrame, replicates: int = REPLICATES, seed: i
     other cells are NaN. Columns are pairs, ``(metric, "low")`` and ``(metric, "high")``:
     ``table.loc["viral", ("recall", "low")]``. The same seed gives the same table.
 
-    A cell is NaN if it is undefined in any replicate, e.g. the precision of a class that is hardly ever predicted.
-    An estimate of exactly 0 or 1 gets an interval of no width, since no resample can differ: use `wilson` there.
+    A cell is NaN where resampling cannot tell: it is undefined in a replicate, e.g. the precision
+    of a class that is hardly ever predicted; or it differs in none, e.g. where the estimate is
+    exactly 0 or 1; or it rests on a class, or on the rest of one, of fewer than four patients, as
+    an average does where any of its classes does. Recall rests on the class alone, specificity on
+    the rest.
     """
     tail(level)
     found = Resamples(frame, replicates, seed)
@@ -159,31 +162,51 @@ def cluster_bootstrap(frame: pd.DataFrame, replicates: int = REPLICATES, seed: i
         return made
 
     bounds = percentiles(found.drawn(sparse.hstack([sparse.csr_array(right.astype(float)), *parts]), cells), level)  # (2, K + 3, M)
+    bounds[:, ~_enough(found)] = np.nan
     rows, columns = [*found.classes, *AVERAGES, "overall"], pd.MultiIndex.from_product([METRICS, ["low", "high"]])
     return pd.DataFrame(np.moveaxis(bounds, 0, 2).reshape(len(rows), -1), rows, columns)
 
 
-def table(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
-    """`cluster_bootstrap`, with Wilson's interval over **patients** where a share is exactly 0 or 1.
+def _enough(found: Resamples) -> np.ndarray:
+    """Whether each cell of `cluster_bootstrap` rests on enough patients: (K + 3, M)."""
+    own, rest = (np.array([found.enough((found.y == k) == side) for k in range(len(found.classes))]) for side in (True, False))
+    per_metric = {"recall": own, "accuracy_as_printed": own, "specificity": rest}
+    cells = np.stack([per_metric.get(name, own & rest) for name in METRICS], axis=1)  # (K, M)
+    return np.concatenate([cells, np.repeat(cells.all(axis=0)[None], 2, axis=0), np.full((1, len(METRICS)), own.all())])
 
-    No resample of a perfect result differs from it, so the bootstrap would call 60 of 60 certain. Wilson's interval of
-    n out of n patients (those whose images are in the denominator) says what that many patients can show. F1 and AUC
-    are no shares of patients, nor are averages over classes but that of recall weighted by size, which is the accuracy: an interval
-    of no width is NaN there, for "not estimable from these data".
+
+def table(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
+    """`cluster_bootstrap`, with `over_patients` where a share has no interval by resampling (see
+    `filled`).
     """
-    classes, y, p = arrays(frame)
-    bounds, cells = cluster_bootstrap(frame, replicates, seed, level), per_class(frame)
-    guess, patients = p.argmax(axis=1), frame["patient_id"].to_numpy()
-    cells.loc["overall", "accuracy"] = (guess == y).mean()
-    every = y >= 0
-    among = {("overall", "accuracy"): every, ("weighted avg", "recall"): every, ("weighted avg", "accuracy_as_printed"): every}
-    for k, name in enumerate(classes):  # which images each share is of; the other cells are no shares of some
-        among |= {(name, "accuracy"): every, (name, "precision"): guess == k, (name, "specificity"): y != k}
-        among |= {(name, "recall"): y == k, (name, "accuracy_as_printed"): y == k}
-    for row, metric in itertools.product(cells.index, METRICS[1:]):
-        if (value := cells.loc[row, metric]) in (0, 1):
-            bounds.loc[row, [(metric, "low"), (metric, "high")]] = _certain(value, patients, among.get((row, metric)), level)
-    return bounds
+    return filled(frame, cluster_bootstrap(frame, replicates, seed, level), level)
+
+
+def filled(frame: pd.DataFrame, bounds: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Intervals of `cluster_bootstrap` with Wilson's over **patients** where resampling cannot
+    tell, and a share has none.
+
+    No resample of a perfect result differs from it, so the bootstrap would call 60 of 60 certain.
+    Wilson's interval over the patients whose images are in the denominator says what that many
+    patients can show. F1 and AUC are no shares of patients, nor are averages over classes but that
+    of recall weighted by size, which is the accuracy: NaN stays there, for "not estimable from
+    these data".
+    """
+    _, y, p = arrays(frame)
+    guess, patients, every = p.argmax(axis=1), frame["patient_id"].to_numpy(), y >= 0
+    shares = [  # which images each share is of, by row; the other cells are no shares of some
+        {"accuracy": every, "precision": guess == k, "specificity": y != k, "recall": y == k, "accuracy_as_printed": y == k}
+        for k in range(p.shape[1])
+    ]
+    shares += [{}, {"recall": every, "accuracy_as_printed": every}, {"accuracy": every}]
+    cells = np.vstack([table_of(y, p), np.full(len(METRICS), (guess == y).mean())])
+    ends = bounds.to_numpy().reshape(*cells.shape, 2).copy()
+    ends[np.isin(cells, (0, 1))] = np.nan
+    for row, part in enumerate(shares):
+        for at, images in ((METRICS.index(metric), images) for metric, images in part.items()):
+            if np.isnan(ends[row, at, 0]):
+                ends[row, at] = over_patients(cells[row, at], patients[images], level)
+    return pd.DataFrame(ends.reshape(len(cells), -1), bounds.index, bounds.columns)
 
 
 def placements(truth: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -204,23 +227,24 @@ def _variance(above: np.ndarray, below: np.ndarray) -> float:
 def delong(frame: pd.DataFrame, cls: str, level: float = 0.95) -> tuple[float, float, float]:
     """AUC of ``cls`` against the rest with DeLong's interval, images taken as independent: (auc, low, high), cut at 0 and 1.
 
-    NaN where a side has fewer than two images.
+    NaN where a side has fewer than two images; NaN ends where nothing varies, as of an area of 1.
     """
     classes, y, p = arrays(frame)
     index = position(classes, cls)
     truth, half = y == index, ndtri(tail(level))
     if min(truth.sum(), (~truth).sum()) < 2:
         return float("nan"), float("nan"), float("nan")
-    above, below = placements(truth, p[:, index])
+    above, below = placements(truth, order_of(p, index))
     auc, half = above.mean(), half * np.sqrt(_variance(above, below))
-    return float(auc), float(max(auc - half, 0)), float(min(auc + half, 1))
+    return float(auc), *wide(np.clip([auc - half, auc + half], 0, 1)).tolist()
 
 
 def delong_difference(first: pd.DataFrame, second: pd.DataFrame, cls: str, level: float = 0.95) -> dict[str, float | bool]:
     """AUC of ``cls`` in ``first`` less that in ``second``, with DeLong's interval and test, images taken as independent.
 
     ``difference, low, high, z, p_value`` (two-sided, normal) and ``paired``: True for two models on the same images, whose covariance
-    then counts, False for other images. NaN where a side has fewer than two images; z and p-value also without any variance.
+    then counts, False for other images. NaN where a side has fewer than two images; all but the
+    difference also without any variance, as of two areas of 1: that is not estimable.
 
     Raises InputError if the frames share some images but not all, or disagree about a shared image's class.
     """
@@ -228,7 +252,7 @@ def delong_difference(first: pd.DataFrame, second: pd.DataFrame, cls: str, level
     for frame in (first, second):
         classes, y, p = arrays(frame)
         index = position(classes, cls)
-        sides.append((y == index, p[:, index]))
+        sides.append((y == index, order_of(p, index)))
     order = pd.Index(second["image_id"]).get_indexer(first["image_id"])  # -1: not there
     paired = bool((order >= 0).all()) and len(first) == len(second)
     if (order >= 0).any() and not paired:
@@ -245,18 +269,18 @@ def delong_difference(first: pd.DataFrame, second: pd.DataFrame, cls: str, level
     difference = above.mean() - others[0].mean()
     variance = _variance(above - others[0], below - others[1]) if paired else _variance(above, below) + _variance(*others)
     error = np.sqrt(variance)
-    found |= {
-        "difference": float(difference),
-        "low": float(max(difference - half * error, -1)),
-        "high": float(min(difference + half * error, 1)),
-    }
-    return found | ({"z": float(difference / error), "p_value": float(2 * ndtr(-abs(difference / error)))} if error > 0 else {})
+    found["difference"] = float(difference)
+    if half * error <= 1e-12:
+        return found
+    ends = {"low": float(max(difference - half * error, -1)), "high": float(min(difference + half * error, 1))}
+    return found | ends | {"z": float(difference / error), "p_value": float(2 * ndtr(-abs(difference / error)))}
 
 
 def patient_mean(values, patients, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95) -> tuple[float, float, float]:
     """Mean of one value per image, with the percentile interval from patients drawn anew: (mean, low, high).
 
-    ``values`` and ``patients`` are (N,). Images without a value (NaN) are left out; without any, all three are NaN.
+    ``values`` and ``patients`` are (N,). Images without a value (NaN) are left out; without any,
+    all three are NaN. So are the ends of fewer than four patients, or where no resample differs.
     """
     upper, values = tail(level), np.asarray(values, float)
     known = ~np.isnan(values)
@@ -265,5 +289,5 @@ def patient_mean(values, patients, replicates: int = REPLICATES, seed: int = 0, 
     patient, names = pd.factorize(np.asarray(patients)[known])
     sums, sizes = np.bincount(patient, values[known]), np.bincount(patient)
     drawn = np.random.default_rng(seed).integers(len(names), size=(replicates, len(names)))
-    low, high = np.quantile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), [1 - upper, upper])
-    return float(values[known].mean()), float(low), float(high)
+    ends = wide(np.quantile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), [1 - upper, upper]))
+    return float(values[known].mean()), *(ends.tolist() if len(names) >= FEW else [np.nan] * 2)

@@ -5,7 +5,8 @@ p_<class>...``) and uses **all** its rows: choose the split first. N is the numb
 bootstrap replicates. All rates are fractions in [0, 1].
 
 The one rule about what cannot be computed: 0/0 is NaN, without a warning, and what is made from NaN stays NaN. So a
-class that is absent has NaN recall and AUC, and so have the averages. (scikit-learn skips such classes instead.)
+class that is absent has NaN recall and AUC, and so have the plain averages. (scikit-learn skips
+such classes instead.) Averages weighted by size do without it: its weight is 0.
 """
 
 from __future__ import annotations
@@ -70,6 +71,17 @@ def arrays(frame: pd.DataFrame) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Class names, y (N,) as positions in them, p (N, K)."""
     classes = check_predictions(frame)
     return classes, pd.Index(classes).get_indexer(frame["y_true"]), _probabilities(frame, classes)
+
+
+def order_of(p: np.ndarray, index: int) -> np.ndarray:
+    """What orders the images (N,) by a class of p (N, K): its own p. Of two classes whose p is but
+    what the other's leaves of 1, the other's, negated: 1 - 1e-20 and 1 - 1e-18 are both 1.
+    """
+    own = p[:, index]
+    if p.shape[1] != 2:
+        return own
+    other = p[:, 1 - index]
+    return -other if (own == 1 - other).all() and (other != 1 - own).any() else own
 
 
 def confusion(frame: pd.DataFrame) -> pd.DataFrame:
@@ -149,7 +161,8 @@ def table_cells(parts: list[np.ndarray]) -> np.ndarray:
     names = ["sensitivity", "accuracy", "ppv", "sensitivity", "specificity", "f1", "auc"]
     cells = np.stack([np.stack([each["TP"] + each["FN"], *(each[name] for name in names)], axis=1) for each in found], axis=1)
     total = sum(each["TP"] + each["FN"] for each in found)[:, None]  # (B, 1)
-    macro, weighted = cells.mean(axis=1), (cells * cells[:, :, :1]).sum(axis=1) / total
+    size = cells[:, :, :1]
+    macro, weighted = cells.mean(axis=1), np.where(size == 0, 0, cells * size).sum(axis=1) / total
     macro[:, 0] = weighted[:, 0] = total[:, 0]
     return np.concatenate([cells, macro[:, None], weighted[:, None]], axis=1)
 
@@ -157,7 +170,7 @@ def table_cells(parts: list[np.ndarray]) -> np.ndarray:
 def each_class(y: np.ndarray, p: np.ndarray, made: Callable = one_vs_rest) -> list:
     """`one_vs_rest`, or what else is ``made`` of truth, called and score, of every class, called where its p is largest (ties to the first class)."""
     guess = p.argmax(axis=1)
-    return [made(y == k, guess == k, p[:, k]) for k in range(p.shape[1])]
+    return [made(y == k, guess == k, order_of(p, k)) for k in range(p.shape[1])]
 
 
 def table_of(y: np.ndarray, p: np.ndarray) -> np.ndarray:
@@ -168,7 +181,8 @@ def table_of(y: np.ndarray, p: np.ndarray) -> np.ndarray:
 def per_class(frame: pd.DataFrame) -> pd.DataFrame:
     """The thesis's Table 4.2 from its own definitions (section 3.4.1), each class against the rest.
 
-    Rows: the K classes, ``macro avg`` (plain mean over the classes), ``weighted avg`` (mean weighted by size).
+    Rows: the K classes, ``macro avg`` (plain mean over the classes), ``weighted avg`` (mean
+    weighted by size: a class without images has no say in it).
     Columns, with TP, FP, FN, TN of the class against the rest:
 
     - ``size``: images of the class; of all classes in the two average rows
@@ -224,7 +238,7 @@ def operating_point(frame: pd.DataFrame, cls: str, threshold: float) -> dict[str
     """
     classes, y, p = arrays(frame)
     index = position(classes, cls)
-    found = rates(sums_of(y == index, p[:, index] >= threshold, p[:, index]))
+    found = rates(sums_of(y == index, p[:, index] >= threshold, order_of(p, index)))
     return {name: int(value) if name in ("TP", "FN", "FP", "TN") else float(value) for name, value in found.items()}
 
 

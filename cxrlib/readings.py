@@ -16,8 +16,8 @@ from scipy.special import ndtri
 
 from cxrlib.files import InputError
 from cxrlib.intervals import placements, wilson
-from cxrlib.metrics import arrays, position
-from cxrlib.resamples import tail
+from cxrlib.metrics import arrays, order_of, position
+from cxrlib.resamples import FEW, tail
 
 COST, SENSITIVITY = 10.0, 0.95  # of the presets: false alarms that a miss is worth, the sensitivity wanted
 
@@ -35,16 +35,17 @@ def share(right: np.ndarray, among: np.ndarray, level: float = 0.95) -> tuple[fl
     ``among`` (G,) are images per patient, ``right`` (G,) those of them that count. With r = Σ right / Σ among, the variance of r is
     G/(G - 1) Σ(right - r among)² / (Σ among)² over the G patients with an image among them (Cochran 1977, Sampling Techniques, ch. 9A),
     the effective number r(1 - r) / variance, at least 1 and at most Σ among (Korn and Graubard 1998, Surv. Methodol. 24:193, there for
-    the exact interval). Where r is 0 or 1, or one patient is all, nothing varies, and each patient counts once. 0/0 is NaN.
+    the exact interval). Where nothing varies (r is 0 or 1, or that of every patient), or patients
+    are fewer than four, it is `cxrlib.intervals.over_patients`. 0/0 is NaN.
     """
     total, patients = among.sum(), int((among > 0).sum())
     if not patients:
         return float("nan"), float("nan"), float("nan")
     r = right.sum() / total
-    effective = float(patients)
-    if patients > 1 and 0 < r < 1:
+    effective = total**2 / (among.astype(float) ** 2).sum() if 0 < r < 1 else float(patients)
+    if patients >= FEW and 0 < r < 1:
         variance = patients / (patients - 1) * ((right - r * among) ** 2).sum() / total**2
-        effective = min(max(r * (1 - r) / variance, 1.0), total) if variance > 0 else float(total)
+        effective = min(max(r * (1 - r) / variance, 1.0), total) if variance > 1e-15 else effective
     low, high = wilson(r * effective, effective, level)
     return float(r), float(low), float(high)
 
@@ -75,7 +76,8 @@ def weighted(first, second, a: float, b: float) -> tuple[float, float, float]:
 def clustered_auc(truth: np.ndarray, score: np.ndarray, patients: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
     """AUC with DeLong's interval for images in patients (Obuchowski 1997, Biometrics 53:567), cut at 0 and 1.
 
-    With one image per patient it is `cxrlib.intervals.delong`. NaN limits where a side has fewer than two patients, or nothing varies.
+    With one image per patient it is `cxrlib.intervals.delong`. NaN limits where a side has fewer
+    than four patients, or nothing varies.
     """
     if truth.all() or not truth.any():
         return float("nan"), float("nan"), float("nan")
@@ -84,7 +86,7 @@ def clustered_auc(truth: np.ndarray, score: np.ndarray, patients: np.ndarray, le
     a = np.bincount(patient[truth], above - auc, len(names)) / len(above)  # (G,) what each patient adds
     b = np.bincount(patient[~truth], below - auc, len(names)) / len(below)
     g, h = len(np.unique(patient[truth])), len(np.unique(patient[~truth]))
-    if min(g, h) < 2:
+    if min(g, h) < FEW:
         return auc, float("nan"), float("nan")
     n = len(names)
     variance = g / (g - 1) * (a @ a) + h / (h - 1) * (b @ b) + 2 * n / (n - 1) * (a @ b)
@@ -111,7 +113,8 @@ def reading(frame: pd.DataFrame, cls: str, threshold: float, prevalence: float, 
     found, spared = rows["sensitivity"], rows["specificity"]
     missed, alarmed = ((1 - x, 1 - high, 1 - low) for x, low, high in (found, spared))
     rows["lr_positive"], rows["lr_negative"] = ratio(found, alarmed), ratio(missed, spared)
-    rows["auc"] = clustered_auc(truth, score, frame["patient_id"].to_numpy(), level)
+    classes, _, p = arrays(frame)
+    rows["auc"] = clustered_auc(truth, order_of(p, position(classes, cls)), frame["patient_id"].to_numpy(), level)
     with np.errstate(all="ignore"):
         for end, p in (("", np.float64(truth.mean())), ("_at", prevalence)):
             odds = p / (1 - p)

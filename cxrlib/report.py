@@ -153,7 +153,7 @@ def page(measured: Measures, name: str = "predictions.csv") -> str:
                     f"Accuracy {show(point['accuracy'])}; always answering the commoner side would reach {show(point['null_accuracy'])}."))  # fmt: skip
     body.append(by_method(measured.compared))
     body.append(say(f"Images of one patient are alike, so the methods over images are too narrow where patients have several; Wilson's over patients is as if a patient's images all said the same. The bootstrap draws patients anew {REPLICATES:,} times, within classes. "
-                    "An estimate of exactly 0 or 1 no resample can change: the bootstrap shows a dash, and Wilson's interval counts each patient once."))  # fmt: skip
+                    "It shows a dash where it cannot tell: an estimate of exactly 0 or 1 no resample changes, and fewer than four patients are too few to draw from. Of a share of 0 or 1 Wilson's interval counts each patient once."))  # fmt: skip
     lines = None if 2 < len(found.classes) <= 7 else [short]  # of two classes either curve says all
     body.append(
         figure(
@@ -163,6 +163,7 @@ def page(measured: Measures, name: str = "predictions.csv") -> str:
         )
     )
     body += ["<h2>Every class</h2>", per_class(measured.cells, measured.bounds)]
+    body.append(say("Intervals from patients drawn anew; where that cannot tell, Wilson's over patients for a share, none for the rest. An average's is too narrow where a class has exactly 0 or 1: that is taken for certain."))  # fmt: skip
     if len(found.classes) <= 12:
         body.append(
             figure(

@@ -19,6 +19,7 @@ from cxrlib.metrics import arrays
 REPLICATES = 2000
 MOST = 20_000  # patients of a class, and distinct scores, up to which nothing is grouped
 GROUPS, PLACES = 2_000, 500  # groups of patients, and of scores, above that
+FEW = 4  # patients that resampling needs: of 3, one in 27 resamples is of one patient alone, and no percentile lies beyond that
 
 
 def tail(level: float) -> float:
@@ -33,11 +34,14 @@ class Resamples:
 
     Whole patients are drawn with replacement, as many as there are, within strata: a patient belongs to the class
     that most of their images have (ties: the first in class order). So classes keep about their sizes and images of
-    one patient stay together. A class whose images all come from one patient does not vary, which understates it.
+    one patient stay together. The only patient of a class would be in every resample once; such
+    patients are drawn among those of the largest class (collapsed strata: Wolter 2007, Introduction
+    to Variance Estimation, ch. 2). What rests on few patients has no interval, see `enough`.
     Where a class has more than 20,000 patients, they are put into 2,000 groups of equal size at random, and groups are drawn as if each were
-    a patient: the spread is the same but for chance (random groups: Wolter 2007, Introduction to Variance Estimation, ch. 2).
+    a patient: the spread is the same but for chance (random groups: Wolter 2007, ch. 2).
 
-    The same seed draws the same patients. ``patient`` (N,) is each image's patient, or group, ``stratum`` (P,) each patient's class,
+    The same seed draws the same patients. ``patient`` (N,) is each image's patient, or group,
+    ``stratum`` (P,) the class each is drawn in,
     ``counts`` (P, B) how often each is drawn; ``classes``, ``y`` and ``p`` are those of `cxrlib.metrics.arrays`.
     """
 
@@ -47,7 +51,9 @@ class Resamples:
         self.classes, self.y, self.p = arrays(frame)
         self.patient, k = pd.factorize(frame["patient_id"])[0], len(self.classes)
         votes = np.bincount(self.patient * k + self.y, minlength=(self.patient.max() + 1) * k).reshape(-1, k)
-        self._group(votes.argmax(axis=1))
+        stratum = votes.argmax(axis=1)
+        sizes = np.bincount(stratum)
+        self._group(np.where(sizes[stratum] < 2, sizes.argmax(), stratum))
         self.counts = np.empty((len(self.stratum), replicates), np.uint16)
         rng = np.random.default_rng(seed)
         for c in np.unique(self.stratum):
@@ -69,6 +75,12 @@ class Resamples:
         if (group != np.arange(len(group))).any():
             kept, group = np.unique(group, return_inverse=True)
             self.patient, self.stratum = group[self.patient], stratum[kept]
+
+    def enough(self, *parts: np.ndarray) -> bool:
+        """Whether each of these parts of the images (N,), where there are any, is of so many
+        patients that drawing them anew says how it varies.
+        """
+        return all(np.count_nonzero(np.bincount(self.patient[part])) >= FEW for part in parts if part.any())
 
     def scores(self, truth: np.ndarray, score: np.ndarray) -> np.ndarray:
         """``score`` (N,) as it is, or above 20,000 distinct scores of the rarer side each image's place among 500 quantiles of either side,
@@ -100,7 +112,7 @@ class Resamples:
     def summary(self, values, statistic: Callable, labels: Sequence[str], level: float = 0.95) -> pd.DataFrame:
         """A row for each of M statistics (b, S) -> (b, M): ``estimate, low, high, bca_low, bca_high``, see `bootstrap`."""
         estimate, drawn = statistic(np.asarray(values.sum(axis=0))[None])[0], self.drawn(values, statistic)
-        ends = [*percentiles(drawn, level), *bca(drawn, estimate, self.left_out(values, statistic), self.stratum, level)]
+        ends = [*percentiles(drawn, level), *wide(bca(drawn, estimate, self.left_out(values, statistic), self.stratum, level))]
         return pd.DataFrame(np.stack([estimate, *ends], axis=1), list(labels), ["estimate", "low", "high", "bca_low", "bca_high"])
 
 
@@ -110,10 +122,19 @@ def patient_resamples(frame: pd.DataFrame, replicates: int = REPLICATES, seed: i
     return found.counts[found.patient].T.astype(np.int32)
 
 
+def wide(ends: np.ndarray) -> np.ndarray:
+    """Intervals (2, ...), NaN where they have no width but for rounding: what no resample moves is
+    not certain, it is not estimable.
+    """
+    return np.where(np.isclose(*ends, rtol=1e-12, atol=1e-12), np.nan, ends)
+
+
 def percentiles(drawn: np.ndarray, level: float = 0.95) -> np.ndarray:
-    """Percentile interval (2, ...) of replicates (B, ...); NaN where any replicate is (Efron and Tibshirani 1993, ch. 13)."""
+    """Percentile interval (2, ...) of replicates (B, ...); NaN where any replicate is, or none
+    differs (Efron and Tibshirani 1993, ch. 13).
+    """
     with np.errstate(invalid="ignore"):  # infinities side by side
-        return np.quantile(drawn, [1 - tail(level), tail(level)], axis=0)
+        return wide(np.quantile(drawn, [1 - tail(level), tail(level)], axis=0))
 
 
 def bca(drawn: np.ndarray, estimate: np.ndarray, left: np.ndarray, stratum: np.ndarray, level: float) -> np.ndarray:

@@ -443,7 +443,7 @@ say("frame-recalls", recalls)
 
 # %% [markdown]
 # *Seed 0's test images; {glue:text}`time-shown`. Always answering the commonest class would be right in {glue:text}`null-accuracy-two` (two classes) and {glue:text}`null-accuracy` (four). Recall of the four classes from the frame alone: {glue:text}`frame-recalls`.
-# One seed each: the four-class re-draws, whole pictures, span {glue:text}`redraw-range`.*
+# One seed each: the four-class re-draws, whole pictures, span {glue:text}`redraw-range`. A dash in brackets: no resample differs, so that there is no interval.*
 #
 # Of COVID-19 images what is learnt from the frame is hardly a finding in a lung. It may be the edge of the body and its posture, side letters, collimation, age and size, contrast, or how a file was processed (the last in part by the copies used here).
 # So cues that are no disease go most of the way to these results; what the whole picture adds to them may be disease, or more of the same cues, for age, size, contrast and processing are in the centre as well, and this test set cannot tell.

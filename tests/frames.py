@@ -87,6 +87,6 @@ def slow_table(frame: pd.DataFrame, weights=None) -> pd.DataFrame:
     table = pd.DataFrame(rows, classes)
     sizes = table["size"].to_numpy()
     table.loc["macro avg"] = table.iloc[: len(sizes)].mean(skipna=False)
-    table.loc["weighted avg"] = (table.iloc[: len(sizes)].mul(sizes, axis=0)).sum(skipna=False) / sizes.sum()
+    table.loc["weighted avg"] = (table.iloc[: len(sizes)].mul(sizes, axis=0))[sizes > 0].sum(skipna=False) / sizes.sum()
     table.loc[["macro avg", "weighted avg"], "size"] = sizes.sum()
     return table

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -121,6 +122,7 @@ def test_interval_is_readable_below_nought_too():
     assert book.than(-0.1, 0.1) == book.than(0, 0) == "no more and no less, within the interval, than"
     assert book.signed(0.0154) == "+0.015" and book.signed(-0.25, 0.5, decimals=2) == "−0.25\N{NO-BREAK SPACE}to +0.50"
     assert book.signed(0.0, 0.00004, -0.0004) == "+0.000 (+0.00004\N{NO-BREAK SPACE}to −0.0004)"
+    assert book.signed(0.0, np.nan, np.nan) == "+0.000 (–)" and book.signed(np.nan) == book.signed(np.nan, np.nan) == "–"
     assert book.signed(0.0154, -0.005, 0.036) == "+0.015 (−0.005\N{NO-BREAK SPACE}to +0.036)"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -78,6 +80,36 @@ def test_ece_is_its_definition_on_anything(frame, bins, by):
         assert calibration.ece(frame, cls, bins, by) == pytest.approx(off / len(p), abs=1e-12)
 
 
+def one_column(p, truth) -> pd.DataFrame:
+    """Two classes, the second's p what the first's leaves of 1."""
+    p = np.asarray(p, float)
+    return predictions(1 - np.asarray(truth, int), np.stack([p, 1 - p], axis=1), classes=["ill", "well"])
+
+
+@pytest.mark.parametrize("bins", [5, 10, 15, 20, 30])
+def test_shares_of_whole_numbers_are_in_the_bin_of_their_fraction(bins):
+    """k of n, and what n - k of n leave of 1, for all n to 60, against rational arithmetic."""
+    pairs = [(k, n) for n in range(1, 61) for k in range(n + 1)]
+    expected = [min(int(Fraction(k, n) * bins), bins - 1) for k, n in pairs]
+    bounds = calibration.edges(np.zeros(1), bins)
+    for p in ([k / n for k, n in pairs], [1 - (n - k) / n for k, n in pairs]):
+        assert calibration._binned(np.array(p), bounds).tolist() == expected
+
+
+def test_ece_of_probabilities_on_bounds():
+    """By hand: 0.2 and 0.3 are in bins of their own; 1 is in the last bin, with 0.95; one value is
+    one bin, by count too.
+    """
+    off = one_column(np.repeat([0.2, 0.3], 100), np.repeat([1, 0, 1, 0], [40, 60, 10, 90]))
+    assert calibration.ece(off, "ill") == pytest.approx((0.2 + 0.2) / 2)
+    assert calibration.ece(off, "well") == pytest.approx((0.2 + 0.2) / 2)
+    assert calibration.reliability(off, "ill")["images"].tolist() == [100, 100]
+    assert calibration.ece(one_column([0.95, 1.0], [1, 0]), "ill") == pytest.approx(abs(0.975 - 0.5))
+    assert calibration.ece(one_column([0.8] * 10, [1] * 3 + [0] * 7), "ill", by="count") == pytest.approx(0.5)
+    hundredths = calibration.reliability(one_column(np.arange(100) / 100, [0, 1] * 50), "ill")
+    assert hundredths["images"].tolist() == [10] * 10
+
+
 def test_ece_of_true_probabilities_is_what_chance_gives():
     rng = np.random.default_rng(3)
     p = rng.random(3000)
@@ -107,6 +139,22 @@ def test_brier_against_scikit_learn_and_the_loop(cls):
     assert found["skill"] == pytest.approx(1 - brier_score_loss(truth, p) / brier_score_loss(truth, np.full(len(p), truth.mean())))
     loop = [brier_score_loss(truth, p, sample_weight=row) for row in resamples.patient_resamples(frame, 50, 3)]
     assert [found["low"], found["high"]] == pytest.approx(np.quantile(loop, [0.025, 0.975]), abs=1e-12)
+
+
+def test_what_no_resample_moves_has_no_interval():
+    """A constant; nobody called; one patient on a side; and no skill without both sides."""
+    truth = [1] * 30 + [0] * 70
+    constant = calibration.brier(one_column([0.3] * 100, truth), "ill")
+    assert constant["brier"] == pytest.approx(0.21) and constant["skill"] == pytest.approx(0)
+    assert constant[["low", "high", "skill_low", "skill_high"]].isna().all()
+    varied = one_column(np.linspace(0.1, 0.6, 100), truth)
+    curve = calibration.net_benefit(varied, "ill", [0.05, 0.4, 0.9])
+    assert curve["low"].isna().tolist() == curve["high"].isna().tolist() == [True, False, True]  # everybody, some, nobody
+    one = varied.assign(patient_id=["one"] * 30 + list(range(70)))
+    assert calibration.brier(one, "ill")[["low", "high", "skill_low", "skill_high"]].isna().all()
+    assert calibration.net_benefit(one, "ill", [0.2, 0.4])[["low", "high"]].isna().all(axis=None)
+    well = calibration.brier(one_column([0.1, 0.2, 0.3, 0.4, 0.5], [0] * 5), "ill")
+    assert np.isnan([well["skill"], well["skill_low"]]).all() and well["low"] < well["brier"] < well["high"]
 
 
 shares = st.lists(st.floats(0.01, 1), min_size=2, max_size=5).map(lambda values: np.array(values) / sum(values))

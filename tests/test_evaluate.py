@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from frames import FOUR, made_up
+from frames import FOUR, drawn, made_up
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn import metrics as skl
 
-from cxrlib import cli, evaluate, intervals, metrics, report
+from cxrlib import calibration, cli, evaluate, intervals, metrics, readings, report
 from cxrlib.files import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -233,6 +235,29 @@ def test_a_share_of_all_or_none_has_one_interval_over_patients(capsys, tmp_path)
     assert len(certain) and certain[["low", "high"]].isna().all(axis=None)
 
 
+def test_what_the_table_says_of_one_patient_and_of_averages(capsys, tmp_path):
+    """15 of 20 images of the only ill patient found: Wilson's interval of one trial. An average
+    says if it takes a class for certain.
+    """
+    ill, well = ["one,1,0.9\n"] * 15 + ["one,1,0.1\n"] * 5, [f"w{k},0,{k / 40}\n" for k in range(40)]
+    assert cli.main(["evaluate", str(written(tmp_path / "p.csv", "patient_id,y_true,p\n" + "".join(ill + well)))]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    by = table.set_index(["section", "class", "statistic", "method"])[["low", "high"]]
+    for at in [("threshold 0.5", "positive", "sensitivity"), ("most probable class", "positive", "recall")]:
+        assert by.loc[(*at, "Wilson, patients")].round(3).tolist() == [0.118, 0.985]
+    rest = table["statistic"].eq("specificity") & table["class"].eq("positive") | table["statistic"].eq("recall") & table["class"].eq(
+        "negative"
+    )
+    drawn = table["method"].str.startswith("Bootstrap")
+    assert table[drawn & ~rest][["low", "high"]].isna().all(axis=None) and table[drawn & rest]["low"].notna().all()
+    perfect = [f"a{k},1,0.9\n" for k in range(20)]
+    assert cli.main(["evaluate", str(written(tmp_path / "q.csv", "patient_id,y_true,p\n" + "".join(perfect + well)))]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    average = table[(table["class"] == "macro avg") & (table["statistic"] == "recall")].iloc[0]
+    assert average["low"] < 1 and average["method"] == "Bootstrap, percentiles; too narrow: takes a class's 0 or 1 for certain"
+    assert (tmp_path / "p.csv").exists() and not table[table["class"] == "positive"]["method"].str.contains("narrow").any()
+
+
 ODD = {
     "one class": "y_true,p_a,p_b\n" + "a,0.6,0.4\n" * 5, "one row": "y_true,p_a,p_b\na,0.6,0.4\n", "one patient": "patient_id,y_true,p\n" + "x,1,0.7\nx,0,0.2\nx,1,0.1\n",
     "nobody called": "y_true,p\n" + "1,0.1\n0,0.2\n" * 4, "everybody called": "y_true,p\n" + "1,0.9\n0,0.8\n" * 4, "perfect": "y_true,p\n" + "1,1\n0,0\n" * 4,
@@ -385,3 +410,28 @@ def test_the_explorer_of_a_file(tmp_path, browser, capsys):
     context.close()
     for options in (["--explorer", str(file)], ["--explorer", str(page_file), "--html", str(page_file)]):
         assert cli.main(["evaluate", str(file), *options]) == 2 and capsys.readouterr().err.splitlines()[-1].startswith("cxr: --")
+
+
+SIGNED = ["net_benefit", "net_benefit_at", "brier skill", "lr_positive", "lr_negative"]  # may be below 0, or above 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(drawn(), st.sampled_from([0.2, 0.25, 1 / 3, 0.5]))
+def test_every_interval_has_a_width_and_holds_its_estimate(frame, threshold):
+    """Of everything that is shown, on files full of ties, of few patients and of classes without
+    images.
+    """
+    cls = frame["y_true"].iloc[0]
+    shown = evaluate.Measures(evaluate.Predictions(frame, cls), threshold).tidy().rename(columns={"statistic": "name"})
+    curve = calibration.net_benefit(frame, cls, [0.1, threshold], replicates=100).rename(columns={"benefit": "estimate"})
+    told = [intervals.delong(frame, cls), intervals.patient_mean(frame[f"p_{cls}"], frame["patient_id"], 100)]
+    rows = pd.concat([
+        shown, readings.reading(frame, cls, threshold, 0.1).rename_axis("name").reset_index(), curve.assign(name="net_benefit"),
+        pd.DataFrame(told, columns=["estimate", "low", "high"]),
+    ])[["name", "estimate", "low", "high"]]  # fmt: skip
+    assert (rows["low"].isna() == rows["high"].isna()).all()
+    rows = rows.dropna(subset="low")
+    assert (rows["high"] - rows["low"] > 1e-12).all(), rows
+    assert (rows["low"] - 1e-9 <= rows["estimate"]).all() and (rows["estimate"] <= rows["high"] + 1e-9).all(), rows
+    shares = rows[~rows["name"].isin(SIGNED)]
+    assert shares["low"].min() >= -1e-12 and shares["high"].max() <= 1 + 1e-12 or shares.empty

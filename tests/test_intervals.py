@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from frames import FOUR, THESIS, auc_or_nan, drawn, from_matrix, made_up, slow_table
+from frames import FOUR, THESIS, auc_or_nan, drawn, from_matrix, made_up, predictions, slow_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -85,6 +85,19 @@ def test_a_share_over_patients_counts_trials_by_what_its_images_say():
     assert np.isnan(intervals.over_patients(np.nan, [])).all()
 
 
+def told(ends):
+    """Intervals (2, ...) as they are told: none where they have no width."""
+    return np.where(np.abs(ends[1] - ends[0]) < 1e-12, np.nan, ends)
+
+
+def many(frame, cls):
+    """Whether images of the class, and images of the others, are of four patients or more, or there
+    are none.
+    """
+    patients = [frame.loc[(frame["y_true"] == cls) == side, "patient_id"].nunique() for side in (True, False)]
+    return [count not in (1, 2, 3) for count in patients]
+
+
 def loop_bootstrap(frame, weights, level):
     """`cluster_bootstrap` on given resamples, one at a time, through scikit-learn."""
     with np.errstate(invalid="ignore"):
@@ -95,7 +108,12 @@ def loop_bootstrap(frame, weights, level):
 def assert_bootstrap_equals_loop(frame, replicates, seed, level):
     bounds = intervals.cluster_bootstrap(frame, replicates, seed, level)
     weights = resamples.patient_resamples(frame, replicates, seed)
-    expected = loop_bootstrap(frame, weights, level)
+    expected, classes = told(loop_bootstrap(frame, weights, level)), list(bounds.index[:-3])
+    for k, cls in enumerate(classes):
+        own, rest = many(frame, cls)
+        for at, metric in enumerate(metrics.METRICS):
+            if not {"recall": own, "accuracy_as_printed": own, "specificity": rest}.get(metric, own and rest):
+                expected[:, [k, -2, -1], at] = np.nan
     for i, side in enumerate(["low", "high"]):
         ours = bounds.xs(side, axis=1, level=1).iloc[:-1]
         assert list(ours.columns) == metrics.METRICS
@@ -103,7 +121,8 @@ def assert_bootstrap_equals_loop(frame, replicates, seed, level):
     right = slow_table(frame).index[:-2].to_numpy()[frame.filter(regex="^p_").to_numpy().argmax(axis=1)]
     accuracy = [skl.accuracy_score(frame["y_true"], right, sample_weight=row) for row in weights]
     alpha = (1 - level) / 2
-    np.testing.assert_allclose(bounds.loc["overall", "accuracy"], np.quantile(accuracy, [alpha, 1 - alpha]), atol=1e-12)
+    ends = told(np.quantile(accuracy, [alpha, 1 - alpha])) if all(many(frame, cls)[0] for cls in classes) else [np.nan] * 2
+    np.testing.assert_allclose(bounds.loc["overall", "accuracy"], ends, atol=1e-12)
 
 
 def test_bootstrap_equals_the_plain_loop():
@@ -121,9 +140,9 @@ def test_bootstrap_agrees_with_wilson_where_patients_have_one_image():
     bounds, table = intervals.cluster_bootstrap(frame), metrics.per_class(frame)
     low, high = intervals.wilson(table["recall"].iloc[:4] * table["size"].iloc[:4], table["size"].iloc[:4])
     np.testing.assert_allclose(bounds["recall"].iloc[:4], np.stack([low, high], axis=1), atol=0.025)
-    assert (bounds.loc[FOUR, ("size", "low")] == bounds.loc[FOUR, ("size", "high")]).all()
+    assert bounds["size"].isna().all(axis=None)  # classes keep their sizes
     np.testing.assert_allclose(bounds.loc["overall", "accuracy"], bounds.loc["weighted avg", "recall"], atol=1e-12)
-    for column in metrics.METRICS:
+    for column in metrics.METRICS[1:]:
         assert table[column].between(bounds[column, "low"].iloc[:-1], bounds[column, "high"].iloc[:-1]).all(), column
 
 
@@ -189,12 +208,13 @@ def test_bootstrap_of_a_class_equals_the_plain_loop(cls):
 @given(drawn(), st.integers(0, 100), st.sampled_from([0.2, 0.5]))
 def test_bootstrap_of_a_class_equals_the_plain_loop_on_anything(frame, seed, threshold):
     for cls in metrics.check_predictions(frame):
-        found = intervals.bootstrap(frame, cls, threshold, LOOPED, replicates=5, seed=seed)
+        found = intervals.bootstrap(frame, cls, threshold, LOOPED, replicates=5, seed=seed, fill=False)
         with np.errstate(invalid="ignore"):
             expected = np.quantile(loop(frame, cls, threshold, resamples.patient_resamples(frame, 5, seed)), [0.025, 0.975], axis=0).T
-        for (name, row), ends in zip(found.iterrows(), expected, strict=True):
-            if row["estimate"] not in (0, 1):
-                np.testing.assert_allclose(row[["low", "high"]].astype(float), ends, rtol=0, atol=1e-12, err_msg=name)
+        own, rest = many(frame, cls)
+        for (name, row), ends in zip(found.iterrows(), told(expected.T).T, strict=True):
+            known = {"sensitivity": own, "specificity": rest}.get(name, own and rest)
+            np.testing.assert_allclose(row[["low", "high"]].astype(float), ends if known else np.nan, rtol=0, atol=1e-12, err_msg=name)
 
 
 def test_bootstrap_of_functions_of_weights():
@@ -262,19 +282,66 @@ def test_bca_moves_with_skewness_and_is_nan_where_nothing_varies():
     assert np.isnan(found.loc["sensitivity", ["bca_low", "bca_high"]]).all()
 
 
-def test_one_patient_and_one_class():
-    """A class whose images are one patient's does not vary; an absent one is undefined, without a warning."""
-    frame = made_up((6, 20))
-    frame.loc[:5, "patient_id"] = "one"
-    frame.loc[[0, 6], ["p_covid", "p_viral"]] = [[0.2, 0.8], [0.9, 0.1]]
-    found = intervals.bootstrap(frame, "covid", 0.6, ["sensitivity", "auc", "specificity"], 50)
-    assert 0 < found.loc["sensitivity", "low"] == found.loc["sensitivity", "high"] == found.loc["sensitivity", "estimate"] < 1
-    assert found.loc["auc", "low"] < found.loc["auc", "high"]
-    alone = intervals.bootstrap(frame[frame["y_true"] == "viral"], "covid", 0.6, ["sensitivity", "auc", "npv"], 50)
+def one_patient(found=15, of=20, others=40) -> pd.DataFrame:
+    """So many images of one ill patient, and others of one image each."""
+    score = np.concatenate([np.repeat([0.9, 0.1], [found, of - found]), np.linspace(0.05, 0.95, others)])
+    who = [0] * of + list(range(1, others + 1))
+    return predictions(np.repeat([0, 1], [of, others]), np.stack([score, 1 - score], axis=1), who, ["ill", "well"])
+
+
+def test_images_of_one_patient_are_one_trial():
+    """15 of 20 images of the only patient: nothing that rests on the class has an interval by
+    resampling; Wilson's has one trial.
+    """
+    frame, one = one_patient(), pytest.approx(proportion_confint(0.75, 1, method="wilson"))
+    assert [f"{end:.3f}" for end in proportion_confint(0.75, 1, method="wilson")] == ["0.118", "0.985"]
+    found = intervals.bootstrap(frame, "ill", statistics=LOOPED, fill=False)
+    assert found.drop("specificity")[["low", "high", "bca_low", "bca_high"]].isna().all(axis=None)
+    assert found.loc["specificity", "low"] < found.loc["specificity", "estimate"] < found.loc["specificity", "high"]
+    assert intervals.bootstrap(frame, "ill").loc["sensitivity", ["low", "high"]].tolist() == one
+    assert intervals.cluster_bootstrap(frame).loc["ill", "recall"].isna().all()
+    bounds = intervals.table(frame)
+    assert bounds.loc["ill", "recall"].tolist() == bounds.loc["well", "specificity"].tolist() == one
+    assert bounds.loc[["ill", "well", *metrics.AVERAGES], ["auc", "f1"]].isna().all(axis=None)
+    alone = intervals.bootstrap(frame[frame["y_true"] == "well"], "ill", 0.6, ["sensitivity", "auc", "npv"], 50)
     assert np.isnan(alone.loc[["sensitivity", "auc"]]).all().all() and alone.loc["npv", "estimate"] == 1
-    patient = frame.assign(patient_id="all")
-    found = intervals.bootstrap(patient, "covid", 0.6, ["sensitivity", "auc"], 50)
-    assert (found["low"] == found["high"]).all() and np.isnan(found["bca_low"]).all()
+    assert intervals.bootstrap(frame.assign(patient_id="all"), "ill", fill=False).drop(columns="estimate").isna().all(axis=None)
+
+
+def test_the_only_patient_of_a_class_is_drawn_with_the_others():
+    """500 of the 510 negatives are one patient's, the only one of a third class: the specificity is
+    not that of the other ten.
+    """
+    y, who = np.repeat([0, 1, 2], [50, 500, 10]), [*range(50), *[50] * 500, *range(51, 61)]
+    called = np.concatenate([np.arange(50) % 3 > 0, np.arange(500) % 10 == 0, np.arange(10) % 5 == 0])
+    p = np.where(called, 0.8, 0.1)
+    frame = predictions(y, np.stack([p, (1 - p) / 2, (1 - p) / 2], axis=1), who, FOUR[:3])
+    low, high = intervals.bootstrap(frame, "covid", statistics=["specificity"]).loc["specificity", ["low", "high"]]
+    assert low < 0.85 and high - low > 0.1
+
+
+@pytest.mark.parametrize("patients", [2, 3])
+def test_few_patients_are_too_few_to_draw_from(patients):
+    """Equal or not, so few say nothing of how patients differ."""
+    for answers in ([[1, 1, 1, 0]] * patients, [[1, 1, 1, 0], [1, 0, 0, 0], [1, 1, 0, 0]][:patients]):
+        right = np.concatenate(answers)
+        score = np.concatenate([np.where(right, 0.9, 0.1), np.linspace(0.05, 0.95, 30)])
+        who = [*np.repeat(np.arange(patients), 4), *range(patients, patients + 30)]
+        frame = predictions([0] * len(right) + [1] * 30, np.stack([score, 1 - score], axis=1), who, ["ill", "well"])
+        assert intervals.cluster_bootstrap(frame).loc["ill", ["recall", "auc"]].isna().all()
+        assert intervals.table(frame).loc["ill", "recall"].tolist() == pytest.approx(
+            proportion_confint(patients * right.mean(), patients, method="wilson")
+        )
+        assert np.isnan(intervals.patient_mean(right, who[: len(right)])[1:]).all()
+
+
+def test_patients_who_do_not_differ_are_no_certainty():
+    """Each of ten patients has one image of two found: every resample says one half."""
+    frame = predictions([0] * 20 + [1] * 20, np.tile([[0.9, 0.1], [0.2, 0.8]], (20, 1)), np.arange(40) // 2, ["ill", "well"])
+    found = intervals.bootstrap(frame, "ill", statistics=["sensitivity", "auc", "f1"])
+    assert found.loc["sensitivity", ["low", "high"]].tolist() == pytest.approx(proportion_confint(5, 10, method="wilson"))
+    assert found.loc[["auc", "f1"], ["low", "high"]].isna().all(axis=None)
+    assert np.isnan(intervals.patient_mean([0.25] * 9, range(9))[1:]).all()
 
 
 def test_bootstrap_of_a_class_refuses():
@@ -306,7 +373,8 @@ def test_patient_mean_takes_patients_whole():
 
 
 def test_patient_mean_leaves_out_what_has_no_value():
-    assert intervals.patient_mean([0.2, np.nan, 0.2], ["a", "b", "c"]) == pytest.approx((0.2, 0.2, 0.2))
+    values = np.array([0.2, 0.4, np.nan, 0.6, 0.9])
+    assert intervals.patient_mean(values, list("abcde")) == intervals.patient_mean(values[[0, 1, 3, 4]], list("abde"))
     assert np.isnan(intervals.patient_mean([np.nan], ["a"])).all() and np.isnan(intervals.patient_mean([], [])).all()
 
 
@@ -326,7 +394,8 @@ def test_delong_is_its_definition(positive, negative):
     wins = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
     assert auc == pytest.approx(skl.roc_auc_score([1] * len(positive) + [0] * len(negative), [*positive, *negative]))
     error = np.sqrt(wins.mean(1).var(ddof=1) / len(positive) + wins.mean(0).var(ddof=1) / len(negative))
-    assert (low, high) == pytest.approx((max(auc - 1.959964 * error, 0), min(auc + 1.959964 * error, 1)), abs=1e-6)
+    expected = (max(auc - 1.959964 * error, 0), min(auc + 1.959964 * error, 1)) if error > 1e-12 else (np.nan, np.nan)
+    assert (low, high) == pytest.approx(expected, abs=1e-6, nan_ok=True)
 
 
 def test_delong_of_the_rest_is_the_mirror_image_and_needs_two_on_each_side():
@@ -397,8 +466,12 @@ def test_difference_of_areas_against_mlstatkit():
 def test_difference_of_areas_where_nothing_is_to_be_told():
     rng = np.random.default_rng(1)
     frame = _two(rng.random(30), rng.random(40))
-    same = intervals.delong_difference(frame, frame, "covid")
-    assert same["difference"] == same["low"] == same["high"] == 0 and np.isnan([same["z"], same["p_value"]]).all()
+    perfect = [_two(*(low + 0.3 * rng.random(20) for low in (0.6, 0.1))) for _ in range(2)]
+    for pair in [(frame, frame), perfect, (perfect[0], perfect[1].assign(image_id=perfect[1]["image_id"] + "b"))]:
+        same = intervals.delong_difference(*pair, "covid")
+        assert same["difference"] == 0 and np.isnan([same[name] for name in ("low", "high", "z", "p_value")]).all(), "not estimable"
+    auc, *ends = intervals.delong(perfect[0], "covid")
+    assert auc == 1 and np.isnan(ends).all()
     assert np.isnan(intervals.delong_difference(frame[29:], frame[29:], "covid")["difference"])
     swapped = frame.assign(y_true=["none", *frame["y_true"][1:]])
     for other, message in [(frame[:60], "60 of 70 and 60 images are in both"), (swapped, "in one of the two frames only")]:

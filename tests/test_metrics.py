@@ -82,12 +82,35 @@ def test_any_predictions_against_scikit_learn(frame):
     assert metrics.overall(frame)["accuracy"] == np.mean(frame["y_true"] == guess)
 
 
+def test_a_class_without_images_has_no_say_in_an_average_weighted_by_size():
+    """40 of 60 images right, the third class absent: scikit-learn's averages, which leave out what
+    is undefined.
+    """
+    y, called = np.repeat([0, 1], 30), np.r_[np.repeat([0, 1], [25, 5]), np.repeat([1, 0, 2], [15, 9, 6])]
+    p = 0.1 + 0.7 * np.eye(3)[called]
+    average = metrics.per_class(predictions(y, p, classes=FOUR[:3])).loc["weighted avg"]
+    expected = skl.precision_recall_fscore_support(y, called, labels=range(3), average="weighted", zero_division=np.nan)[:3]
+    assert average[["precision", "recall", "f1"]].tolist() == pytest.approx(list(expected))
+    assert average["recall"] == average["accuracy_as_printed"] == pytest.approx(40 / 60)
+    assert average[["accuracy", "specificity", "auc"]].notna().all()
+
+
+@pytest.mark.parametrize("scores", [[1e-20, 0, 0], [1e-17, 1e-19, 0], [0.3, 1e-30, 1e-25]])
+def test_the_area_of_the_rest_is_that_of_the_class(scores):
+    """1 - p is 1 for all p below 1e-16: the images' order is then that of p."""
+    p = np.array(scores)
+    for columns in ([0, 1], [1, 0]):  # the column that was given first, or last
+        frame = predictions(np.array([0, 1, 1]) ^ columns[0], np.stack([p, 1 - p], axis=1)[:, columns], classes=FOUR[:2])
+        assert metrics.per_class(frame)["auc"].tolist() == [1, 1, 1, 1]
+        assert [metrics.operating_point(frame, cls, 0.5)["auc"] for cls in FOUR[:2]] == [1, 1]
+
+
 def test_absent_class_is_nan_and_so_are_the_averages():
     table = metrics.per_class(predictions([0, 0, 1], [[0.8, 0.2, 0], [0.4, 0.6, 0], [0.1, 0.9, 0]], classes=FOUR[:3]))
     absent = table.loc["bacterial"]
     assert absent["size"] == 0 and absent["specificity"] == absent["accuracy"] == 1
     for column in ["recall", "precision", "f1", "auc", "accuracy_as_printed"]:
-        assert np.isnan(table.loc[["bacterial", "macro avg", "weighted avg"], column]).all(), column
+        assert np.isnan(table.loc[["bacterial", "macro avg"], column]).all(), column
     assert table.loc["covid", ["recall", "precision", "auc"]].tolist() == [0.5, 1.0, 1.0]
     assert table["size"].tolist() == [2, 1, 0, 3, 3]
 

@@ -103,6 +103,26 @@ def test_perfect_results_count_patients_and_nothing_is_certain():
     assert np.isnan(found.loc["auc", "low"])
 
 
+@pytest.mark.parametrize("who, right", [([0] * 20, 15), ([0] * 10 + [1] * 10, 15), ([0] * 4 + [1] * 6 + [2] * 10, 9)])
+def test_few_patients_count_as_trials(who, right):
+    """As the report does: too few for a variance over them. The area has no interval then."""
+    score = np.r_[np.repeat([0.9, 0.1], [right, 20 - right]), np.linspace(0.05, 0.95, 40)]
+    frame = two([1] * 20 + [0] * 40, score, [*who, *range(3, 43)])
+    found = readings.reading(frame, "sick", 0.5, 0.1)
+    expected = [right / 20, *intervals.over_patients(right / 20, who)]
+    assert found.loc["sensitivity"].tolist() == pytest.approx(expected)
+    assert found.loc["auc", ["low", "high"]].isna().all()
+    assert intervals.table(frame).loc["sick", "recall"].tolist() == pytest.approx(expected[1:])
+    if max(who) == 0:
+        assert [f"{end:.3f}" for end in expected[1:]] == ["0.118", "0.985"]
+
+
+def test_patients_alike_are_no_more_than_patients():
+    """Ten patients with one image of two found: no variance over them, so each is one trial."""
+    frame = two([1] * 20 + [0] * 20, [0.9, 0.1] * 10 + [0.2] * 20, [*np.arange(20) // 2, *range(10, 30)])
+    assert readings.reading(frame, "sick", 0.5, 0.1).loc["sensitivity"].tolist() == pytest.approx([0.5, *intervals.wilson(5, 10)])
+
+
 def test_ratio_is_the_published_closed_form():
     """MOVER-R as Donner and Zou 2012 print it, with the cancellation that the form here avoids."""
     above, below = (0.8, 0.7, 0.88), (0.3, 0.25, 0.36)

@@ -5,6 +5,7 @@
 // ---------------------------------------------------------------- numbers (the formulas of cxrlib/readings.py, which says where they are from)
 
 const Z = 1.959963984540054; // normal quantile of 97.5 %
+const FEW = 4; // patients that a variance over them needs
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
 /** Runs as arrays from the payload that cxrlib.widgets packs: whole columns as base64, each distinct column once. */
@@ -27,8 +28,9 @@ export function decode({ runs, columns }) {
 
 /** One class against the rest, sorted once, with running sums, so that any threshold is a binary search away. */
 export class Cohort {
-  constructor(score, truth, patient) {
-    const n = (this.n = score.length), order = Uint32Array.from(score, (_, i) => i).sort((a, b) => score[b] - score[a]);
+  constructor(score, truth, patient, rank = score) {
+    const n = (this.n = score.length), order = Uint32Array.from(score, (_, i) => i).sort((a, b) => rank[b] - rank[a]);
+    this.rank = Float64Array.from(order, (i) => rank[i]);
     this.score = Float64Array.from(order, (i) => score[i]); // descending
     this.truth = Uint8Array.from(order, (i) => truth[i]);
     const who = this.who = Uint32Array.from(order, (i) => patient[i]), size = patient.reduce((most, j) => (j < most ? most : j + 1), 0);
@@ -46,7 +48,7 @@ export class Cohort {
     this.positives = sum((p) => p), this.negatives = n - this.positives, this.PP = sum((p) => p * p), this.NN = sum((_, m) => m * m);
     this.patients = { P: sum((p) => +(p > 0)), N: sum((_, m) => +(m > 0)), all: sum((p, m) => +(p + m > 0)) };
     const healthy = this.negatives / n;
-    this.healthy = share(healthy, n, this.patients.all, sum((p, m) => (m - healthy * (p + m)) ** 2));
+    this.healthy = share(healthy, n, this.patients.all, sum((p, m) => (m - healthy * (p + m)) ** 2), sum((p, m) => (p + m) ** 2));
     this.area = this.auc();
   }
   /** Images with a score of at least t. */
@@ -64,7 +66,7 @@ export class Cohort {
   /** Sensitivity and specificity, [value, low, high] each, when the first k images are called. */
   rates(k) {
     const { positives, negatives, patients } = this, s = this.tp[k] / positives, c = (negatives - this.fp[k]) / negatives, f = 1 - c;
-    return [share(s, positives, patients.P, this.uu[k] - 2 * s * this.uP[k] + s * s * this.PP), share(c, negatives, patients.N, this.vv[k] - 2 * f * this.vN[k] + f * f * this.NN)];
+    return [share(s, positives, patients.P, this.uu[k] - 2 * s * this.uP[k] + s * s * this.PP, this.PP), share(c, negatives, patients.N, this.vv[k] - 2 * f * this.vN[k] + f * f * this.NN, this.NN)];
   }
   /** AUC with DeLong's interval for images in patients, [value, low, high]. */
   auc() {
@@ -74,14 +76,14 @@ export class Cohort {
     let sum = 0, above = 0, below = negatives; // positives above, negatives below the group of equal scores
     for (let i = 0, end; i < n; i = end) {
       let p = 0;
-      for (end = i; end < n && this.score[end] === this.score[i]; end++) p += this.truth[end];
+      for (end = i; end < n && this.rank[end] === this.rank[i]; end++) p += this.truth[end];
       const q = end - i - p;
       below -= q;
       for (let j = i; j < end; j++) place[j] = this.truth[j] ? (below + q / 2) / negatives : (above + p / 2) / positives;
       sum += p * (below + q / 2), above += p;
     }
     const auc = sum / (positives * negatives), { P, N, all } = this.patients;
-    if (Math.min(P, N) < 2) return [auc, NaN, NaN];
+    if (Math.min(P, N) < FEW) return [auc, NaN, NaN];
     const a = new Map(), b = new Map();
     for (let i = 0; i < n; i++) {
       const [side, size] = this.truth[i] ? [a, positives] : [b, negatives];
@@ -95,10 +97,10 @@ export class Cohort {
   }
 }
 
-/** A share of images, [value, low, high]: Wilson's interval for as many images as its variance over patients is worth. */
-function share(r, total, patients, square) {
+/** A share of images, [value, low, high]: Wilson's interval for as many images as its variance over patients is worth; where there is none, as patients are (sizes: Σ of squares of their images). */
+function share(r, total, patients, square, sizes) {
   const variance = patients / (patients - 1) * square / total ** 2;
-  return wilson(r, !(patients > 1 && r > 0 && r < 1) ? patients : variance > 0 ? clamp(r * (1 - r) / variance, 1, total) : total);
+  return wilson(r, !(r > 0 && r < 1) ? patients : patients >= FEW && variance > 1e-15 ? clamp(r * (1 - r) / variance, 1, total) : total ** 2 / sizes);
 }
 
 function wilson(p, n) {
@@ -270,7 +272,7 @@ function scoresPanel(onThreshold) {
     chart, legend: make("div", { class: "cxr-names" }, ...names),
     configure(cohort, scale, positive, negative) {
       const bins = 44, counts = [new Float64Array(bins), new Float64Array(bins)];
-      for (let i = 0; i < cohort.n; i++) counts[1 - cohort.truth[i]][Math.min(Math.floor(scale.to(cohort.score[i]) * bins), bins - 1)]++;
+      for (let i = 0; i < cohort.n; i++) counts[1 - cohort.truth[i]][Math.min(Math.floor(scale.to(cohort.score[i]) * bins + 1e-9), bins - 1)]++;
       chart.x = "Probability that the network gives", chart.xTicks = scale.ticks.map(([t, words]) => [scale.to(t), words]);
       chart.size();
       const middle = 0.5, room = 0.47;
@@ -509,7 +511,9 @@ function watch(el, fn) {
 export function cohortOf(run, cls, subgroup = {}, keepOthers = false) {
   const which = run.classes.indexOf(cls), wanted = run.groups.filter((g) => g.values.includes(subgroup[g.name])).map((g) => [g.codes, g.values.indexOf(subgroup[g.name])]), kept = [];
   for (let i = 0; i < run.y.length; i++) if ((keepOthers && run.y[i] !== which) || wanted.every(([codes, code]) => codes[i] === code)) kept.push(i);
-  return new Cohort(kept.map((i) => run.p[which][i]), kept.map((i) => +(run.y[i] === which)), kept.map((i) => run.patient[i]));
+  const score = kept.map((i) => run.p[which][i]), other = run.p.length === 2 ? kept.map((i) => run.p[1 - which][i]) : [];
+  const derived = other.length && score.every((x, j) => x === 1 - other[j]) && other.some((x, j) => x !== 1 - score[j]); // cxrlib.metrics.order_of
+  return new Cohort(score, kept.map((i) => +(run.y[i] === which)), kept.map((i) => run.patient[i]), derived ? other.map((x) => -x) : score);
 }
 
 /** ROC vertices as far apart as can be seen: false and true positive rate, threshold. */

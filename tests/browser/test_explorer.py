@@ -86,6 +86,18 @@ def test_numbers_are_pythons_on_predictions_full_of_ties(numbers, frame, thresho
     agree(numbers, explorer, [[cut, prevalence, printed, cost] for cut in cuts])
 
 
+def test_numbers_are_pythons_of_few_patients_and_of_tiny_probabilities(numbers):
+    few = np.r_[np.repeat([0.9, 0.1], [15, 5]), np.linspace(0.05, 0.95, 40)]
+    tiny = np.r_[1e-18 * np.arange(1, 11), 1e-20 * np.arange(10)]
+    for p, size, who in [(few, 20, [0] * 20 + list(range(1, 41))), (few, 20, [0, 1] * 10 + list(range(2, 42))), (tiny, 10, None)]:
+        y = np.repeat([0, 1], [size, len(p) - size])
+        frame = predictions(y, np.stack([p, 1 - p], axis=1), who, ["covid", "normal"])
+        for cls in ("covid", "normal"):
+            explorer = widgets.Explorer(frame, known=subgroups.NONE, marks={}, positive_class=cls)
+            agree(numbers, explorer, [[0.5, 0.01, 0.7, 10.0], [0.1, 0.01, 0.7, 10.0]])
+    assert readings.reading(frame, "normal", 0.5, 0.01).loc["auc", "estimate"] == 1
+
+
 @pytest.mark.parametrize("name", HEADLINES)
 def test_numbers_are_pythons_on_the_recorded_runs(numbers, headlines, name):
     run = headlines[HEADLINES.index(name)]
