@@ -63,10 +63,7 @@ def shared_state() -> dict:
     state = {"folder": os.getcwd(), **{f"${name}": value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}}
     if torch := sys.modules.get("torch"):
         state |= {"threads": torch.get_num_threads(), "gradients": torch.is_grad_enabled(), "dtype": torch.get_default_dtype()}
-        state |= {
-            "deterministic": torch.are_deterministic_algorithms_enabled(),
-            "torch's random numbers": torch.get_rng_state().numpy().tobytes(),
-        }
+        state["deterministic"] = torch.are_deterministic_algorithms_enabled()
     if mpl := sys.modules.get("matplotlib"):
         state |= {f"rcParams {name}": value for name, value in dict.items(mpl.rcParams) if name != "backend"}  # found at the first figure
     return state
@@ -74,9 +71,12 @@ def shared_state() -> dict:
 
 @pytest.fixture(autouse=True)
 def _as_it_was():
-    """No test leaves a trace that another could trip over."""
-    before = shared_state()
+    """No test leaves a trace that another could trip over; what one draws from torch's own generator, the next draws, too."""
+    before, torch = shared_state(), sys.modules.get("torch")
+    drawn = torch and torch.get_rng_state()
     yield
+    if torch:
+        torch.set_rng_state(drawn)
     after = shared_state()
     assert [name for name in before if before[name] != after.get(name)] == []
     assert [name for name in after if name.startswith("$") and name not in before] == []

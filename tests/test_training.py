@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -458,40 +457,47 @@ def command(data: Path, base: Path, *more: str) -> list[str]:
 
 
 KILLER = """
-import os, signal, sys
+import json, os, signal, sys
 import slim
-from cxrlib import cli, images, models, training
-where, calls = os.environ["KILL_AT"], {}
+from cxrlib import cli, images, models, runs, training
 
 def on_call(module, name, number, before=lambda *args: None):
-    real = getattr(module, name)
+    real, calls = getattr(module, name), []
     def wrapped(*args, **named):
-        calls[name] = calls.get(name, 0) + 1
-        if calls[name] == number:
+        calls.append(1)
+        if len(calls) == number:
             before(*args)
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*args, **named)
     setattr(module, name, wrapped)
 
-if where == "epoch":  # the third batch of the second epoch
+def epoch():  # the third batch of the second epoch
     real = training.train_epoch
     def second(*args):
         if args[6] == 2:
             on_call(images, "augment", 3)
         return real(*args)
     training.train_epoch = second
-elif where == "tensors":  # the second checkpoint's tensors, half written
+
+def tensors():  # the second checkpoint's tensors, half written
+    real = models.save_file
     def half(tensors, path, metadata):
-        models_save(tensors, path, metadata)
+        real(tensors, path, metadata)
         os.truncate(path, os.path.getsize(path) // 2)
-    models_save = models.save_file
     on_call(models, "save_file", 2, half)
-elif where == "pointer":  # between the tensors and checkpoint.json
+
+def pointer():  # between the tensors and checkpoint.json
     on_call(training, "write_text", 2)
-elif where == "record":  # training is over, the record is not begun
-    from cxrlib import runs
+
+def record():  # training is over, the record is not begun
     on_call(runs, "write", 1)
-raise SystemExit(cli.main(sys.argv[1:]))
+
+for where, words in json.loads(sys.argv[1]).items():  # each in a process of its own, forked before anything is computed
+    child = os.fork()
+    if child == 0:
+        globals()[where]()
+        os._exit(cli.main(words))
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL, where
 """
 
 
@@ -502,24 +508,23 @@ def uninterrupted(few, tmp_path_factory) -> Path:
     return base / "results" / NAME
 
 
-def kill(data: Path, base: Path, where: str) -> None:
-    """``cxr train`` in a process of its own, which ends itself by ``kill -9`` at the moment ``where``."""
+@pytest.fixture(scope="module")
+def all_killed(few, tmp_path_factory) -> Path:
+    """Runs of ``cxr train`` that ended themselves by ``kill -9``, each at another moment: what they left, by its name."""
+    base = tmp_path_factory.mktemp("killed")
+    words = json.dumps({where: command(few, base / where) for where in ("epoch", "tensors", "pointer", "record")})
+    paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
     process = subprocess.run(
-        [sys.executable, "-c", KILLER, *command(data, base)],
-        env=os.environ | {"KILL_AT": where, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])},
-        capture_output=True,
-        timeout=300,
+        [sys.executable, "-c", KILLER, words], env=os.environ | {"PYTHONPATH": paths}, capture_output=True, timeout=300
     )
-    assert process.returncode == -signal.SIGKILL, process.stderr.decode()
-    assert not (base / "results" / NAME).exists()
+    assert process.returncode == 0, process.stderr.decode()
+    return base
 
 
 @pytest.fixture(scope="module")
-def killed(few, tmp_path_factory) -> Path:
+def killed(all_killed) -> Path:
     """What a run left that was killed in its second epoch."""
-    base = tmp_path_factory.mktemp("killed")
-    kill(few, base, "epoch")
-    return base
+    return all_killed / "epoch"
 
 
 def assert_same_record(folder: Path, whole: Path) -> None:
@@ -530,11 +535,9 @@ def assert_same_record(folder: Path, whole: Path) -> None:
 
 
 @pytest.mark.parametrize(("where", "epochs"), [("epoch", 1), ("tensors", 1), ("pointer", 1), ("record", 3)])
-def test_killed_at_the_worst_moment(few, uninterrupted, killed, tmp_path, where, epochs):
-    if where == "epoch":
-        shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
-    else:
-        kill(few, tmp_path, where)
+def test_killed_at_the_worst_moment(few, uninterrupted, all_killed, tmp_path, where, epochs):
+    shutil.copytree(all_killed / where, tmp_path, dirs_exist_ok=True)
+    assert not (tmp_path / "results" / NAME).exists()
     note = json.loads((tmp_path / "work" / NAME / "checkpoint.json").read_text())
     assert len(note["history"]) == epochs
     left = {file.name for file in (tmp_path / "work" / NAME).iterdir()}
