@@ -95,7 +95,8 @@ def no_traces():
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Path of a real browser, installed if there is none."""
-    found = subprocess.run([ROOT / "tests" / "browser" / "chromium.sh"], capture_output=True, text=True, check=True)
+    script, places = ROOT / "tests" / "browser" / "chromium.sh", {"PYTHON": sys.executable, **os.environ}
+    found = subprocess.run([script], env=places, capture_output=True, text=True, check=True)
     return found.stdout.splitlines()[0]  # a path may hold a space
 
 

@@ -277,7 +277,7 @@ def test_train_for_real(capsys, tmp_path, phantom_data):
     assert cli.main(["train", "zhu-binary", "--phantom", *small, *places(phantom_data, tmp_path)]) == 0
     out, err = capsys.readouterr()
     folder = tmp_path / "results" / "phantom-zhu-binary"
-    info = json.loads((folder / "run.json").read_text())
+    info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert out.startswith(f"{folder}: 1 epochs, kept 1; accuracy {info['metrics']['accuracy']:.3f}")
     assert "epoch 1/1" in err  # progress goes to standard error
     assert (info["config"]["size"], info["config"]["epochs"], info["config"]["precision"]) == (32, 1, other)

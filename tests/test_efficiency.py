@@ -114,7 +114,7 @@ def test_record_holds_auc_of_each_way_on_the_same_images(small, monkeypatch):
     compared, agrees = [], efficiency.agrees
     monkeypatch.setattr(efficiency, "agrees", lambda *given: compared.append(given[:2]) or agrees(*given))
     file = efficiency.write("phantom-small", root, "cpu", results=results, seconds=0.01, say=lambda text: None)
-    info = json.loads(file.read_text())
+    info = json.loads(file.read_text(encoding="utf-8"))
     run = runs.read("phantom-small", results)
     truth = run.predictions["y_true"] == "covid"
     assert file.parent == results / "efficiency" and re.fullmatch(r"cpu-[a-z0-9-]+[a-z0-9]\.json", file.name)
@@ -129,7 +129,9 @@ def test_record_holds_auc_of_each_way_on_the_same_images(small, monkeypatch):
         assert_near(np.log(p[["p_covid", "p_none"]]), np.log(recorded.loc[p["image_id"]]), 2 * apart(item["format"]), item["how"])
     assert {row["network"] for row in info["rates"]} == {"slim"} and len(info["rates"]) == 6
     assert info["device"]["threads"] == torch.get_num_threads() and info["device"]["name"] == efficiency.processor()
-    limited = json.loads(efficiency.write("phantom-small", root, "cpu", results=results, limit=5, seconds=0.01, say=print).read_text())
+    limited = json.loads(
+        efficiency.write("phantom-small", root, "cpu", results=results, limit=5, seconds=0.01, say=print).read_text(encoding="utf-8")
+    )
     assert (limited["test_images"], limited["positives"]) == (5, 1), "the positives are not left out"
 
 
@@ -154,7 +156,7 @@ def test_agreement_with_the_plain_way():
 def test_other_images_are_refused(small, phantom_data):
     root, results = small
     file = results / "phantom-small" / "run.json"
-    info = json.loads(file.read_text())
+    info = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps(info | {"data": {**info["data"], "fingerprint": "0"}}))
     with pytest.raises(InputError, match="other images than those of the record phantom-small"):
         efficiency.write("phantom-small", root, "cpu", results=results)

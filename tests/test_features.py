@@ -171,7 +171,7 @@ def test_the_papers_own_rule_runs_in_the_layout_of_the_full_download(data, tmp_p
     monkeypatch.setattr(pipeline.azemin.split, "__kwdefaults__", {**pipeline.azemin.split.__kwdefaults__, "negatives": 8})
     experiment = studies.AZEMIN_ADJUDICATED.variant("phantom-adjudicated", model="slim", size=64, epochs=1, pretrained=False)
     folder = pipeline.train(experiment, data=data, results=tmp_path / "results", work=tmp_path / "work", on="cpu", progress=False)
-    info = json.loads((folder / "run.json").read_text())
+    info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert info["data"]["counts"]["train"] == {"opacity": 3, "none": 3, "covid": 0}
     assert info["data"]["counts"]["val"] == {"opacity": 3, "none": 3, "covid": 0}
     assert info["data"]["counts"]["test"] == {"opacity": 0, "none": 8, "covid": 1}

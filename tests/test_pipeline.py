@@ -107,7 +107,7 @@ def test_record_is_complete_and_says_what_it_is(run, phantom_data):
     assert run.info["seconds"]["training"] == pytest.approx(run.history["seconds"].sum(), abs=0.06)
     assert run.info["device"]["type"] == "cpu"
     assert re.fullmatch(r"([0-9a-f]{40})?", run.info["git"]["revision"])
-    assert str(phantom_data) not in (run.folder / "run.json").read_text()  # nothing of the machine's own paths
+    assert str(phantom_data) not in (run.folder / "run.json").read_text(encoding="utf-8")  # nothing of the machine's own paths
 
 
 def test_split_lists_every_image_and_no_patient_is_on_both_sides(run, phantom_data):
@@ -172,7 +172,7 @@ def test_recorded_model_gives_the_recorded_probabilities(run, prepared):
         assert list(file.metadata()) == ["about"]  # of several, the order in the file would be random
         assert NAME in file.metadata()["about"] and "CC BY-NC-SA" in file.metadata()["about"]
         assert file.get_tensor("conv1.weight").dtype == torch.float16
-    assert "medical" in (run.folder / "MODEL-LICENSE.md").read_text()
+    assert "medical" in (run.folder / "MODEL-LICENSE.md").read_text(encoding="utf-8")
 
 
 def test_recorded_model_is_the_kept_epoch(run, phantom_data, tmp_path):
@@ -297,7 +297,7 @@ def test_phantom_of_an_experiment_is_named_phantom(few, tmp_path):
     run = studies.ZHU_BINARY.variant("mine", **studies.PHANTOM | {"model": "slim", "size": 32, "epochs": 1})
     folder = train(run, few, tmp_path)
     assert folder.name == "phantom-mine"
-    info = json.loads((folder / "run.json").read_text())
+    info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert info["run"] == "phantom-mine" and info["origin"] == "phantom"
     assert info["classes"] == ["covid", "non_covid"] and info["experiment"] == "zhu-binary"
 
@@ -310,7 +310,7 @@ def test_pretrained_weights_are_taken_and_named(few, tmp_path, monkeypatch):
     seen, real = [], training.fit
     monkeypatch.setattr(training, "fit", lambda *args, **named: seen.append(named["state"]) or real(*args, **named))
     folder = train(experiment(epochs=1, pretrained=True), few, tmp_path)
-    info = json.loads((folder / "run.json").read_text())
+    info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert info["weights"]["name"] == "slim-test.safetensors" and info["weights"]["note"] == "drawn by a test"
     assert any("slim-test.safetensors" in line for line in info["lacked"])
     assert not any("random weights" in line for line in info["lacked"])

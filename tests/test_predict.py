@@ -221,7 +221,7 @@ def test_command_prints_a_plain_table_and_a_warning(some, table, capsys, tmp_pat
     )
     assert model == "cxr: model zhu-fourclass: Study B, four classes, resnet18 trained on radiographs"
     named = command(capsys, "zhu-fourclass", *some, "--device", "cpu", "--output", tmp_path / "new" / "p.csv")
-    assert named == (0, "", err) and (tmp_path / "new" / "p.csv").read_text() == out
+    assert named == (0, "", err) and (tmp_path / "new" / "p.csv").read_text(encoding="utf-8") == out
 
 
 def test_images_may_stand_after_an_option(some, capsys):

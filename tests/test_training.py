@@ -538,7 +538,7 @@ def assert_same_record(folder: Path, whole: Path) -> None:
 def test_killed_at_the_worst_moment(few, uninterrupted, all_killed, tmp_path, where, epochs):
     shutil.copytree(all_killed / where, tmp_path, dirs_exist_ok=True)
     assert not (tmp_path / "results" / NAME).exists()
-    note = json.loads((tmp_path / "work" / NAME / "checkpoint.json").read_text())
+    note = json.loads((tmp_path / "work" / NAME / "checkpoint.json").read_text(encoding="utf-8"))
     assert len(note["history"]) == epochs
     left = {file.name for file in (tmp_path / "work" / NAME).iterdir()}
     assert ("checkpoint-0002.safetensors" in left) == (where == "pointer")
@@ -583,7 +583,7 @@ def test_a_checkpoint_older_than_a_setting_goes_on(killed, few, capsys, tmp_path
     """A setting that came later had its default then."""
     shutil.copytree(killed, tmp_path / "b")
     file = tmp_path / "b" / "work" / NAME / "checkpoint.json"
-    note = json.loads(file.read_text())
+    note = json.loads(file.read_text(encoding="utf-8"))
     assert note["identity"].pop("unit") == "patient" and note["identity"].pop("epoch_by") == "validation"
     file.write_text(json.dumps(note))
     line = complaint(capsys, command(few, tmp_path / "b", "--resume", "--set", "epoch_by=test"))
@@ -613,7 +613,7 @@ def _note(text):
 
 def _field(name):
     def spoil(folder):
-        note = json.loads((folder / "checkpoint.json").read_text())
+        note = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
         del note[name]
         (folder / "checkpoint.json").write_text(json.dumps(note))
 
