@@ -20,6 +20,9 @@ class Slim(torchvision.models.ResNet):
         for number, width in enumerate((8, 16, 32, 64), start=1):
             setattr(self, f"layer{number}", self._make_layer(BasicBlock, width, 2, stride=1 if number == 1 else 2))
         self.avgpool, self.fc = torch.nn.AdaptiveAvgPool2d((1, 1)), torch.nn.Linear(64, num_classes)
+        for module in self.modules():
+            if isinstance(module, torch.nn.Conv2d):  # as torchvision does, so that what passes through keeps its size
+                torch.nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
 @register_model("slim")
