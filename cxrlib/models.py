@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from cxrlib.files import InputError, atomic, sha256
 
 NAMES = ("resnet18", "resnet50", "resnet101")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def imagenet(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -164,7 +165,16 @@ def precision(on: torch.device, asked: str = "auto") -> str:
 
     A CPU does so with AMX, or with AVX-512's instructions for it, but for Intel's, which are no faster than
     float32 (an Intel Xeon and an AMD EPYC stand side by side on the book's page *How fast?*).
+    Where ``asked`` is ``auto``, the environment variable ``CXR_PRECISION`` may name one of the two instead.
+
+    Raises:
+        InputError: ``asked``, or the variable, is something else.
     """
+    given = "precision"
+    if asked == "auto":
+        given, asked = "CXR_PRECISION", os.environ.get("CXR_PRECISION") or "auto"
+    if asked not in PRECISIONS:
+        raise InputError(f"{given} {asked!r}: there are {', '.join(PRECISIONS)}")
     if asked != "auto":
         return asked
     if on.type == "cuda":

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,16 @@ def phantom_data(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def few(tmp_path_factory) -> Path:
+    """A phantom of 60 images, where a run is needed but not what it learns."""
+    from cxrlib import phantom
+
+    folder = tmp_path_factory.mktemp("few")
+    phantom.write(folder, 60, seed=1, size=64)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def real_data() -> Path:
     """The real collections (CXR_DATA, else data/, else shared/data beside the checkout); without them the test is skipped."""
     for folder in (os.environ.get("CXR_DATA"), ROOT / "data", ROOT.parent / "shared" / "data"):
@@ -47,22 +58,46 @@ def real_weights() -> Path:
     pytest.skip("no ImageNet weights here (set CXR_WEIGHTS)")
 
 
+def shared_state() -> dict:
+    """What tests have in common and must leave as it was, of the libraries that are loaded."""
+    others = {"PYTEST_CURRENT_TEST", "LD_LIBRARY_PATH"}  # pytest's own; cv2 sets it when it is loaded
+    state = {"folder": os.getcwd(), **{f"${name}": value for name, value in os.environ.items() if name not in others}}
+    if torch := sys.modules.get("torch"):
+        state |= {"threads": torch.get_num_threads(), "gradients": torch.is_grad_enabled(), "dtype": torch.get_default_dtype()}
+        state["deterministic"] = torch.are_deterministic_algorithms_enabled()
+    if mpl := sys.modules.get("matplotlib"):
+        state |= {f"rcParams {name}": value for name, value in dict.items(mpl.rcParams) if name != "backend"}  # found at the first figure
+    return state
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was():
+    """No test leaves a trace that another could trip over; what one draws from torch's own generator, the next draws, too."""
+    before, torch = shared_state(), sys.modules.get("torch")
+    drawn = torch and torch.get_rng_state()
+    yield
+    if torch:
+        torch.set_rng_state(drawn)
+    after = shared_state()
+    assert [name for name in before if before[name] != after.get(name)] == []
+    assert [name for name in after if name.startswith("$") and name not in before] == []
+
+
 @pytest.fixture
 def no_traces():
-    """A test of drawing ends with matplotlib's settings as they were."""
-    import matplotlib as mpl
+    """A test of drawing closes its figures."""
     import matplotlib.pyplot as plt
 
-    before = dict(mpl.rcParams)
     yield
     plt.close("all")
-    assert {key: value for key, value in mpl.rcParams.items() if before[key] != value} == {}
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Path of a real browser, installed if there is none."""
-    return subprocess.run([ROOT / "tests" / "browser" / "chromium.sh"], capture_output=True, text=True, check=True).stdout.split()[0]
+    script, places = ROOT / "tests" / "browser" / "chromium.sh", {"PYTHON": sys.executable, **os.environ}
+    found = subprocess.run([script], env=places, capture_output=True, text=True, check=True)
+    return found.stdout.splitlines()[0]  # a path may hold a space
 
 
 @pytest.fixture(scope="module")

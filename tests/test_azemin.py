@@ -69,7 +69,7 @@ def test_flow_has_the_counts_of_the_fact_sheet(flow):
 def test_recorded_table_is_the_fresh_one(real_data, tmp_path, name):
     file = tmp_path / "x.csv"
     assert cli.main(["flow", name, "--data", str(real_data), "--output", str(file)]) == 0
-    assert file.read_text() == (runs.root() / "flow" / f"{name}.csv").read_text(), f"run: cxr flow {name}"
+    assert file.read_text(encoding="utf-8") == (runs.root() / "flow" / f"{name}.csv").read_text(encoding="utf-8"), f"run: cxr flow {name}"
 
 
 def test_only_154_covid_images_give_the_printed_share():

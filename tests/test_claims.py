@@ -36,7 +36,7 @@ def test_table_4_2_is_whole():
 
 @pytest.mark.parametrize("field", claims.FIELDS)
 def test_missing_field_is_named(tmp_path, field):
-    content = yaml.safe_load((claims.folder() / "zhu2020.yml").read_text())
+    content = yaml.safe_load((claims.folder() / "zhu2020.yml").read_text(encoding="utf-8"))
     del content["numbers"][3][field]
     (tmp_path / "x.yml").write_text(yaml.safe_dump(content))
     with pytest.raises(InputError, match=rf"x\.yml: number 4: lacks the field {field}"):
@@ -44,7 +44,7 @@ def test_missing_field_is_named(tmp_path, field):
 
 
 def test_other_faults_are_one_line(tmp_path):
-    number = yaml.safe_load((claims.folder() / "zhu2020.yml").read_text())["numbers"]
+    number = yaml.safe_load((claims.folder() / "zhu2020.yml").read_text(encoding="utf-8"))["numbers"]
     number = next(number for number in number if number["kind"] == "cell")
     for numbers, message in [
         ([number, number], "occurs twice"),
@@ -135,7 +135,7 @@ def test_the_trace_and_the_ledger_name_the_same_claims():
             assert line["number"] == "million" or tracing.value(line["number"]) == float(row["printed"])
         elif line["number"]:
             assert line["times"] == 1 and line["before"] + line["after"]
-    rules = yaml.safe_load((claims.folder() / "not_claims.yml").read_text())
+    rules = yaml.safe_load((claims.folder() / "not_claims.yml").read_text(encoding="utf-8"))
     reasons = {rule["reason"] for rule in rules["names"]} | {rule["reason"] for places in rules["places"].values() for rule in places}
     reasons |= {reason for parts in rules["parts"].values() for reason in parts.values()}
     assert {line["reason"] for line in lines if line["reason"]} == reasons
@@ -214,7 +214,7 @@ def test_verdicts_of_the_fact_sheet(ledger, name, verdict):
 
 
 def test_verdicts_are_typed_nowhere():
-    text = "".join(file.read_text() for file in claims.folder().glob("*20*.yml"))
+    text = "".join(file.read_text(encoding="utf-8") for file in claims.folder().glob("*20*.yml"))
     assert not [verdict for verdict in checks.VERDICTS if re.search(rf"(?m)^[^#].*\b{verdict}\b", text)]
 
 

@@ -1,12 +1,14 @@
 """The ``cxr`` command: it does what it says, and bad input is one line on standard error and exit code 2."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 import cxrlib
 from cxrlib import bench, checks, claims, cli, models, pipeline, runs, sources, studies
@@ -221,7 +223,9 @@ def test_claims_of_no_study_or_verdict(capsys):
 
 def test_output_closed_early(tmp_path):
     """``cxr records | head -0``: no traceback."""
-    done = subprocess.run(f"{sys.executable} -m cxrlib records | true", shell=True, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        f"{shlex.quote(sys.executable)} -m cxrlib records | true", shell=True, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0 and done.stderr == ""
 
 
@@ -267,14 +271,16 @@ def test_interrupted_run_says_how_to_go_on(capsys, monkeypatch):
 
 
 def test_train_for_real(capsys, tmp_path, phantom_data):
-    small = ["--set", "size=32", "--set", "epochs=1", "--device", "cpu", "--precision", "float32"]
+    """The studies' own network, whole, in the number format that was asked for."""
+    other = "bfloat16" if models.precision(torch.device("cpu")) == "float32" else "float32"
+    small = ["--set", "size=32", "--set", "epochs=1", "--set", "oversample={covid: 2}", "--device", "cpu", "--precision", other]
     assert cli.main(["train", "zhu-binary", "--phantom", *small, *places(phantom_data, tmp_path)]) == 0
     out, err = capsys.readouterr()
     folder = tmp_path / "results" / "phantom-zhu-binary"
-    info = json.loads((folder / "run.json").read_text())
+    info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert out.startswith(f"{folder}: 1 epochs, kept 1; accuracy {info['metrics']['accuracy']:.3f}")
     assert "epoch 1/1" in err  # progress goes to standard error
-    assert (info["config"]["size"], info["config"]["epochs"], info["config"]["precision"]) == (32, 1, "float32")
+    assert (info["config"]["size"], info["config"]["epochs"], info["config"]["precision"]) == (32, 1, other)
 
 
 def test_a_bug_is_not_hidden(monkeypatch):

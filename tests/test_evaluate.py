@@ -193,7 +193,7 @@ def test_options_out_of_range(capsys, tmp_path, monkeypatch, option, value):
     written(tmp_path / "p.csv", GOOD)
     assert cli.main(["evaluate", "p.csv", "--output", "t.csv", option, value]) == 2
     out, err = capsys.readouterr()
-    assert out == "" and err.count("\n") == 1 and option in err and (tmp_path / "p.csv").read_text() == GOOD
+    assert out == "" and err.count("\n") == 1 and option in err and (tmp_path / "p.csv").read_text(encoding="utf-8") == GOOD
     assert not (tmp_path / "t.csv").exists()
 
 
@@ -277,7 +277,7 @@ def test_odd_files_get_the_right_answer(capsys, tmp_path, content):
     point = metrics.operating_point(frame, evaluate.read(file).positive, 0.5)
     for name in ("auc", "sensitivity", "specificity", "ppv", "npv"):
         np.testing.assert_allclose(rows.get(name, np.nan), point[name], atol=1e-8)
-    assert "Traceback" not in capsys.readouterr().err and (tmp_path / "r.html").read_text().endswith("</html>\n")
+    assert "Traceback" not in capsys.readouterr().err and (tmp_path / "r.html").read_text(encoding="utf-8").endswith("</html>\n")
 
 
 def test_no_formula_reaches_a_spreadsheet(tmp_path, capsys):
@@ -342,7 +342,7 @@ def test_a_page_of_hostile_names_in_a_browser(tmp_path, browser, width, scheme):
 
 def test_the_page_says_what_the_table_says(tmp_path, browser, four):
     found = evaluate.read(written(tmp_path / "p.csv", four))
-    (tmp_path / "r.html").write_text(report.page(evaluate.Measures(found, 0.5, 0.01), "p.csv"))
+    (tmp_path / "r.html").write_text(report.page(evaluate.Measures(found, 0.5, 0.01), "p.csv"), encoding="utf-8")
     page = browser.new_page()
     page.goto((tmp_path / "r.html").as_uri())
     tables = page.evaluate(

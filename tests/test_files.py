@@ -38,7 +38,7 @@ def test_error_while_writing_changes_nothing(tmp_path, old):
         temporary.write_text("half")
         raise KeyboardInterrupt
     assert names(tmp_path) == before
-    assert not old or target.read_text() == old
+    assert not old or target.read_text(encoding="utf-8") == old
 
 
 def test_nothing_written_is_an_error_that_keeps_the_old(tmp_path):
@@ -46,7 +46,7 @@ def test_nothing_written_is_an_error_that_keeps_the_old(tmp_path):
     target.write_text("old")
     with pytest.raises(FileNotFoundError), files.atomic(target):
         pass
-    assert target.read_text() == "old" and names(tmp_path) == ["table.csv"]
+    assert target.read_text(encoding="utf-8") == "old" and names(tmp_path) == ["table.csv"]
 
 
 def test_a_folder_that_cannot_be_written_names_the_file_asked_for():
@@ -61,8 +61,8 @@ def test_success_replaces_and_leaves_one_file(tmp_path):
             assert temporary.parent == target.parent, "a rename is whole only within one file system"
             assert temporary.suffix == ".npy" and temporary != target
             temporary.write_text(content)
-            assert content == "first" or target.read_text() == "first"
-        assert target.read_text() == content
+            assert content == "first" or target.read_text(encoding="utf-8") == "first"
+        assert target.read_text(encoding="utf-8") == content
     assert names(target.parent) == ["array.npy"]
 
 
@@ -72,9 +72,9 @@ def test_killed_while_writing_leaves_the_target(tmp_path):
     code = "import os, sys; from cxrlib import files\nwith files.atomic(sys.argv[1]) as t:\n t.write_text('half'); os._exit(9)"
     done = subprocess.run([sys.executable, "-c", code, str(target)], capture_output=True, text=True)
     assert done.returncode == 9, done.stderr
-    assert target.read_text() == "old"
+    assert target.read_text(encoding="utf-8") == "old"
     files.write_text(target, "new")
-    assert target.read_text() == "new"
+    assert target.read_text(encoding="utf-8") == "new"
 
 
 def test_text_is_utf8_with_line_feeds(tmp_path):

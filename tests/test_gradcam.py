@@ -11,6 +11,7 @@ import torch.nn.functional as F
 import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rounding import UNIT, apart
 
 from cxrlib import gradcam, images, training
 from cxrlib.files import InputError
@@ -49,7 +50,7 @@ def numbers(model, x, target) -> list[int]:
         return model(x).argmax(1).tolist() if target is None else [target] * len(x) if isinstance(target, int) else target
 
 
-def agree(got: torch.Tensor, want: torch.Tensor, tolerance: float = 1e-6) -> None:
+def agree(got: torch.Tensor, want: torch.Tensor, tolerance: float = UNIT["float32"]) -> None:
     assert got.dtype == torch.float32 and got.shape == want.shape
     assert want.max() > 0
     assert float((got - want).abs().max()) <= tolerance * float(want.max())
@@ -85,7 +86,9 @@ def test_maps_equal_pytorch_grad_cam(model, x, layer, target):
     agree(got, torch.from_numpy(raw).relu())
     large = gradcam.resize(got.numpy(), (96, 64))
     large -= large.min((1, 2), keepdims=True)
-    np.testing.assert_allclose(large / large.max((1, 2), keepdims=True).clip(1e-30), scaled, atol=1e-4)
+    np.testing.assert_allclose(
+        large / large.max((1, 2), keepdims=True).clip(1e-30), scaled, atol=1e-4
+    )  # they scale in float32, with 1e-7 added
 
 
 def test_layers_whose_output_is_overwritten_next(model, x):
@@ -114,9 +117,9 @@ def test_single_precision_and_channels_last_give_the_same_maps(model, x):
     single = copy.deepcopy(model).float()
     for layer in ("layer3", "layer4"):
         want = gradcam.cams(model, x, None, layer)
-        agree(gradcam.cams(single, x.float(), None, layer), want, 1e-4)
+        agree(gradcam.cams(single, x.float(), None, layer), want, apart())
         last = copy.deepcopy(single).to(memory_format=torch.channels_last)
-        agree(gradcam.cams(last, x.float().contiguous(memory_format=torch.channels_last), None, layer), want, 1e-4)
+        agree(gradcam.cams(last, x.float().contiguous(memory_format=torch.channels_last), None, layer), want, apart())
 
 
 def test_a_batch_is_its_images_one_by_one(model, x):
@@ -233,7 +236,7 @@ def test_pixels_are_prepared_as_for_a_prediction(model):
     for target in (2, [0, 1, 2, 3, 0, 1, 2], None):
         got = gradcam.of_pixels(model, pixels, target, "layer3", batch=3)
         assert isinstance(got, np.ndarray)
-        agree(torch.from_numpy(got), gradcam.cams(model, x, target, "layer3"), 1e-4)
+        agree(torch.from_numpy(got), gradcam.cams(model, x, target, "layer3"), apart())
     predicted = training.predict(model, pixels).argmax(1)
     assert len(set(predicted)) > 1
     assert np.array_equal(gradcam.of_pixels(model, pixels, None), gradcam.of_pixels(model, pixels, predicted))

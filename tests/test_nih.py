@@ -33,7 +33,7 @@ def write(file: Path, rows, header=None) -> None:
     """A published list, gzipped where the name says so."""
     file.parent.mkdir(parents=True, exist_ok=True)
     header = header or HEADER + (MORE if len(rows[0]) > len(HEADER) else [])
-    with (gzip.open if file.suffix == ".gz" else open)(file, "wt", newline="") as handle:
+    with (gzip.open if file.suffix == ".gz" else open)(file, "wt", encoding="utf-8", newline="") as handle:
         csv.writer(handle).writerows([header, *rows])
 
 
@@ -69,7 +69,7 @@ def test_the_list_counts():
     assert (len(table), table["patient_id"].nunique(), table["image_id"].is_unique) == (112_120, 30_805, True)
     clear = table[table["finding"] == "No Finding"]
     assert len(clear) == 60_361 and clear["view"].value_counts().to_dict() == {"PA": 39_302, "AP": 21_059}  # fact sheet, section 2
-    with gzip.open(Path(PACKAGE.submodule_search_locations[0]) / "data" / f"{nih.LIST}.gz", "rt", newline="") as handle:
+    with gzip.open(Path(PACKAGE.submodule_search_locations[0]) / "data" / f"{nih.LIST}.gz", "rt", encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
     for key, column in {"finding": "Finding Labels", "view": "View Position", "sex": "Patient Gender"}.items():
         assert table[key].tolist() == [row[column] for row in rows]
@@ -157,7 +157,7 @@ def test_real_subset(real_data):
     opaque = sets.map(lambda found: bool(found & {"Infiltration", "Consolidation", "Pneumonia", "Edema"}))
     clear = sets == {"No Finding"}
     assert (clear.sum(), opaque.sum(), (~clear & ~opaque).sum()) == (1416, 820, 316)  # data/README.md
-    with open(real_data / "nih-chest-xray14-subset" / "sources.csv", newline="") as handle:
+    with open(real_data / "nih-chest-xray14-subset" / "sources.csv", encoding="utf-8", newline="") as handle:
         assert {row["image"] for row in csv.DictReader(handle)} == set(here["image_id"].str.split("/").str[1])
 
 

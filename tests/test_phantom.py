@@ -98,12 +98,12 @@ def test_files_are_named_as_in_the_real_sources(data):
     on_disk = {str(p.relative_to(folder)) for name in ("covid*", "kermany*") for p in folder.glob(f"{name}/**/*.*g")}
     assert on_disk == set(truth.path)
     assert truth.image_id.is_unique
-    assert "no patient" in (folder / "PHANTOM.txt").read_text()
+    assert "no patient" in (folder / "PHANTOM.txt").read_text(encoding="utf-8")
 
 
 def test_metadata_has_the_real_columns_and_rows_to_leave_out(data):
     folder, truth = data
-    assert (folder / METADATA).read_text().splitlines()[0] == REAL_HEADER
+    assert (folder / METADATA).read_text(encoding="utf-8").splitlines()[0] == REAL_HEADER
     rows = pd.read_csv(folder / METADATA)
     chosen = rows[rows.finding.str.startswith("COVID-19") & rows.view.isin(["PA", "AP", "AP Supine"])]
     paths = "covid-chestxray-dataset/images/" + chosen.filename

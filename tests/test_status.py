@@ -54,7 +54,9 @@ def test_an_item_is_as_far_as_its_last_part(book):
 
 def test_marks_are_what_the_pages_say():
     said = (
-        pages.no_radiographs().data + pages.no_radiographs(map_alone=True).data + (ROOT / "notebooks" / "05_study_b_gradcam.py").read_text()
+        pages.no_radiographs().data
+        + pages.no_radiographs(map_alone=True).data
+        + (ROOT / "notebooks" / "05_study_b_gradcam.py").read_text(encoding="utf-8")
     )
     assert all(mark in said for mark in status.MARKS)
 
@@ -64,7 +66,7 @@ def test_page_counts_and_links(book, tmp_path, monkeypatch):
     text = status.page(*book)
     assert "Study B, Zhu 2020: 3 of 5 items" in text and "| Table 3 | t | [02](../notebooks/02_b.ipynb) | waits for its record |" in text
     assert f"Records: 0 of {len(studies.RECORDS)}" in text and text.count("not yet recorded") == len(studies.RECORDS)
-    info = json.loads((ROOT / "results" / "zhu-fourclass" / "run.json").read_text())
+    info = json.loads((ROOT / "results" / "zhu-fourclass" / "run.json").read_text(encoding="utf-8"))
     target = tmp_path / "results" / "zhu-fourclass-redraws" / "seed-2" / "run.json"
     target.parent.mkdir(parents=True)
     target.write_text(json.dumps(info | {"epochs": {"run": 3, "planned": 6}, "seconds": {"training": 119}, "device": {"name": "box"}}))

@@ -74,7 +74,7 @@ def test_flow_is_the_fact_sheets(real_data):
     flow = zhu.flow(real_data)
     assert flow["images"].tolist() == [360, 316, 253, 198, 232, 5856, 6088]
     assert flow["patients"].tolist()[:1] + flow["patients"].tolist()[3:6] == [198, 131, 145, 4097]
-    assert flow.to_csv(index=False) == (ROOT / "results" / "flow" / "zhu2020.csv").read_text()
+    assert flow.to_csv(index=False) == (ROOT / "results" / "flow" / "zhu2020.csv").read_text(encoding="utf-8")
 
 
 def test_figure_4_6_is_of_a_later_snapshot(real_data):

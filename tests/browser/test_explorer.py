@@ -290,7 +290,7 @@ def test_csv_and_svg(explorer_page, headlines, tmp_path):
     explorer_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     explorer_page.get_by_role("button", name="Copy the numbers as CSV").click()
     explorer_page.wait_for_selector(".cxr-told:has-text('copied')")
-    (tmp_path / "copied.csv").write_text(explorer_page.evaluate("navigator.clipboard.readText()"))
+    (tmp_path / "copied.csv").write_text(explorer_page.evaluate("navigator.clipboard.readText()"), encoding="utf-8")
     table, expected = pd.read_csv(tmp_path / "copied.csv").set_index("measure"), widgets.Explorer(headlines).table()
     for name in expected.index:
         np.testing.assert_allclose(table.loc[name, ["estimate", "low", "high"]].to_numpy(float), expected.loc[name], rtol=1e-9, atol=1e-9)

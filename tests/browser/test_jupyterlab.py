@@ -56,7 +56,7 @@ def lab(tmp_path):
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
-    with open(tmp_path / "lab.log", "w") as log:
+    with open(tmp_path / "lab.log", "w", encoding="utf-8") as log:
         server = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **places}, stdout=log, stderr=log)
     try:
         for _ in range(240):
@@ -64,7 +64,7 @@ def lab(tmp_path):
                 urlopen(f"http://127.0.0.1:{port}/api", timeout=2).read()
                 break
             except (URLError, OSError):
-                assert server.poll() is None, (tmp_path / "lab.log").read_text()
+                assert server.poll() is None, (tmp_path / "lab.log").read_text(encoding="utf-8")
                 time.sleep(0.5)
         yield f"http://127.0.0.1:{port}", tmp_path / "jupyter_runtime_dir"
     finally:
