@@ -60,8 +60,8 @@ def real_weights() -> Path:
 
 def shared_state() -> dict:
     """What tests have in common and must leave as it was, of the libraries that are loaded."""
-    others = {"PYTEST_CURRENT_TEST", "LD_LIBRARY_PATH"}  # pytest's own; cv2 sets it when it is loaded
-    state = {"folder": os.getcwd(), **{f"${name}": value for name, value in os.environ.items() if name not in others}}
+    read = ("CXR_", "OMP_", "MPL", "MATPLOTLIB", "JUPYTER", "IPYTHON", "PYTHON", "XDG_", "HOME")  # others a library may set when it is loaded
+    state = {"folder": os.getcwd(), **{f"${name}": value for name, value in os.environ.items() if name.startswith(read)}}
     if torch := sys.modules.get("torch"):
         state |= {"threads": torch.get_num_threads(), "gradients": torch.is_grad_enabled(), "dtype": torch.get_default_dtype()}
         state["deterministic"] = torch.are_deterministic_algorithms_enabled()
