@@ -60,7 +60,8 @@ def real_weights() -> Path:
 
 def shared_state() -> dict:
     """What tests have in common and must leave as it was, of the libraries that are loaded."""
-    read = ("CXR_", "OMP_", "MPL", "MATPLOTLIB", "JUPYTER", "IPYTHON", "PYTHON", "XDG_", "HOME")  # others a library may set when it is loaded
+    # those that the product reads: others a library may set when it is loaded
+    read = tuple("CXR_ OMP_ MPL MATPLOTLIB JUPYTER IPYTHON PYTHON XDG_ HOME".split())
     state = {"folder": os.getcwd(), **{f"${name}": value for name, value in os.environ.items() if name.startswith(read)}}
     if torch := sys.modules.get("torch"):
         state |= {"threads": torch.get_num_threads(), "gradients": torch.is_grad_enabled(), "dtype": torch.get_default_dtype()}
