@@ -13,6 +13,21 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+JOINERS = "\u200c\u200d"  # that words of some scripts need
+
+
+def printable(text: str) -> str:
+    """Text without what a terminal takes for a command and what no encoding writes: a replacement character stands for each."""
+    return "".join(letter if letter.isprintable() or letter in JOINERS else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def line(text: object, most: int = 500) -> str:
+    """One line for a terminal, `printable`; of a longer text than ``most`` the middle is left out."""
+    text = str(text)
+    text = text if len(text) <= 4 * most else text[: 2 * most] + text[-2 * most :]
+    text = printable(" ".join(text.split()))
+    return text if len(text) <= most else f"{text[: most * 2 // 3]} … {text[-(most // 3) :]}"
+
 
 class InputError(ValueError):
     """Bad input: a single line that names the file and the field. The ``cxr`` command prints it and exits with 2."""
@@ -30,6 +45,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     mistake, where nothing was.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: cannot be written (is {'a folder' if path.is_dir() else 'no regular file'})")
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

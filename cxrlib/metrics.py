@@ -11,7 +11,7 @@ class that is absent has NaN recall and AUC, and so have the averages. (scikit-l
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -26,13 +26,14 @@ METRICS = ["size", "accuracy_as_printed", "accuracy", "precision", "recall", "sp
 AVERAGES = ["macro avg", "weighted avg"]
 
 
-def check_predictions(frame: pd.DataFrame, where: str = "predictions") -> list[str]:
+def check_predictions(frame: pd.DataFrame, where: str = "predictions", lines: Sequence[int] | None = None) -> list[str]:
     """Validate a predictions frame and return its class names, in the order of the ``p_`` columns.
 
     Checked: the columns are there, once; there is a row; keys are filled in; ``image_id`` is unique; ``y_true`` is
-    one of the classes (a class may be absent); each p is a number in [0, 1] and each row of p sums to 1 within 1e-4.
+    one of the classes (a class may be absent); each p is a number in [0, 1] and each row of p sums to 1 within 1e-4, or
+    within what rounding all of them to d decimals allows, K ½ 10⁻ᵈ (`decimals`).
 
-    Raises InputError, one line: ``where`` (the file), the line (header = line 1) and the column.
+    Raises InputError, one line: ``where`` (the file), the line (that of ``lines``; without, header = line 1) and the column.
     """
     for column in frame.columns[frame.columns.duplicated()]:
         raise InputError(f"{where}, line 1: column {column} occurs twice")
@@ -47,7 +48,8 @@ def check_predictions(frame: pd.DataFrame, where: str = "predictions") -> list[s
 
     def refuse(bad, column: str, values, why: str) -> None:
         for row in np.flatnonzero(bad)[:1]:
-            raise InputError(f"{where}, line {row + 2}, column {column}: {str(np.asarray(values)[row]) or 'nothing'} {why}")
+            line = row + 2 if lines is None else lines[row]
+            raise InputError(f"{where}, line {line}, column {column}: {str(np.asarray(values)[row]) or 'nothing'} {why}")
 
     for column in KEYS:
         refuse(frame[column].isna(), column, frame[column], "is a missing value")
@@ -57,8 +59,18 @@ def check_predictions(frame: pd.DataFrame, where: str = "predictions") -> list[s
     for name, values in zip(classes, p.T, strict=True):
         raw = frame[f"p_{name}"]
         refuse(~((values >= 0) & (values <= 1)), raw.name, raw, "is not a number from 0 to 1")  # NaN fails both
-    refuse(np.abs(p.sum(axis=1) - 1) > 1e-4, "p_" + "+p_".join(classes), p.sum(axis=1), "is not a sum of 1")
+    off = np.abs(p.sum(axis=1) - 1)
+    if off.max() > 1e-4:
+        d = decimals(p)
+        allowed = max(1e-4, len(classes) / 2 * 10.0**-d if d else 0)
+        refuse(off > allowed * (1 + 1e-9), "p_" + "+p_".join(classes), p.sum(axis=1), "is not a sum of 1")
     return classes
+
+
+def decimals(p: np.ndarray) -> int:
+    """The fewest decimals, 1 to 9, that write all of p (N, K); 0 where these are too few, or where there are none."""
+    whole = (p == np.rint(p)).all()  # answers of yes and no are rounded from nothing
+    return 0 if whole else next((d for d in range(1, 10) if (np.rint(p * 10.0**d) / 10.0**d == p).all()), 0)
 
 
 def _probabilities(frame: pd.DataFrame, classes: list[str]) -> np.ndarray:

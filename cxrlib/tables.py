@@ -1,0 +1,143 @@
+"""A CSV as people have it, read once: what packs it, how it is encoded, what separates its cells. Cells stay text, lines are the file's own."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import os
+import re
+import stat
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cxrlib.files import InputError
+
+CODES = ("cp1252", "latin-1")  # for what is not Unicode
+SIGNS = ",;\t|"
+BLANK = "\ufeff \t\r\n"  # with the mark of an encoding, which some put in twice
+NUMBER = re.compile(r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
+
+
+def number(cell: str) -> float:
+    """A cell as a number, the nearest double: with a decimal point or comma, as a percentage too; NaN for anything else.
+
+    >>> number(" 0,93 "), number("93.5 %"), number("1e-3"), number("0.5x")
+    (0.93, 0.935, 0.001, nan)
+    """
+    text, percent, rest = cell.strip().partition("%")
+    text = text.rstrip()
+    if rest or not NUMBER.fullmatch(text) or (percent and "e" in text.lower()):
+        return float("nan")
+    return float(text.replace(",", ".") + ("e-2" if percent else ""))
+
+
+def content(path: Path) -> bytes:
+    """All bytes of a file or of what a shell pipes in, unpacked; InputError for what is neither, without waiting for it."""
+    try:
+        kind = os.stat(path).st_mode
+        piped = stat.S_ISFIFO(kind) and str(path).startswith("/dev/")  # /dev/stdin, or <(command): the writer is there already
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or piped):
+            raise InputError(f"{path}: a regular file is needed")
+        data = path.read_bytes()
+        return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path}: damaged gzip file ({error})") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def encoding_of(data: bytes, path: Path) -> str:
+    """UTF-8 or UTF-16, with a mark or without; else Windows-1252, in which any separator is what it is in other such codes."""
+    if data.startswith(b"PK\3\4"):
+        raise InputError(f"{path}: is a workbook or another ZIP archive; save the sheet as CSV")
+    found = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    if found == "utf-8-sig" and b"\0" in data[:2]:  # UTF-16 without a mark: a zero in every other byte
+        found = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
+    for name in [found] if found != "utf-8-sig" else [found, *CODES]:
+        try:
+            text = data.decode(name)
+        except UnicodeDecodeError:
+            continue
+        if not text.strip(BLANK):
+            raise InputError(f"{path}: is empty")
+        if "\0" in text:
+            raise InputError(f"{path}: holds zero bytes, which no text does")
+        return name
+    raise InputError(f"{path}: is neither UTF-8 nor UTF-16 text")
+
+
+@dataclass
+class Table:
+    """A CSV in memory: ``names`` as the file has them, in its line ``head``; ``skipped`` lines stand before what is CSV."""
+
+    path: Path
+    data: bytes
+    encoding: str
+    sign: str = ","
+    skipped: int = 0
+    head: int = 1
+    names: list[str] | None = None
+
+    def lines(self) -> io.TextIOWrapper:
+        """The lines as they are, the skipped ones too."""
+        return io.TextIOWrapper(io.BytesIO(self.data), self.encoding, newline="")
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Line and cells of each row that is not empty; after the names each has as many cells as there are names.
+
+        A row's line is that in which it begins. InputError for more cells than names, unless they are empty, and for quotes left open.
+        """
+        lines = self.lines()
+        for _ in range(self.skipped):
+            next(lines)
+        reader, last = csv.reader(lines, delimiter=self.sign, skipinitialspace=True, strict=True), self.skipped
+        width = len(self.names or ())
+        try:
+            for cells in reader:
+                line, last = last + 1, self.skipped + reader.line_num
+                if len(cells) != width and width and cells:
+                    if "".join(cells[width:]).strip():
+                        raise csv.Error(f"has {len(cells)} cells, the line of names {width}")
+                    cells = cells[:width] + [""] * (width - len(cells))
+                if cells and (cells[0] or "".join(cells).strip(BLANK)):
+                    yield line, cells
+        except csv.Error as error:
+            where = line if str(error).startswith("has ") else last + 1
+            raise InputError(f"{self.path}: cannot be read as CSV (line {where}: {error})") from None
+
+
+def opened(path: str | Path, known: Callable[[list[str]], bool]) -> Table:
+    """The table in a file. Where ``sep=`` does not tell what separates, it is what makes names that are ``known``, else most names.
+
+    InputError, one line, for what cannot be read or holds nothing. Pipes are read to their end.
+    """
+    csv.field_size_limit(2**31 - 1)
+    data = content(path := Path(path))
+    whole, skipped, signs = Table(path, data, encoding_of(data, path)), 0, SIGNS
+    first = next((k, line) for k, line in enumerate(whole.lines(), 1) if line.strip(BLANK))
+    if said := re.fullmatch(r'\ufeff?"?sep=([^"\w\s]|\t)"?[;,\s]*', first[1], re.IGNORECASE):
+        skipped, signs = first[0], said[1]
+    best, failed = None, None
+    for sign in signs:
+        made = Table(path, data, whole.encoding, sign, skipped)
+        try:
+            made.head, names = next(made.rows(), (1, []))
+        except InputError as error:
+            failed = error
+            continue
+        made.names = [name.strip(BLANK) for name in names]
+        while made.names and not made.names[-1]:  # a spreadsheet's empty columns; were something in them, a comma would be a decimal one
+            made.names.pop()
+        if best is None or (known(made.names), len(made.names)) > (known(best.names), len(best.names)):
+            best = made
+    if best is None:
+        raise failed
+    if not best.names:
+        raise InputError(f"{path}: no rows")
+    return best
