@@ -10,8 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from cxrlib import azemin, runs, sources, studies, zhu
-from cxrlib.files import InputError, atomic, line, printable, write_text
+from cxrlib import azemin, files, runs, sources, studies, zhu
+from cxrlib.files import InputError, atomic, printable, write_text
 
 FLOWS = {  # file of results/flow: what counts it
     "zhu2020": zhu.flow, "cheazemin2020": azemin.flow, "cheazemin2020-shared": azemin.sharing,
@@ -141,7 +141,7 @@ def evaluate_predictions(arguments) -> None:
         taken[Path(file).resolve()] = f"the file of --{option} too"
     found, name = evaluate.read(arguments.file, arguments.positive), printable(Path(arguments.file).name)
     for note in found.notes:
-        print(f"cxr: {line(note)}", file=sys.stderr)
+        print(f"cxr: {files.line(note)}", file=sys.stderr)
     measured, texts = evaluate.Measures(found, arguments.threshold, arguments.prevalence), {}
     texts["output"] = measured.tidy().map(evaluate.harmless).to_csv(index=False, float_format="%.9g", lineterminator="\n")
     if arguments.html:

@@ -30,6 +30,9 @@ SETTINGS = {
 }  # fmt: skip
 
 
+_kept: list[tempfile.TemporaryDirectory] = []  # phantom runs, whose maps are read later; they go when Python ends
+
+
 def say(name: str, value) -> None:
     """Make a value available to the text of the book as ``{glue:text}`name```; anywhere else nothing happens."""
     try:
@@ -51,7 +54,8 @@ def load(run_name: str, origin: str = "recorded", data: str | Path | None = None
     if origin == "images":
         folder = pipeline.train(experiment, data=data, resume=True, keep_model=True, keep_maps=True)
     else:
-        scratch = Path(tempfile.mkdtemp(prefix="phantom-"))
+        _kept.append(tempfile.TemporaryDirectory(prefix="phantom-"))
+        scratch = Path(_kept[-1].name)
         phantom.write(scratch / "data", 160, seed=0, size=96)
         variant = experiment.variant(f"phantom-{run_name}", **studies.PHANTOM)
         places = {"data": scratch / "data", "results": scratch / "results", "work": scratch / "work"}
