@@ -10,15 +10,25 @@ import contextlib
 import errno
 import hashlib
 import os
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+SIDEWAYS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # commands that turn what follows
 JOINERS = "\u200c\u200d"  # that words of some scripts need
 
 
 def printable(text: str) -> str:
     """Text without what a terminal takes for a command and what no encoding writes: a replacement character stands for each."""
     return "".join(letter if letter.isprintable() or letter in JOINERS else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def isolated(name: str) -> str:
+    """A name to put into a sentence: one with letters written from right to left is kept apart, or numbers beside it would change sides."""
+    kinds = {unicodedata.bidirectional(letter) for letter in name}
+    if not kinds & {"R", "AL", "AN", *SIDEWAYS}:
+        return name
+    return "\u2068" + "".join(letter for letter in name if unicodedata.bidirectional(letter) not in SIDEWAYS) + "\u2069"
 
 
 def line(text: object, most: int = 500) -> str:

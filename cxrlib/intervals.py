@@ -16,7 +16,7 @@ from scipy.special import betaincinv, ndtr, ndtri
 from scipy.stats import rankdata
 
 from cxrlib.files import InputError
-from cxrlib.metrics import AVERAGES, METRICS, arrays, each_class, one_vs_rest, per_class, position, rates, table_cells
+from cxrlib.metrics import METRICS, arrays, each_class, one_vs_rest, per_class, position, rates, rows_of, table_cells
 from cxrlib.resamples import REPLICATES, Resamples, percentiles, tail
 
 
@@ -159,7 +159,7 @@ def cluster_bootstrap(frame: pd.DataFrame, replicates: int = REPLICATES, seed: i
         return made
 
     bounds = percentiles(found.drawn(sparse.hstack([sparse.csr_array(right.astype(float)), *parts]), cells), level)  # (2, K + 3, M)
-    rows, columns = [*found.classes, *AVERAGES, "overall"], pd.MultiIndex.from_product([METRICS, ["low", "high"]])
+    rows, columns = rows_of(found.classes), pd.MultiIndex.from_product([METRICS, ["low", "high"]])
     return pd.DataFrame(np.moveaxis(bounds, 0, 2).reshape(len(rows), -1), rows, columns)
 
 
@@ -174,9 +174,10 @@ def table(frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, leve
     classes, y, p = arrays(frame)
     bounds, cells = cluster_bootstrap(frame, replicates, seed, level), per_class(frame)
     guess, patients = p.argmax(axis=1), frame["patient_id"].to_numpy()
-    cells.loc["overall", "accuracy"] = (guess == y).mean()
+    weighted, overall = rows_of(classes)[-2:]
+    cells.loc[overall, "accuracy"] = (guess == y).mean()
     every = y >= 0
-    among = {("overall", "accuracy"): every, ("weighted avg", "recall"): every, ("weighted avg", "accuracy_as_printed"): every}
+    among = {(overall, "accuracy"): every, (weighted, "recall"): every, (weighted, "accuracy_as_printed"): every}
     for k, name in enumerate(classes):  # which images each share is of; the other cells are no shares of some
         among |= {(name, "accuracy"): every, (name, "precision"): guess == k, (name, "specificity"): y != k}
         among |= {(name, "recall"): y == k, (name, "accuracy_as_printed"): y == k}

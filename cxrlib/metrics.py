@@ -177,10 +177,24 @@ def table_of(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     return table_cells([sums[None] for sums in each_class(y, p, sums_of)])[0]
 
 
+def rows_of(classes: list[str]) -> list[str]:
+    """The rows of tables over classes: their names, the `AVERAGES` and ``overall``. Where a class has such a name, a row of all of them says so.
+
+    >>> rows_of(["overall", "well"])
+    ['overall', 'well', 'macro avg', 'weighted avg', 'overall (all classes)']
+    """
+    rows = list(classes)
+    for name in (*AVERAGES, "overall"):
+        while name in rows:
+            name += " (all classes)"
+        rows.append(name)
+    return rows
+
+
 def per_class(frame: pd.DataFrame) -> pd.DataFrame:
     """The thesis's Table 4.2 from its own definitions (section 3.4.1), each class against the rest.
 
-    Rows: the K classes, ``macro avg`` (plain mean over the classes), ``weighted avg`` (mean weighted by size).
+    Rows (`rows_of`): the K classes, ``macro avg`` (plain mean over the classes), ``weighted avg`` (mean weighted by size).
     Columns, with TP, FP, FN, TN of the class against the rest:
 
     - ``size``: images of the class; of all classes in the two average rows
@@ -201,7 +215,7 @@ def per_class(frame: pd.DataFrame) -> pd.DataFrame:
     [0.5, 1.0, 0.5, 1.0]
     """
     classes, y, p = arrays(frame)
-    return pd.DataFrame(table_of(y, p), classes + AVERAGES, METRICS).astype({"size": int})
+    return pd.DataFrame(table_of(y, p), rows_of(classes)[:-1], METRICS).astype({"size": int})
 
 
 def overall(frame: pd.DataFrame) -> dict[str, float]:
@@ -213,7 +227,7 @@ def overall(frame: pd.DataFrame) -> dict[str, float]:
         "patients": int(frame["patient_id"].nunique()),
         "correct": correct,
         "accuracy": correct / len(frame),
-        "macro_recall": float(table.loc["macro avg", "recall"]),
+        "macro_recall": float(table["recall"].iloc[-2]),
         "null_accuracy": float(table["size"].iloc[:-2].max() / len(frame)),
     }
 
