@@ -34,7 +34,23 @@ ABSENT = {
     "negative",
     "neg",
 }  # begin the name of a class that may be called 0
-NOBODY = {"na", "n/a", "#n/a", "<na>", "nan", "none", "null", "nil", "-", "?", "unknown"}  # no patient's name
+NOBODY = {
+    "",
+    "#ref!",
+    "#name?",
+    "#value!",
+    "na",
+    "n/a",
+    "#n/a",
+    "<na>",
+    "nan",
+    "none",
+    "null",
+    "nil",
+    "-",
+    "?",
+    "unknown",
+}  # no patient's name
 OTHER_CODE = "The file is neither UTF-8 nor UTF-16 text and is read as Windows-1252: letters with accents may be others."
 TEXTS = ["image_id", "patient_id", "split", "y_true"]  # columns of words
 SHARES = {"sensitivity": ("TP", "FN"), "specificity": ("TN", "FP"), "ppv": ("TP", "FP"), "npv": ("TN", "FN")}
@@ -149,7 +165,8 @@ def _predictions(table: Table, positive: str | None) -> Predictions:
     ids = _ids(frame, table, lines)
     frame["image_id"] = np.arange(len(frame))
     if "patient_id" in frame:
-        frame["patient_id"] = _patients(frame["patient_id"], table, lines)
+        frame["patient_id"], more = _patients(frame["patient_id"], table, lines)
+        notes += more
     else:
         frame["patient_id"] = frame["image_id"]
         notes.append("No column patient_id: each image is taken as a patient. If some patients have several, the intervals are too narrow.")
@@ -188,15 +205,20 @@ def _ids(frame: pd.DataFrame, table: Table, lines: np.ndarray) -> pd.Series | No
     return ids
 
 
-def _patients(column: pd.Series, table: Table, lines: np.ndarray) -> np.ndarray:
-    """Patients as numbers. A word for "nobody knows" that stands for several images is no patient."""
+def _patients(column: pd.Series, table: Table, lines: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Patients as numbers, and a note on two that may be one. What stands for several images is no patient where it says "nobody
+    knows", or is a long number that a spreadsheet has cut to ``1.23E+11``."""
+    spelt, notes = {}, []
     for word in column.cat.categories:
-        if word == "" or word.lower() in NOBODY:
+        if word.lower() in NOBODY or re.fullmatch(r"[0-9]([.,][0-9]+)?E[+][0-9]+", word):
             rows = _first(column, word, 2)
             if word == "" or len(rows) > 1:
                 why = f"{word} stands there more than once: is it one patient?" if word else "is empty"
                 raise InputError(f"{table.path}, line {lines[rows[-1]]}, column patient_id: {why}")
-    return column.cat.codes.to_numpy(int)
+        whole = re.fullmatch(r"0*([0-9]+?)([.]0*)?", word)
+        if whole and spelt.setdefault(whole[1], word) != word and not notes:
+            notes.append(f"patient_id holds {spelt[whole[1]]} and {word}, which are taken as two patients.")
+    return column.cat.codes.to_numpy(int), notes
 
 
 def _rounded(p: np.ndarray) -> list[str]:

@@ -81,12 +81,13 @@ REFUSED = {  # content: what the line says
     "hidden underscore": ("y_true,p\n1,0_1\n", "line 2, column p: 0_1 is not a number"),
     "answers for probabilities": ("y_true,p\n1,True\n", "line 2, column p: True is not a number"),
     "nobody's images": ("patient_id,y_true,p\nNA,1,0.5\nNA,0,0.2\n", "line 3, column patient_id: NA stands there more than once"),
+    "a number that a spreadsheet has cut": ("patient_id,y_true,p\n1.23E+11,1,0.5\n7,0,0\n1.23E+11,0,0.2\n", "line 4, column patient_id: 1.23E.11 stands"),
     "spelled twice": ("Patient ID,patientid,y_true,p\na,a,1,1\n", "line 1: column patient_id occurs twice"),
     "no decimals": ("y_true,p_a,p_b\na,1,0\nb,0,0\n", "line 3, column p_a.p_b: 0.0 is not a sum of 1"),
     "another spelling of the one class": ("y_true,p_covid\ncovid,0.9\nCOVID,0.8\nnormal,0.1\n", "line 3, column y_true: COVID: is it covid"),
     "a hyphen in the one class": ("y_true,p_covid_19\nnormal,0.9\ncovid-19,0.8\n", "line 3, column y_true: covid-19: is it covid_19"),
     "the one class and a 1": ("y_true,p_covid\ncovid,0.9\n1,0.8\nnormal,0.1\n", "line 3, column y_true: 1: is it covid"),
-    "zero bytes": ("y_true,p\n1,0.5\n\0".encode(), "zero bytes"), "a workbook": (b"PK\3\4" + bytes(99), "save the sheet as CSV"),
+    "zero bytes": (b"y_true,p\n1,0.5\n\0", "zero bytes"), "a workbook": (b"PK\3\4" + bytes(99), "save the sheet as CSV"),
     "other text": ("y_true,p\n1,0.5\n0,hø\n".encode("cp1252"), "line 3, column p: hø is not a number .*neither UTF-8 nor UTF-16"),
 } | {f"{name} of 1": (f"y_true,p_{name}\n1,0.1\n0,0.9\n", f"line 2, column y_true: 1: is it {name}") for name in ("no", "negative", "neg", "normal", "not_covid", "No finding")}  # fmt: skip
 
@@ -101,6 +102,11 @@ def test_is_refused_by_the_files_own_line(tmp_path, content, message):
 def test_patients_under_other_names(tmp_path, name):
     found = evaluate.read(written(tmp_path, f"{name},y_true,p\nanna ,1,0.9\nanna,0,0.1\nben,1,0.8\n"))
     assert found.frame["patient_id"].tolist() == [0, 0, 1] and len(found.notes) == 1
+
+
+def test_patients_that_may_be_one_are_named(tmp_path):
+    found = evaluate.read(written(tmp_path, "patient_id,y_true,p\n0506,1,0.9\n506,0,0.1\n1.0,1,0.8\n10,1,0.8\n"))
+    assert found.frame["patient_id"].nunique() == 4 and "patient_id holds 0506 and 506, which are taken as two patients." in found.notes
 
 
 def test_the_usual_spelling_counts(tmp_path):
