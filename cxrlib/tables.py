@@ -6,6 +6,7 @@ import codecs
 import csv
 import gzip
 import io
+import itertools
 import os
 import re
 import stat
@@ -74,12 +75,13 @@ def encoding_of(data: bytes, path: Path) -> str:
 
 @dataclass
 class Table:
-    """A CSV in memory: ``names`` as the file has them, in its line ``head``; ``skipped`` lines stand before what is CSV."""
+    """A CSV in memory: ``names`` as the file has them, in its line ``head``; ``skipped`` lines stand before what is CSV, ``last`` is the last one."""
 
     path: Path
     data: bytes
     encoding: str
     sign: str = ","
+    last: int = 0
     skipped: int = 0
     head: int = 1
     names: list[str] | None = None
@@ -93,23 +95,28 @@ class Table:
 
         A row's line is that in which it begins. InputError for more cells than names, unless they are empty, and for quotes left open.
         """
-        lines = self.lines()
-        for _ in range(self.skipped):
-            next(lines)
-        reader, last = csv.reader(lines, delimiter=self.sign, skipinitialspace=True, strict=True), self.skipped
-        width = len(self.names or ())
+        lines, last, width = itertools.islice(self.lines(), self.skipped, None), self.skipped, len(self.names or ())
+        for cells in (reader := csv.reader(lines, delimiter=self.sign, skipinitialspace=True)):
+            line, last = last + 1, self.skipped + reader.line_num
+            if last == self.last:
+                self._closed(line)
+            if len(cells) != width and width and cells:
+                if "".join(cells[width:]).strip():
+                    raise self._error(line, f"has {len(cells)} cells, the line of names {width}")
+                cells = cells[:width] + [""] * (width - len(cells))
+            if cells and (cells[0] or "".join(cells).strip(BLANK)):
+                yield line, cells
+
+    def _error(self, line: int, why: object) -> InputError:
+        return InputError(f"{self.path}: cannot be read as CSV (line {line}: {why})")
+
+    def _closed(self, line: int) -> None:
+        """InputError if the last row, which begins in ``line``, has an open quote, so that it took in all that follows."""
         try:
-            for cells in reader:
-                line, last = last + 1, self.skipped + reader.line_num
-                if len(cells) != width and width and cells:
-                    if "".join(cells[width:]).strip():
-                        raise csv.Error(f"has {len(cells)} cells, the line of names {width}")
-                    cells = cells[:width] + [""] * (width - len(cells))
-                if cells and (cells[0] or "".join(cells).strip(BLANK)):
-                    yield line, cells
+            list(csv.reader(itertools.islice(self.lines(), line - 1, None), delimiter=self.sign, skipinitialspace=True, strict=True))
         except csv.Error as error:
-            where = line if str(error).startswith("has ") else last + 1
-            raise InputError(f"{self.path}: cannot be read as CSV (line {where}: {error})") from None
+            if "end of data" in str(error):
+                raise self._error(line, error) from None
 
 
 def opened(path: str | Path, known: Callable[[list[str]], bool]) -> Table:
@@ -120,12 +127,13 @@ def opened(path: str | Path, known: Callable[[list[str]], bool]) -> Table:
     csv.field_size_limit(2**31 - 1)
     data = content(path := Path(path))
     whole, skipped, signs = Table(path, data, encoding_of(data, path)), 0, SIGNS
+    last = sum(1 for _ in whole.lines())
     first = next((k, line) for k, line in enumerate(whole.lines(), 1) if line.strip(BLANK))
     if said := re.fullmatch(r'\ufeff?"?sep=([^"\w\s]|\t)"?[;,\s]*', first[1], re.IGNORECASE):
         skipped, signs = first[0], said[1]
     best, failed = None, None
     for sign in signs:
-        made = Table(path, data, whole.encoding, sign, skipped)
+        made = Table(path, data, whole.encoding, sign, last, skipped)
         try:
             made.head, names = next(made.rows(), (1, []))
         except InputError as error:

@@ -54,6 +54,7 @@ READ = {  # content: the probabilities of the positive class
     "1 and 0 for words": ("y_true,p_negative,p_positive\n1,0.2,0.8\n0,0.8,0.2\n", [0.8, 0.2]),
     "three codes": ("y_true,p_1,p_0,p_2\n1.0,0.8,0.2,0\n2.0,0.2,0.2,0.6\n", [0.8, 0.2]),
     "False for the one column of 0": ("y_true,p_0\nFalse,0.8\nTrue,0.2\n", [0.8, 0.2]),
+    "loose quotes": ('"y_true", "p" ,note\n"1" , "0.8",""bad" val"\n"0","0.2" , 5" wide\n', [0.8, 0.2]),
     "other spellings": ("Y.True,P\n1,0.8\n0,0.2\n", [0.8, 0.2]),
 }  # fmt: skip
 
@@ -75,6 +76,7 @@ REFUSED = {  # content: what the line says
     "an image twice": ("image_id,y_true,p\n\na,1,0.5\na,0,0\n", "line 4, column image_id: a stands there, twice"),
     "a short row": ("y_true,p,note\n1,.5\n0,.4,x\n1\n", "line 4, column p: an empty cell is not a number"),
     "an open quote": ('y_true,p\n1,0.5\n"0,0.1\n1,0.3\n', r"cannot be read as CSV \(line 3: "),
+    "an open quote at the end": ('y_true,p,note\n1,0.5,a\n0,0.1,"b', r"cannot be read as CSV \(line 3: "),
     "decimal commas between commas": ("y_true,p,\n1,0,93\n0,0,08\n", r"cannot be read as CSV \(line 2: has 3 cells, the line of names 2"),
     "row names of write.table": ('"y_true","p"\n"1",1,0.8\n', r"line 2: has 3 cells, the line of names 2"),
     "a word for no number": ("y_true,p\n1,NA\n", "line 2, column p: NA is not a number"),
