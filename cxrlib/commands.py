@@ -49,10 +49,10 @@ def show_sources(arguments) -> None:
     for row in sources.report(arguments.data).itertuples():
         print(f"{row.source}, for {row.use}\n  looked for  {row.looked_for}\n  found       {row.found} of {row.found + row.missing} images")
         for path in row.absent if len(row.absent) <= 20 else row.absent[:1]:
-            print(f"  missing     {path}")
+            print(f"  missing     {printable(path)}")
         if len(row.absent) > 20:
             print(f"  missing     and {len(row.absent) - 1:,} more")
-        print(f"  to do       {row.advice}")
+        print(f"  to do       {files.line(row.advice)}")
     with contextlib.suppress(InputError):  # said above already
         masks, boxes = sources.lung_masks(arguments.data), sources.lung_boxes(arguments.data)
         print(f"lung regions, for cxr cams: {len(masks)} images with masks, {len(boxes)} with boxes")

@@ -249,7 +249,7 @@ def _one_class(column: str, levels: list[str], where: Callable[[str], str]) -> d
     """Which words in ``y_true`` are the class of the one column and which the rest; InputError where a word may be either."""
     named, spelt = column[2:], lambda word: re.sub(r"[\W_]", "", word.casefold()) or word
     rest, which = f"not {named}", f"is it {named}? With the one column {column} that must be clear; p is the probability of 1"
-    if named not in levels and all(word.lower() in YES | NO for word in levels):
+    if named not in levels and all(_meaning(word) in ("0", "1") for word in levels):
         if named.lower() in ("0", "0.0", "false"):
             return {word: named if _meaning(word) == "0" else rest for word in levels}
         if named.lower() in NO or re.split(r"[\W_]", named.lower())[0] in ABSENT:
@@ -268,14 +268,17 @@ def _binary(frame: pd.DataFrame, column: str, table: Table, lines: np.ndarray) -
     """Two classes from one column of probabilities, and the rule as a sentence."""
     named, truth = column[2:], frame["y_true"]
     levels = [word for word in truth.cat.categories if word]
-    where = lambda word: f"{table.path}, line {lines[_first(truth, word)[0]]}, column y_true: {word}"  # noqa: E731
+
+    def where(word: str) -> str:
+        return f"{table.path}, line {lines[_first(truth, word)[0]]}, column y_true: {word}"
+
     if column == "p_":
         raise InputError(f"{table.path}, line {table.head}: column p_ names no class")
     if not named:
         for word in levels:
-            if word.lower() not in YES | NO:
+            if _meaning(word) not in ("0", "1"):
                 raise InputError(f"{where(word)} is neither 1 nor 0, which the one column p needs")
-        names = {word: "positive" if word.lower() in YES else "negative" for word in levels}
+        names = {word: "positive" if _meaning(word) == "1" else "negative" for word in levels}
     else:
         names = _one_class(column, levels, where)
     one = named or "positive"

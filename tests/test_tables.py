@@ -55,6 +55,7 @@ READ = {  # content: the probabilities of the positive class
     "three codes": ("y_true,p_1,p_0,p_2\n1.0,0.8,0.2,0\n2.0,0.2,0.2,0.6\n", [0.8, 0.2]),
     "False for the one column of 0": ("y_true,p_0\nFalse,0.8\nTrue,0.2\n", [0.8, 0.2]),
     "loose quotes": ('"y_true", "p" ,note\n"1" , "0.8",""bad" val"\n"0","0.2" , 5" wide\n', [0.8, 0.2]),
+    "1,0 and 0,0": ("y_true;p\n1,0;0,8\n0,0;0,2\n", [0.8, 0.2]),
     "other spellings": ("Y.True,P\n1,0.8\n0,0.2\n", [0.8, 0.2]),
 }  # fmt: skip
 
