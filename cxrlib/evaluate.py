@@ -22,35 +22,10 @@ from cxrlib.tables import CODES, Table, number, opened
 
 YES, NO = {"1", "1.0", "true", "yes", "positive", "pos"}, {"0", "0.0", "false", "no", "negative", "neg"}
 PREVALENCES = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
-ABSENT = {
-    "no",
-    "not",
-    "non",
-    "none",
-    "without",
-    "normal",
-    "healthy",
-    "control",
-    "negative",
-    "neg",
-}  # begin the name of a class that may be called 0
-NOBODY = {
-    "",
-    "#ref!",
-    "#name?",
-    "#value!",
-    "na",
-    "n/a",
-    "#n/a",
-    "<na>",
-    "nan",
-    "none",
-    "null",
-    "nil",
-    "-",
-    "?",
-    "unknown",
-}  # no patient's name
+# The first word of a class that a 0 may stand for as well as a 1
+ABSENT = set("no not non none without normal healthy control negative neg".split())
+# No patient's name, but a spreadsheet's or a program's word for nothing
+NOBODY = {""} | set("na n/a #n/a <na> nan none null nil - ? unknown #ref! #name? #value!".split())
 OTHER_CODE = "The file is neither UTF-8 nor UTF-16 text and is read as Windows-1252: letters with accents may be others."
 TEXTS = ["image_id", "patient_id", "split", "y_true"]  # columns of words
 SHARES = {"sensitivity": ("TP", "FN"), "specificity": ("TN", "FP"), "ppv": ("TP", "FP"), "npv": ("TN", "FN")}
@@ -77,12 +52,17 @@ class Predictions:
 
 
 def _name(cell: str) -> str:
-    """A column's name without spaces around it or around the class in it; what is no class may be spelled ``PatientID`` or ``y.true``."""
+    """A column's name without spaces around it or around the class in it.
+
+    What is no class may be spelled ``PatientID`` or ``y.true``.
+    """
     cell = cell.strip()
     plain = re.sub(r"[\W_]", "", cell).lower()
     if cell[:2] in ("p_", "P_"):
         return f"p_{cell[2:].strip()}"
-    return next((name for name in TEXTS if name.replace("_", "") == plain), "p" if cell == "P" else cell)
+    if cell == "P":
+        return "p"
+    return next((name for name in TEXTS if name.replace("_", "") == plain), cell)
 
 
 def _places(table: Table) -> dict[str, int]:
@@ -96,12 +76,13 @@ def _places(table: Table) -> dict[str, int]:
                 raise InputError(f"{table.path}, line {table.head}: column {name} occurs twice")
             found[name] = k
     if "y_true" not in found:
-        raise InputError(f"{table.path}, line {table.head}: no column y_true, only {', '.join(names)[:200]}")
+        only = ", ".join(names)[:200]
+        raise InputError(f"{table.path}, line {table.head}: no column y_true, only {only}")
     return found
 
 
 def _columns(table: Table) -> tuple[pd.DataFrame, np.ndarray]:
-    """The columns of use, words as categories in the order in which they occur, and each row's line in the file."""
+    """The columns of use, words as categories as they occur, and each row's line in the file."""
     places, lines = _places(table), array("q")
     words = {name: (k, array("q"), {}) for name, k in places.items() if name in TEXTS}
     scores = {name: (k, array("d")) for name, k in places.items() if name not in TEXTS}
@@ -119,12 +100,14 @@ def _columns(table: Table) -> tuple[pd.DataFrame, np.ndarray]:
                 value = number(cell)
             if not 0 <= value <= 1:
                 what = value if math.isfinite(value) else cell.strip() or "an empty cell"
-                raise InputError(f"{table.path}, line {line}, column {name}: {what} is not a number from 0 to 1")
+                where = f"{table.path}, line {line}, column {name}"
+                raise InputError(f"{where}: {what} is not a number from 0 to 1")
             values.append(value + 0.0)  # no negative nothing
     if not lines:
         raise InputError(f"{table.path}: no rows")
-    made = {name: pd.Categorical.from_codes(np.array(codes), pd.Index(levels, dtype=object)) for name, (_, codes, levels) in words.items()}
-    made |= {name: np.array(values) for name, (_, values) in scores.items()}
+    made = {name: np.array(values) for name, (_, values) in scores.items()}
+    for name, (_, codes, levels) in words.items():
+        made[name] = pd.Categorical.from_codes(np.array(codes), pd.Index(levels, dtype=object))
     return pd.DataFrame(made)[list(places)], np.array(lines)
 
 
@@ -144,24 +127,28 @@ def read(path: str | Path, positive: str | None = None) -> Predictions:
     try:
         return _predictions(table, positive)
     except InputError as error:
-        raise InputError(f"{error} (the {OTHER_CODE[0].lower()}{OTHER_CODE[1:]})") if table.encoding in CODES else error from None
+        if table.encoding in CODES:
+            raise InputError(f"{error}. {OTHER_CODE}") from None
+        raise
 
 
 def _predictions(table: Table, positive: str | None) -> Predictions:
-    (frame, lines), path, notes = _columns(table), table.path, [OTHER_CODE] * (table.encoding in CODES)
+    (frame, lines), path = _columns(table), table.path
+    notes = [OTHER_CODE] if table.encoding in CODES else []
     columns = [name for name in frame if name == "p" or name.startswith("p_")]
     if not columns:
         raise InputError(f"{path}, line {table.head}: no column of probabilities, p or p_<class>")
     if len(columns) > 1 and "p" in columns:
-        raise InputError(f"{path}, line {table.head}: has both p and {columns[columns[0] == 'p']}; p stands alone")
+        other = columns[1] if columns[0] == "p" else columns[0]
+        raise InputError(f"{path}, line {table.head}: has both p and {other}; p stands alone")
     if len(columns) == 1:
         frame, note = _binary(frame, columns[0], table, lines)
         notes.append(note)
     else:
         names = _taken(list(frame["y_true"].cat.categories), [column[2:] for column in columns])
         frame["y_true"] = frame["y_true"].map(names).astype("category")
-        if changed := [f"{level} is read as {name}" for level, name in names.items() if name not in (level, None)]:
-            notes.append(f"y_true: {', '.join(changed[:9])}.")
+        changed = [f"{a} is read as {b}" for a, b in names.items() if b not in (a, None)]
+        notes += [f"y_true: {', '.join(changed[:9])}."] if changed else []
     ids = _ids(frame, table, lines)
     frame["image_id"] = np.arange(len(frame))
     if "patient_id" in frame:
@@ -201,23 +188,29 @@ def _ids(frame: pd.DataFrame, table: Table, lines: np.ndarray) -> pd.Series | No
     ids = frame["image_id"].astype(object)
     for row in np.flatnonzero(ids.duplicated() | (ids == ""))[:1]:
         what = ids.iloc[row] or "nothing"
-        raise InputError(f"{table.path}, line {lines[row]}, column image_id: {what} stands there, twice or instead of a name")
+        why = f"{what} stands there, twice or instead of a name"
+        raise InputError(f"{table.path}, line {lines[row]}, column image_id: {why}")
     return ids
 
 
 def _patients(column: pd.Series, table: Table, lines: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Patients as numbers, and a note on two that may be one. What stands for several images is no patient where it says "nobody
-    knows", or is a long number that a spreadsheet has cut to ``1.23E+11``."""
+    """Patients as numbers, and a note on two that may be one.
+
+    InputError for what stands for several images and is no patient: a word for nobody, or a long
+    number that a spreadsheet has cut to ``1.23E+11``.
+    """
     spelt, notes = {}, []
     for word in column.cat.categories:
         if word.lower() in NOBODY or re.fullmatch(r"[0-9]([.,][0-9]+)?E[+][0-9]+", word):
             rows = _first(column, word, 2)
             if word == "" or len(rows) > 1:
-                why = f"{word} stands there more than once: is it one patient?" if word else "is empty"
-                raise InputError(f"{table.path}, line {lines[rows[-1]]}, column patient_id: {why}")
+                why = f"{word} stands there more than once: is it one patient?"
+                where = f"{table.path}, line {lines[rows[-1]]}, column patient_id"
+                raise InputError(f"{where}: {why if word else 'is empty'}")
         whole = re.fullmatch(r"0*([0-9]+?)([.]0*)?", word)
         if whole and spelt.setdefault(whole[1], word) != word and not notes:
-            notes.append(f"patient_id holds {spelt[whole[1]]} and {word}, which are taken as two patients.")
+            twins = f"{spelt[whole[1]]} and {word}"
+            notes.append(f"patient_id holds {twins}, which are taken as two patients.")
     return column.cat.codes.to_numpy(int), notes
 
 
@@ -226,14 +219,12 @@ def _rounded(p: np.ndarray) -> list[str]:
     sums, d = p.sum(axis=1), metrics.decimals(p)
     if not 0 < d <= 3 or np.abs(sums - 1).max() < 1e-9:
         return []
-    digits = f"{d} decimals" if d > 1 else "one decimal"
-    return [
-        f"The probabilities have {digits}, so that those of an image sum to {sums.min():.{d}f} to {sums.max():.{d}f}; they are used as given."
-    ]
+    digits, ends = f"{d} decimals" if d > 1 else "one decimal", f"{sums.min():.{d}f} to {sums.max():.{d}f}"
+    return [f"The probabilities have {digits}, so that an image's sum to {ends}; they are used as given."]
 
 
 def _meaning(word: str) -> str:
-    """One spelling for 1, 1.0, yes, true and positive, one for their opposites, one for any other whole number; words stay."""
+    """``1`` for 1, 1.0, yes, true and positive, ``0`` for their opposites, ``2`` for 2.0; words stay."""
     low = word.lower()
     whole = re.fullmatch(r"([0-9]+)[.,]0*", word)
     return "1" if low in YES else "0" if low in NO else whole[1] if whole else word
@@ -242,13 +233,21 @@ def _meaning(word: str) -> str:
 def _taken(levels: list[str], classes: list[str]) -> dict[str, str | None]:
     """The class that each word in ``y_true`` stands for: itself, else the only class of the same meaning."""
     alike = {word: [name for name in classes if _meaning(name) == _meaning(word)] for word in levels}
-    return {word: None if word == "" else word if word in classes or len(alike[word]) != 1 else alike[word][0] for word in levels}
+    alone = {word: names[0] for word, names in alike.items() if len(names) == 1}
+    return {word: (word if word in classes else alone.get(word, word)) or None for word in levels}
 
 
 def _one_class(column: str, levels: list[str], where: Callable[[str], str]) -> dict[str, str]:
-    """Which words in ``y_true`` are the class of the one column and which the rest; InputError where a word may be either."""
-    named, spelt = column[2:], lambda word: re.sub(r"[\W_]", "", word.casefold()) or word
-    rest, which = f"not {named}", f"is it {named}? With the one column {column} that must be clear; p is the probability of 1"
+    """Which words in ``y_true`` are the class of the one column, and which the rest.
+
+    InputError where a word may be either.
+    """
+    named, rest = column[2:], f"not {column[2:]}"
+    which = f"is it {named}? With the one column {column} that must be clear; p is that of 1"
+
+    def spelt(word: str) -> str:
+        return re.sub(r"[\W_]", "", word.casefold()) or word
+
     if named not in levels and all(_meaning(word) in ("0", "1") for word in levels):
         if named.lower() in ("0", "0.0", "false"):
             return {word: named if _meaning(word) == "0" else rest for word in levels}
@@ -257,8 +256,9 @@ def _one_class(column: str, levels: list[str], where: Callable[[str], str]) -> d
         return {word: named if _meaning(word) == "1" else rest for word in levels}
     same = {word for word in levels if _meaning(word) == _meaning(named)}
     for word in levels:
-        answer = word.lower() in ("1", "1.0", "true", "yes") and named.lower() not in NO and not named[0].isdigit()
-        if word not in same and (answer or spelt(word) == spelt(named)):
+        answer = word.lower() in ("1", "1.0", "true", "yes") and not named[0].isdigit()
+        doubtful = answer and named.lower() not in NO
+        if word not in same and (doubtful or spelt(word) == spelt(named)):
             raise InputError(f"{where(word)}: {which}")
     others = [word for word in levels if word not in same]
     return {word: named if word in same else word if len(others) == 1 else rest for word in levels}
@@ -284,12 +284,12 @@ def _binary(frame: pd.DataFrame, column: str, table: Table, lines: np.ndarray) -
     one = named or "positive"
     other = next((name for name in names.values() if name != one), f"not {named}" if named else "negative")
     rest = [word for word, name in names.items() if name == other]
-    more = f" Taken for {other}: {', '.join(rest[:9])}{' and others' * (len(rest) > 9)}." if named and len(rest) > 1 else ""
-    made = frame.drop(columns=column).assign(y_true=truth.map(names | {"": None}).astype("category"))
-    return (
-        made.assign(**{f"p_{one}": frame[column], f"p_{other}": 1 - frame[column]}),
-        f"One column of probabilities, {column}: that an image is {one}; the rest is {other}.{more}",
-    )
+    note = f"One column of probabilities, {column}: that an image is {one}; the rest is {other}."
+    if named and len(rest) > 1:
+        note += f" Taken for {other}: {', '.join(rest[:9])}{' and others' * (len(rest) > 9)}."
+    truth = truth.map(names | {"": None}).astype("category")
+    made = frame.drop(columns=column).assign(y_true=truth)
+    return made.assign(**{f"p_{one}": frame[column], f"p_{other}": 1 - frame[column]}), note
 
 
 def compared(frame: pd.DataFrame, cls: str, threshold: float = 0.5) -> pd.DataFrame:

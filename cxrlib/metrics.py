@@ -33,7 +33,8 @@ def check_predictions(frame: pd.DataFrame, where: str = "predictions", lines: Se
     one of the classes (a class may be absent); each p is a number in [0, 1] and each row of p sums to 1 within 1e-4, or
     within what rounding all of them to d decimals allows, K ½ 10⁻ᵈ (`decimals`).
 
-    Raises InputError, one line: ``where`` (the file), the line (that of ``lines``; without, header = line 1) and the column.
+    Raises InputError, one line: ``where`` (the file), the line (``lines`` gives each row's; without
+    it the header is line 1) and the column.
     """
     for column in frame.columns[frame.columns.duplicated()]:
         raise InputError(f"{where}, line 1: column {column} occurs twice")
@@ -49,7 +50,8 @@ def check_predictions(frame: pd.DataFrame, where: str = "predictions", lines: Se
     def refuse(bad, column: str, values, why: str) -> None:
         for row in np.flatnonzero(bad)[:1]:
             line = row + 2 if lines is None else lines[row]
-            raise InputError(f"{where}, line {line}, column {column}: {str(np.asarray(values)[row]) or 'nothing'} {why}")
+            what = str(np.asarray(values)[row]) or "nothing"
+            raise InputError(f"{where}, line {line}, column {column}: {what} {why}")
 
     for column in KEYS:
         refuse(frame[column].isna(), column, frame[column], "is a missing value")
@@ -68,9 +70,11 @@ def check_predictions(frame: pd.DataFrame, where: str = "predictions", lines: Se
 
 
 def decimals(p: np.ndarray) -> int:
-    """The fewest decimals, 1 to 9, that write all of p (N, K); 0 where these are too few, or where there are none."""
-    whole = (p == np.rint(p)).all()  # answers of yes and no are rounded from nothing
-    return 0 if whole else next((d for d in range(1, 10) if (np.rint(p * 10.0**d) / 10.0**d == p).all()), 0)
+    """The fewest decimals, 1 to 9, that write all of p (N, K); 0 where none or more are needed."""
+    for d in range(10):
+        if (np.rint(p * 10.0**d) / 10.0**d == p).all():
+            return d
+    return 0
 
 
 def _probabilities(frame: pd.DataFrame, classes: list[str]) -> np.ndarray:
@@ -178,7 +182,9 @@ def table_of(y: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 
 def rows_of(classes: list[str]) -> list[str]:
-    """The rows of tables over classes: their names, the `AVERAGES` and ``overall``. Where a class has such a name, a row of all of them says so.
+    """The rows of tables over classes: their names, the `AVERAGES` and ``overall``.
+
+    Where a class has such a name, the row of all classes says what it is.
 
     >>> rows_of(["overall", "well"])
     ['overall', 'well', 'macro avg', 'weighted avg', 'overall (all classes)']

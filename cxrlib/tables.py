@@ -1,4 +1,7 @@
-"""A CSV as people have it, read once: what packs it, how it is encoded, what separates its cells. Cells stay text, lines are the file's own."""
+"""A CSV as people have it, read once: what packs it, how it is encoded, what separates its cells.
+
+Cells stay text, and lines are the file's own.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ NUMBER = re.compile(r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)(e[+-]?[0-9]+)?", re.IG
 
 
 def number(cell: str) -> float:
-    """A cell as a number, the nearest double: with a decimal point or comma, as a percentage too; NaN for anything else.
+    """A cell as the nearest double: with a decimal point or comma, or a percentage; else NaN.
 
     >>> number(" 0,93 "), number("93.5 %"), number("1e-3"), number("0.5x")
     (0.93, 0.935, 0.001, nan)
@@ -37,10 +40,13 @@ def number(cell: str) -> float:
 
 
 def content(path: Path) -> bytes:
-    """All bytes of a file or of what a shell pipes in, unpacked; InputError for what is neither, without waiting for it."""
+    """All bytes of a file, or of what a shell pipes in, unpacked.
+
+    InputError for what is neither, without waiting for it.
+    """
     try:
         kind = os.stat(path).st_mode
-        piped = stat.S_ISFIFO(kind) and str(path).startswith("/dev/")  # /dev/stdin, or <(command): the writer is there already
+        piped = stat.S_ISFIFO(kind) and str(path).startswith("/dev/")  # its writer is there already
         if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or piped):
             raise InputError(f"{path}: a regular file is needed")
         data = path.read_bytes()
@@ -54,7 +60,7 @@ def content(path: Path) -> bytes:
 
 
 def encoding_of(data: bytes, path: Path) -> str:
-    """UTF-8 or UTF-16, with a mark or without; else Windows-1252, in which any separator is what it is in other such codes."""
+    """UTF-8 or UTF-16, with a mark or without; else Windows-1252, which has the usual separators."""
     if data.startswith(b"PK\3\4"):
         raise InputError(f"{path}: is a workbook or another ZIP archive; save the sheet as CSV")
     found = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
@@ -75,7 +81,10 @@ def encoding_of(data: bytes, path: Path) -> str:
 
 @dataclass
 class Table:
-    """A CSV in memory: ``names`` as the file has them, in its line ``head``; ``skipped`` lines stand before what is CSV, ``last`` is the last one."""
+    """A CSV in memory: ``names`` as the file has them, in its line ``head``.
+
+    ``skipped`` lines stand before what is CSV, ``last`` is the file's last.
+    """
 
     path: Path
     data: bytes
@@ -91,12 +100,13 @@ class Table:
         return io.TextIOWrapper(io.BytesIO(self.data), self.encoding, newline="")
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Line and cells of each row that is not empty; after the names each has as many cells as there are names.
+        """Line and cells of each row that is not empty, as many cells as there are names.
 
-        A row's line is that in which it begins. InputError for more cells than names, unless they are empty, and for quotes left open.
+        A row's line is that in which it begins. InputError for more cells than names, unless they
+        are empty, and for a quote left open.
         """
-        lines, last, width = itertools.islice(self.lines(), self.skipped, None), self.skipped, len(self.names or ())
-        for cells in (reader := csv.reader(lines, delimiter=self.sign, skipinitialspace=True)):
+        reader, last, width = self._reader(self.skipped), self.skipped, len(self.names or ())
+        for cells in reader:
             line, last = last + 1, self.skipped + reader.line_num
             if last == self.last:
                 self._closed(line)
@@ -107,22 +117,27 @@ class Table:
             if cells and (cells[0] or "".join(cells).strip(BLANK)):
                 yield line, cells
 
+    def _reader(self, skipped: int, **more):
+        lines = itertools.islice(self.lines(), skipped, None)
+        return csv.reader(lines, delimiter=self.sign, skipinitialspace=True, **more)
+
     def _error(self, line: int, why: object) -> InputError:
         return InputError(f"{self.path}: cannot be read as CSV (line {line}: {why})")
 
     def _closed(self, line: int) -> None:
-        """InputError if the last row, which begins in ``line``, has an open quote, so that it took in all that follows."""
+        """InputError if the last row, which begins in ``line``, has an open quote."""
         try:
-            list(csv.reader(itertools.islice(self.lines(), line - 1, None), delimiter=self.sign, skipinitialspace=True, strict=True))
+            list(self._reader(line - 1, strict=True))
         except csv.Error as error:
             if "end of data" in str(error):
                 raise self._error(line, error) from None
 
 
 def opened(path: str | Path, known: Callable[[list[str]], bool]) -> Table:
-    """The table in a file. Where ``sep=`` does not tell what separates, it is what makes names that are ``known``, else most names.
+    """The table in a file.
 
-    InputError, one line, for what cannot be read or holds nothing. Pipes are read to their end.
+    What separates, a first line ``sep=`` says, else it is what makes names that are ``known``, else
+    the most names. InputError, one line, for what cannot be read or holds nothing.
     """
     csv.field_size_limit(2**31 - 1)
     data = content(path := Path(path))
@@ -140,9 +155,10 @@ def opened(path: str | Path, known: Callable[[list[str]], bool]) -> Table:
             failed = error
             continue
         made.names = [name.strip(BLANK) for name in names]
-        while made.names and not made.names[-1]:  # a spreadsheet's empty columns; were something in them, a comma would be a decimal one
+        while made.names and not made.names[-1]:  # a spreadsheet's empty columns: they must be so
             made.names.pop()
-        if best is None or (known(made.names), len(made.names)) > (known(best.names), len(best.names)):
+        better = (known(made.names), len(made.names))
+        if best is None or better > (known(best.names), len(best.names)):
             best = made
     if best is None:
         raise failed
