@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -164,7 +165,7 @@ def _predictions(table: Table, positive: str | None) -> Predictions:
     notes += _rounded(frame[[f"p_{name}" for name in classes]].to_numpy())
     if positive is None:
         positive = next((name for name in classes if name.lower() in YES), classes[0])
-    elif positive not in classes:
+    elif (positive := unicodedata.normalize("NFC", positive)) not in classes:
         raise InputError(f"--positive {positive}: {path} has no such class, only {', '.join(classes)}")
     for missing in [name for name in classes if not (frame["y_true"] == name).any()]:
         notes.append(f"No image is {missing}: what needs some cannot be computed: a dash on a page, an empty field in a table.")

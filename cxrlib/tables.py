@@ -13,6 +13,7 @@ import itertools
 import os
 import re
 import stat
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -81,9 +82,9 @@ def encoding_of(data: bytes, path: Path) -> str:
 
 @dataclass
 class Table:
-    """A CSV in memory: ``names`` as the file has them, in its line ``head``.
+    """A CSV in memory: ``names`` as the file has them, in its line ``head``; ``data`` is UTF-8.
 
-    ``skipped`` lines stand before what is CSV, ``last`` is the file's last.
+    ``encoding`` is that of the file, ``skipped`` lines stand before what is CSV, ``last`` is the file's last.
     """
 
     path: Path
@@ -97,7 +98,7 @@ class Table:
 
     def lines(self) -> io.TextIOWrapper:
         """The lines as they are, the skipped ones too."""
-        return io.TextIOWrapper(io.BytesIO(self.data), self.encoding, newline="")
+        return io.TextIOWrapper(io.BytesIO(self.data), "utf-8-sig", newline="")
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Line and cells of each row that is not empty, as many cells as there are names.
@@ -141,14 +142,17 @@ def opened(path: str | Path, known: Callable[[list[str]], bool]) -> Table:
     """
     csv.field_size_limit(2**31 - 1)
     data = content(path := Path(path))
-    whole, skipped, signs = Table(path, data, encoding_of(data, path)), 0, SIGNS
+    code = encoding_of(data, path)
+    if code != "utf-8-sig" or not data.isascii():  # é is one letter, however it was put together
+        data = unicodedata.normalize("NFC", data.decode(code)).encode()
+    whole, skipped, signs = Table(path, data, code), 0, SIGNS
     last = sum(1 for _ in whole.lines())
     first = next((k, line) for k, line in enumerate(whole.lines(), 1) if line.strip(BLANK))
     if said := re.fullmatch(r'\ufeff?"?sep=([^"\w\s]|\t)"?[;,\s]*', first[1], re.IGNORECASE):
         skipped, signs = first[0], said[1]
     best, failed = None, None
     for sign in signs:
-        made = Table(path, data, whole.encoding, sign, last, skipped)
+        made = Table(path, data, code, sign, last, skipped)
         try:
             made.head, names = next(made.rows(), (1, []))
         except InputError as error:

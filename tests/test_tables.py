@@ -42,6 +42,7 @@ READ = {  # content: the probabilities of the positive class
     "Windows-1252 in names": ("y_true,p_zoé,p_b\nzoé,0.8,0.2\nb,0.2,0.8\n".encode("cp1252"), [0.8, 0.2]),
     "Shift-JIS in names": ("y_true,p_肺炎,p_表\n肺炎,0.8,0.2\n表,0.2,0.8\n".encode("shift-jis"), [0.8, 0.2]),
     "Unicode text of a spreadsheet": ("y_true\tp\r\n1\t0,8\r\n0\t0,2\r\n".encode("utf-16"), [0.8, 0.2]),
+    "é in two ways": ("y_true,p_zoe\N{COMBINING ACUTE ACCENT}\nzoé,0.8\nzoe\N{COMBINING ACUTE ACCENT},0.8\nb,0.2\n", [0.8, 0.8, 0.2]),
     "two marks": ("\ufeff\ufeffy_true,p\n1,0.8\n0,0.2\n", [0.8, 0.2]),
     "lines of an old Macintosh": ("y_true,p\r1,0.8\r0,0.2\r", [0.8, 0.2]),
     "row names of write.csv": ('"","y_true","p"\n"1",1,0.8\n"2",0,0.2\n', [0.8, 0.2]),
