@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from cxrlib import calibration, intervals, metrics
-from cxrlib.files import InputError, printable
+from cxrlib.files import InputError, line, printable
 from cxrlib.resamples import MOST
 from cxrlib.tables import CODES, Table, number, opened
 
@@ -89,8 +89,8 @@ def _columns(table: Table) -> tuple[pd.DataFrame, np.ndarray]:
     scores = {name: (k, array("d")) for name, k in places.items() if name not in TEXTS}
     rows = table.rows()
     next(rows)  # the names
-    for line, cells in rows:
-        lines.append(line)
+    for at, cells in rows:
+        lines.append(at)
         for k, codes, levels in words.values():
             codes.append(levels.setdefault(cells[k].strip(), len(levels)))
         for name, (k, values) in scores.items():
@@ -100,8 +100,8 @@ def _columns(table: Table) -> tuple[pd.DataFrame, np.ndarray]:
             except ValueError:
                 value = number(cell)
             if not 0 <= value <= 1:
-                what = value if math.isfinite(value) else cell.strip() or "an empty cell"
-                where = f"{table.path}, line {line}, column {name}"
+                what = value if math.isfinite(value) else line(cell.strip(), 100) or "an empty cell"
+                where = f"{table.path}, line {at}, column {name}"
                 raise InputError(f"{where}: {what} is not a number from 0 to 1")
             values.append(value + 0.0)  # no negative nothing
     if not lines:
@@ -188,7 +188,7 @@ def _ids(frame: pd.DataFrame, table: Table, lines: np.ndarray) -> pd.Series | No
         return "line " + pd.Series(lines.astype(str)) if len(frame) <= MOST else None
     ids = frame["image_id"].astype(object)
     for row in np.flatnonzero(ids.duplicated() | (ids == ""))[:1]:
-        what = ids.iloc[row] or "nothing"
+        what = line(ids.iloc[row], 100) or "nothing"
         why = f"{what} stands there, twice or instead of a name"
         raise InputError(f"{table.path}, line {lines[row]}, column image_id: {why}")
     return ids
@@ -271,7 +271,7 @@ def _binary(frame: pd.DataFrame, column: str, table: Table, lines: np.ndarray) -
     levels = [word for word in truth.cat.categories if word]
 
     def where(word: str) -> str:
-        return f"{table.path}, line {lines[_first(truth, word)[0]]}, column y_true: {word}"
+        return f"{table.path}, line {lines[_first(truth, word)[0]]}, column y_true: {line(word, 100)}"
 
     if column == "p_":
         raise InputError(f"{table.path}, line {table.head}: column p_ names no class")

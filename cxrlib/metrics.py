@@ -19,7 +19,7 @@ from scipy import sparse
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import confusion_matrix, roc_curve
 
-from cxrlib.files import InputError
+from cxrlib.files import InputError, line
 
 KEYS = ["image_id", "patient_id", "source", "split", "y_true"]
 METRICS = ["size", "accuracy_as_printed", "accuracy", "precision", "recall", "specificity", "f1", "auc"]
@@ -49,14 +49,14 @@ def check_predictions(frame: pd.DataFrame, where: str = "predictions", lines: Se
 
     def refuse(bad, column: str, values, why: str) -> None:
         for row in np.flatnonzero(bad)[:1]:
-            line = row + 2 if lines is None else lines[row]
-            what = str(np.asarray(values)[row]) or "nothing"
-            raise InputError(f"{where}, line {line}, column {column}: {what} {why}")
+            at = row + 2 if lines is None else lines[row]
+            what = line(np.asarray(values)[row], 100) or "nothing"
+            raise InputError(f"{where}, line {at}, column {column}: {what} {why}")
 
     for column in KEYS:
         refuse(frame[column].isna(), column, frame[column], "is a missing value")
     refuse(frame["image_id"].duplicated(), "image_id", frame["image_id"], "stands in an earlier line too")
-    refuse(~frame["y_true"].isin(classes), "y_true", frame["y_true"], f"is none of {', '.join(classes)}")
+    refuse(~frame["y_true"].isin(classes), "y_true", frame["y_true"], f"is none of {line(', '.join(classes), 300)}")
     p = _probabilities(frame, classes)
     for name, values in zip(classes, p.T, strict=True):
         raw = frame[f"p_{name}"]

@@ -192,6 +192,9 @@ LONG = "A\x1b[31m" * 10**5
     "content", [f"y_true,p\n1,{LONG}\n", f"y_true,p\n{LONG},0.5\n", f"{LONG},p\n1,0.5\n", f"y_true,p_{LONG},p_b\n{LONG}c,0.5,0.5\n"]
 )
 def test_no_text_of_the_file_reaches_a_terminal_whole(tmp_path, capsys, content):
+    with pytest.raises(InputError) as caught:
+        evaluate.read(written(tmp_path, content))
+    assert len(str(caught.value)) < 2000
     assert cli.main(["evaluate", str(written(tmp_path, content))]) == 2
     err = capsys.readouterr().err
     assert "\x1b" not in err and len(err) < 600 and err.count("\n") == 1 and "p.csv" in err
