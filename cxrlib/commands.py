@@ -10,8 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from cxrlib import azemin, runs, sources, studies, zhu
-from cxrlib.files import InputError, write_text
+from cxrlib import azemin, files, runs, sources, studies, zhu
+from cxrlib.files import InputError, atomic, printable, write_text
 
 FLOWS = {  # file of results/flow: what counts it
     "zhu2020": zhu.flow, "cheazemin2020": azemin.flow, "cheazemin2020-shared": azemin.sharing,
@@ -49,10 +49,10 @@ def show_sources(arguments) -> None:
     for row in sources.report(arguments.data).itertuples():
         print(f"{row.source}, for {row.use}\n  looked for  {row.looked_for}\n  found       {row.found} of {row.found + row.missing} images")
         for path in row.absent if len(row.absent) <= 20 else row.absent[:1]:
-            print(f"  missing     {path}")
+            print(f"  missing     {printable(path)}")
         if len(row.absent) > 20:
             print(f"  missing     and {len(row.absent) - 1:,} more")
-        print(f"  to do       {row.advice}")
+        print(f"  to do       {files.line(row.advice)}")
     with contextlib.suppress(InputError):  # said above already
         masks, boxes = sources.lung_masks(arguments.data), sources.lung_boxes(arguments.data)
         print(f"lung regions, for cxr cams: {len(masks)} images with masks, {len(boxes)} with boxes")
@@ -134,34 +134,31 @@ def evaluate_predictions(arguments) -> None:
     if arguments.prevalence is not None and not 0 < arguments.prevalence < 1:
         raise InputError(f"--prevalence {arguments.prevalence:g}: expected a share between 0 and 1, e.g. 0.01 for 1 %")
     taken = {Path(arguments.file).resolve(): "the file of predictions"}
-    for option, file in (("html", arguments.html), ("explorer", arguments.explorer), ("output", arguments.output)):
-        if file and (Path(file).is_dir() or Path(file).resolve() in taken):
+    outputs = {name: getattr(arguments, name) for name in ("html", "explorer", "output") if getattr(arguments, name)}
+    for option, file in outputs.items():
+        if Path(file).is_dir() or Path(file).resolve() in taken:
             raise InputError(f"--{option} {file}: is {'a folder' if Path(file).is_dir() else taken[Path(file).resolve()]}")
-        if file:
-            taken[Path(file).resolve()] = f"the file of --{option} too"
-    found = evaluate.read(arguments.file, arguments.positive)
+        taken[Path(file).resolve()] = f"the file of --{option} too"
+    found, name = evaluate.read(arguments.file, arguments.positive), printable(Path(arguments.file).name)
     for note in found.notes:
-        print(f"cxr: {evaluate.harmless(note)}", file=sys.stderr)
-    measured = evaluate.Measures(found, arguments.threshold, arguments.prevalence)
-    numbers = measured.tidy().map(evaluate.harmless)
+        print(f"cxr: {files.line(note)}", file=sys.stderr)
+    measured, texts = evaluate.Measures(found, arguments.threshold, arguments.prevalence), {}
+    texts["output"] = measured.tidy().map(evaluate.harmless).to_csv(index=False, float_format="%.9g", lineterminator="\n")
     if arguments.html:
         from cxrlib import report
 
-        print(write_text(arguments.html, report.page(measured, Path(arguments.file).name)))
+        texts["html"] = report.page(measured, name)
     if arguments.explorer:
         from cxrlib import widgets
 
-        print(
-            write_text(
-                arguments.explorer,
-                widgets.page(found.frame, found.positive, Path(arguments.file).name, arguments.threshold, arguments.prevalence),
-            )
-        )
-    csv = numbers.to_csv(index=False, float_format="%.9g", lineterminator="\n")
-    if arguments.output:
-        print(write_text(arguments.output, csv))
-    elif not (arguments.html or arguments.explorer):
-        print(csv, end="")
+        texts["explorer"] = widgets.page(found.frame, found.positive, name, arguments.threshold, arguments.prevalence)
+    with contextlib.ExitStack() as all_or_none:
+        for option, file in outputs.items():
+            all_or_none.enter_context(atomic(file)).write_text(texts[option], encoding="utf-8", newline="\n")
+    for file in outputs.values():
+        print(printable(file))
+    if not outputs:
+        print(texts["output"], end="")
 
 
 def make_cams(arguments) -> None:

@@ -5,10 +5,11 @@ Nothing here asks where the predictions come from. Classes are those of the file
 
 from __future__ import annotations
 
-import codecs
-import csv
-import gzip
-import zlib
+import math
+import re
+import unicodedata
+from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,11 +17,17 @@ import numpy as np
 import pandas as pd
 
 from cxrlib import calibration, intervals, metrics
-from cxrlib.files import InputError
+from cxrlib.files import InputError, line, printable
 from cxrlib.resamples import MOST
+from cxrlib.tables import CODES, Table, number, opened
 
 YES, NO = {"1", "1.0", "true", "yes", "positive", "pos"}, {"0", "0.0", "false", "no", "negative", "neg"}
 PREVALENCES = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
+# The first word of a class that a 0 may stand for as well as a 1
+ABSENT = set("no not non none without normal healthy control negative neg".split())
+# No patient's name, but a spreadsheet's or a program's word for nothing
+NOBODY = {""} | set("na n/a #n/a <na> nan none null nil - ? unknown #ref! #name? #value!".split())
+OTHER_CODE = "The file is neither UTF-8 nor UTF-16 text and is read as Windows-1252: letters with accents may be others."
 TEXTS = ["image_id", "patient_id", "split", "y_true"]  # columns of words
 SHARES = {"sensitivity": ("TP", "FN"), "specificity": ("TN", "FP"), "ppv": ("TP", "FP"), "npv": ("TN", "FN")}
 OVER_PATIENTS, PERCENTILES = "Wilson, patients", "Bootstrap, percentiles"  # names of methods
@@ -47,68 +54,63 @@ class Predictions:
 
 
 def _name(cell: str) -> str:
-    """A column's name without spaces around it or around the class in it; what is no class may have capitals."""
+    """A column's name without spaces around it or around the class in it.
+
+    What is no class may be spelled ``PatientID`` or ``y.true``.
+    """
     cell = cell.strip()
-    return f"p_{cell[2:].strip()}" if cell[:2] in ("p_", "P_") else cell.lower() if cell.lower() in {*TEXTS, "p"} else cell
+    plain = re.sub(r"[\W_]", "", cell).lower()
+    if cell[:2] in ("p_", "P_"):
+        return f"p_{cell[2:].strip()}"
+    if cell == "P":
+        return "p"
+    return next((name for name in TEXTS if name.replace("_", "") == plain), cell)
 
 
-def _dialect(path: Path) -> tuple[dict, list[str]]:
-    """Options for ``pandas.read_csv`` and the column names, from the first 64 KiB: compression, encoding, separator, decimal sign."""
-    with open(path, "rb") as handle:
-        packed = handle.read(2) == b"\x1f\x8b"
-    with gzip.open(path, "rb") if packed else open(path, "rb") as handle:
-        start = handle.read(65536)
-    marks = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-    encoding = next((name for mark, name in marks.items() if start.startswith(mark)), None)
-    if encoding is None:  # without a mark: UTF-16 has a zero in every other byte
-        encoding = "utf-16-le" if start[1:2] == b"\0" else "utf-16-be" if start[:1] == b"\0" else "utf-8"
-    lines = codecs.getincrementaldecoder(encoding)("strict").decode(start).splitlines()
-    if not "".join(lines).strip():
-        raise InputError(f"{path}: is empty")
-    split = {sign: [_name(cell) for cell in next(csv.reader(lines[:1], delimiter=sign))] for sign in ",;\t"}
-    sign = max(split, key=lambda sign: ("y_true" in split[sign], len(split[sign])))
-    some = csv.reader(lines[1:100], delimiter=sign)
-    comma = any("," in cell for row in some for name, cell in zip(split[sign], row, strict=False) if name == "p" or name.startswith("p_"))
-    options = {
-        "sep": sign,
-        "encoding": encoding,
-        "decimal": "," if comma and sign != "," else ".",
-        "compression": "gzip" if packed else None,
-    }
-    return options, split[sign]
+def _places(table: Table) -> dict[str, int]:
+    """Where the columns of use stand; of several spellings of one name the usual one counts."""
+    names, found = [_name(name) for name in table.names], {}
+    for k, name in enumerate(names):
+        if name in TEXTS or name == "p" or name.startswith("p_"):
+            if name in found and name in TEXTS and table.names.count(name) == 1:
+                k = table.names.index(name)
+            elif name in found:
+                raise InputError(f"{table.path}, line {table.head}: column {name} occurs twice")
+            found[name] = k
+    if "y_true" not in found:
+        only = ", ".join(names)[:200]
+        raise InputError(f"{table.path}, line {table.head}: no column y_true, only {only}")
+    return found
 
 
-def _table(path: Path) -> pd.DataFrame:
-    """The columns that are of use, text as text, whatever the file's encoding and separator."""
-    try:
-        options, names = _dialect(path)
-        wanted = {k: name for k, name in enumerate(names) if name in TEXTS or name == "p" or name.startswith("p_")}
-        for name in wanted.values():
-            if names.count(name) > 1:
-                raise InputError(f"{path}, line 1: column {name} occurs twice")
-        if "y_true" not in names:
-            raise InputError(f"{path}, line 1: no column y_true, only {', '.join(names)[:200]}")
-        words = {k: str if name in TEXTS else "category" for k, name in enumerate(names) if k not in wanted or name in TEXTS}
-        options |= {"header": None, "skiprows": 1, "dtype": words, "keep_default_na": False}
-        table = pd.read_csv(
-            path, skipinitialspace=True, low_memory=False, **options
-        )  # all columns, so that a row with too many cells is seen
-        more = table[table.columns[len(names) :]].replace("", np.nan)
-        if len(table.columns) < len(names) or more.notna().any(axis=None):
-            raise InputError(f"{path}, line 2: has {len(table.columns)} cells, the line of names {len(names)}")
-        return table[list(wanted)].rename(columns=wanted)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (IsADirectoryError, PermissionError) as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except pd.errors.EmptyDataError:
-        raise InputError(f"{path}: no rows") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path}: damaged gzip file ({error})") from None
-    except UnicodeError:
-        raise InputError(f"{path}: is neither UTF-8 nor UTF-16 text") from None
-    except (csv.Error, ValueError) as error:  # pandas' own errors are ValueErrors
-        raise error if isinstance(error, InputError) else InputError(f"{path}: cannot be read as CSV ({error})") from None
+def _columns(table: Table) -> tuple[pd.DataFrame, np.ndarray]:
+    """The columns of use, words as categories as they occur, and each row's line in the file."""
+    places, lines = _places(table), array("q")
+    words = {name: (k, array("q"), {}) for name, k in places.items() if name in TEXTS}
+    scores = {name: (k, array("d")) for name, k in places.items() if name not in TEXTS}
+    rows = table.rows()
+    next(rows)  # the names
+    for at, cells in rows:
+        lines.append(at)
+        for k, codes, levels in words.values():
+            codes.append(levels.setdefault(cells[k].strip(), len(levels)))
+        for name, (k, values) in scores.items():
+            cell = cells[k]
+            try:
+                value = float(cell) if "_" not in cell else np.nan
+            except ValueError:
+                value = number(cell)
+            if not 0 <= value <= 1:
+                what = value if math.isfinite(value) else line(cell.strip(), 100) or "an empty cell"
+                where = f"{table.path}, line {at}, column {name}"
+                raise InputError(f"{where}: {what} is not a number from 0 to 1")
+            values.append(value + 0.0)  # no negative nothing
+    if not lines:
+        raise InputError(f"{table.path}: no rows")
+    made = {name: np.array(values) for name, (_, values) in scores.items()}
+    for name, (_, codes, levels) in words.items():
+        made[name] = pd.Categorical.from_codes(np.array(codes), pd.Index(levels, dtype=object))
+    return pd.DataFrame(made)[list(places)], np.array(lines)
 
 
 def read(path: str | Path, positive: str | None = None) -> Predictions:
@@ -123,41 +125,50 @@ def read(path: str | Path, positive: str | None = None) -> Predictions:
 
     Raises InputError, one line, with file, line and column where there is one.
     """
-    path = Path(path)
-    frame, notes = _table(path), []
-    ids, truth = frame.get("image_id"), frame["y_true"].astype("category")
-    frame["y_true"] = truth.map({name: name.strip() or None for name in truth.cat.categories}).astype("category")
+    table = opened(path, lambda names: "y_true" in map(_name, names))
+    try:
+        return _predictions(table, positive)
+    except InputError as error:
+        if table.encoding in CODES:
+            raise InputError(f"{error}. {OTHER_CODE}") from None
+        raise
+
+
+def _predictions(table: Table, positive: str | None) -> Predictions:
+    (frame, lines), path = _columns(table), table.path
+    notes = [OTHER_CODE] if table.encoding in CODES else []
     columns = [name for name in frame if name == "p" or name.startswith("p_")]
     if not columns:
-        raise InputError(f"{path}, line 1: no column of probabilities, p or p_<class>")
+        raise InputError(f"{path}, line {table.head}: no column of probabilities, p or p_<class>")
+    if len(columns) > 1 and "p" in columns:
+        other = columns[1] if columns[0] == "p" else columns[0]
+        raise InputError(f"{path}, line {table.head}: has both p and {other}; p stands alone")
     if len(columns) == 1:
-        frame, note = _binary(frame, columns[0], path)
+        frame, note = _binary(frame, columns[0], table, lines)
         notes.append(note)
-    elif "p" in columns:
-        raise InputError(f"{path}, line 1: has both p and {columns[1] if columns[0] == 'p' else columns[0]}; p stands alone")
-    if ids is None:
-        ids = "row " + pd.Series(np.arange(2, len(frame) + 2).astype(str)) if len(frame) <= MOST else None
-    elif ids.duplicated().any() or (ids == "").any():
-        row = int(np.flatnonzero(ids.duplicated() | (ids == ""))[0])
-        raise InputError(f"{path}, line {row + 2}, column image_id: {ids.iloc[row] or 'nothing'} stands there, twice or instead of a name")
+    else:
+        names = _taken(list(frame["y_true"].cat.categories), [column[2:] for column in columns])
+        frame["y_true"] = frame["y_true"].map(names).astype("category")
+        changed = [f"{a} is read as {b}" for a, b in names.items() if b not in (a, None)]
+        notes += [f"y_true: {', '.join(changed[:9])}."] if changed else []
+    ids = _ids(frame, table, lines)
     frame["image_id"] = np.arange(len(frame))
     if "patient_id" in frame:
-        for row in np.flatnonzero(frame["patient_id"] == "")[:1]:
-            raise InputError(f"{path}, line {row + 2}, column patient_id: is empty")
-        frame["patient_id"] = pd.factorize(frame["patient_id"])[0]
+        frame["patient_id"], more = _patients(frame["patient_id"], table, lines)
+        notes += more
     else:
         frame["patient_id"] = frame["image_id"]
         notes.append("No column patient_id: each image is taken as a patient. If some patients have several, the intervals are too narrow.")
-    parts = list(frame["split"].unique()) if "split" in frame else []
+    parts = list(frame["split"].cat.categories) if "split" in frame else []
     if len(parts) > 1:
-        notes.append(f"All rows are used, of the splits {', '.join(map(str, parts[:9]))} alike.")
-    classes = metrics.check_predictions(frame.assign(source="", split=""), str(path))
+        notes.append(f"All rows are used, of the splits {', '.join(parts[:9])} alike.")
+    classes = metrics.check_predictions(frame.assign(source="", split=""), str(path), lines)
+    notes += _rounded(frame[[f"p_{name}" for name in classes]].to_numpy())
     if positive is None:
         positive = next((name for name in classes if name.lower() in YES), classes[0])
-    elif positive not in classes:
+    elif (positive := unicodedata.normalize("NFC", positive)) not in classes:
         raise InputError(f"--positive {positive}: {path} has no such class, only {', '.join(classes)}")
-    present = [name for name in classes if (frame["y_true"] == name).any()]
-    for missing in [name for name in classes if name not in present]:
+    for missing in [name for name in classes if not (frame["y_true"] == name).any()]:
         notes.append(f"No image is {missing}: what needs some cannot be computed: a dash on a page, an empty field in a table.")
     if len(frame) > MOST:
         notes.append(
@@ -167,33 +178,120 @@ def read(path: str | Path, positive: str | None = None) -> Predictions:
     return Predictions(frame[keep].assign(source="", split=""), positive, notes, ids)
 
 
-def _binary(frame: pd.DataFrame, column: str, path: Path) -> tuple[pd.DataFrame, str]:
+def _first(column: pd.Series, word: str, most: int = 1) -> list[int]:
+    """The first rows of a categorical column in which a word stands."""
+    return np.flatnonzero(column.cat.codes == column.cat.categories.get_loc(word))[:most].tolist()
+
+
+def _ids(frame: pd.DataFrame, table: Table, lines: np.ndarray) -> pd.Series | None:
+    """What to call each image: its name, its line, or nothing where there are very many."""
+    if "image_id" not in frame:
+        return "line " + pd.Series(lines.astype(str)) if len(frame) <= MOST else None
+    ids = frame["image_id"].astype(object)
+    for row in np.flatnonzero(ids.duplicated() | (ids == ""))[:1]:
+        what = line(ids.iloc[row], 100) or "nothing"
+        why = f"{what} stands there, twice or instead of a name"
+        raise InputError(f"{table.path}, line {lines[row]}, column image_id: {why}")
+    return ids
+
+
+def _patients(column: pd.Series, table: Table, lines: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Patients as numbers, and a note on two that may be one.
+
+    InputError for what stands for several images and is no patient: a word for nobody, or a long
+    number that a spreadsheet has cut to ``1.23E+11``.
+    """
+    spelt, notes = {}, []
+    for word in column.cat.categories:
+        if word.lower() in NOBODY or re.fullmatch(r"[0-9]([.,][0-9]+)?E[+][0-9]+", word):
+            rows = _first(column, word, 2)
+            if word == "" or len(rows) > 1:
+                why = f"{word} stands there more than once: is it one patient?"
+                where = f"{table.path}, line {lines[rows[-1]]}, column patient_id"
+                raise InputError(f"{where}: {why if word else 'is empty'}")
+        whole = re.fullmatch(r"0*([0-9]+?)([.]0*)?", word)
+        if whole and spelt.setdefault(whole[1], word) != word and not notes:
+            twins = f"{spelt[whole[1]]} and {word}"
+            notes.append(f"patient_id holds {twins}, which are taken as two patients.")
+    return column.cat.codes.to_numpy(int), notes
+
+
+def _rounded(p: np.ndarray) -> list[str]:
+    """A note where few decimals keep the probabilities of an image from a sum of 1."""
+    sums, d = p.sum(axis=1), metrics.decimals(p)
+    if not 0 < d <= 3 or np.abs(sums - 1).max() < 1e-9:
+        return []
+    digits, ends = f"{d} decimals" if d > 1 else "one decimal", f"{sums.min():.{d}f} to {sums.max():.{d}f}"
+    return [f"The probabilities have {digits}, so that an image's sum to {ends}; they are used as given."]
+
+
+def _meaning(word: str) -> str:
+    """``1`` for 1, 1.0, yes, true and positive, ``0`` for their opposites, ``2`` for 2.0; words stay."""
+    low = word.lower()
+    whole = re.fullmatch(r"([0-9]+)[.,]0*", word)
+    return "1" if low in YES else "0" if low in NO else whole[1] if whole else word
+
+
+def _taken(levels: list[str], classes: list[str]) -> dict[str, str | None]:
+    """The class that each word in ``y_true`` stands for: itself, else the only class of the same meaning."""
+    alike = {word: [name for name in classes if _meaning(name) == _meaning(word)] for word in levels}
+    alone = {word: names[0] for word, names in alike.items() if len(names) == 1}
+    return {word: (word if word in classes else alone.get(word, word)) or None for word in levels}
+
+
+def _one_class(column: str, levels: list[str], where: Callable[[str], str]) -> dict[str, str]:
+    """Which words in ``y_true`` are the class of the one column, and which the rest.
+
+    InputError where a word may be either.
+    """
+    named, rest = column[2:], f"not {column[2:]}"
+    which = f"is it {named}? With the one column {column} that must be clear; p is that of 1"
+
+    def spelt(word: str) -> str:
+        return re.sub(r"[\W_]", "", word.casefold()) or word
+
+    if named not in levels and all(_meaning(word) in ("0", "1") for word in levels):
+        if named.lower() in ("0", "0.0", "false"):
+            return {word: named if _meaning(word) == "0" else rest for word in levels}
+        if named.lower() in NO or re.split(r"[\W_]", named.lower())[0] in ABSENT:
+            raise InputError(f"{where(levels[0])}: {which}")
+        return {word: named if _meaning(word) == "1" else rest for word in levels}
+    same = {word for word in levels if _meaning(word) == _meaning(named)}
+    for word in levels:
+        answer = word.lower() in ("1", "1.0", "true", "yes") and not named[0].isdigit()
+        doubtful = answer and named.lower() not in NO
+        if word not in same and (doubtful or spelt(word) == spelt(named)):
+            raise InputError(f"{where(word)}: {which}")
+    others = [word for word in levels if word not in same]
+    return {word: named if word in same else word if len(others) == 1 else rest for word in levels}
+
+
+def _binary(frame: pd.DataFrame, column: str, table: Table, lines: np.ndarray) -> tuple[pd.DataFrame, str]:
     """Two classes from one column of probabilities, and the rule as a sentence."""
-    named, levels = column[2:] if column != "p" else "", [str(name) for name in frame["y_true"].cat.categories]
-    if column != "p" and not named:
-        raise InputError(f"{path}, line 1: column p_ names no class")
-    lower = {name: name.lower() for name in levels}
-    if all(low in YES | NO for low in lower.values()) and named not in levels:
-        names = {name: (named or "positive") if low in YES else (f"not {named}" if named else "negative") for name, low in lower.items()}
-    elif named and len(set(levels) - {named}) <= 1:
-        names = {name: name for name in levels}
-    elif named:
-        names = {name: name if name == named else f"not {named}" for name in levels}
+    named, truth = column[2:], frame["y_true"]
+    levels = [word for word in truth.cat.categories if word]
+
+    def where(word: str) -> str:
+        return f"{table.path}, line {lines[_first(truth, word)[0]]}, column y_true: {line(word, 100)}"
+
+    if column == "p_":
+        raise InputError(f"{table.path}, line {table.head}: column p_ names no class")
+    if not named:
+        for word in levels:
+            if _meaning(word) not in ("0", "1"):
+                raise InputError(f"{where(word)} is neither 1 nor 0, which the one column p needs")
+        names = {word: "positive" if _meaning(word) == "1" else "negative" for word in levels}
     else:
-        bad = next(name for name in levels if lower[name] not in YES | NO)
-        row = int(np.flatnonzero(frame["y_true"] == bad)[0])
-        raise InputError(f"{path}, line {row + 2}, column y_true: {bad} is neither 1 nor 0, which the one column p needs")
+        names = _one_class(column, levels, where)
     one = named or "positive"
     other = next((name for name in names.values() if name != one), f"not {named}" if named else "negative")
-    score = pd.to_numeric(frame[column], errors="coerce")
-    for row in np.flatnonzero(~((score >= 0) & (score <= 1)))[:1]:
-        raise InputError(
-            f"{path}, line {row + 2}, column {column}: {str(frame[column].iloc[row]) or 'an empty cell'} is not a number from 0 to 1"
-        )
-    made = frame.drop(columns=column).assign(y_true=frame["y_true"].map(names).astype("category"))
-    return made.assign(
-        **{f"p_{one}": score, f"p_{other}": 1 - score}
-    ), f"One column of probabilities, {column}: that an image is {one}; the rest is {other}."
+    rest = [word for word, name in names.items() if name == other]
+    note = f"One column of probabilities, {column}: that an image is {one}; the rest is {other}."
+    if named and len(rest) > 1:
+        note += f" Taken for {other}: {', '.join(rest[:9])}{' and others' * (len(rest) > 9)}."
+    truth = truth.map(names | {"": None}).astype("category")
+    made = frame.drop(columns=column).assign(y_true=truth)
+    return made.assign(**{f"p_{one}": frame[column], f"p_{other}": 1 - frame[column]}), note
 
 
 def compared(frame: pd.DataFrame, cls: str, threshold: float = 0.5) -> pd.DataFrame:
@@ -279,5 +377,5 @@ def harmless(value):
     """Text that a spreadsheet will not take for a formula, and a terminal not for a command."""
     if not isinstance(value, str):
         return value
-    text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in value)
+    text = printable(value)
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -11,8 +11,38 @@ import errno
 import hashlib
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+
+SIDEWAYS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # commands that turn what follows
+JOINERS = "\u200c\u200d"  # that words of some scripts need
+
+
+def printable(text: str) -> str:
+    """Text in which a replacement character stands for what a terminal takes for a command, or no encoding writes."""
+    shown = [letter.isprintable() or letter in JOINERS for letter in text]
+    return "".join(letter if good else "\ufffd" for letter, good in zip(text, shown, strict=True))
+
+
+def isolated(name: str) -> str:
+    """A name for a sentence: one with letters from right to left is kept apart from its neighbours.
+
+    Else a number after it would stand before it (U+2068 and U+2069, Unicode annex 9).
+    """
+    kinds = [unicodedata.bidirectional(letter) for letter in name]
+    if not {"R", "AL", "AN", *SIDEWAYS} & set(kinds):
+        return name
+    kept = [letter for letter, kind in zip(name, kinds, strict=True) if kind not in SIDEWAYS]
+    return f"\u2068{''.join(kept)}\u2069"
+
+
+def line(text: object, most: int = 500) -> str:
+    """One `printable` line; of a longer text than ``most`` the middle is left out."""
+    text = str(text)
+    text = text if len(text) <= 4 * most else text[: 2 * most] + text[-2 * most :]
+    text = printable(" ".join(text.split()))
+    return text if len(text) <= most else f"{text[: most * 2 // 3]} … {text[-(most // 3) :]}"
 
 
 class InputError(ValueError):
@@ -31,6 +61,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
     mistake, where nothing was.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "no regular file"
+        raise InputError(f"{path}: cannot be written (is {what})")
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

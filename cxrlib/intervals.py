@@ -15,7 +15,7 @@ from scipy.special import betaincinv, ndtr, ndtri
 from scipy.stats import rankdata
 
 from cxrlib.files import InputError
-from cxrlib.metrics import AVERAGES, METRICS, arrays, each_class, one_vs_rest, order_of, position, rates, table_cells, table_of
+from cxrlib.metrics import METRICS, arrays, each_class, one_vs_rest, order_of, position, rates, rows_of, table_cells, table_of
 from cxrlib.resamples import FEW, REPLICATES, Resamples, percentiles, tail, wide
 
 
@@ -163,7 +163,7 @@ def cluster_bootstrap(frame: pd.DataFrame, replicates: int = REPLICATES, seed: i
 
     bounds = percentiles(found.drawn(sparse.hstack([sparse.csr_array(right.astype(float)), *parts]), cells), level)  # (2, K + 3, M)
     bounds[:, ~_enough(found)] = np.nan
-    rows, columns = [*found.classes, *AVERAGES, "overall"], pd.MultiIndex.from_product([METRICS, ["low", "high"]])
+    rows, columns = rows_of(found.classes), pd.MultiIndex.from_product([METRICS, ["low", "high"]])
     return pd.DataFrame(np.moveaxis(bounds, 0, 2).reshape(len(rows), -1), rows, columns)
 
 

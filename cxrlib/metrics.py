@@ -12,7 +12,7 @@ such classes instead.) Averages weighted by size do without it: its weight is 0.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,20 +20,22 @@ from scipy import sparse
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import confusion_matrix, roc_curve
 
-from cxrlib.files import InputError
+from cxrlib.files import InputError, line
 
 KEYS = ["image_id", "patient_id", "source", "split", "y_true"]
 METRICS = ["size", "accuracy_as_printed", "accuracy", "precision", "recall", "specificity", "f1", "auc"]
 AVERAGES = ["macro avg", "weighted avg"]
 
 
-def check_predictions(frame: pd.DataFrame, where: str = "predictions") -> list[str]:
+def check_predictions(frame: pd.DataFrame, where: str = "predictions", lines: Sequence[int] | None = None) -> list[str]:
     """Validate a predictions frame and return its class names, in the order of the ``p_`` columns.
 
     Checked: the columns are there, once; there is a row; keys are filled in; ``image_id`` is unique; ``y_true`` is
-    one of the classes (a class may be absent); each p is a number in [0, 1] and each row of p sums to 1 within 1e-4.
+    one of the classes (a class may be absent); each p is a number in [0, 1] and each row of p sums to 1 within 1e-4, or
+    within what rounding all of them to d decimals allows, K ½ 10⁻ᵈ (`decimals`).
 
-    Raises InputError, one line: ``where`` (the file), the line (header = line 1) and the column.
+    Raises InputError, one line: ``where`` (the file), the line (``lines`` gives each row's; without
+    it the header is line 1) and the column.
     """
     for column in frame.columns[frame.columns.duplicated()]:
         raise InputError(f"{where}, line 1: column {column} occurs twice")
@@ -48,18 +50,32 @@ def check_predictions(frame: pd.DataFrame, where: str = "predictions") -> list[s
 
     def refuse(bad, column: str, values, why: str) -> None:
         for row in np.flatnonzero(bad)[:1]:
-            raise InputError(f"{where}, line {row + 2}, column {column}: {str(np.asarray(values)[row]) or 'nothing'} {why}")
+            at = row + 2 if lines is None else lines[row]
+            what = line(np.asarray(values)[row], 100) or "nothing"
+            raise InputError(f"{where}, line {at}, column {column}: {what} {why}")
 
     for column in KEYS:
         refuse(frame[column].isna(), column, frame[column], "is a missing value")
     refuse(frame["image_id"].duplicated(), "image_id", frame["image_id"], "stands in an earlier line too")
-    refuse(~frame["y_true"].isin(classes), "y_true", frame["y_true"], f"is none of {', '.join(classes)}")
+    refuse(~frame["y_true"].isin(classes), "y_true", frame["y_true"], f"is none of {line(', '.join(classes), 300)}")
     p = _probabilities(frame, classes)
     for name, values in zip(classes, p.T, strict=True):
         raw = frame[f"p_{name}"]
         refuse(~((values >= 0) & (values <= 1)), raw.name, raw, "is not a number from 0 to 1")  # NaN fails both
-    refuse(np.abs(p.sum(axis=1) - 1) > 1e-4, "p_" + "+p_".join(classes), p.sum(axis=1), "is not a sum of 1")
+    off = np.abs(p.sum(axis=1) - 1)
+    if off.max() > 1e-4:
+        d = decimals(p)
+        allowed = max(1e-4, len(classes) / 2 * 10.0**-d if d else 0)
+        refuse(off > allowed * (1 + 1e-9), "p_" + "+p_".join(classes), p.sum(axis=1), "is not a sum of 1")
     return classes
+
+
+def decimals(p: np.ndarray) -> int:
+    """The fewest decimals, 1 to 9, that write all of p (N, K); 0 where none or more are needed."""
+    for d in range(10):
+        if (np.rint(p * 10.0**d) / 10.0**d == p).all():
+            return d
+    return 0
 
 
 def _probabilities(frame: pd.DataFrame, classes: list[str]) -> np.ndarray:
@@ -178,10 +194,26 @@ def table_of(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     return table_cells([sums[None] for sums in each_class(y, p, sums_of)])[0]
 
 
+def rows_of(classes: list[str]) -> list[str]:
+    """The rows of tables over classes: their names, the `AVERAGES` and ``overall``.
+
+    Where a class has such a name, the row of all classes says what it is.
+
+    >>> rows_of(["overall", "well"])
+    ['overall', 'well', 'macro avg', 'weighted avg', 'overall (all classes)']
+    """
+    rows = list(classes)
+    for name in (*AVERAGES, "overall"):
+        while name in rows:
+            name += " (all classes)"
+        rows.append(name)
+    return rows
+
+
 def per_class(frame: pd.DataFrame) -> pd.DataFrame:
     """The thesis's Table 4.2 from its own definitions (section 3.4.1), each class against the rest.
 
-    Rows: the K classes, ``macro avg`` (plain mean over the classes), ``weighted avg`` (mean
+    Rows (`rows_of`): the K classes, ``macro avg`` (plain mean over the classes), ``weighted avg`` (mean
     weighted by size: a class without images has no say in it).
     Columns, with TP, FP, FN, TN of the class against the rest:
 
@@ -203,7 +235,7 @@ def per_class(frame: pd.DataFrame) -> pd.DataFrame:
     [0.5, 1.0, 0.5, 1.0]
     """
     classes, y, p = arrays(frame)
-    return pd.DataFrame(table_of(y, p), classes + AVERAGES, METRICS).astype({"size": int})
+    return pd.DataFrame(table_of(y, p), rows_of(classes)[:-1], METRICS).astype({"size": int})
 
 
 def overall(frame: pd.DataFrame) -> dict[str, float]:
@@ -215,7 +247,7 @@ def overall(frame: pd.DataFrame) -> dict[str, float]:
         "patients": int(frame["patient_id"].nunique()),
         "correct": correct,
         "accuracy": correct / len(frame),
-        "macro_recall": float(table.loc["macro avg", "recall"]),
+        "macro_recall": float(table["recall"].iloc[-2]),
         "null_accuracy": float(table["size"].iloc[:-2].max() / len(frame)),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -50,13 +51,14 @@ def load(run_name: str, origin: str = "recorded", data: str | Path | None = None
     experiment = studies.experiment(run_name)
     if origin == "images":
         folder = pipeline.train(experiment, data=data, resume=True, keep_model=True, keep_maps=True)
-    else:
-        scratch = Path(tempfile.mkdtemp(prefix="phantom-"))
-        phantom.write(scratch / "data", 160, seed=0, size=96)
+        return runs.read(folder.name, folder.parent)
+    with tempfile.TemporaryDirectory(prefix="phantom-") as scratch:
+        places = {name: Path(scratch) / name for name in ("data", "results", "work")}
+        phantom.write(places["data"], 160, seed=0, size=96)
         variant = experiment.variant(f"phantom-{run_name}", **studies.PHANTOM)
-        places = {"data": scratch / "data", "results": scratch / "results", "work": scratch / "work"}
         folder = pipeline.train(variant, **places, keep_maps=True, progress=False)
-    return runs.read(folder.name, folder.parent)
+        run = runs.read(folder.name, folder.parent)
+        return replace(run, maps=runs.cams(run))
 
 
 def table(frame: pd.DataFrame, index: bool = False, **options) -> HTML:

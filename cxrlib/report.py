@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from html import escape
 
 import matplotlib.pyplot as plt
@@ -13,6 +14,7 @@ import pandas as pd
 from cxrlib import __version__, calibration, evaluate, metrics, plots, plots_decision
 from cxrlib.book import interval, show
 from cxrlib.evaluate import NAMES, Measures, Predictions
+from cxrlib.files import isolated, printable
 from cxrlib.resamples import REPLICATES
 
 CSS = """
@@ -22,7 +24,7 @@ CSS = """
 main { max-width: 52rem; margin: 0 auto; padding: 1.2rem; } h1 { font-size: 1.6rem; line-height: 1.25; } h2 { margin-top: 2.4rem; font-size: 1.25rem; }
 .wide { overflow-x: auto; margin: 1rem 0; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 caption { text-align: left; color: var(--quiet); padding-bottom: .3rem; } th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-.two td { white-space: normal; min-width: 6.2rem; padding: .3rem .4rem; } .two td:nth-child(2) { min-width: 3rem; }
+.words td { white-space: normal; min-width: 6rem; } .two td { white-space: normal; min-width: 6.2rem; padding: .3rem .4rem; } .two td:nth-child(2) { min-width: 3rem; }
 th { background: var(--soft); font-weight: 600; } thead th { white-space: normal; min-width: 4rem; overflow-wrap: break-word; } td:first-child, th:first-child { text-align: left; white-space: normal; min-width: 6.5rem; max-width: 20rem; }
 figure { margin: 1.2rem 0; } img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: 4px; } figcaption, .quiet { color: var(--quiet); font-size: .9rem; }
 .note { border-left: 4px solid #E69F00; padding: .2rem .9rem; background: var(--soft); }
@@ -32,12 +34,11 @@ figure { margin: 1.2rem 0; } img { display: block; max-width: 100%; height: auto
 """
 
 
-def table(frame: pd.DataFrame, caption: str = "", *, two_lines: bool = False) -> str:
-    """A table that scrolls inside itself, with intervals below their estimates if asked; every cell and head is escaped."""
+def table(frame: pd.DataFrame, caption: str = "", *, kind: str = "") -> str:
+    """A table that scrolls inside itself, of a ``kind`` that the style sheet knows; every cell and head is escaped."""
     made = frame.to_html(index=False, border=0, escape=True, na_rep="–")
     made = made.replace("<thead>", f"<caption>{escape(caption)}</caption><thead>", 1) if caption else made
-    kind = "wide two" if two_lines else "wide"
-    return f'<div class="{kind}" tabindex="0" role="region" aria-label="{escape(caption or "Table")}">{made}</div>'
+    return f'<div class="wide {kind}" tabindex="0" role="region" aria-label="{escape(caption or "Table")}">{made}</div>'
 
 
 def figure(draw, alt: str, caption: str) -> str:
@@ -45,7 +46,9 @@ def figure(draw, alt: str, caption: str) -> str:
     with plots.style(), plt.rc_context({"text.parse_math": False}):
         drawn = np.ravel(draw())[0].figure
         buffer = io.BytesIO()
-        drawn.savefig(buffer, format="png", dpi=150, facecolor="white")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from")  # a square stands there; the tables have the letters
+            drawn.savefig(buffer, format="png", dpi=150, facecolor="white")
         width = int(drawn.get_figwidth() * 100)
         plt.close(drawn)
     data = base64.b64encode(buffer.getvalue()).decode()
@@ -87,7 +90,7 @@ def per_class(cells: pd.DataFrame, bounds: pd.DataFrame) -> str:
     return table(
         pd.DataFrame(rows, columns=["Class", "Images", *(NAMES.get(key, key) for key in names)]),
         "Each class against the rest, called where most probable",
-        two_lines=True,
+        kind="two",  # lines: intervals below their estimates
     )
 
 
@@ -118,13 +121,19 @@ def wrong(found: Predictions, most: int = 10) -> str:
         {"Image": names, "Is": [frame["y_true"].iloc[row] for row in rows], "Called": [found.classes[guess[row]] for row in rows]}
     )
     return "<h2>Surest errors</h2>" + table(
-        shown.assign(Probability=[show(score[row]) for row in rows]), "Images called wrongly, by the probability of the class called"
+        shown.assign(Probability=[show(score[row]) for row in rows]),
+        "Images called wrongly, by the probability of the class called",
+        kind="words",
     )
 
 
 def shortened(found: Predictions) -> tuple[pd.DataFrame, str]:
     """The predictions and the positive class with names that fit a figure; whole names stand in the tables."""
-    names = {name: name if len(name) <= 30 else f"{name[:24]}… ({k})" for k, name in enumerate(found.classes, 1)}
+    names, labels = {}, [plots.label(name) for name in found.classes]
+    for k, name in enumerate(found.classes, 1):
+        short = printable(name if len(name) <= 30 else f"{name[:24]}… ({k})")
+        short = f"“{short}”" if short.startswith("_") else short  # which a legend would leave out
+        names[name] = f"{short} ({k})" if labels.count(plots.label(name)) > 1 or short in names.values() else short
     made = found.frame.rename(columns={f"p_{name}": f"p_{short}" for name, short in names.items()})
     return made.assign(y_true=made["y_true"].map(names)), names[found.positive]
 
@@ -134,21 +143,21 @@ def page(measured: Measures, name: str = "predictions.csv") -> str:
     found, threshold, prevalence, point = measured.found, measured.threshold, measured.prevalence, measured.point
     frame, cls, (drawn, short) = found.frame, found.positive, shortened(found)
     share = point["prevalence"] if prevalence is None else prevalence
-    counts = "; ".join(f"{name} {(frame['y_true'] == name).sum():,}" for name in found.classes)
+    counts, shown = "; ".join(f"{isolated(each)} {(frame['y_true'] == each).sum():,}" for each in found.classes), isolated(cls)
     known = not np.isnan([point["sensitivity"], point["specificity"]]).any()
     at = f"{100 * share:.3g} %" + (" (the test set's)" if prevalence is None else "")
     say = lambda *lines: "".join(f"<p>{escape(line)}</p>" for line in lines)  # noqa: E731
-    body = [f"<h1>Predictions in {escape(name)}</h1>"]
+    body = [f"<h1>Predictions in {escape(isolated(name))}</h1>"]
     body.append(
         say(
-            f"{len(frame):,} images of {frame['patient_id'].nunique():,} patients. Classes: {counts}. The positive class is “{cls}”, called where its probability is {threshold:g} or more."
+            f"{len(frame):,} images of {frame['patient_id'].nunique():,} patients. Classes: {counts}. The positive class is “{shown}”, called where its probability is {threshold:g} or more."
         )
     )
     body += [f'<p class="note">{escape(note)}</p>' for note in found.notes]
     body.append(
         '<p class="note">This report is about research. It is not a medical device, and nothing in it may guide the care of a patient.</p>'
     )
-    body.append(f"<h2>{escape(cls)} against the rest</h2>")
+    body.append(f"<h2>{escape(shown)} against the rest</h2>")
     body.append(say(f"Of {point['TP'] + point['FN']:,} positive images {point['TP']:,} are called; of {point['FP'] + point['TN']:,} negative ones {point['FP']:,}. "
                     f"Accuracy {show(point['accuracy'])}; always answering the commoner side would reach {show(point['null_accuracy'])}."))  # fmt: skip
     body.append(by_method(measured.compared))
@@ -206,7 +215,7 @@ def page(measured: Measures, name: str = "predictions.csv") -> str:
         for by in chance
     ]
     body.append(
-        table(pd.DataFrame(rows, columns=["Measure", "Value (95 % interval)", "If the probabilities were true"]), f"Probability of {cls}")
+        table(pd.DataFrame(rows, columns=["Measure", "Value (95 % interval)", "If the probabilities were true"]), f"Probability of {shown}")
     )
     body.append(say("Brier: mean squared distance from 0 or 1. Skill: 1 less its ratio to that of always saying the share of positives; below 0 is worse than that. ECE: mean distance of a bin's "
                     "share of positives from its mean probability, above 0 by chance even for true probabilities."))  # fmt: skip

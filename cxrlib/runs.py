@@ -65,7 +65,7 @@ FILES = {"history.csv": HISTORY, "split.csv": SPLIT}
 
 @dataclass(frozen=True)
 class Run:
-    """A record in memory. ``info`` is run.json; the tables are as the module says."""
+    """A record in memory. ``info`` is run.json; the tables are as the module says; ``maps`` are those of `cams` where the folder is gone."""
 
     folder: Path
     info: dict
@@ -73,6 +73,7 @@ class Run:
     history: pd.DataFrame
     predictions: pd.DataFrame
     validation: pd.DataFrame
+    maps: tuple[dict[str, np.ndarray], pd.DataFrame] | None = None
 
     @property
     def name(self) -> str:
@@ -137,6 +138,8 @@ def family(name: str, results: str | Path | None = None) -> tuple[list[Run], lis
 
 def cams(run: Run) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     """A run's class-activation maps and where they lie, as :func:`cxrlib.maps.write` left them. :class:`InputError` without them."""
+    if run.maps is not None:
+        return run.maps
     file = run.folder / "cams.npz"
     try:
         with np.load(file, allow_pickle=False) as arrays:

@@ -119,8 +119,8 @@ def kermany(data: str | Path | None = None) -> pd.DataFrame:
     rows = []
     for file in sorted((root / folder).glob("*/*/*")):
         split, label = file.parts[-3:-1]
-        if file.name.startswith(".") or split not in {"train", "val", "test"}:
-            continue
+        if file.name.startswith(".") or file.suffix.lower() not in SUFFIXES or split not in {"train", "val", "test"}:
+            continue  # Thumbs.db and its like
         path = file.relative_to(root).as_posix()
         finding, number = _kermany_name(path, label, file.name)
         rows.append((f"kermany/{file.stem}", path, f"kermany/{finding}-{number}", finding, "test" if split == "test" else "train"))
@@ -131,8 +131,8 @@ def kermany(data: str | Path | None = None) -> pd.DataFrame:
 
 
 def _kermany_name(path: str, label: str, name: str) -> tuple[str, str]:
-    pneumonia = re.fullmatch(r"(person\d+)_(bacteria|virus)_\d+(_\d+)?\.(jpeg|jpg|png)", name)
-    normal = re.fullmatch(r"((NORMAL2-)?IM-\d+)(-\d+)*\.(jpeg|jpg|png)", name)
+    pneumonia = re.fullmatch(r"(person\d+)_(bacteria|virus)_\d+(_\d+)?\.(?i:jpeg|jpg|png)", name)
+    normal = re.fullmatch(r"((NORMAL2-)?IM-\d+)(-\d+)*\.(?i:jpeg|jpg|png)", name)
     if label == "PNEUMONIA" and pneumonia:
         return pneumonia[2], pneumonia[1]
     if label == "NORMAL" and normal:
@@ -190,7 +190,7 @@ def lung_masks(data: str | Path | None = None) -> dict[str, Path]:
     root = data_folder(data)
     folder = root / COVID_CHESTXRAY.locate(root) / "annotations" / "lungVAE-masks"
     return {
-        f"covid-chestxray/{file.name.split('_mask.png')[0]}": file for file in sorted(folder.glob("*_mask.png*"))
+        f"covid-chestxray/{file.name.split('_mask.png')[0]}": file for file in sorted(folder.glob("[!.]*_mask.png*"))
     }  # some end in .png.png
 
 

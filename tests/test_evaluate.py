@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from frames import FOUR, drawn, made_up
+from frames import ANY, FOUR, drawn, made_up, predictions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as skl
@@ -435,3 +435,57 @@ def test_every_interval_has_a_width_and_holds_its_estimate(frame, threshold):
     assert (rows["low"] - 1e-9 <= rows["estimate"]).all() and (rows["estimate"] <= rows["high"] + 1e-9).all(), rows
     shares = rows[~rows["name"].isin(SIGNED)]
     assert shares["low"].min() >= -1e-12 and shares["high"].max() <= 1 + 1e-12 or shares.empty
+
+
+@pytest.fixture(scope="module")
+def any_name(tmp_path_factory) -> Path:
+    """A file of predictions whose classes have any name."""
+    k = len(ANY)
+    frame = predictions(np.arange(6 * k) % k, np.random.default_rng(3).dirichlet(np.ones(k), 6 * k), classes=ANY)
+    return written(tmp_path_factory.mktemp("any") / "שלום.csv", frame)
+
+
+def test_any_name_of_a_class_works(any_name, tmp_path, capsys):
+    assert cli.main(["evaluate", str(any_name), "--output", str(tmp_path / "t.csv"), "--positive", "macro avg"]) == 0
+    table = pd.read_csv(tmp_path / "t.csv", keep_default_na=False)
+    recalls = table[table["section"].str.startswith("most") & (table["statistic"] == "recall")].set_index("class")["estimate"].astype(float)
+    assert len(recalls) == len(ANY) + 2 and recalls.index.is_unique
+    found = evaluate.read(any_name).frame
+    guess = np.array(ANY)[found[[f"p_{name}" for name in ANY]].to_numpy().argmax(axis=1)]
+    for name in ("macro avg", "overall", "nan", "constructor"):
+        assert recalls[name] == pytest.approx(skl.recall_score(found["y_true"] == name, guess == name), abs=1e-8), name
+    assert recalls["macro avg (all classes)"] == pytest.approx(
+        skl.recall_score(found["y_true"].astype(str), guess, average="macro"), abs=1e-8
+    )
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_any_name_on_the_page(any_name, tmp_path, browser, width):
+    """Whole, wrapped, and a name from right to left does not change sides with its number."""
+    assert cli.main(["evaluate", str(any_name), "--html", str(tmp_path / "r.html"), "--positive", "שלום"]) == 0
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto((tmp_path / "r.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    cells = page.evaluate(
+        "[...document.querySelectorAll('table')].map(t => [...t.rows].map(r => [...r.cells].map(c => c.innerText.trim())))"
+    )
+    assert [row[0] for row in cells[1][1:]] == [*ANY, "macro avg (all classes)", "weighted avg (all classes)"]
+    assert page.evaluate("Math.max(...[...document.querySelectorAll('.words')].map(e => e.scrollWidth))") < 800
+    if width > 1000:  # all on one line
+        assert page.evaluate(SIDES, ["p", "שלום", "6"])
+    page.close()
+
+
+SIDES = """([selector, name, number]) => {  // whether the name stands left of the number that follows it
+  for (const node of document.querySelectorAll(selector)) {
+    const walker = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
+    for (let text; (text = walker.nextNode());) {
+      const from = text.data.indexOf(name), to = from < 0 ? -1 : text.data.indexOf(number, from + name.length);
+      if (to < 0) continue;
+      const box = (start, length) => { const range = document.createRange(); range.setStart(text, start), range.setEnd(text, start + length); return range.getBoundingClientRect(); };
+      const [a, b] = [box(from, name.length), box(to, number.length)];
+      return a.right <= b.left + 1 || a.bottom <= b.top + 1;
+    }
+  }
+  return null;
+}"""

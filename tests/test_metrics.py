@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as skl
 
-from cxrlib import metrics
+from cxrlib import intervals, metrics
 from cxrlib.files import InputError
 
 pytestmark = pytest.mark.filterwarnings("error")  # what is undefined is NaN without a warning
@@ -271,3 +271,21 @@ def test_check_refuses_bad_headers():
     ]:
         with pytest.raises(InputError, match=message):
             metrics.check_predictions(bad)
+
+
+ANY = ["macro avg", "weighted avg", "overall", "macro avg (all classes)", "constructor", "p_", "nan"]
+
+
+def test_a_class_may_have_the_name_of_an_average():
+    """The same numbers under plain names: nothing is overwritten, no row stands twice."""
+    letters = list("abcdefg")
+    frame = predictions(np.arange(70) % 7, np.random.default_rng(0).dirichlet(np.ones(7), 70), classes=letters)
+    plain = dict(zip(letters, ANY, strict=True))
+    renamed = frame.rename(columns={f"p_{a}": f"p_{b}" for a, b in plain.items()}).assign(y_true=frame["y_true"].map(plain))
+    table, expected = metrics.per_class(renamed), metrics.per_class(frame)
+    assert list(table.index[:7]) == ANY and table.index.is_unique
+    np.testing.assert_array_equal(table, expected)
+    assert metrics.overall(renamed) == metrics.overall(frame)
+    bounds, wanted = intervals.table(renamed, 50), intervals.table(frame, 50)
+    assert bounds.index.is_unique
+    np.testing.assert_array_equal(bounds, wanted)

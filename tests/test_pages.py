@@ -1,6 +1,7 @@
 """What several chapters show alike says what the record and the study say."""
 
 import re
+import tempfile
 
 import pytest
 from sklearn.metrics import precision_score, recall_score
@@ -123,3 +124,12 @@ def test_labels_from_a_file_are_escaped(run, monkeypatch):
 def test_load_refuses_an_unknown_origin():
     with pytest.raises(ValueError, match="origin must be recorded, phantom or images, not 'memory'"):
         pages.load("zhu-fourclass", "memory")
+
+
+@pytest.mark.slow
+def test_a_phantom_run_leaves_nothing_behind(tmp_path, monkeypatch):
+    """In a notebook, whose Python is killed at its end, nothing can be tidied up later."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    run = pages.load("zhu-fourclass", "phantom")
+    maps, where = runs.cams(run)
+    assert len(maps["cam"]) and len(where) and not list(tmp_path.glob("phantom-*"))

@@ -223,12 +223,22 @@ def test_kermany_ignores_hidden_files_and_needs_no_val(folder):
     expected = sources.kermany(folder)
     assert expected["predefined_split"].tolist() == ["test", "train", "train"]
     assert set(expected["finding"]) == {"bacteria", "virus", "normal"} and expected["patient_id"].is_unique
-    for hidden in ("train/NORMAL/.DS_Store", "train/PNEUMONIA/._person1_bacteria_1.jpeg", "__MACOSX/x/y.jpeg"):
+    others = ["train/NORMAL/.DS_Store", "train/NORMAL/Thumbs.db", "test/PNEUMONIA/desktop.ini", "train/PNEUMONIA/._person1_bacteria_1.jpeg"]
+    for hidden in (*others, "__MACOSX/x/y.jpeg", "train/NORMAL/readme.txt"):
         (folder / CHEST / hidden).parent.mkdir(parents=True, exist_ok=True)
         (folder / CHEST / hidden).touch()
     pd.testing.assert_frame_equal(sources.kermany(folder), expected)
     shutil.rmtree(folder / CHEST / "val")
     assert len(sources.kermany(folder)) == 2
+
+
+def test_kermany_reads_endings_in_capitals(folder):
+    expected = sources.kermany(folder)
+    for file in [file for file in (folder / CHEST).glob("*/*/*") if file.is_file()]:
+        file.rename(file.with_suffix(file.suffix.upper()))
+    found = sources.kermany(folder)
+    assert found["image_id"].tolist() == expected["image_id"].tolist() and sources.present(found, folder).all()
+    pd.testing.assert_frame_equal(found.drop(columns="path"), expected.drop(columns="path"))
 
 
 def test_data_folder_argument_then_environment_then_data(folder, monkeypatch):

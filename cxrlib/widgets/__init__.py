@@ -20,7 +20,7 @@ from matplotlib import colormaps
 from traitlets import Bool, Dict, Float, Unicode, observe, validate
 
 from cxrlib import book, metrics, plots, readings, runs, subgroups
-from cxrlib.files import InputError
+from cxrlib.files import InputError, isolated
 from cxrlib.widgets.payload import pack, png, printed_points, reported, title
 
 try:
@@ -256,7 +256,8 @@ def page(frame: pd.DataFrame, positive: str, name: str, threshold: float = 0.5, 
     words = "Not a medical device: nothing here may guide the care of a patient."
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(name)}</title><style>body {{ max-width: 70rem; margin: 1rem auto; padding: 0 1rem; font-family: system-ui, sans-serif; }}"
+        f"<title>{escape(name)}</title><style>body {{ max-width: 70rem; margin: 1rem auto; padding: 0 1rem; font-family: system-ui, sans-serif; overflow-wrap: anywhere; }}"
+        f" .wide {{ overflow-x: auto; }}"
         f" @media (prefers-color-scheme: dark) {{ body {{ background: #14181e; color: #ced6dd; }} }}</style></head>"
-        f"<body><h1>{escape(name)}</h1><p>{words}</p>{explorer.html()}</body></html>\n"
+        f"<body><h1>{escape(isolated(name))}</h1><p>{words}</p>{explorer.html()}</body></html>\n"
     )

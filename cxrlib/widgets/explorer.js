@@ -194,6 +194,8 @@ function make(tag, attributes, ...children) {
   return node;
 }
 const put = (node, text) => { if (node.textContent !== text) node.firstChild ? (node.firstChild.nodeValue = text) : (node.textContent = text); };
+/** What an object holds under a name from data; a name may be one that every object answers to ("constructor"). */
+const held = (object, name) => (Object.hasOwn(object, name) ? object[name] : undefined);
 let serial = 0;
 
 /** Where a value stands on an axis from 0 to 1, and back. */
@@ -509,7 +511,7 @@ function watch(el, fn) {
 
 /** Images of a run that are in the subgroup, as a cohort of one class against the rest. */
 export function cohortOf(run, cls, subgroup = {}, keepOthers = false) {
-  const which = run.classes.indexOf(cls), wanted = run.groups.filter((g) => g.values.includes(subgroup[g.name])).map((g) => [g.codes, g.values.indexOf(subgroup[g.name])]), kept = [];
+  const which = run.classes.indexOf(cls), wanted = run.groups.filter((g) => g.values.includes(held(subgroup, g.name))).map((g) => [g.codes, g.values.indexOf(subgroup[g.name])]), kept = [];
   for (let i = 0; i < run.y.length; i++) if ((keepOthers && run.y[i] !== which) || wanted.every(([codes, code]) => codes[i] === code)) kept.push(i);
   const score = kept.map((i) => run.p[which][i]), other = run.p.length === 2 ? kept.map((i) => run.p[1 - which][i]) : [];
   const derived = other.length && score.every((x, j) => x === 1 - other[j]) && other.some((x, j) => x !== 1 - score[j]); // cxrlib.metrics.order_of
@@ -562,9 +564,9 @@ function explorer({ model, el }) {
   function choose() {
     const subgroup = model.get("subgroup"), narrow = [], fields = [select("Run", runs.map((r) => [r.name, r.title]), run.name, (name) => set({ run: name })),
       select("Called positive", run.classes.map((c, i) => [c, run.labels[i]]), cls, (name) => set({ positive_class: name }))];
-    for (const g of run.groups) narrow.push(select(g.label, [["", "all"], ...g.values.map((v) => [v, v])], subgroup[g.name] || "", (value) => {
-      const next = { ...model.get("subgroup") };
-      value ? (next[g.name] = value) : delete next[g.name];
+    for (const g of run.groups) narrow.push(select(g.label, [["", "all"], ...g.values.map((v) => [v, v])], held(subgroup, g.name) || "", (value) => {
+      const next = { ...model.get("subgroup"), [g.name]: value };
+      if (!value) delete next[g.name];
       set({ subgroup: next });
     }));
     const place = [...choices.querySelectorAll("select")].indexOf(document.activeElement);
@@ -574,7 +576,7 @@ function explorer({ model, el }) {
 
   function configure() {
     run = runs.find((r) => r.name === model.get("run")) || runs[0], cls = run.classes.includes(model.get("positive_class")) ? model.get("positive_class") : run.classes[0];
-    const narrowed = run.groups.some((g) => g.values.includes(model.get("subgroup")[g.name])), label = run.labels[run.classes.indexOf(cls)], rest = run.classes.length === 2 ? run.labels[1 - run.classes.indexOf(cls)] : `not ${label}`;
+    const narrowed = run.groups.some((g) => g.values.includes(held(model.get("subgroup"), g.name))), label = run.labels[run.classes.indexOf(cls)], rest = run.classes.length === 2 ? run.labels[1 - run.classes.indexOf(cls)] : `not ${label}`;
     cohort = cohortOf(run, cls, model.get("subgroup"), model.get("keep_others")), corners = vertices(cohort);
     const saturated = cohort.score.filter((t) => t < 0.02 || t > 0.98).length > cohort.n / 2, kind = model.get("scale") === "auto" ? (saturated ? "logit" : "linear") : model.get("scale");
     scale = { name: kind, ...SCALES[kind](cohort) };
@@ -586,7 +588,7 @@ function explorer({ model, el }) {
     const own = cohort.n && lacks === "" ? cohort.positives / cohort.n : undefined, ownMark = own ? [{ value: clamp(+own.toPrecision(4), LOW, HIGH), label: "these images" }] : [];
     marks = [...data.marks, ...ownMark].map(({ value, label: text }) => ({ value, label: `${+(100 * value).toPrecision(3)} % (${text})` }));
     markChips.replaceChildren(...marks.map((m) => chip(m.label, () => set({ prevalence: m.value }))));
-    const printed = run.printed[cls];
+    const printed = held(run.printed, cls);
     put(key, `● at this threshold, the bars its 95 % intervals; click or drag along a curve.${printed ? ` ★ as printed: sensitivity ${printed.text[0]}, specificity ${printed.text[1]}; the box and the bar in the prevalence chart are what rounding leaves open.` : ""}`);
     matrix.configure(label, rest), people.size(), layout(label, rest);
   }
@@ -595,14 +597,14 @@ function explorer({ model, el }) {
     for (const panel of [roc, pr]) panel.chart.size();
     people.size(), scores.configure(cohort, scale, label, rest), curve.configure(marks);
     roc.curve(corners.map(({ f, s }) => [f, s]), 0);
-    const printed = run.printed[cls];
+    const printed = held(run.printed, cls);
     roc.printed(printed && [[0, 2, 1].map((i) => 1 - printed.specificity[i]), printed.sensitivity]);
     update();
   }
 
   /** Thresholds of the presets; that of the cost ratio moves with the prevalence. */
   function offer() {
-    const printed = run.printed[cls], p = model.get("prevalence"), all = presets(cohort, p, printed && printed.sensitivity[0], model.get("cost"));
+    const printed = held(run.printed, cls), p = model.get("prevalence"), all = presets(cohort, p, printed && printed.sensitivity[0], model.get("cost"));
     const words = { half: "One half", printed: `As the study: ${printed && printed.text[0]}`, youden: "Youden", sensitivity: "95 % sensitivity", cost: "Cheapest" };
     const why = { printed: "Highest threshold that reaches the sensitivity the study prints", youden: "Largest sum of sensitivity and specificity", sensitivity: "Highest threshold with a sensitivity of at least 95 %", cost: "Least expected cost at this prevalence" };
     if (Object.keys(all).join() !== presetChips.dataset.has) {
@@ -619,7 +621,7 @@ function explorer({ model, el }) {
   function update() {
     const t = model.get("threshold"), p = model.get("prevalence"), c = model.get("cost"), k = cohort.count(t), now = { t, p, c, cohort, scale, w: pr.chart.w };
     found = reading(cohort, t, p);
-    const known = cohort.positives && cohort.negatives, counts = known ? natural(found.sensitivity[0], found.specificity[0], p) : null, printed = run.printed[cls];
+    const known = cohort.positives && cohort.negatives, counts = known ? natural(found.sensitivity[0], found.specificity[0], p) : null, printed = held(run.printed, cls);
     if (was.p !== now.p || was.cohort !== cohort || was.c !== c || was.scale !== scale) offer();
     if (was.p !== now.p || was.cohort !== cohort || was.w !== now.w) {
       pr.curve(corners.filter(({ f, s }) => s + f > 0).map(({ f, s }) => [s, ppvOf(s, f, p)]), p);
@@ -639,7 +641,7 @@ function explorer({ model, el }) {
 
   function csv() {
     const safe = (x) => { const text = String(x); return /[",\n\r]|^[=+\-@\t]/.test(text) && Number.isNaN(Number(text)) ? `"${/^[=+\-@\t]/.test(text) ? "'" : ""}${text.replace(/"/g, '""')}"` : text; };
-    const t = model.get("threshold"), p = model.get("prevalence"), k = cohort.count(t), sub = run.groups.filter((g) => model.get("subgroup")[g.name]).map((g) => `${g.name}=${model.get("subgroup")[g.name]}`).join("; ");
+    const t = model.get("threshold"), p = model.get("prevalence"), k = cohort.count(t), sub = run.groups.filter((g) => held(model.get("subgroup"), g.name)).map((g) => `${g.name}=${held(model.get("subgroup"), g.name)}`).join("; ");
     const head = [run.name, cls, sub, t, p], blank = (x) => (Number.isNaN(x) ? "" : x), rows = [["run", "positive_class", "subgroup", "threshold", "prevalence", "measure", "estimate", "low", "high"]];
     for (const [name, n] of [["TP", cohort.tp[k]], ["FN", cohort.positives - cohort.tp[k]], ["FP", cohort.fp[k]], ["TN", cohort.negatives - cohort.fp[k]]]) rows.push([...head, name, n, "", ""]);
     for (const name in found) rows.push([...head, name, ...found[name].map(blank)]);
@@ -768,26 +770,32 @@ class Model {
 }
 
 const MARK = "#explorer:";
+/** The address's end; letters and programs that pass a link on write its colon, or all of its signs, as %3A and so on. */
+function plainHash() {
+  const hash = location.hash.replace(/^#explorer(%3A|:)/i, MARK);
+  try { return hash.startsWith(MARK) && !hash.includes("=") ? decodeURIComponent(hash) : hash; } catch { return hash; }
+}
 /** Keep the state in the address, so that a view can be passed on; what the address does not say stays as Python set it. */
 function address(model, el) {
   const { runs } = model.get("data"), initial = { ...model.state }, plain = ["run", "positive_class", "scale"], numbers = { threshold: [0, 1], prevalence: [LOW, HIGH], cost: [0.001, 1e6] };
   model.link = () => {
     const said = new URLSearchParams();
-    for (const key of [...plain, ...Object.keys(numbers)]) if (model.get(key) !== initial[key] || key === "run") said.set(key, key in numbers ? +model.get(key).toPrecision(12) : model.get(key));
+    for (const key of [...plain, ...Object.keys(numbers)]) if (model.get(key) !== initial[key] || key === "run") said.set(key, Object.hasOwn(numbers, key) ? +model.get(key).toPrecision(12) : model.get(key));
     for (const [name, value] of Object.entries(model.get("subgroup"))) said.set(`in-${name}`, value);
     if (model.get("keep_others")) said.set("keep_others", "1");
     return `${location.href.split("#")[0]}${MARK}${said}`;
   };
   const read = () => {
-    if (!location.hash.startsWith(MARK)) return false;
-    const said = new URLSearchParams(location.hash.slice(MARK.length)), next = { ...initial, subgroup: {}, keep_others: said.get("keep_others") === "1" };
+    const hash = plainHash();
+    if (!hash.startsWith(MARK)) return false;
+    const said = new URLSearchParams(hash.slice(MARK.length)), next = { ...initial, keep_others: said.get("keep_others") === "1" };
     const run = runs.find((r) => r.name === said.get("run")) || runs.find((r) => r.name === initial.run);
     next.run = run.name, next.positive_class = [said.get("positive_class"), initial.positive_class].find((c) => run.classes.includes(c)) || run.classes[0];
     if (["auto", "linear", "logit"].includes(said.get("scale"))) next.scale = said.get("scale");
     for (const [key, [low, high]] of Object.entries(numbers)) { const x = said.has(key) ? Number(said.get(key) || NaN) : initial[key]; next[key] = x >= low && x <= high ? x : initial[key]; }
-    for (const g of run.groups) if (g.values.includes(said.get(`in-${g.name}`))) next.subgroup[g.name] = said.get(`in-${g.name}`);
+    next.subgroup = Object.fromEntries(run.groups.map((g) => [g.name, said.get(`in-${g.name}`), g.values]).filter(([, value, values]) => values.includes(value)));
     for (const key in next) model.set(key, next[key]);
-    const meant = (key) => (key.startsWith("in-") ? next.subgroup[key.slice(3)] === said.get(key) : key in numbers ? next[key] === Number(said.get(key) || NaN) : key === "keep_others" || (plain.includes(key) && next[key] === said.get(key)));
+    const meant = (key) => (key.startsWith("in-") ? held(next.subgroup, key.slice(3)) === said.get(key) : Object.hasOwn(numbers, key) ? next[key] === Number(said.get(key) || NaN) : key === "keep_others" || (plain.includes(key) && next[key] === said.get(key)));
     const odd = [...said.keys()].filter((key) => !meant(key)).map((key) => `${key} ${said.get(key)}`.slice(0, 60));
     model.doubt = odd.length ? `Passed over in the link, since nothing here is called so: ${odd.join(", ")}.` : "";
     model.heard?.();

@@ -11,6 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from cxrlib import claims, forensics, metrics, plots, subgroups
+from cxrlib.files import isolated
 from cxrlib.runs import Run
 
 NAMES = {"viral": "Viral pneumonia", "bacterial": "Bacterial pneumonia", "none": "No finding"}  # in a sentence, not a table
@@ -53,12 +54,14 @@ def pack(frame: pd.DataFrame, name: str, title: str, printed: dict, groups: pd.D
     classes, y, p = metrics.arrays(frame)
     packed = [{"name": column, "label": subgroups.LABELS.get(column, column), "values": values.tolist(), "codes": _column(_whole(codes), columns)}
               for column in groups for codes, values in [pd.factorize(groups[column], sort=True)] if len(values) > 1]  # fmt: skip
+    labels = [NAMES.get(cls, plots.label(cls)) for cls in classes]
+    labels = [isolated(name) for name in (labels if len(set(labels)) == len(labels) else classes)]
     rest = np.ones(len(p))
     for values in p.T[:-1]:  # one by one, as the page does
         rest = rest - values
     return {
-        "name": name, "title": title, "classes": classes, "labels": [NAMES.get(cls, plots.label(cls)) for cls in classes],
-        "have": [HAVE.get(cls, f"have {plots.label(cls)}") for cls in classes], "printed": printed, "groups": packed,
+        "name": name, "title": isolated(title), "classes": classes, "labels": labels,
+        "have": [HAVE.get(cls, f"have {isolated(plots.label(cls))}") for cls in classes], "printed": printed, "groups": packed,
         "y": _column(_whole(y), columns), "patient": _column(_whole(pd.factorize(frame["patient_id"])[0]), columns),
         "p": [*(_scores(values, None, columns) for values in p.T[:-1]), _scores(p[:, -1], rest, columns)],
     }  # fmt: skip

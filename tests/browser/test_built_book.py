@@ -173,3 +173,24 @@ def test_matrix_without_javascript(browser):
     assert page.locator("#every-matrix td").all_inner_texts()[:4] == ["60", "0", "0", "0"]
     assert not page.locator("#every-matrix input").is_visible()
     context.close()
+
+
+REFUSED = """for (const name of ["localStorage", "sessionStorage"]) Object.defineProperty(window, name, {
+  configurable: true, get() { throw new DOMException("Access is denied for this document.", "SecurityError"); } });"""
+
+
+def test_theme_and_search_work_where_storage_is_refused(browser):
+    context = browser.new_context(offline=True)
+    context.add_init_script(REFUSED)
+    page, errors = context.new_page(), []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto((HTML / "book/evaluate.html").as_uri())
+    button, seen = page.locator("button.theme-switch-button:visible").first, set()
+    for _ in range(3):
+        button.click()
+        seen.add(page.evaluate("document.documentElement.dataset.mode"))
+    assert seen == {"auto", "light", "dark"} and errors == []
+    page.goto((HTML / "search.html").as_uri() + "?q=calibration")
+    page.wait_for_selector("#search-results li")
+    assert page.locator("#search-results li").count() > 2 and not [error for error in errors if "denied" in error]
+    context.close()

@@ -4,11 +4,12 @@ import gzip
 import json
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 import pytest
-from frames import drawn, made_up, predictions
+from frames import ANY, drawn, made_up, predictions
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -350,6 +351,56 @@ def test_without_javascript_there_is_a_table(browser, tmp_path, made):
 
 
 EVIL = ["<img src=x onerror=window.hit=1>", "</script><script>window.hit=2</script>", '"><svg onload=window.hit=3>', "=cmd|' /C calc'!A0"]
+
+
+@pytest.mark.parametrize("width", [1000, 320])
+def test_any_name_works(browser, tmp_path, width):
+    """Of a class, a run, a grouping and its values; the view goes through the address and back."""
+    k = len(ANY)
+    frame = predictions(np.arange(6 * k) % k, np.random.default_rng(3).dirichlet(np.ones(k), 6 * k), classes=ANY)
+    odd = np.arange(6 * k) % 2 == 1
+    known = pd.DataFrame(
+        {"image_id": frame["image_id"], "__proto__": np.where(odd, "constructor", "b"), "toString": np.where(odd, "y", "x")}
+    )
+    page = show(browser, tmp_path, widgets.Explorer({"שלום": frame, ANY[14]: frame}, known=known, marks={}, share=True).html(), width=width)
+    page.wait_for_selector(".cxr-alive")
+    for name in ANY:
+        page.get_by_label("Called positive").select_option(name)
+        page.wait_for_timeout(20)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        auc = readings.reading(frame, name, 0.5, 0.01).loc["auc", "estimate"]
+        assert rate(page, "AUC")[0].startswith(f"{auc:.3f}"), name
+    page.get_by_label("Called positive").select_option("שלום")
+    legend = page.locator(".cxr-a .cxr-names span").first
+    assert legend.inner_text().startswith("\u2068שלום\u2069, 6 ")
+    page.get_by_label("__proto__", exact=True).select_option("constructor")
+    page.wait_for_function("location.hash.includes('in-__proto__=constructor')")
+    rates, link = rate(page, "AUC"), page.url
+    for way in (link, link.replace("#explorer:", "#explorer%3A"), link.split("#")[0] + "#" + quote(link.split("#")[1], safe="")):
+        page.goto("about:blank")
+        page.goto(way)
+        page.wait_for_selector(".cxr-alive")
+        assert rate(page, "AUC") == rates and page.get_by_label("__proto__", exact=True).input_value() == "constructor"
+        assert page.get_by_label("Called positive").input_value() == "שלום" and page.locator(".cxr-told").text_content() == ""
+    page.evaluate("location.hash = '#explorer%3Arun=none&toString=1&constructor=2'")
+    page.wait_for_function("document.querySelector('.cxr-told').textContent.includes('run none, toString 1, constructor 2')")
+    assert page.complaints == []
+    page.context.close()
+
+
+def test_colours_of_the_readers_choice_and_paper(explorer_page):
+    """What a background says, a border, a shape or a system colour says too."""
+    ask = """(selector) => [...document.querySelectorAll(selector)].map((e) => { const s = getComputedStyle(e), b = getComputedStyle(e, '::before');
+      return [s.borderTopWidth, s.outlineStyle, s.forcedColorAdjust, b.borderTopWidth, b.borderTopColor, b.borderRadius, b.forcedColorAdjust]; })"""
+    pressed, not_pressed = "button[aria-pressed=true]", "button[aria-pressed=false]"
+    explorer_page.emulate_media(forced_colors="active")
+    assert {tuple(each[:3]) for each in explorer_page.evaluate(ask, pressed)} == {("3px", "solid", "none")}
+    assert {tuple(each[:2]) for each in explorer_page.evaluate(ask, not_pressed)} == {("1px", "none")}
+    for media in ({"forced_colors": "active"}, {"forced_colors": "none", "media": "print"}):
+        explorer_page.emulate_media(**media)
+        swatches = explorer_page.evaluate(ask, ".cxr-a .cxr-swatch")
+        assert len(swatches) == 2 and all(float(each[3].removesuffix("px")) > 3 and each[6] == "none" for each in swatches)
+        assert swatches[0][4] != swatches[1][4] and swatches[0][5] != swatches[1][5], "another colour and another shape"
 
 
 def test_nothing_from_the_predictions_runs(browser, tmp_path):
