@@ -54,12 +54,13 @@ _STYLE = {
 }
 
 
-def style():
+def style(formulas: bool = True):
     """The context in which the figures here are drawn and saved, for a figure of one's own: ``with plots.style(): …``.
 
-    It is matplotlib's defaults and the settings above, whatever a matplotlibrc says.
+    It is matplotlib's defaults and the settings above, whatever a matplotlibrc says. Without ``formulas`` a dollar sign is one,
+    as in the names of somebody's classes.
     """
-    return plt.style.context(["default", _STYLE])
+    return plt.style.context(["default", _STYLE, {"text.parse_math": formulas}])
 
 
 def label(cls: str) -> str:
@@ -73,7 +74,7 @@ def look(cls: str, place: int = 0) -> dict:
     return dict(zip(["color", "linestyle", "marker"], _LOOKS[index], strict=True))
 
 
-@style()
+@style(formulas=False)
 def confusion(matrix: pd.DataFrame, ax: Axes | None = None, title: str | None = None) -> Axes:
     """Confusion matrix (K, K), as `metrics.confusion` gives it: in each cell the count and its percentage of the row.
 
@@ -111,7 +112,7 @@ def confusion(matrix: pd.DataFrame, ax: Axes | None = None, title: str | None = 
     return ax
 
 
-@style()
+@style(formulas=False)
 def roc_curves(
     frame: pd.DataFrame,
     classes: Sequence[str] | None = None,
@@ -155,7 +156,7 @@ def roc_curves(
     return ax
 
 
-@style()
+@style(formulas=False)
 def learning_curves(history: pd.DataFrame, kept: int | None = None, axes: Sequence[Axes] | None = None) -> np.ndarray:
     """Loss and accuracy by epoch, on two axes, which are returned in that order.
 
@@ -196,7 +197,7 @@ def learning_curves(history: pd.DataFrame, kept: int | None = None, axes: Sequen
     return axes
 
 
-@style()
+@style(formulas=False)
 def ladder(rows: pd.DataFrame, xlabel: str, ax: Axes | None = None, line: float | None = None) -> Axes:
     """Values on a common axis, one rung per label: where runs lie beside each other and beside what is printed.
 
@@ -225,7 +226,7 @@ def ladder(rows: pd.DataFrame, xlabel: str, ax: Axes | None = None, line: float 
     return ax
 
 
-@style()
+@style(formulas=False)
 def radiographs(images: Sequence[np.ndarray], titles: Sequence[str], axes: Sequence[Axes] | None = None, columns: int = 4) -> np.ndarray:
     """Grey images side by side, each in its own proportions; returns all the axes, flat, unused ones blank.
 
@@ -262,7 +263,7 @@ def enlarged(cam: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.asarray(share.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
 
-@style()
+@style(formulas=False)
 def overlay(
     image: np.ndarray | None,
     cam: np.ndarray,

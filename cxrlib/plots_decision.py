@@ -19,7 +19,7 @@ CELLS = {  # of natural frequencies: words, colour, marker
 }  # fmt: skip
 
 
-@style()
+@style(formulas=False)
 def reliability(curves: Mapping[str, pd.DataFrame], ax: Axes | None = None, what: str = "positive", corner: str = "upper left") -> Axes:
     """Observed share against mean probability, a point per bin with its interval; each curve as `calibration.reliability` gives it, under its name.
 
@@ -36,7 +36,7 @@ def reliability(curves: Mapping[str, pd.DataFrame], ax: Axes | None = None, what
     return ax
 
 
-@style()
+@style(formulas=False)
 def predictive_values(points: Mapping[str, Sequence[float]], marks: Mapping[str, float] | None = None) -> np.ndarray:
     """PPV, and false alarms per true positive, over the prevalence from 0.1 to 50 %, of operating points (sensitivity, specificity): two axes.
 
@@ -62,7 +62,7 @@ def predictive_values(points: Mapping[str, Sequence[float]], marks: Mapping[str,
     return axes
 
 
-@style()
+@style(formulas=False)
 def decision_curve(curves: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Axes:
     """Net benefit over the threshold, with its interval as a band, beside calling everybody and nobody; tables as `calibration.net_benefit` gives
     them, of one prevalence, which is the most that a net benefit can be. The axis ends half as far below nought.
@@ -82,7 +82,7 @@ def decision_curve(curves: Mapping[str, pd.DataFrame], ax: Axes | None = None) -
     return ax
 
 
-@style()
+@style(formulas=False)
 def people(cells: Mapping[str, int], ax: Axes | None = None, columns: int = 40, title: str = "") -> Axes:
     """One mark per person, as `metrics.natural_frequencies` counts them: the ill first, then false alarms, then those rightly left alone."""
     total = sum(cells.values())

@@ -108,7 +108,7 @@ def _draw(overlays: list[Path], pictures: list[np.ndarray], maps: np.ndarray, ti
     folder = overlays[0].parent
     beside = folder if folder.is_dir() else folder.resolve().parent
     beside.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=beside, prefix=".cxr-") as temporary, plots.style():
+    with tempfile.TemporaryDirectory(dir=beside, prefix=".cxr-") as temporary, plots.style(formulas=False):
         for overlay, picture, cam, title in zip(overlays, pictures, maps, titles, strict=True):
             figure = plots.overlay(picture, cam, title=title).figure
             figure.supxlabel(FOOTER, fontsize=10)

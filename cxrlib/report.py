@@ -43,7 +43,7 @@ def table(frame: pd.DataFrame, caption: str = "", *, kind: str = "") -> str:
 
 def figure(draw, alt: str, caption: str) -> str:
     """What ``draw`` draws, as a picture within the page; names are no formulas."""
-    with plots.style(), plt.rc_context({"text.parse_math": False}):
+    with plots.style(formulas=False):
         drawn = np.ravel(draw())[0].figure
         buffer = io.BytesIO()
         with warnings.catch_warnings():

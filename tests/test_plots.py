@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import matplotlib as mpl
 
 mpl.use("Agg")
@@ -325,3 +329,21 @@ def test_ladder_puts_values_on_the_rungs_of_their_labels():
     assert ax.get_ylim()[0] > ax.get_ylim()[1], "the first label is on top"
     with pytest.raises(InputError, match="ladder: no column high"):
         plots.ladder(rows.drop(columns="high"), "Recall")
+
+
+def test_a_matplotlibrc_of_the_users_changes_nothing(tmp_path):
+    """In a process of its own, since matplotlib reads it when it is loaded."""
+    (tmp_path / "matplotlibrc").write_text(
+        "text.usetex: True\naxes.facecolor: red\nlines.linewidth: 9\nsavefig.bbox: tight\nfont.size: 30\n"
+    )
+    code = (
+        "import sys, numpy as np\nfrom cxrlib import metrics, plots\nimport matplotlib as mpl\nmpl.use('Agg')\nimport pandas as pd\n"
+        "matrix = pd.DataFrame([[5, 1], [2, 7]], ['a', 'b'], ['a', 'b'])\n"
+        "with plots.style():\n    plots.confusion(matrix).figure.savefig(sys.argv[1], metadata={'Software': None})\n"
+    )
+    drawn = []
+    for number, rc in enumerate([os.devnull, str(tmp_path / "matplotlibrc")]):
+        file = tmp_path / f"{number}.png"
+        subprocess.run([sys.executable, "-c", code, str(file)], env={**os.environ, "MATPLOTLIBRC": rc}, check=True, timeout=120)
+        drawn.append(file.read_bytes())
+    assert drawn[0] == drawn[1]
