@@ -123,7 +123,7 @@ def train(
     name = f"phantom-{experiment.name}".replace("phantom-phantom-", "phantom-") if ready.phantom else experiment.name
     folder, target = Path(work) / name, Path(results or runs.root()) / name
     runs.refuse_foreign(target, runs.OURS)
-    runs.refuse_foreign(folder, ("checkpoint", *runs.OURS))
+    runs.refuse_foreign(folder, ("checkpoint", ".checkpoint"))
     state, weights = models.imagenet(experiment.model) if experiment.pretrained else (None, RANDOM)
     asked = {"precision": kind if precision != "auto" else None, "micro_batch": micro and min(micro, experiment.batch)}
     files = ["model.safetensors or head.npz"] * keep_model + ["cams.npz"] * keep_maps
@@ -310,7 +310,7 @@ def other_state(ready: Prepared, experiment: Experiment) -> str:
     """One sentence where the COVID-19 collection's table is not of the commit that the study's count needs."""
     expected, snapshot = COVID[experiment.study]
     listed = int(ready.split["image_id"].str.startswith("covid-chestxray/").sum())
-    if ready.phantom or listed == expected:
+    if ready.phantom or listed in (0, expected):
         return ""
     return (
         f"The COVID-19 collection's table lists {listed} images by the study's rule, not {expected}: it is of another state than"
@@ -345,8 +345,9 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
     if not experiment.pretrained:
         found.append("Started from random weights, not from ImageNet's.")
     base, here = (studies.effective(run.as_dict()) for run in (studies.BASES[experiment.variant_of or experiment.name], experiment))
+    told = {key for key, why in studies.idle(experiment.as_dict()).items() if not why}  # the number of epochs says it
     for setting in here:
-        if setting in experiment.printed and here[setting] != base[setting]:
+        if setting in experiment.printed and setting not in told and here[setting] != base[setting]:
             found.append(f"Setting {setting} was {studies.spell(here[setting])}, not {studies.spell(base[setting])}.")
     if here["unit"] == "image":
         found.append("COVID-19 test images were drawn at random without regard to patients, so that patients are in training and test.")

@@ -163,7 +163,8 @@ def covid_chestxray(data: str | Path | None = None, snapshot: str = STUDY_B_SNAP
     metadata = listed(root, snapshot)
     modality = metadata["modality"].str.casefold().str.replace(r"[- ]", "", regex=True)
     unclear = metadata["finding"].str.contains("covid", case=False) & ~covid19(metadata)
-    for column, odd in (("modality", ~modality.isin(MODALITIES)), ("finding", unclear)):
+    unnamed = ~modality.isin(MODALITIES) & ((modality != "") | (metadata["finding"] != ""))
+    for column, odd in (("modality", unnamed), ("finding", unclear)):
         if odd.any():  # left out, it would be missing without a word
             raise InputError(f"{where}: row {odd.idxmax()}: {column} {metadata.loc[odd.idxmax(), column]!r} is not known")
     metadata = metadata[modality == "xray"]
