@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,9 @@ def _state(file: Path) -> dict[str, torch.Tensor]:
         raise InputError(f"{file}: {kind} in the place of weights")
     try:
         pickled = begin.startswith((b"PK", b"\x80"))
-        state = torch.load(file, map_location="cpu", weights_only=True) if pickled else load_file(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            state = torch.load(file, map_location="cpu", weights_only=True) if pickled else load_file(file)
     except Exception:  # PyTorch's own line advises to load what may run code
         raise InputError(
             f"{file}: weights cannot be read: damaged, cut short, or more than tensors"
