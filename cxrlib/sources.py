@@ -154,8 +154,8 @@ def covid_chestxray(data: str | Path | None = None, snapshot: str = STUDY_B_SNAP
 
     Raises:
         InputError: no such snapshot, a missing column, an age that is no number, another modality than X-ray and CT, COVID
-            in a finding that is no spelling of COVID-19, a file name listed twice or one that leaves the folder. The
-            message names file, row and column.
+            in a finding that is no spelling of COVID-19, a file name listed twice or one that leaves the
+            folder. The message names file, row and column.
     """
     root = data_folder(data)
     folder = COVID_CHESTXRAY.locate(root)
@@ -180,7 +180,10 @@ def covid_chestxray(data: str | Path | None = None, snapshot: str = STUDY_B_SNAP
         path = f"{folder}/{line['folder']}/{line['filename']}"
         image_id = f"covid-chestxray/{Path(line['filename']).stem}"
         if image_id in seen:
-            raise InputError(f"{at}: filename {line['filename']} is listed already in row {seen[image_id]}")
+            raise InputError(
+                f"{at}: filename {line['filename']} is listed already in row {seen[image_id]}, as in some states of the collection;"
+                f" check out commit {snapshot}"
+            )
         seen[image_id] = row
         rows.append(
             (
