@@ -180,10 +180,8 @@ def covid_chestxray(data: str | Path | None = None, snapshot: str = STUDY_B_SNAP
         path = f"{folder}/{line['folder']}/{line['filename']}"
         image_id = f"covid-chestxray/{Path(line['filename']).stem}"
         if image_id in seen:
-            raise InputError(
-                f"{at}: filename {line['filename']} is listed already in row {seen[image_id]}, as in some states of the collection;"
-                f" check out commit {snapshot}"
-            )
+            other = f", so this is not commit {snapshot}: check that out" if where.endswith("/metadata.csv") else ""
+            raise InputError(f"{at}: filename {line['filename']} is listed already in row {seen[image_id]}{other}")
         seen[image_id] = row
         rows.append(
             (

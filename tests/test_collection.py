@@ -122,7 +122,10 @@ def test_sources_says_that_it_is_another_state(real_data, tmp_path, capsys):
     folder = tmp_path / "covid-chestxray-dataset"
     (folder / "images").mkdir(parents=True)
     table = pd.read_csv(real_data / folder.name / "metadata-2020-06-04-9e80e4c.csv", dtype=str, keep_default_na=False)
-    for whole, said in ((table, "check out commit 6e57ed3"), (table.drop_duplicates("filename"), "so another state than the 316")):
+    for whole, said in (
+        (table, "so this is not commit 6e57ed3: check that out"),
+        (table.drop_duplicates("filename"), "so another state than the 316"),
+    ):
         whole.to_csv(folder / "metadata.csv", index=False)
         assert cli.main(["sources", "--data", str(tmp_path)]) == 0
         assert said in capsys.readouterr().out
