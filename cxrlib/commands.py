@@ -89,7 +89,10 @@ def write_phantom(arguments) -> None:
 
 def train_run(arguments) -> None:
     experiment = studies.experiment(arguments.experiment)
-    changes = (studies.PHANTOM if arguments.phantom else {}) | pairs(arguments.set, "--set")
+    asked = pairs(arguments.set, "--set")
+    changes = (studies.PHANTOM if arguments.phantom else {}) | asked
+    if arguments.short and "epochs" in asked:
+        raise InputError("--short sets the number of epochs; leave out --set epochs or --short")
     if arguments.phantom:
         experiment = experiment.variant(arguments.name or f"phantom-{experiment.name.replace('/', '-')}", **changes)
     elif changes or arguments.name:

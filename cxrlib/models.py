@@ -27,18 +27,19 @@ def imagenet(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
 
     ``CXR_WEIGHTS``, a folder with one file ``<name>….safetensors``, ``.pth`` or ``.pt``, or such a file, comes first;
     otherwise torchvision's ``IMAGENET1K_V1``, from torch.hub's cache or downloaded. Where a name ends with digits of the
-    file's SHA-256, as torchvision's do, they are checked. The note is what a README.md beside the file says of it.
+    file's SHA-256, as torchvision's do, they are checked. The note is what a README.md beside the file says of it, and empty for torchvision's.
 
     Raises:
         InputError: neither is to be had; or the file is damaged, or holds no weights of this network for ImageNet.
     """
     if name not in NAMES:
         raise InputError(f"model {name!r} does not exist; there are {', '.join(NAMES)}")
+    enum = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
     if folder := os.environ.get("CXR_WEIGHTS"):
         file = _given(Path(folder), name)
-        what = {"name": file.name, "sha256": _hashed(file), "note": _note(file)}
+        unknown = "" if file.name == Path(enum.url).name else "no README.md beside it says what it is"
+        what = {"name": file.name, "sha256": _hashed(file), "note": _note(file) or unknown}
     else:
-        enum = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
         file = Path(torch.hub.get_dir()) / "checkpoints" / Path(enum.url).name
         if not file.is_file():
             try:

@@ -113,7 +113,7 @@ class Experiment:
         """
         if not self.variant_of:
             raise InputError(f"experiment {self.name}: a headline run has the whole schedule; give a changed run a name of its own")
-        if self.variant_of not in SHORT:
+        if self.epochs <= SHORT.get(self.variant_of, self.epochs):
             return self  # short as it is
         epochs = SHORT[self.variant_of]
         milestones = tuple(math.ceil(milestone * epochs / self.epochs) for milestone in self.milestones)

@@ -68,7 +68,7 @@ def test_torchvision_file_in_the_weights_folder(tmp_path, monkeypatch, state):
     (tmp_path / "w.pth").rename(tmp_path / f"resnet18-{digits}.pth")
     monkeypatch.setenv("CXR_WEIGHTS", str(tmp_path))
     got, what = models.imagenet("resnet18")
-    assert what["name"] == f"resnet18-{digits}.pth" and what["note"] == ""
+    assert what["name"] == f"resnet18-{digits}.pth" and what["note"] == "no README.md beside it says what it is"
     assert all(torch.equal(got[key], value) for key, value in state.items())
 
 

@@ -190,6 +190,12 @@ def test_a_folder_of_other_files_is_not_replaced(few, tmp_path, capsys, place):
     assert file.read_text() == "counts"
 
 
+def test_short_overrules_no_number_of_epochs(few, tmp_path, capsys):
+    assert "--short sets the number of epochs" in refused(capsys, command(few, tmp_path, "--short"))
+    three = studies.ZHU_FOURCLASS.variant("mine", epochs=3)
+    assert three.shortened() == three
+
+
 def test_without_momentum(few, tmp_path):
     """It trains, a resumed run ends as the other, and the steps are plain ones: weights less rate times gradient."""
     whole = train(tmp_path / "whole", few, momentum=0.0, epochs=2, milestones=(1,))

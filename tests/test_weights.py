@@ -182,6 +182,13 @@ def test_nothing_in_a_file_is_run(folder, tmp_path):
     assert "weights cannot be read" in refused() and not (tmp_path / "harm").exists()
 
 
+def test_a_records_own_model_is_looked_at_too(tmp_path, state):
+    trained = models.resnet("resnet18", 4, None, 1).state_dict()
+    models.save(trained | {"layer4.1.conv2.weight": trained["layer4.1.conv2.weight"] / 0}, tmp_path / "model.safetensors")
+    with pytest.raises(InputError, match=r"model.safetensors: .*layer4.1.conv2.weight holds NaN or infinity"):
+        models.recorded(tmp_path, {"config": {"model": "resnet18"}, "classes": [1, 2, 3, 4]})
+
+
 # --- maps of weights and pixels in inference mode
 
 
