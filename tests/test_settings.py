@@ -60,6 +60,7 @@ def refused(capsys, arguments: list[str]) -> str:
         ("azemin-adjudicated", {"batch_norm": "re-estimated", "frozen": False}, "batch_norm"),
         ("azemin-standin-resnet50", {"fold": 1}, "fold"),
         ("azemin-standin-resnet50-variants/lr-0.001", {"unit": "image"}, "unit"),
+        ("azemin-adjudicated", {"val_folds": 5}, "val_folds"),
         ("zhu-fourclass-cv/fold-1", {"unit": "image"}, "unit"),
         ("zhu-fourclass", {"keep": "last", "patience": 1}, "patience"),
         ("zhu-fourclass-variants/last-epoch", {"epoch_by": "test"}, "epoch_by"),
