@@ -16,6 +16,7 @@ from cxrlib.files import InputError
 NEGATIVES = 5828  # test images without finding, as printed in section 2
 POSITIVES = 154  # no other whole n makes n / (n + 5828) the printed 2.57 %
 SNAPSHOTS = {"29e0b70": ("PA", "AP"), "0bae3ba": ("PA", "AP", "AP Supine")}  # commits and views that give 154 COVID-19 images
+SNAPSHOT = "29e0b70"  # that of our runs
 NO_FINDING = "No Finding"
 OPACITY = r"Infiltration|Consolidation|Pneumonia|Edema"  # text-mined findings that stand in for airspace opacity
 EXCLUDE = {"image": "image_id", "patient": "patient_id"}
@@ -30,7 +31,7 @@ def covid(data=None, snapshot: str = "29e0b70") -> pd.DataFrame:
     if snapshot not in SNAPSHOTS:
         raise InputError(f"snapshot {snapshot!r}: Study A's images are known at {' and '.join(SNAPSHOTS)} only")
     whole = sources.covid_chestxray(data, snapshot)
-    return whole[whole["finding"].str.startswith("COVID-19") & whole["view"].isin(SNAPSHOTS[snapshot])].reset_index(drop=True)
+    return whole[sources.covid19(whole) & whole["view"].isin(SNAPSHOTS[snapshot])].reset_index(drop=True)
 
 
 def _lists(data) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--results", help="folder of the records (default: results/ of this checkout)")
     train.add_argument("--work", default="work", help="folder of checkpoints (default work/)")
     train.add_argument("--resume", action="store_true", help="go on from the last finished epoch, if there is one")
+    train.add_argument("--overwrite", action="store_true", help="train anew what is recorded, in the record's place")
     train.add_argument("--finish", action="store_true", help="train no further and record the checkpoint as it stands")
     train.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
     train.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto", help="auto: bfloat16 where it is faster")

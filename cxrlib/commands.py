@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,17 +31,38 @@ def needed(doing: str) -> Iterator[None]:
         ) from None
 
 
+class Plain(yaml.SafeLoader):
+    """YAML whose numbers are what they look like: 1e-3 a number, 010 and 1:30 no other one, a date a text; no key twice."""
+
+    def construct_mapping(self, node, deep=False):
+        made = super().construct_mapping(node, deep=True)
+        if len(made) != len(node.value):
+            raise yaml.YAMLError("a key stands there twice")
+        return made
+
+
+KEPT = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:null"}
+Plain.yaml_implicit_resolvers = {
+    first: [pair for pair in found if pair[0] in KEPT] for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for tag, pattern in {
+    "int": r"[-+]?(0|[1-9][0-9]*)",
+    "float": r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+}.items():
+    Plain.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"({pattern})$"), list("-+.0123456789"))
+
+
 def pairs(texts: list[str], option: str) -> dict:
-    """``NAME=VALUE`` texts as a dictionary, values read as YAML."""
+    """``NAME=VALUE`` texts as a dictionary, values read as YAML (:class:`Plain`); of a name given twice the last counts."""
     found = {}
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign or not name:
             raise InputError(f"{option} {text}: expected NAME=VALUE")
         try:
-            found[name] = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError):  # ValueError: 2020-13-41, a date that is none
-            raise InputError(f"{option} {text}: the value is not valid YAML") from None
+            found[name] = yaml.load(value, Plain)
+        except Exception:  # also what PyYAML itself stumbles over: !!int with nothing, brackets a thousand deep
+            raise InputError(f"{option} {text[:200]}: the value is not valid YAML") from None
     return found
 
 
@@ -67,7 +89,10 @@ def write_phantom(arguments) -> None:
 
 def train_run(arguments) -> None:
     experiment = studies.experiment(arguments.experiment)
-    changes = (studies.PHANTOM if arguments.phantom else {}) | pairs(arguments.set, "--set")
+    asked = pairs(arguments.set, "--set")
+    changes = (studies.PHANTOM if arguments.phantom else {}) | asked
+    if arguments.short and "epochs" in asked:
+        raise InputError("--short sets the number of epochs; leave out --set epochs or --short")
     if arguments.phantom:
         experiment = experiment.variant(arguments.name or f"phantom-{experiment.name.replace('/', '-')}", **changes)
     elif changes or arguments.name:
@@ -89,6 +114,7 @@ def train_run(arguments) -> None:
         micro=arguments.micro,
         resume=arguments.resume,
         finish=arguments.finish,
+        overwrite=arguments.overwrite,
         keep_model=arguments.keep_model or experiment.name in studies.EXPERIMENTS,
         keep_maps=arguments.maps or experiment.name in studies.EXPERIMENTS,
     )

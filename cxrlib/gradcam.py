@@ -21,6 +21,7 @@ from cxrlib.files import InputError
 STAGES = {"fc": ["fc"], "layer4": ["layer4"], "layer3": ["layer3"], "layer2": ["layer2"], "layer1": ["layer1"], "conv1": ["conv1", "bn1"]}
 
 
+@torch.inference_mode(False)  # what is made in inference mode cannot be differentiated
 def cams(model: torch.nn.Module, x: torch.Tensor, target: int | Sequence[int] | torch.Tensor | None, layer: str = "layer4") -> torch.Tensor:
     """Grad-CAM maps, float32 ``(B, h, w)``, not normalised, of images ``(B, 3, H, W)`` standardised as the model expects.
 
@@ -47,11 +48,14 @@ def cams(model: torch.nn.Module, x: torch.Tensor, target: int | Sequence[int] | 
         torch.set_grad_enabled(True)  # until no_grad, below, ends
         return leaves[0].clone()  # what follows may write into it
 
+    if any(values.is_inference() for values in model.state_dict().values()):
+        model = copy.deepcopy(model)  # which makes usual tensors of them
+        modules = dict(model.named_modules())
     modes = {module: module.training for module in model.modules()}
     hook = modules[layer].register_forward_hook(cut)
     try:
         model.eval()
-        with torch.inference_mode(False), torch.no_grad():
+        with torch.no_grad():
             scores = model(x.contiguous(memory_format=torch.channels_last))  # (B, C); on a CPU a quarter faster
             if not leaves:
                 raise InputError(f"gradcam: layer {layer!r} does not run in a forward pass")
@@ -66,6 +70,7 @@ def cams(model: torch.nn.Module, x: torch.Tensor, target: int | Sequence[int] | 
             module.training = training
 
 
+@torch.inference_mode(False)
 def of_pixels(
     model: torch.nn.Module,
     pixels: np.ndarray,

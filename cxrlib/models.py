@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,45 +15,106 @@ import torchvision
 from safetensors.torch import load_file, save_file
 
 from cxrlib.files import InputError, atomic, sha256
+from cxrlib.studies import CHOICES
 
-NAMES = ("resnet18", "resnet50", "resnet101")
+NAMES = CHOICES["model"]
 PRECISIONS = ("auto", "float32", "bfloat16")
+IMAGENET = 1000  # classes
+FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 
 
 def imagenet(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """ImageNet weights in torchvision's key names, float32, and what they are (``name``, ``sha256``, ``note``).
 
-    ``CXR_WEIGHTS``, a folder with ``<name>*.safetensors`` or torchvision's own ``<name>-<hash>.pth``, comes first;
-    otherwise torchvision downloads ``IMAGENET1K_V1`` and checks its hash. The note is what a README.md beside the file
-    says of it.
+    ``CXR_WEIGHTS``, a folder with one file ``<name>….safetensors``, ``.pth`` or ``.pt``, or such a file, comes first;
+    otherwise torchvision's ``IMAGENET1K_V1``, from torch.hub's cache or downloaded. Where a name ends with digits of the
+    file's SHA-256, as torchvision's do, they are checked. The note is what a README.md beside the file says of it, and empty for torchvision's.
 
     Raises:
-        InputError: neither is to be had.
+        InputError: neither is to be had; or the file is damaged, or holds no weights of this network for ImageNet.
     """
     if name not in NAMES:
         raise InputError(f"model {name!r} does not exist; there are {', '.join(NAMES)}")
-    folder = os.environ.get("CXR_WEIGHTS")
-    if folder:
-        files = sorted(file for file in Path(folder).glob(f"{name}[-.]*") if file.suffix in {".safetensors", ".pth"})
-        if not files:
-            raise InputError(f"{folder}: CXR_WEIGHTS holds no {name}*.safetensors and no {name}-*.pth")
-        file = files[0]
-        try:
-            state = _float(load_file(file) if file.suffix == ".safetensors" else torch.load(file, map_location="cpu", weights_only=True))
-        except Exception as error:
-            raise InputError(f"{file}: weights cannot be read ({error})") from None
-        return state, {"name": file.name, "sha256": sha256(file), "note": _note(file)}
     enum = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
+    if folder := os.environ.get("CXR_WEIGHTS"):
+        file = _given(Path(folder), name)
+        unknown = "" if file.name == Path(enum.url).name else "no README.md beside it says what it is"
+        what = {"name": file.name, "sha256": _hashed(file), "note": _note(file) or unknown}
+    else:
+        file = Path(torch.hub.get_dir()) / "checkpoints" / Path(enum.url).name
+        if not file.is_file():
+            try:
+                enum.get_state_dict(progress=True, check_hash=True)
+            except Exception as error:  # no network, a proxy's page in place of the file
+                raise InputError(f"CXR_WEIGHTS is not set and torchvision's {name} weights cannot be had ({error})") from None
+        what = {"name": f"torchvision {enum}", "sha256": _hashed(file), "note": ""}
+    state = _state(file)
+    if "fc.weight" in state and state["fc.weight"].shape[0] != IMAGENET:
+        raise InputError(f"{file}: not ImageNet's weights: the last layer has {state['fc.weight'].shape[0]} classes, not {IMAGENET}")
     try:
-        state = enum.get_state_dict(progress=True, check_hash=True)
-    except Exception as error:  # no network, a proxy's page in place of the file, a damaged copy of an earlier download
-        raise InputError(f"CXR_WEIGHTS is not set and torchvision's {name} weights cannot be had ({error})") from None
-    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(enum.url).name
-    return _float(state), {"name": f"torchvision {enum}", "sha256": sha256(file), "note": ""}
+        resnet(name, IMAGENET, state)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from None
+    return state, what
+
+
+def _given(folder: Path, name: str) -> Path:
+    """The one file of a network's weights in ``CXR_WEIGHTS``."""
+    if folder.is_file():
+        return folder
+    pattern = re.compile(rf"{name}([^0-9a-z].*)?\.(safetensors|pth|pt)", re.IGNORECASE)
+    files = sorted(file for file in folder.glob("*") if pattern.fullmatch(file.name) and not file.name.startswith("."))
+    if len(files) != 1:
+        found = f"several: {', '.join(file.name for file in files)}; leave one" if files else f"no {name}*.safetensors and no {name}*.pth"
+        raise InputError(f"{folder}: CXR_WEIGHTS holds {found}")
+    return files[0]
+
+
+def _hashed(file: Path) -> str:
+    """SHA-256 of a file; :class:`InputError` where its name has other digits (a date, such as 20240131, is none)."""
+    found = sha256(file)
+    digits = re.search(r"-([0-9a-f]{8,64})\.(pth|pt)$", file.name)
+    if digits and not re.fullmatch(r"(19|20)\d{6}", digits[1]) and not found.startswith(digits[1]):
+        raise InputError(
+            f"{file}: its SHA-256 begins with {found[:8]}, not with {digits[1]} as its name says:"
+            " damaged, cut short or another file; delete it and run this again, or fetch it anew"
+        )
+    return found
+
+
+def _state(file: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file or of one that ``torch.save`` wrote, told apart by their first bytes.
+
+    Read too: a state under ``state_dict``, ``model_state_dict`` or ``model``, and names that all begin alike (``module.``).
+    """
+    with open(file, "rb") as stream:
+        begin = stream.read(64)
+    if begin.startswith((b"version https://git-lfs", b"<")):
+        kind = "a web page" if begin.startswith(b"<") else "a pointer of Git LFS (git lfs pull fetches the file)"
+        raise InputError(f"{file}: {kind} in the place of weights")
+    try:
+        pickled = begin.startswith((b"PK", b"\x80"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            state = torch.load(file, map_location="cpu", weights_only=True) if pickled else load_file(file)
+    except Exception:  # PyTorch's own line advises to load what may run code
+        raise InputError(
+            f"{file}: weights cannot be read: damaged, cut short, or more than tensors"
+            " (delete it and fetch it anew; or save model.state_dict() alone, best as safetensors)"
+        ) from None
+    inner = [key for key in ("state_dict", "model_state_dict", "model") if isinstance(state, dict) and isinstance(state.get(key), dict)]
+    state = state[inner[0]] if len(inner) == 1 else state
+    if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise InputError(f"{file}: holds no plain dictionary of weights by name")
+    prefixes = [str(key).removesuffix("conv1.weight") for key in state if str(key).endswith("conv1.weight")]
+    first = min(prefixes, key=len, default="")
+    if first and all(str(key).startswith(first) for key in state):
+        state = {key.removeprefix(first): value for key, value in state.items()}
+    return _float(state)
 
 
 def _float(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    return {key: value.float() if value.dtype in FLOATS else value for key, value in state.items()}
 
 
 def _note(file: Path) -> str:
@@ -71,7 +133,7 @@ def resnet(name: str, classes: int, state: dict[str, torch.Tensor] | None = None
     last layer has ``classes`` rows, a trained one, taken whole.
 
     Raises:
-        InputError: a weight is missing, unknown or of another shape.
+        InputError: a weight is missing, unknown, of another shape or type, or no weight of a trained network.
     """
     if name not in NAMES:
         raise InputError(f"model {name!r} does not exist; there are {', '.join(NAMES)}")
@@ -88,11 +150,25 @@ def resnet(name: str, classes: int, state: dict[str, torch.Tensor] | None = None
                     raise InputError(f"{name} weights: {key} is missing")
             elif state[key].shape != value.shape:
                 raise InputError(f"{name} weights: {key} has shape {tuple(state[key].shape)}, expected {tuple(value.shape)}")
+            else:
+                _sound(f"{name} weights: {key}", state[key], value)
         unknown = sorted(set(state) - set(own))
         if unknown:
             raise InputError(f"{name} weights: {unknown[0]} is unknown")
         model.load_state_dict(state, strict=False)
     return model.to(memory_format=torch.channels_last)
+
+
+def _sound(where: str, value: torch.Tensor, own: torch.Tensor) -> None:
+    """:class:`InputError` for numbers that no trained network has: none at all, whole ones, all the same, a variance below 0."""
+    if own.dtype in FLOATS and (value.dtype not in FLOATS or value.layout != torch.strided or value.is_meta):
+        raise InputError(f"{where} is stored as {str(value.dtype).removeprefix('torch.')}, not as plain floating-point numbers")
+    if not torch.isfinite(value).all():
+        raise InputError(f"{where} holds NaN or infinity")
+    if value.dim() == 4 and value.amax() == value.amin():
+        raise InputError(f"{where} is {value.amax():g} throughout: not a trained network's")
+    if where.endswith("running_var") and (value < 0).any():
+        raise InputError(f"{where} holds a variance below 0")
 
 
 def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -108,10 +184,9 @@ def save(state: dict[str, torch.Tensor], path: str | Path, metadata: dict[str, s
 
 def read(path: str | Path) -> dict[str, torch.Tensor]:
     """A state written by :func:`save`, as float32. :class:`InputError` when the file is missing or damaged."""
-    try:
-        return _float(load_file(path))
-    except Exception as error:
-        raise InputError(f"{path}: model cannot be read ({error})") from None
+    if not Path(path).is_file():
+        raise InputError(f"{path}: model cannot be read (no such file)")
+    return _state(Path(path))
 
 
 def recorded(folder: Path, info: dict, on: torch.device | str = "cpu") -> torch.nn.Module:
@@ -124,7 +199,10 @@ def recorded(folder: Path, info: dict, on: torch.device | str = "cpu") -> torch.
     """
     config, classes = info["config"], len(info["classes"])
     if (file := folder / "model.safetensors").is_file():
-        return resnet(config["model"], classes, read(file)).to(on)
+        try:
+            return resnet(config["model"], classes, read(file)).to(on)
+        except InputError as error:
+            raise InputError(f"{file}: {str(error).removeprefix(f'{file}: ')}") from None
     try:
         with np.load(folder / "head.npz", allow_pickle=False) as arrays:
             head = {f"fc.{key}": torch.from_numpy(arrays[key]) for key in ("weight", "bias")}

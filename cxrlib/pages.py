@@ -168,7 +168,7 @@ def schedule(family: Sequence[Run]) -> str:
     if not family:
         return "none recorded yet"
     config, printed = family[0].info["config"], studies.experiment(family[0].info["experiment"]).epochs
-    after = f"epoch{'s' if len(config['milestones']) > 1 else ''} {' and '.join(map(str, config['milestones']))}"
+    after = f"epoch{'s' if len(config['milestones']) > 1 else ''} {' and '.join(map(str, config['milestones'])) or 'none'}"
     short = f" (the study: {printed}), the learning rate divided by ten after {after}" if config["epochs"] < printed else ""
     return f"{len(family)} {'runs' if len(family) > 1 else 'run'} of at most {config['epochs']} epochs{short}"
 

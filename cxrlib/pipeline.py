@@ -7,6 +7,7 @@ import importlib.metadata
 import platform
 import shutil
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,9 +18,11 @@ import pandas as pd
 import torch
 
 from cxrlib import audits, azemin, features, images, maps, metrics, models, nih, runs, sources, studies, training, zhu
+from cxrlib.files import InputError
 from cxrlib.studies import Experiment
 
 REDUCED = 512  # pixels: no original of these collections is as small on its longest side as a whole set of copies may be
+COVID = {"zhu2020": (zhu.COVID, sources.STUDY_B_SNAPSHOT), "cheazemin2020": (azemin.POSITIVES, azemin.SNAPSHOT)}  # images, commit
 RANDOM = {"name": "random start", "sha256": "", "note": ""}
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "pillow", "safetensors")
 
@@ -88,14 +91,21 @@ def train(
     finish: bool = False,
     keep_model: bool = False,
     keep_maps: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> Path:
     """Train an experiment and write its record to ``results/<name>/``; returns that folder.
+
+    A finished record of that name stands (:func:`stands`) unless ``overwrite``: where its settings, images and weights
+    are the same, nothing is trained, and a line on standard error says so.
 
     The checkpoint lies in ``work/<name>/`` until the record is complete. A run on phantoms is named ``phantom-<name>``,
     so that it cannot be taken for a run on radiographs. ``finish`` records a run before its time, as its checkpoint
     stands, which the record then says. Everything printed about the model is computed from the model as it is kept, that
     is after rounding to float16; of a frozen network, whose features are computed before, the last layer alone is rounded.
+
+    Raises:
+        InputError: images, weights or settings that cannot be used, a record of other settings, a folder of other files.
     """
     seconds: dict[str, float] = {}
 
@@ -112,7 +122,15 @@ def train(
         ready = prepare(experiment, data)
     name = f"phantom-{experiment.name}".replace("phantom-phantom-", "phantom-") if ready.phantom else experiment.name
     folder, target = Path(work) / name, Path(results or runs.root()) / name
+    runs.refuse_foreign(target, runs.OURS)
+    runs.refuse_foreign(folder, ("checkpoint", ".checkpoint"))
     state, weights = models.imagenet(experiment.model) if experiment.pretrained else (None, RANDOM)
+    asked = {"precision": kind if precision != "auto" else None, "micro_batch": micro and min(micro, experiment.batch)}
+    files = ["model.safetensors or head.npz"] * keep_model + ["cams.npz"] * keep_maps
+    if not overwrite and (target / "run.json").is_file() and stands(target, experiment, ready, weights, asked, files):
+        return target
+    if progress and (other := other_state(ready, experiment)):
+        print(f"cxr: {other}", file=sys.stderr)
     trained_as = dict(zip(experiment.tested_as, experiment.classes, strict=False))
     labels, split = ready.rows["y_true"].replace(trained_as).to_numpy(), ready.rows["split"].to_numpy()
     seen = audits.show(ready.pixels, experiment.shown)
@@ -165,7 +183,11 @@ def train(
         "title": experiment.title,
         "origin": "phantom" if ready.phantom else "images",
         "recorded": time.strftime("%Y-%m-%d", time.gmtime()),
-        "config": {**experiment.as_dict(), "precision": kind, "micro_batch": min(micro or experiment.batch, experiment.batch)},
+        "config": {
+            **studies.effective(experiment.as_dict()),
+            "precision": kind,
+            "micro_batch": min(micro or experiment.batch, experiment.batch),
+        },
         "classes": list(named["test"]),
         "trained_classes": list(experiment.classes),
         "seed": experiment.seed,
@@ -210,6 +232,38 @@ def train(
     return written
 
 
+def stands(target: Path, experiment: Experiment, ready: Prepared, weights: dict, asked: dict, files: list[str]) -> bool:
+    """Whether the record in ``target`` is of this very run, which is then said; False where a new one may take its place.
+
+    It may where the book publishes the record and the settings are its own: with other images or weights than the
+    book's it is made anew. ``asked`` holds settings that count where not None, ``files`` what the record should hold.
+
+    Raises:
+        InputError: any other difference, the first of which it names.
+    """
+    info = runs.read(target.name, target.parent).info
+    here = studies.effective(experiment.as_dict()) | {"experiment": experiment.variant_of or experiment.name}
+    there = studies.effective(info["config"]) | {"experiment": info["experiment"]}
+    here |= {key: value for key, value in asked.items() if value is not None}
+    advice = "another --name keeps both, --overwrite replaces it"
+    for key in sorted(set(here) - studies.UNTRAINED - {"name"}):
+        was, now = (list(value) if isinstance(value, tuple) else value for value in (there.get(key), here[key]))
+        if was != now:
+            found = f"{key} {studies.spell(was)}, this run has {studies.spell(now)}"
+            raise InputError(f"{target}: a finished record is there, with {found}; {advice}")
+    others = ["images"] * (info["data"]["fingerprint"] != ready.fingerprint)
+    others += ["weights"] * (info["weights"]["sha256"] != weights["sha256"])
+    lost = [name for name in files if not any((target / file).is_file() for file in name.split(" or "))]
+    what = f"made from other {' and '.join(others)}" if others else f"without {lost[0]}" if lost else ""
+    if what and info["run"] not in studies.RECORDS | studies.STUDY_A:
+        raise InputError(f"{target}: a finished record is there, {what}; {advice}")
+    line = (
+        f"the record there, {what}, is replaced" if what else "already recorded, with these settings and images; --overwrite makes it anew"
+    )
+    print(f"cxr: {target}: {line}", file=sys.stderr)
+    return not what
+
+
 def whole(net: torch.nn.Module, last: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """State of a frozen network with its trained last layer."""
     body = {key: value.detach().cpu() for key, value in net.state_dict().items() if not key.startswith("fc.")}
@@ -231,7 +285,37 @@ def describe_data(ready: Prepared, experiment: Experiment) -> dict:
         "images": len(ready.rows),
         "missing": ready.split.loc[ready.split["missing"], "image_id"].tolist(),
         "counts": {part: {name: int(counts.get((part, name), 0)) for name in names} for part in ("train", "val", "test")},
+        "covid": covid_images(ready, experiment),
     }
+
+
+def covid_images(ready: Prepared, experiment: Experiment) -> dict:
+    """COVID-19 images: how many the study counts, the collection's table lists by its rule, and are on disk.
+
+    ``left_out`` counts the other radiographs that the table labels COVID-19, by view. Of phantoms none is expected.
+    """
+    expected, snapshot = COVID[experiment.study]
+    ours = ready.split[ready.split["image_id"].str.startswith("covid-chestxray/")]
+    listed = sources.covid_chestxray(ready.root, snapshot)
+    other = listed[sources.covid19(listed) & ~listed["image_id"].isin(ours["image_id"])]
+    return {
+        "expected": None if ready.phantom else expected,
+        "listed": len(ours),
+        "found": int((~ours["missing"]).sum()),
+        "left_out": {str(view): int(count) for view, count in other["view"].fillna("no view").value_counts().items()},
+    }
+
+
+def other_state(ready: Prepared, experiment: Experiment) -> str:
+    """One sentence where the COVID-19 collection's table is not of the commit that the study's count needs."""
+    expected, snapshot = COVID[experiment.study]
+    listed = int(ready.split["image_id"].str.startswith("covid-chestxray/").sum())
+    if ready.phantom or listed in (0, expected):
+        return ""
+    return (
+        f"The COVID-19 collection's table lists {listed} images by the study's rule, not {expected}: it is of another state than"
+        f" commit {snapshot} (git checkout {snapshot} in its folder)."
+    )
 
 
 def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> list[str]:
@@ -246,6 +330,7 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
     listed = int(ready.split["image_id"].str.startswith("kermany/").sum())  # from the disk: it has no list of its own
     if experiment.study == "zhu2020" and listed < sources.KERMANY.images and not ready.phantom:
         found.append(f"Only {listed} of the kermany collection's {sources.KERMANY.images} images were on disk.")
+    found += filter(None, [other_state(ready, experiment)])
     longest = {source: int(rows[["width", "height"]].to_numpy().max()) for source, rows in ready.rows.groupby("source")}
     for source, side in longest.items():
         if side <= REDUCED and not ready.phantom:
@@ -259,17 +344,19 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
         found.append(f"ImageNet weights from the file {weights['name']}, not torchvision's: {weights['note']}.")
     if not experiment.pretrained:
         found.append("Started from random weights, not from ImageNet's.")
-    for setting, (printed, used) in experiment.changed().items():
-        if setting in experiment.printed:
-            found.append(f"Setting {setting} was {studies.spell(used)}, not {studies.spell(printed)}.")
-    if experiment.unit == "image":
+    base, here = (studies.effective(run.as_dict()) for run in (studies.BASES[experiment.variant_of or experiment.name], experiment))
+    told = {key for key, why in studies.idle(experiment.as_dict()).items() if not why}  # the number of epochs says it
+    for setting in here:
+        if setting in experiment.printed and setting not in told and here[setting] != base[setting]:
+            found.append(f"Setting {setting} was {studies.spell(here[setting])}, not {studies.spell(base[setting])}.")
+    if here["unit"] == "image":
         found.append("COVID-19 test images were drawn at random without regard to patients, so that patients are in training and test.")
     if experiment.shown != "whole":
         frame = f"the frame of {100 * audits.FRAME:g} % of each side"
         found.append(
             f"Of each image {frame} was {'all that was seen' if experiment.shown == 'frame' else 'blacked out'}, in training and test: a test of shortcuts."
         )
-    if experiment.epoch_by == "test":
+    if here["epoch_by"] == "test":
         found.append("The epoch was chosen by its loss on the test set, so that its test results are too good.")
     return found
 
@@ -278,11 +365,9 @@ def cut_short(experiment: Experiment, fit: training.Fit) -> list[str]:
     """One sentence when neither the schedule nor early stopping ended the training."""
     if fit.reason != training.BY_HAND:
         return []
-    early = fit.kept_epoch + experiment.patience
-    return [
-        f"Training was ended by hand after {len(fit.history)} of {experiment.epochs} epochs;"
-        f" early stopping would have waited until epoch {min(early, experiment.epochs)}."
-    ]
+    waited = studies.effective(experiment.as_dict())["patience"]
+    until = f"; early stopping would have waited until epoch {min(fit.kept_epoch + waited, experiment.epochs)}" if waited else ""
+    return [f"Training was ended by hand after {len(fit.history)} of {experiment.epochs} epochs{until}."]
 
 
 def revision() -> dict[str, str | bool]:

@@ -4,7 +4,9 @@ A record is a folder ``results/<run>/``:
 
 ``run.json``
     study, experiment, configuration, class order, seed, data fingerprint, what was missing, weights, package versions,
-    device, seconds per stage, git revision, metrics.
+    device, seconds per stage, git revision, metrics. A setting that did nothing in the run is null in ``config``, and
+    ``milestones`` holds those that were reached (records before December 2026 state both as they were asked for).
+    ``data.covid`` says how many COVID-19 images the collection's table lists by the study's rule and the study counts.
 ``split.csv``
     ``image_id, patient_id, y_true, split, missing`` for every image of the study, those not on disk included.
 ``history.csv``
@@ -60,6 +62,7 @@ REQUIRED = [
 SPLIT = ["image_id", "patient_id", "y_true", "split", "missing"]
 CAMS = ["image_id", "split", "shape", "cam", "random_id", "stage", "random_cam"]
 LOCALISATION = ["image_id", "patient_id", "split", "kind", "stage", "draw", "region", "inside", "peak", "iou"]
+OURS = ("run.json", "history.csv", "split.csv", "predictions.csv", "cams.npz")  # a folder with one of them is a record's
 FILES = {"history.csv": HISTORY, "split.csv": SPLIT}
 
 
@@ -92,6 +95,13 @@ def root() -> Path:
 def recorded(name: str, results: str | Path | None = None) -> bool:
     """True when the record exists (a record is written last, so its folder is whole)."""
     return (Path(results or root()) / name / "run.json").is_file()
+
+
+def refuse_foreign(folder: Path, known: tuple[str, ...]) -> None:
+    """:class:`InputError` where ``folder`` holds files, but none with a name that begins as one of ours."""
+    names = [file.name for file in folder.iterdir()] if folder.is_dir() else []
+    if names and not any(name.startswith(known) for name in names):
+        raise InputError(f"{folder}: holds other files ({min(names)}), which a run of this name would delete; choose another --name")
 
 
 def read(name: str, results: str | Path | None = None) -> Run:

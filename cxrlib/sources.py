@@ -25,6 +25,11 @@ COLUMNS = ["image_id", "path", "patient_id", "source", "finding", "view", "sex",
 SUFFIXES = {".jpeg", ".jpg", ".png"}
 STUDY_B_SNAPSHOT = "6e57ed3"
 
+# Spelled in some way by the states of the COVID-19 collection: "COVID-19", "COVID-19, ARDS", since July 2020 "Pneumonia/Viral/COVID-19".
+COVID_19 = r"(?i)(?:^|[/,])\s*COVID-19\s*(?:$|[/,])"
+VIEWS = {view.casefold(): view for view in ("PA", "AP", "AP Supine", "AP Erect", "AP semi erect", "L")}
+MODALITIES = {"xray", "ct"}
+
 # Words that stand in an age column of a published snapshot. They are no number of years, and are read as unknown;
 # any other word is refused, because it is more likely a shifted column than an age.
 AGE_WORDS = {"adult"}
@@ -148,14 +153,21 @@ def covid_chestxray(data: str | Path | None = None, snapshot: str = STUDY_B_SNAP
             ``metadata.csv``, which is then taken for that commit on the user's word.
 
     Raises:
-        InputError: no such snapshot, a missing column, an age that is no number, a file name listed twice or one
-            that leaves the folder. The message names file, row and column.
+        InputError: no such snapshot, a missing column, an age that is no number, another modality than X-ray and CT, COVID
+            in a finding that is no spelling of COVID-19, a file name listed twice or one that leaves the
+            folder. The message names file, row and column.
     """
     root = data_folder(data)
     folder = COVID_CHESTXRAY.locate(root)
     where = f"{folder}/{_metadata_file(root / folder, snapshot).name}"
     metadata = listed(root, snapshot)
-    metadata = metadata[metadata["modality"] == "X-ray"]
+    modality = metadata["modality"].str.casefold().str.replace(r"[- ]", "", regex=True)
+    unclear = metadata["finding"].str.contains("covid", case=False) & ~covid19(metadata)
+    unnamed = ~modality.isin(MODALITIES) & ((modality != "") | (metadata["finding"] != ""))
+    for column, odd in (("modality", unnamed), ("finding", unclear)):
+        if odd.any():  # left out, it would be missing without a word
+            raise InputError(f"{where}: row {odd.idxmax()}: {column} {metadata.loc[odd.idxmax(), column]!r} is not known")
+    metadata = metadata[modality == "xray"]
     rows = []
     seen: dict[str, int] = {}
     for row, line in metadata.iterrows():
@@ -168,7 +180,8 @@ def covid_chestxray(data: str | Path | None = None, snapshot: str = STUDY_B_SNAP
         path = f"{folder}/{line['folder']}/{line['filename']}"
         image_id = f"covid-chestxray/{Path(line['filename']).stem}"
         if image_id in seen:
-            raise InputError(f"{at}: filename {line['filename']} is listed already in row {seen[image_id]}")
+            other = f", so this is not commit {snapshot}: check that out" if where.endswith("/metadata.csv") else ""
+            raise InputError(f"{at}: filename {line['filename']} is listed already in row {seen[image_id]}{other}")
         seen[image_id] = row
         rows.append(
             (
@@ -176,13 +189,18 @@ def covid_chestxray(data: str | Path | None = None, snapshot: str = STUDY_B_SNAP
                 path,
                 f"covid-chestxray/{line['patientid']}",
                 line["finding"],
-                line["view"] or None,
+                VIEWS.get(" ".join(line["view"].split()).casefold(), line["view"]) or None,
                 line["sex"] or None,
                 _age(line["age"], at),
             )
         )
     manifest = pd.DataFrame(rows, columns=["image_id", "path", "patient_id", "finding", "view", "sex", "age"])
     return check(_fill(manifest, "covid-chestxray"), where)
+
+
+def covid19(manifest: pd.DataFrame) -> pd.Series:
+    """True for each row whose ``finding`` names COVID-19, as any state of the collection spells it."""
+    return manifest["finding"].str.contains(COVID_19)
 
 
 def lung_masks(data: str | Path | None = None) -> dict[str, Path]:
@@ -312,6 +330,10 @@ def report(data: str | Path | None = None) -> pd.DataFrame:
             row["absent"] = manifest.loc[~here, "path"].tolist()
             row["missing"] = max(source.images - row["found"], len(row["absent"]))
             row["advice"] = source.advice if row["missing"] else "nothing"
+            if len(manifest) > source.images:
+                row["advice"] = (
+                    f"it lists {len(manifest):,} images, so another state than the {source.images:,} of {source.use}; {source.advice}"
+                )
         except InputError as error:
             row["advice"] = str(error)
         rows.append(row)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cxrlib.files import InputError
@@ -58,8 +59,12 @@ class Experiment:
     assumptions: tuple[str, ...] = ()
 
     def variant(self, name: str, /, **changes) -> Experiment:
-        """A run of another name with some settings changed; :class:`InputError` for a setting or a value that cannot be."""
-        known = {item.name for item in dataclasses.fields(self)} - {"name", "study", "printed", "assumptions", "variant_of", "lacks"}
+        """A run of another name with some settings changed.
+
+        :class:`InputError` for a setting or a value that cannot be, and for a changed setting that would do nothing
+        (:func:`idle`) and is not the value that says so, such as ``rotate=0``.
+        """
+        known = {item.name for item in dataclasses.fields(self)} - FIXED
         for key, value in changes.items():
             if key not in known:
                 raise InputError(f"experiment {self.name}: no setting {key} (there are {', '.join(sorted(known))})")
@@ -67,21 +72,39 @@ class Experiment:
             changes[key] = value = tuple(value) if isinstance(default, tuple) and isinstance(value, list) else value
             if not _like(value, default):
                 raise InputError(f"experiment {self.name}: {key} must be like {default!r}, not {value!r}")
-        if name in BASES or not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
-            raise InputError(f"run name {name!r}: a changed run needs a name of its own, of small letters, digits and hyphens")
+        taken = name in BASES or any(record.startswith(f"{name}/") for record in RECORDS)
+        if taken or not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,99}", name):
+            raise InputError(f"run name {name!r}: a changed run needs a name of its own, of at most 100 small letters, digits and hyphens")
         made = dataclasses.replace(self, name=name, variant_of=self.variant_of or self.name, **changes)
-        for key, (low, high) in RANGES.items():
-            if not low <= getattr(made, key) <= high:
-                raise InputError(f"experiment {name}: {key} must be from {low} to {high}, not {getattr(made, key)!r}")
-        if len(made.scale) != 2 or not 0 < made.scale[0] <= made.scale[1]:
-            raise InputError(f"experiment {name}: scale must be two factors, the lower first, not {list(made.scale)}")
-        for label, copies in made.oversample.items():
-            if label not in made.classes or copies < 1:
-                raise InputError(f"experiment {name}: oversample must give classes a number from 1, not {label}: {copies}")
-        for key, choices in CHOICES.items():
-            if getattr(made, key) not in choices:
-                raise InputError(f"experiment {name}: {key} must be {' or '.join(choices)}, not {getattr(made, key)!r}")
+        made.check()
+        for key, why in idle(made.as_dict()).items():
+            if why and key in changes and changes[key] not in (getattr(self, key), OFF.get(key)):
+                raise InputError(f"experiment {name}: {key}={spell(changes[key])} would do nothing: {why}")
         return made
+
+    def check(self) -> None:
+        """:class:`InputError` for a value out of its range, one line that names the setting."""
+
+        def refuse(key: str, must: str) -> None:
+            raise InputError(f"experiment {self.name}: {key} must {must}, not {spell(getattr(self, key))!r}")
+
+        for key, (low, high) in RANGES.items():
+            if not low <= getattr(self, key) <= high:
+                refuse(key, f"be from {low} to {high}")
+        for key, choices in CHOICES.items():
+            if getattr(self, key) not in choices:
+                refuse(key, f"be {' or '.join(choices)}")
+        if len(self.scale) != 2 or not 0.01 <= self.scale[0] <= self.scale[1] <= 100:
+            refuse("scale", "be two factors from 0.01 to 100, the lower first")
+        if not all(1 <= milestone <= 100_000 for milestone in self.milestones):
+            refuse("milestones", "be epochs from 1 to 100000")
+        for label, copies in self.oversample.items():
+            if label not in self.classes or not 1 <= copies <= 1000:
+                refuse("oversample", f"give classes ({', '.join(self.classes)}) a number from 1 to 1000")
+        if self.classes != (own := BASES[self.variant_of or self.name].classes):
+            refuse("classes", f"be {', '.join(own)}, as in {self.variant_of} (other classes are another experiment)")
+        if not self.title.isprintable() or not 0 < len(self.title.strip()) <= 200:
+            refuse("title", "be one line of at most 200 characters")
 
     def shortened(self) -> Experiment:
         """The same run on a schedule of the same shape in few epochs, milestones in proportion and rounded up.
@@ -90,7 +113,7 @@ class Experiment:
         """
         if not self.variant_of:
             raise InputError(f"experiment {self.name}: a headline run has the whole schedule; give a changed run a name of its own")
-        if self.variant_of not in SHORT:
+        if self.epochs <= SHORT.get(self.variant_of, self.epochs):
             return self  # short as it is
         epochs = SHORT[self.variant_of]
         milestones = tuple(math.ceil(milestone * epochs / self.epochs) for milestone in self.milestones)
@@ -105,22 +128,77 @@ class Experiment:
         return {key: pair for key, pair in pairs.items() if pair[0] != pair[1] and key not in {"name", "variant_of", "title"}}
 
     def as_dict(self) -> dict:
-        """Plain types, as the run record stores them."""
+        """Plain types, as a checkpoint notes them."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()}
 
 
+FIXED = {"name", "study", "printed", "assumptions", "variant_of", "lacks", "tested_as"}  # what a variant cannot change
 RANGES = {
     "size": (32, 4096), "batch": (1, 65536), "lr": (1e-9, 100.0), "momentum": (0.0, 1.0), "weight_decay": (0.0, 100.0), "gamma": (0.0, 1.0),
     "epochs": (1, 100_000), "patience": (1, 100_000), "rotate": (0.0, 180.0), "translate": (0.0, 1.0), "hflip": (0.0, 1.0),
     "val_folds": (2, 1000), "seed": (0, 2**31), "fold": (0, 5),
 }  # fmt: skip
 CHOICES = {
-    "unit": ("patient", "image"), "shown": ("whole", "frame", "centre"), "epoch_by": ("validation", "test"), "keep": ("best", "last"), "batch_norm": ("kept", "re-estimated"),
+    "model": ("resnet18", "resnet50", "resnet101"), "unit": ("patient", "image"), "shown": ("whole", "frame", "centre"),
+    "epoch_by": ("validation", "test"), "keep": ("best", "last"), "batch_norm": ("kept", "re-estimated"),
 }  # fmt: skip
+UNTRAINED = {"title", "printed", "assumptions", "variant_of", "lacks", "tested_as"}  # what says nothing about the training
+DEFAULTS = {
+    item.name: list(item.default) if isinstance(item.default, tuple) else item.default
+    for item in dataclasses.fields(Experiment)
+    if item.default is not dataclasses.MISSING and item.name not in UNTRAINED
+}
+# Values that say: do nothing, or (val_folds) what is done anyway: a quarter of the stand-in's patients validates.
+OFF = {"rotate": 0, "scale": (1, 1), "translate": 0, "hflip": 0, "fold": 0, "milestones": (), "val_folds": 4}
+
+
+def idle(config: Mapping) -> dict[str, str]:
+    """Settings that do nothing in a run with the settings ``config``, and why, for whoever asks for them.
+
+    The reason is empty where nobody need be told, because the schedule ends before.
+    """
+    found = {}
+    if config["study"] != "zhu2020":
+        found |= dict.fromkeys(("val_folds", "fold", "unit"), "Study A divides its images by its own rule")
+    elif config["fold"]:
+        found["unit"] = "the folds are cut by patient"
+    if config["frozen"]:
+        why = "with frozen=true an image's features are computed once, without augmentation"
+        found |= dict.fromkeys(("rotate", "scale", "translate", "hflip"), why)
+    else:
+        found["batch_norm"] = "batch normalisation is trained unless frozen=true"
+    if config["keep"] == "last":
+        found |= dict.fromkeys(("patience", "epoch_by"), "with keep=last training runs to its end and keeps the last epoch")
+    elif config["patience"] >= config["epochs"] - 1:
+        found["patience"] = ""
+    if not reached(config):
+        found["gamma"] = "" if config["gamma"] == 1 else "no milestone is reached"
+    return found
+
+
+def reached(config: Mapping) -> list[int]:
+    """The milestones after which the rate is lowered."""
+    return [] if config["gamma"] == 1 else [milestone for milestone in config["milestones"] if milestone < config["epochs"]]
+
+
+def effective(config: Mapping) -> dict:
+    """Settings as a record states them: None for one that did nothing (:func:`idle`), no milestone that is not reached.
+
+    ``config`` is :meth:`Experiment.as_dict` or that of a record; settings that came after the record have their defaults.
+    """
+    config = dict(config) | {key: value for key, value in DEFAULTS.items() if key not in config}
+    if None in config.values():  # a record's, as it should be
+        return config
+    return config | {"milestones": reached(config)} | dict.fromkeys(idle(config))
 
 
 def spell(value, label=str) -> str:
-    """A setting for readers: ``3, 5`` for a tuple, ``COVID-19: 8`` for a dictionary, its keys as ``label`` has them, ``none`` for nothing in it."""
+    """A setting for readers: ``3, 5`` for a tuple, ``COVID-19: 8`` for a dictionary, its keys as ``label`` has them.
+
+    ``none`` for nothing in it, ``off`` for None, a setting that did nothing.
+    """
+    if value is None:
+        return "off"
     if isinstance(value, dict):
         value = [f"{label(key)}: {number}" for key, number in value.items()]
     return (", ".join(map(str, value)) or "none") if isinstance(value, list | tuple) else str(value)

@@ -29,7 +29,7 @@ def table(data=None) -> pd.DataFrame:
     Where the studies' versions of the collection's table differ, the later one counts.
     """
     listed = sources.covid_chestxray(data)
-    both = pd.concat([listed[listed["finding"].str.startswith("COVID-19")], azemin.covid(data)]).drop_duplicates("image_id")
+    both = pd.concat([listed[sources.covid19(listed)], azemin.covid(data)]).drop_duplicates("image_id")
     band = pd.cut(both["age"], [*BANDS.values(), 200], right=False, labels=list(BANDS))
     return both.assign(age=band.astype(object))[["image_id", *COLUMNS]].sort_values("image_id", ignore_index=True)
 

@@ -8,7 +8,6 @@ from its checkpoint.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 import time
@@ -26,16 +25,11 @@ from tqdm import tqdm
 from cxrlib import images, models
 from cxrlib.files import InputError, write_text
 from cxrlib.splits import oversample
-from cxrlib.studies import HISTORY, Experiment
+from cxrlib.studies import DEFAULTS, HISTORY, UNTRAINED, Experiment
 
 BY_HAND = "ended by hand"
+ALONE = 32  # pixels: up to this side the last layers see one place of an image, and of one image alone no variance
 JUDGES = {"validation": "val", "test": "test"}  # which part of the split chooses the epoch, by an experiment's ``epoch_by``
-UNTRAINED = {"title", "printed", "assumptions", "variant_of", "lacks", "tested_as"}  # what says nothing about the training
-DEFAULTS = {
-    item.name: list(item.default) if isinstance(item.default, tuple) else item.default
-    for item in dataclasses.fields(Experiment)
-    if item.default is not dataclasses.MISSING and item.name not in UNTRAINED
-}
 
 
 @dataclass
@@ -165,6 +159,12 @@ def fit(
     answers = torch.from_numpy(targets.astype(np.int64))  # (N,)
     positions = train[oversample(labels[train], experiment.oversample)]  # copies of training images only
     micro = min(micro or experiment.batch, experiment.batch)
+    rest = [len(positions) % experiment.batch] + [experiment.batch] * (len(positions) >= experiment.batch)
+    if pixels.ndim == 3 and pixels.shape[1] <= ALONE and (micro == 1 or 1 in [many % micro for many in rest]):
+        raise InputError(
+            f"{experiment.name}: of {len(positions)} images, copies counted, a part is one image alone, which batch normalisation"
+            f" cannot standardise at size {pixels.shape[1]}; change batch, --micro or size"
+        )
     identity = {**experiment.as_dict(), "precision": kind, "device": on.type, "micro_batch": micro, **(identity or {})}
     identity = json.loads(json.dumps({key: value for key, value in identity.items() if key not in UNTRAINED}))
 
@@ -186,7 +186,7 @@ def fit(
                 raise InputError(f"{folder}: checkpoint was made with {key} {before.get(key)!r}, this run has {identity.get(key)!r}")
         torch.set_num_threads(note["threads"])
         model.load_state_dict({key[6:]: value for key, value in tensors.items() if key.startswith("model.")})
-        for name, parameter in model.named_parameters():
+        for name, parameter in model.named_parameters() if experiment.momentum else ():
             optimizer.state[parameter]["momentum_buffer"] = tensors[f"momentum.{name}"].to(on, memory_format=torch.preserve_format)
         best = {key[5:]: value for key, value in tensors.items() if key.startswith("best.")}
         rows, kept_epoch = note["history"], note["kept_epoch"]
@@ -249,7 +249,8 @@ def write_checkpoint(folder: Path, model, optimizer, best: dict[str, torch.Tenso
     tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
     tensors |= {f"best.{key}": value for key, value in best.items()}
     for name, parameter in model.named_parameters():
-        tensors[f"momentum.{name}"] = optimizer.state[parameter]["momentum_buffer"]
+        if (buffer := optimizer.state[parameter].get("momentum_buffer")) is not None:  # there is none without momentum
+            tensors[f"momentum.{name}"] = buffer
     file = folder / f"checkpoint-{len(note['history']):04d}.safetensors"
     models.save(tensors, file)
     write_text(folder / "checkpoint.json", json.dumps({"file": file.name, **note}, indent=1))

@@ -8,7 +8,7 @@ from cxrlib import sources, splits, studies
 
 KERMANY_CLASS = {"virus": "viral", "bacteria": "bacterial", "normal": "normal"}
 VIEWS = {"PA", "AP", "AP Supine"}
-TEST_COVID = 60
+COVID, TEST_COVID = 232, 60
 FIGURE_4_6 = "covid-chestxray/covid-19-pneumonia-101"
 LATERAL = "covid-chestxray/covid-19-infection-exclusive-gastrointestinal-symptoms-l"  # filed as frontal, so one of the 232
 
@@ -20,7 +20,7 @@ def manifest(data=None, snapshot: str = sources.STUDY_B_SNAPSHOT) -> pd.DataFram
     needs supine AP too.
     """
     covid = sources.covid_chestxray(data, snapshot)
-    covid = covid[covid["finding"].str.startswith("COVID-19") & covid["view"].isin(VIEWS)]
+    covid = covid[sources.covid19(covid) & covid["view"].isin(VIEWS)]
     return pd.concat([covid, sources.kermany(data)], ignore_index=True)
 
 
@@ -39,7 +39,7 @@ def outside(data=None) -> pd.DataFrame:
 def flow(data=None, snapshot: str = sources.STUDY_B_SNAPSHOT) -> pd.DataFrame:
     """How the images were chosen, step by step: ``step, images, patients``. A Kermany patient is a class and number in a file name."""
     listed, xray = sources.listed(data, snapshot), sources.covid_chestxray(data, snapshot)
-    labelled = xray[xray["finding"].str.startswith("COVID-19")]
+    labelled = xray[sources.covid19(xray)]
     kermany, chosen = sources.kermany(data), manifest(data, snapshot)
     steps = {
         "listed by the COVID-19 collection, CT included": (len(listed), listed["patientid"].nunique()),
@@ -76,7 +76,7 @@ def split(manifest: pd.DataFrame, labels: pd.Series, seed: int, val_folds: int, 
         part = splits.folds(manifest, labels, studies.CV_FOLDS, seed).eq(fold - 1).map({True: "test", False: "train"})
     else:
         covid = manifest["source"] == "covid-chestxray"
-        held = TEST_COVID if covid.sum() == 232 else max(1, round(covid.sum() * TEST_COVID / 232))
+        held = TEST_COVID if covid.sum() == COVID else max(1, round(covid.sum() * TEST_COVID / COVID))
         part = manifest["predefined_split"].copy()
         drawn = manifest[covid] if unit == "patient" else manifest[covid].assign(patient_id=manifest["image_id"])
         part[covid] = splits.by_patient(drawn, held, seed)

@@ -327,7 +327,8 @@ say("macro-auc-most", f"{(mean_high + 1) / 4:.3f}")
 # .venv/bin/cxr train zhu-fourclass --resume
 # ```
 #
-# makes the record anew, in the place of the published one. The same page in seconds, on synthetic radiographs:
+# makes the record anew from your images and weights, in the place of the published one; where these are the published record's own
+# it is read, and `--overwrite` trains all the same. The same page in seconds, on synthetic radiographs:
 #
 # ```bash
 # .venv/bin/papermill notebooks/04_study_b_four_classes.ipynb \

@@ -155,11 +155,15 @@ def spread(values):
 
 
 # Does early stopping end a run before its learning rate is lowered?
-first = base.info["config"]["milestones"][0]
-early, late = ([metrics.overall(run.predictions)["accuracy"] for run in [base, *again] if (run.info["epochs"]["kept"] > run.info["config"]["milestones"][0]) == after]
+def lowered(run):
+    """The epoch after which the learning rate is lowered first, or the last where it never is."""
+    return next(iter(run.info["config"]["milestones"]), run.info["epochs"]["run"])
+
+
+early, late = ([metrics.overall(run.predictions)["accuracy"] for run in [base, *again] if (run.info["epochs"]["kept"] > lowered(run)) == after]
                for after in (False, True))  # fmt: skip
-say("first-milestone", first)
-say("patience", base.info["config"]["patience"])
+say("first-milestone", lowered(base))
+say("patience", studies.spell(base.info["config"]["patience"]))
 say("early", spread(early))
 say("late", spread(late))
 

@@ -8,7 +8,7 @@ import torchvision
 from torchvision.models._api import register_model
 from torchvision.models.resnet import BasicBlock
 
-from cxrlib import models
+from cxrlib import models, studies
 
 
 class Slim(torchvision.models.ResNet):
@@ -30,4 +30,4 @@ def slim(*, weights=None, progress=True, num_classes=1000) -> Slim:
     return Slim(num_classes)
 
 
-models.NAMES = (*models.NAMES, "slim")
+models.NAMES = studies.CHOICES["model"] = (*models.NAMES, "slim")

@@ -101,7 +101,7 @@ def test_unknown_experiment_lists_those_there_are(capsys):
         ("self=1", "no setting self"),
         ("lr=[1,", "YAML"),
         ("lr=*other", "YAML"),
-        ("lr=2020-13-41", "YAML"),
+        ("lr=2020-13-41", "must be like"),
     ],
 )
 @pytest.mark.parametrize("phantom", [["--phantom"], ["--name", "mine"]])

@@ -1,6 +1,7 @@
 """Weights, heads, rounding, files, and what each module may import."""
 
 import email.message
+import hashlib
 import io
 import json
 import subprocess
@@ -63,10 +64,13 @@ def test_weights_folder_comes_first_and_its_readme_is_the_note(weights_folder, s
 
 
 def test_torchvision_file_in_the_weights_folder(tmp_path, monkeypatch, state):
-    torch.save(state, tmp_path / "resnet18-f37072fd.pth")
+    """Under its own name: the digits are those of the file."""
+    torch.save(state, tmp_path / "w.pth")
+    digits = hashlib.sha256((tmp_path / "w.pth").read_bytes()).hexdigest()[:8]
+    (tmp_path / "w.pth").rename(tmp_path / f"resnet18-{digits}.pth")
     monkeypatch.setenv("CXR_WEIGHTS", str(tmp_path))
     got, what = models.imagenet("resnet18")
-    assert what["name"] == "resnet18-f37072fd.pth" and what["note"] == ""
+    assert what["name"] == f"resnet18-{digits}.pth" and what["note"] == "no README.md beside it says what it is"
     assert all(torch.equal(got[key], value) for key, value in state.items())
 
 
