@@ -303,16 +303,16 @@ def test_phantom_of_an_experiment_is_named_phantom(few, tmp_path):
 
 
 def test_pretrained_weights_are_taken_and_named(few, tmp_path, monkeypatch):
-    state = models.half(models.resnet("slim", 1000, None, 9).state_dict())
-    models.save(state, tmp_path / "w" / "slim-test.safetensors")
-    (tmp_path / "w" / "README.md").write_text("`slim-test.safetensors` drawn by a test\n")
+    state = models.half(models.resnet("resnet18", 1000, None, 9).state_dict())
+    models.save(state, tmp_path / "w" / "resnet18-test.safetensors")
+    (tmp_path / "w" / "README.md").write_text("`resnet18-test.safetensors` drawn by a test\n")
     monkeypatch.setenv("CXR_WEIGHTS", str(tmp_path / "w"))
     seen, real = [], training.fit
     monkeypatch.setattr(training, "fit", lambda *args, **named: seen.append(named["state"]) or real(*args, **named))
-    folder = train(experiment(epochs=1, pretrained=True), few, tmp_path)
+    folder = train(experiment(epochs=1, pretrained=True, model="resnet18"), few, tmp_path)
     info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    assert info["weights"]["name"] == "slim-test.safetensors" and info["weights"]["note"] == "drawn by a test"
-    assert any("slim-test.safetensors" in line for line in info["lacked"])
+    assert info["weights"]["name"] == "resnet18-test.safetensors" and info["weights"]["note"] == "drawn by a test"
+    assert any("resnet18-test.safetensors" in line for line in info["lacked"])
     assert not any("random weights" in line for line in info["lacked"])
     assert seen[0].keys() == state.keys() and all(torch.equal(value, state[key].to(value.dtype)) for key, value in seen[0].items())
 

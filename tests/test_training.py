@@ -570,7 +570,7 @@ def test_a_checkpoint_is_not_overwritten(killed, few, capsys):
         (["--set", "lr=0.02"], "lr 0.01"),
         (["--set", "seed=1"], "data|seed"),
         (["--precision", "bfloat16" if KIND == "float32" else "float32"], f"precision '{KIND}'"),
-        (["--micro", "4"], "micro_batch 16"),
+        (["--micro", "6"], "micro_batch 16"),
         (["--set", "oversample={covid: 3}"], "oversample"),
     ],
 )
