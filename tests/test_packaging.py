@@ -175,11 +175,9 @@ def test_a_copy_outside_a_clone_says_that_it_needs_one(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "CXR_RESULTS"} | {"PYTHONPATH": str(tmp_path / "site")}
     (tmp_path / "p.csv").write_text("y_true,p\n" + "0,0.2\n1,0.7\n" * 20)
 
-    def run(*words: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "cxrlib", *words]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
-
-    for words in (["claims"], ["records"], ["predict", "p.csv"], ["make", "book"]):
-        done = run(*words)
-        assert done.returncode == 2 and done.stderr.count("\n") == 1 and "clone" in done.stderr, done.stderr
-    assert run("evaluate", "p.csv").returncode == 0, "which needs none"
+    asked = [["claims"], ["records"], ["predict", "p.csv"], ["make", "book"], ["evaluate", "p.csv", "--output", "t.csv"]]
+    code = f"from cxrlib.cli import main\nprint([main(words) for words in {asked!r}])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == "[2, 2, 2, 2, 0]", done.stderr + done.stdout
+    told = [line for line in done.stderr.splitlines() if "clone" in line]
+    assert len(told) == 4 and "Traceback" not in done.stderr, "predictions need none"
