@@ -10,8 +10,33 @@ import contextlib
 import errno
 import hashlib
 import os
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+
+SIDEWAYS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # commands that turn what follows
+JOINERS = "\u200c\u200d"  # that words of some scripts need
+
+
+def printable(text: str) -> str:
+    """Text without what a terminal takes for a command and what no encoding writes: a replacement character stands for each."""
+    return "".join(letter if letter.isprintable() or letter in JOINERS else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def isolated(name: str) -> str:
+    """A name to put into a sentence: one with letters written from right to left is kept apart, or numbers beside it would change sides."""
+    kinds = {unicodedata.bidirectional(letter) for letter in name}
+    if not kinds & {"R", "AL", "AN", *SIDEWAYS}:
+        return name
+    return "\u2068" + "".join(letter for letter in name if unicodedata.bidirectional(letter) not in SIDEWAYS) + "\u2069"
+
+
+def line(text: object, most: int = 500) -> str:
+    """One line for a terminal, `printable`; of a longer text than ``most`` the middle is left out."""
+    text = str(text)
+    text = text if len(text) <= 4 * most else text[: 2 * most] + text[-2 * most :]
+    text = printable(" ".join(text.split()))
+    return text if len(text) <= most else f"{text[: most * 2 // 3]} … {text[-(most // 3) :]}"
 
 
 class InputError(ValueError):
@@ -30,6 +55,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     mistake, where nothing was.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: cannot be written (is {'a folder' if path.is_dir() else 'no regular file'})")
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

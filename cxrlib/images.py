@@ -30,6 +30,9 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "DIB", "GIF", "WEBP", "JPEG2000", "PPM", "AVIF")  # Pillow's names of those read
+SUFFIXES = set(
+    ".png .apng .jpg .jpeg .jpe .jfif .mpo .tif .tiff .bmp .dib .gif .webp .jp2 .j2k .j2c .jpc .jpf .jpx .pgm .ppm .pnm .pbm .pfm .avif .dcm .dicom".split()
+)  # of picture files
 TiffImagePlugin.OPEN_INFO |= {  # grey TIFFs that Pillow's table lacks beside others that it has: byte order, zero is white, depth
     (b"MM", 0, (1,), 1, (16,), ()): ("I;16B", "I;16B"),
     (b"II", 0, (1,), 1, (12,), ()): ("I;16", "I;12"),
@@ -194,6 +197,21 @@ def _brightened(image: Image.Image, gamma: float) -> Image.Image:
     return image if gamma == 1 else image.point([round(255 * (value / 255) ** gamma) for value in range(256)] * len(image.getbands()))
 
 
+def is_picture(path: str | Path) -> bool:
+    """True for a file whose suffix, DICOM mark or content is that of a picture, even of one that cannot be read."""
+    if Path(path).suffix.lower() in SUFFIXES:
+        return True
+    try:
+        if is_dicom(path):
+            return True
+        with Image.open(path, formats=FORMATS):
+            return True
+    except Image.UnidentifiedImageError:
+        return False
+    except Exception:  # reading it will tell
+        return True
+
+
 def regular(path: str | Path, name: str | None = None) -> None:
     """Refuse what is no regular file: a folder, a pipe, whose bytes come only once, a device. FileNotFoundError where nothing is."""
     if not stat.S_ISREG(os.stat(path).st_mode):
@@ -203,8 +221,8 @@ def regular(path: str | Path, name: str | None = None) -> None:
 def read_image(path: str | Path, name: str | None = None) -> Image.Image:
     """One radiograph as a Pillow image of mode ``L`` (8-bit grey) at its own size: DICOM, or one of :data:`FORMATS`.
 
-    The format is told by the content, so a wrong extension does no harm; ``.dcm`` is needed only by DICOM without its
-    mark. What decides a grey value is applied as :func:`cxrlib.dicom.read` and the file's own standard say; what
+    The format is told by the content, so a wrong extension does no harm; ``.dcm`` or ``.dicom`` is needed only by DICOM
+    without its mark. What decides a grey value is applied as :func:`cxrlib.dicom.read` and the file's own standard say; what
     cannot be known is refused. ``name`` replaces the path in errors.
 
     Raises:
@@ -223,7 +241,7 @@ def read_image(path: str | Path, name: str | None = None) -> Image.Image:
     except FileNotFoundError:
         raise InputError(f"{name}: image file does not exist") from None
     except Image.UnidentifiedImageError:
-        if Path(path).suffix.lower() == ".dcm":
+        if Path(path).suffix.lower() in {".dcm", ".dicom"}:
             return dicom.read(path, name)
         raise InputError(f"{name}: image file is of no known image format") from None
     except Exception as error:  # a damaged file may raise anything in Pillow's readers
