@@ -1,4 +1,4 @@
-"""The ``cxr`` command. Bad input ends in one line and exit code 2."""
+"""The ``cxr`` command. Bad input ends in one line and exit code 2; code 1 says that `cxr predict` left out what it could not read."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import argparse
 import sys
 
 from cxrlib import __version__, commands, studies
-from cxrlib.files import InputError
+from cxrlib.files import InputError, line
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what it cannot use as `main` does: cleaned, and no longer than a few lines."""
+
+    def error(self, message: str):
+        super().error(line(message))
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line, subcommand by subcommand."""
-    top = argparse.ArgumentParser(prog="cxr", description="Rebuild two studies of COVID-19 in chest radiographs. Not a medical device.")
+    top = Parser(prog="cxr", description="Rebuild two studies of COVID-19 in chest radiographs. Not a medical device.")
     top.add_argument("--version", action="version", version=__version__)
     added = top.add_subparsers(dest="command", metavar="COMMAND")
 
@@ -150,7 +157,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; 0 when it did what was asked, 2 for bad input, with one line on standard error, 1 when `predict` left files out."""
+    """Run the command; 0 when it did what was asked, 2 for bad input, with one line on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal's code lacks is no reason to stop
     top = parser()
     arguments, more = top.parse_known_args(argv)
     if arguments.command is None:
@@ -166,10 +176,10 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.close()
         return 1
     except InputError as error:
-        print(f"cxr: {error}", file=sys.stderr)
+        print(f"cxr: {line(error)}", file=sys.stderr)
         return 2
     except OSError as error:  # a file that may not be read, a full disk
-        print("cxr: " + " ".join(f"{error.filename or arguments.command}: {error.strerror or error}".split()), file=sys.stderr)
+        print("cxr: " + line(f"{error.filename or arguments.command}: {error.strerror or error}"), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("cxr: interrupted" + "; a training run goes on with --resume" * (arguments.command == "train"), file=sys.stderr)
