@@ -39,7 +39,8 @@ def read(path, name: str) -> Image.Image:
     """A DICOM radiograph as a Pillow image of mode ``L``.
 
     Without VOI LUT and window the lowest value is black and the highest white. Padding is black and counts for neither. MONOCHROME1 is
-    inverted, unless its Presentation LUT Shape says otherwise. Of several windows or VOI LUTs the first is taken. Colour becomes ITU-R 601 luma.
+    inverted, unless its Presentation LUT Shape says otherwise. Of several windows or VOI LUTs the first is taken. Overlays are not drawn.
+    Colour becomes ITU-R 601 luma.
 
     Raises:
         InputError: damaged, compressed in a way that pydicom's decoders here do not know, several frames, no known meaning of its values.
@@ -58,7 +59,7 @@ def read(path, name: str) -> Image.Image:
         if not 0 < ds.Rows * ds.Columns <= 2 * (Image.MAX_IMAGE_PIXELS or math.inf):  # Pillow's own limit for other formats
             raise ValueError(f"a size of {ds.Columns} x {ds.Rows} pixels")
         values = _stored(ds)  # (H, W), or (H, W, 3) of RGB
-        if ds.PhotometricInterpretation in {"MONOCHROME1", "MONOCHROME2"}:
+        if ds.PhotometricInterpretation in {"MONOCHROME1", "MONOCHROME2"} and values.ndim == 2:
             return Image.fromarray(np.rint(255 * _grey(ds, values)).astype(np.uint8))
         return Image.fromarray(np.rint(255 * _colour(ds, values)[..., :3]).astype(np.uint8)).convert("L")
     except Exception as error:  # a damaged file may raise anything in pydicom
@@ -142,7 +143,7 @@ def _colour(ds, values: np.ndarray) -> np.ndarray:
         values = apply_color_lut(values, ds)
         bits = 8 * values.itemsize
     elif kind not in COLOUR or values.ndim != 3:
-        raise ValueError(f"a Photometric Interpretation {kind}")
+        raise ValueError(f"a Photometric Interpretation {kind} of {ds.SamplesPerPixel} samples per pixel")
     return values / white(values.max(), bits)
 
 

@@ -76,7 +76,7 @@ def _depth(path: str | Path, image: Image.Image) -> tuple[bool, int]:
     """Whether the file holds colour of which Pillow drops the lower byte, and what white is in its grey of 16 bits, 0 if nothing says so."""
     if image.format == "JPEG2000":
         bits = _precision(path)
-        return bits > 8 and not image.mode.startswith("I;16"), (2**bits - 1) << (16 - bits) if 8 < bits < 16 else 0  # put at the top
+        return bits == 16 and not image.mode.startswith("I;16"), (2**bits - 1) << (16 - bits) if 8 < bits < 16 else 0  # put at the top
     if image.format == "PPM":
         white = image.tile[0].args[-1] if isinstance(image.tile[0].args, tuple) else {"I": 65535}.get(image.mode, 255)
         return image.mode == "RGB" and white == 65535, 65535 if image.mode == "I" and white != 65535 else 0  # scaled to it

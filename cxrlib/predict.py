@@ -197,7 +197,8 @@ def predict(
         on: cpu, cuda or mps; default the best there is.
 
     Raises:
-        InputError: as :func:`job`, and an image that cannot be read, at which it ends. Iterate over a :func:`job` to go on with the rest.
+        InputError: as :func:`job`, and an image that cannot be read, at which it ends; overlays of earlier ones are there then. Iterate over a :func:`job` to
+            go on with the rest.
     """
     asked = job(paths, run_name, cam, target, on, results)
     for note in asked.notes:

@@ -290,6 +290,16 @@ def test_unknown_colour_is_refused(tmp_path, kind):
     refused(tmp_path, np.zeros((2, 2, 3), int), kind, bits=8, PhotometricInterpretation=kind)
 
 
+def test_three_samples_of_grey_are_refused(tmp_path):
+    refused(tmp_path, np.zeros((2, 2, 3), int), "MONOCHROME2", bits=8, PhotometricInterpretation="MONOCHROME2")
+
+
+def test_window_left_over_from_a_grey_original_does_nothing_to_colour(tmp_path):
+    """cornerstoneWADOImageLoader issue 143: a captured screen, black by a window of Hounsfield units."""
+    left = {"WindowCenter": 500, "WindowWidth": 2000, "RescaleSlope": 1, "RescaleIntercept": -1024}
+    assert grey(tmp_path, [[[0, 0, 0], [51, 51, 51], [255, 255, 255]]], bits=8, **left) == [[0, 51, 255]]
+
+
 def test_planes_apart(tmp_path):
     values = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [9, 9, 9]]], np.uint8)
     apart = np.moveaxis(values, 2, 0).tobytes()

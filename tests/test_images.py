@@ -247,6 +247,15 @@ def test_tiff_of_16_bits_a_channel(tmp_path, bits, options, alpha):
     assert off(got, deep / (2**bits - 1) * 255) <= 1
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_tiff_of_16_bits_turns(tmp_path, order):
+    colour = np.random.default_rng(0).integers(0, 65536, (SIDE, SIDE, 3)).astype(np.uint16)
+    expected = np.rot90(colour @ [0.299, 0.587, 0.114] / 257, -1)
+    turn = {"extratags": [(274, "H", 1, 6, True)], "byteorder": order}
+    assert off(decode(tiff(tmp_path / "a.tif", colour, photometric="rgb", **turn)), expected) <= 1
+    assert off(decode(tiff(tmp_path / "b.tif", colour[..., 0], **turn)), np.rot90(colour[..., 0] / 257, -1)) <= 1
+
+
 def test_where_the_lower_byte_cannot_be_had_the_upper_must_do(tmp_path):
     """Compressed planes apart, and PPM: Pillow gives the high byte. It is enough for 16 bits; a detector's 12 are refused, not darkened."""
     colour = np.moveaxis(np.dstack([TWELVE] * 3), 2, 0)
