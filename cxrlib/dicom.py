@@ -1,7 +1,8 @@
-"""DICOM radiographs as 8-bit grey: what PS3.3 puts between stored values and the screen, in its order.
+"""DICOM radiographs as 8-bit grey: what PS3.3 puts between a stored value and the screen.
 
-Modality LUT or rescale, VOI LUT or window, presentation shape (PS3.3 C.11.1, C.11.2, C.11.6, C.7.6.3). pydicom decodes the pixels. Where a
-descriptor is wrong in a way that viewers see through, so does this: the table itself is believed.
+In its order: modality LUT or rescale (C.11.1), VOI LUT or window (C.11.2), presentation shape
+(C.11.6, C.7.6.3). pydicom decodes the pixels. Where a descriptor is wrong in a way that viewers
+see through, the table itself is believed, as they do.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from cxrlib.files import InputError
 
 DEPTHS = (8, 10, 12, 14, 16)  # bits per pixel that detectors deliver
 COLOUR = {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"}  # what pydicom gives as RGB
-OPTIONAL = """ModalityLUTSequence RescaleSlope RescaleIntercept VOILUTSequence WindowCenter WindowWidth VOILUTFunction PresentationLUTShape
-PixelPaddingValue PixelPaddingRangeLimit FloatPixelPaddingValue FloatPixelPaddingRangeLimit DoubleFloatPixelPaddingValue
-DoubleFloatPixelPaddingRangeLimit NumberOfFrames HighBit""".split()  # an empty one is as good as none
+PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit")
+OPTIONAL = (  # of these an empty one is as good as none
+    *"ModalityLUTSequence RescaleSlope RescaleIntercept VOILUTSequence WindowCenter".split(),
+    *"WindowWidth VOILUTFunction PresentationLUTShape NumberOfFrames HighBit".split(),
+    *(kind + word for kind in ("", "Float", "DoubleFloat") for word in PADDING),
+)
 
 
 def is_dicom(path) -> bool:
@@ -27,53 +31,66 @@ def is_dicom(path) -> bool:
 
 
 def white(top: float, bits: int = 0) -> int:
-    """The value of white where the largest is ``top``: that of ``bits``, if they hold it and no smaller usual depth does.
+    """The value of white where the largest is ``top``.
 
-    Else that of the smallest usual depth which holds it: 8, 10, 12, 14 or 16 bits.
+    That of ``bits``, if they hold ``top`` and no smaller usual depth does; else that of the
+    smallest usual depth which holds it: 8, 10, 12, 14 or 16 bits.
     """
     usual = next((depth for depth in DEPTHS if top < 2**depth), 64)
-    return 2 ** (bits if bits and top < 2**bits and bits <= usual else usual) - 1
+    right = bits and top < 2**bits and bits <= usual
+    return 2 ** (bits if right else usual) - 1
 
 
 def read(path, name: str) -> Image.Image:
     """A DICOM radiograph as a Pillow image of mode ``L``.
 
-    Without VOI LUT and window the lowest value is black and the highest white. Padding is black and counts for neither. MONOCHROME1 is
-    inverted, unless its Presentation LUT Shape says otherwise. Of several windows or VOI LUTs the first is taken. Overlays are not drawn.
-    Colour becomes ITU-R 601 luma.
+    Without VOI LUT and window the lowest value is black and the highest white. Padding is black
+    and counts for neither. MONOCHROME1 is inverted, unless its Presentation LUT Shape says
+    otherwise. Of several windows or VOI LUTs the first is taken. Overlays are not drawn. Colour
+    becomes ITU-R 601 luma.
 
     Raises:
-        InputError: damaged, compressed in a way that pydicom's decoders here do not know, several frames, no known meaning of its values.
+        InputError: damaged, compressed in a way that pydicom's decoders here do not know, several
+            frames, values of no known meaning.
     """
     try:
         import pydicom
     except ImportError:
-        raise InputError(f"{name}: image file is DICOM; reading it needs pydicom: pip install pydicom") from None
+        needs = "reading it needs pydicom: pip install pydicom"
+        raise InputError(f"{name}: image file is DICOM; {needs}") from None
     try:
         ds = pydicom.dcmread(path, force=True)
         _complete(ds)
-        if not any(word in ds for word in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+        kinds = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+        if not any(word in ds for word in kinds):
             raise ValueError("it holds no PixelData, or was cut off before it")
         if int(ds.get("NumberOfFrames", 1)) > 1:
             raise ValueError(f"it holds {ds.NumberOfFrames} frames, not one radiograph")
-        if not 0 < ds.Rows * ds.Columns <= 2 * (Image.MAX_IMAGE_PIXELS or math.inf):  # Pillow's own limit for other formats
+        most = 2 * (Image.MAX_IMAGE_PIXELS or math.inf)  # Pillow's own limit for other formats
+        if not 0 < ds.Rows * ds.Columns <= most:
             raise ValueError(f"a size of {ds.Columns} x {ds.Rows} pixels")
         values = _stored(ds)  # (H, W), or (H, W, 3) of RGB
-        if ds.PhotometricInterpretation in {"MONOCHROME1", "MONOCHROME2"} and values.ndim == 2:
-            return Image.fromarray(np.rint(255 * _grey(ds, values)).astype(np.uint8))
-        return Image.fromarray(np.rint(255 * _colour(ds, values)[..., :3]).astype(np.uint8)).convert("L")
+        grey = ds.PhotometricInterpretation in {"MONOCHROME1", "MONOCHROME2"} and values.ndim == 2
+        share = _grey(ds, values) if grey else _colour(ds, values)
+        return Image.fromarray(np.rint(255 * share).astype(np.uint8)).convert("L")
     except Exception as error:  # a damaged file may raise anything in pydicom
-        raise InputError(f"{name}: image file is DICOM and cannot be decoded ({error or type(error).__name__})") from None
+        what = error or type(error).__name__
+        raise InputError(f"{name}: image file is DICOM and cannot be decoded ({what})") from None
 
 
 def _complete(ds) -> None:
-    """Take from functional groups what an enhanced object keeps there, from the encoding an unnamed transfer syntax; drop empty elements."""
+    """Put a dataset into the form that the steps below expect.
+
+    What an enhanced object says in functional groups comes to the top, empty elements go, and a
+    transfer syntax that is not named is the one that pydicom found.
+    """
     from pydicom import uid
     from pydicom.dataset import FileMetaDataset
 
     for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        group = (ds.get(groups) or [{}])[0]
         for word in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
-            for item in (ds.get(groups) or [{}])[0].get(word) or []:
+            for item in group.get(word) or []:
                 ds.update(item)
     for word in OPTIONAL:
         if word in ds and ds[word].is_empty:
@@ -86,47 +103,68 @@ def _complete(ds) -> None:
 
 
 def _stored(ds) -> np.ndarray:
-    """Stored pixel values, of Bits Stored up to High Bit alone: the other bits may hold an overlay, or anything (PS3.5, 8.1.1)."""
+    """Stored pixel values, of Bits Stored up to High Bit alone.
+
+    The other bits may hold an overlay, or anything (PS3.5, 8.1.1). What is compressed, but for
+    RLE, has a depth of its own, and its high bit is the uppermost.
+    """
     from pydicom.uid import RLELossless
 
     stored, syntax = ds.get("BitsStored"), ds.file_meta.TransferSyntaxUID
-    if stored and (not syntax.is_compressed or syntax == RLELossless):  # what is compressed otherwise has its own depth
+    if stored and (not syntax.is_compressed or syntax == RLELossless):
         ds.BitsStored = max(stored, min(ds.get("HighBit", 0) + 1, ds.BitsAllocated))
     values = ds.pixel_array
     if values.dtype.kind not in "iu" or not stored:
         return values
-    values, ds.BitsStored = values >> (ds.BitsStored - stored), stored
-    spare = max(8 * values.itemsize - stored, 0)
+    below, ds.BitsStored = ds.BitsStored - stored, stored
+    return _trimmed(values >> below, stored)
+
+
+def _trimmed(values: np.ndarray, bits: int) -> np.ndarray:
+    """Integers of the lowest ``bits`` bits alone, the sign taken from the uppermost of them."""
+    spare = max(8 * values.itemsize - bits, 0)
     return values << spare >> spare
 
 
 def _grey(ds, values: np.ndarray) -> np.ndarray:
     """Stored values ``(H, W)`` to shares of white."""
     padding = _padding(ds, values)
-    values = values.astype(np.float64)
-    if item := _first(ds, "ModalityLUTSequence"):
-        table, first, _ = _table(item.LUTDescriptor, item.LUTData, ds, values)
-        values = _looked_up(table, first, values).astype(np.float64)
-    elif "RescaleSlope" in ds and "RescaleIntercept" in ds and ds.RescaleSlope != 0:  # 0 would leave no picture; dcmtk ignores it too
-        values = values * float(ds.RescaleSlope) + float(ds.RescaleIntercept)
+    values = _rescaled(ds, values.astype(np.float64))
     seen = values[~padding]
     if not np.isfinite(seen).all():
         raise ValueError("pixel values that are no numbers")
     values = np.where(padding, seen.min() if len(seen) else 0, values)
-    windows = [
-        pair for pair in zip(_list(ds, "WindowCenter"), _list(ds, "WindowWidth"), strict=False) if "" not in pair and None not in pair
-    ]
+    share = _of_interest(ds, values)
+    if not np.isfinite(share).all():
+        raise ValueError("a window that is no number")
+    usual = "INVERSE" if ds.PhotometricInterpretation == "MONOCHROME1" else "IDENTITY"
+    shape = str(ds.get("PresentationLUTShape", usual)).strip().upper()
+    if shape not in {"IDENTITY", "INVERSE"}:
+        raise ValueError(f"a Presentation LUT Shape {shape}")
+    return np.where(padding, 0, 1 - share if shape == "INVERSE" else share)
+
+
+def _rescaled(ds, values: np.ndarray) -> np.ndarray:
+    """Values after modality LUT, or rescale; a slope of 0 would leave no picture and is ignored."""
+    if item := _first(ds, "ModalityLUTSequence"):
+        table, first, _ = _table(item.LUTDescriptor, item.LUTData, ds, values)
+        return _looked_up(table, first, values).astype(np.float64)
+    if "RescaleSlope" in ds and "RescaleIntercept" in ds and ds.RescaleSlope != 0:
+        return values * float(ds.RescaleSlope) + float(ds.RescaleIntercept)
+    return values
+
+
+def _of_interest(ds, values: np.ndarray) -> np.ndarray:
+    """Shares of white by VOI LUT, else by the first window, else from lowest to highest value."""
     if item := _first(ds, "VOILUTSequence"):
         table, first, bits = _table(item.LUTDescriptor, item.LUTData, ds, values)
-        share = _looked_up(table, first, values) / white(table.max(), bits)
-    elif windows:
-        share = _windowed(values, *map(float, windows[0]), str(ds.get("VOILUTFunction", "LINEAR")).strip().upper())
-    else:
-        share = (values - values.min()) / (np.ptp(values) or 1)
-    shape = str(ds.get("PresentationLUTShape", "INVERSE" if ds.PhotometricInterpretation == "MONOCHROME1" else "IDENTITY")).strip().upper()
-    if shape not in {"IDENTITY", "INVERSE"} or not np.isfinite(share).all():
-        raise ValueError(f"a Presentation LUT Shape {shape}" if np.isfinite(share).all() else "a window that is no number")
-    return np.where(padding, 0, 1 - share if shape == "INVERSE" else share)
+        return _looked_up(table, first, values) / white(table.max(), bits)
+    pairs = zip(_list(ds, "WindowCenter"), _list(ds, "WindowWidth"), strict=False)
+    windows = [pair for pair in pairs if "" not in pair and None not in pair]
+    if windows:
+        function = str(ds.get("VOILUTFunction", "LINEAR")).strip().upper()
+        return _windowed(values, *map(float, windows[0]), function)
+    return (values - values.min()) / (np.ptp(values) or 1)
 
 
 def _colour(ds, values: np.ndarray) -> np.ndarray:
@@ -135,28 +173,37 @@ def _colour(ds, values: np.ndarray) -> np.ndarray:
 
     kind, bits = ds.PhotometricInterpretation, ds.BitsStored
     if kind == "PALETTE COLOR" and "RedPaletteColorLookupTableData" in ds:
-        words = [f"{colour}PaletteColorLookupTable" for colour in ("Red", "Green", "Blue")]
-        tables = [_table(ds[f"{word}Descriptor"].value, ds[f"{word}Data"].value, ds, values) for word in words]
+        tables = []
+        for colour in ("Red", "Green", "Blue"):
+            word = f"{colour}PaletteColorLookupTable"
+            descriptor, data = ds[f"{word}Descriptor"].value, ds[f"{word}Data"].value
+            tables.append(_table(descriptor, data, ds, values))
         full = white(max(table.max() for table, *_ in tables))
-        return np.stack([_looked_up(table, first, values) for table, first, _ in tables], axis=-1) / full
-    if kind == "PALETTE COLOR":
-        values = apply_color_lut(values, ds)
+        found = [_looked_up(table, first, values) for table, first, _ in tables]
+        return np.stack(found, axis=-1) / full
+    if kind == "PALETTE COLOR":  # in segments, PS3.3 C.7.9.2
+        values = apply_color_lut(values, ds)[..., :3]
         bits = 8 * values.itemsize
     elif kind not in COLOUR or values.ndim != 3:
-        raise ValueError(f"a Photometric Interpretation {kind} of {ds.SamplesPerPixel} samples per pixel")
+        raise ValueError(f"a {kind} of {ds.SamplesPerPixel} samples per pixel")
     return values / white(values.max(), bits)
 
 
 def _padding(ds, values: np.ndarray) -> np.ndarray:
-    """Which pixels only fill the rectangle, bool ``(H, W)``: those from Pixel Padding Value to Pixel Padding Range Limit (C.7.5.1.1.2)."""
-    kind = {"f": {4: "Float", 8: "DoubleFloat"}.get(values.itemsize)}.get(values.dtype.kind) or ""
-    ends = [ds[word].value for word in (f"{kind}PixelPaddingValue", f"{kind}PixelPaddingRangeLimit") if word in ds]
-    if not ends or f"{kind}PixelPaddingValue" not in ds:
+    """Which pixels only fill the rectangle, bool ``(H, W)``.
+
+    Those from Pixel Padding Value to Pixel Padding Range Limit (PS3.3 C.7.5.1.1.2).
+    """
+    kind = ""
+    if values.dtype.kind == "f":
+        kind = "Float" if values.itemsize == 4 else "DoubleFloat"
+    value, limit = (ds.get(kind + word) for word in PADDING)
+    if value is None:
         return np.zeros(values.shape, bool)
-    ends = np.array(ends).astype(values.dtype)  # -2000 may be written as 63536
+    ends = np.array([value, value if limit is None else limit])
+    ends = ends.astype(values.dtype)  # -2000 may be written as 63536
     if not kind:
-        spare = max(8 * values.itemsize - ds.BitsStored, 0)
-        ends = ends << spare >> spare
+        ends = _trimmed(ends, ds.BitsStored)
     return (values >= ends.min()) & (values <= ends.max())
 
 
@@ -172,40 +219,48 @@ def _first(ds, word: str):
 
 
 def _table(descriptor, data, ds, values: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """A look-up table's entries, the first value that it maps and the bits that its descriptor gives an entry.
+    """A look-up table's entries, the first value that it maps, its descriptor's bits per entry.
 
-    Entries of 8 bits lie one or two to a word of 16. The first value is US or SS, whichever lets the table reach the picture's values.
+    Entries of 8 bits lie one or two to a word of 16. The first value is US or SS, whichever lets
+    the table reach the picture's values.
     """
     entries, first, bits = (int(value) for value in descriptor)
     entries = entries & 0xFFFF or 2**16
     if isinstance(data, bytes):
-        words = np.frombuffer(data[: len(data) // 2 * 2], "<u2" if ds.file_meta.TransferSyntaxUID.is_little_endian else ">u2")
+        order = "<u2" if ds.file_meta.TransferSyntaxUID.is_little_endian else ">u2"
+        words = np.frombuffer(data[: len(data) // 2 * 2], order)
     else:
         words = np.atleast_1d(data).astype(np.int64).astype("<u2")
-    table = words if len(words) >= entries or bits > 8 else np.ascontiguousarray(words, "<u2").view(np.uint8)
+    table = words
+    if len(words) < entries and bits <= 8:
+        table = np.ascontiguousarray(words, "<u2").view(np.uint8)
     if len(table) < entries:
-        raise ValueError(f"a look-up table of {entries} entries by its descriptor that holds {len(table)}")
+        holds = f"that holds {len(table)}"
+        raise ValueError(f"a look-up table of {entries} entries by its descriptor {holds}")
     low, high = values.min(), values.max()
     for other in (first - 2**16, first + 2**16):
-        if (first > high or first + entries <= low) and other <= high and low < other + entries:
+        beside = first > high or first + entries <= low
+        if beside and other <= high and low < other + entries:
             first = other
     return table[:entries].astype(np.int64), first, bits
 
 
 def _looked_up(table: np.ndarray, first: int, values: np.ndarray) -> np.ndarray:
     """Values before the table take its first entry, those after it its last."""
-    return table[np.clip(np.rint(values.astype(np.float64) - first), 0, len(table) - 1).astype(np.int64)]
+    at = np.clip(np.rint(values.astype(np.float64) - first), 0, len(table) - 1)
+    return table[at.astype(np.int64)]
 
 
 def _windowed(values: np.ndarray, centre: float, width: float, function: str) -> np.ndarray:
-    """Shares of white by PS3.3 C.11.2.1.2.1 (LINEAR), C.11.2.1.3.1 (SIGMOID) and C.11.2.1.3.2 (LINEAR_EXACT)."""
+    """Shares of white: PS3.3 C.11.2.1.2.1 for LINEAR, C.11.2.1.3 for SIGMOID and LINEAR_EXACT."""
     if function not in {"LINEAR", "LINEAR_EXACT", "SIGMOID"}:
         raise ValueError(f"a VOI LUT Function {function}")
     if not (width >= 1 if function == "LINEAR" else width > 0):
         raise ValueError(f"a Window Width of {width:g} for the function {function}")
     if function == "SIGMOID":
         return 0.5 + 0.5 * np.tanh(2 * (values - centre) / width)
-    centre, width = (centre - 0.5, width - 1) if function == "LINEAR" else (centre, width)
+    if function == "LINEAR":
+        centre, width = centre - 0.5, width - 1
     if width == 0:
         return (values > centre).astype(np.float64)
     return np.clip((values - centre) / width + 0.5, 0, 1)

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cxrlib import audits, gradcam, images, models, plots, runs, training
+from cxrlib import audits, gradcam, images, models, pictures, plots, runs, training
 from cxrlib.files import InputError, atomic
 
 MODEL = "zhu-fourclass"
@@ -35,7 +35,7 @@ FOOTER = "Research software, not a medical device"
 def files(paths: Sequence[str | Path], notes: list[str] | None = None) -> list[str]:
     """The image files meant, in order: a file as given; of a folder its image files, sorted by name.
 
-    What is an image file says :func:`cxrlib.images.is_picture`. What else is in a folder, other folders too, is counted and named in a line
+    What is an image file says :func:`cxrlib.pictures.is_picture`. What else is in a folder, other folders too, is counted and named in a line
     for each folder that is put into ``notes``; hidden files, DICOMDIR, Thumbs.db and desktop.ini are passed over without.
     Raises InputError for a folder without any.
     """
@@ -45,7 +45,7 @@ def files(paths: Sequence[str | Path], notes: list[str] | None = None) -> list[s
             found.append(str(path))
             continue
         there = [file for file in sorted(path.iterdir()) if not file.name.startswith(".") and file.name not in PASSED_OVER]
-        here = [file for file in there if file.is_file() and images.is_picture(file)]
+        here = [file for file in there if file.is_file() and pictures.is_picture(file)]
         if not here:
             raise InputError(f"{path}: folder holds no PNG, JPEG or DICOM image")
         found += map(str, here)
@@ -61,7 +61,7 @@ def names(paths: Sequence[str], target: str) -> list[str]:
     """File names of the overlays, ``<stem>_<target>.png``; a stem that came before gets ``-2``, ``-3`` and so on."""
     used: dict[str, str] = {}
     for path in map(Path, paths):
-        stem = path.stem if path.suffix.lower() in images.SUFFIXES else path.name  # 1.2.840.1 is no file 1.2.840 of type .1
+        stem = path.stem if path.suffix.lower() in pictures.SUFFIXES else path.name  # 1.2.840.1 is no file 1.2.840 of type .1
         options = (f"{stem}{'' if number == 1 else f'-{number}'}_{target}.png" for number in range(1, len(paths) + 2))
         name = next(option for option in options if option.casefold() not in used)
         used[name.casefold()] = name
@@ -169,7 +169,7 @@ def job(
         if not Path(path).exists():
             raise InputError(f"{path}: image file does not exist")
         if not Path(path).is_dir():
-            images.regular(path)
+            pictures.regular(path)
     notes: list[str] = []
     found = files(paths, notes)
     overlays = [Path(cam) / name for name in names(found, target)] if cam is not None else []

@@ -26,7 +26,7 @@ from cxrlib.files import InputError
 pytest.importorskip("torch")
 pydicom = pytest.importorskip("pydicom")
 
-from cxrlib import images  # noqa: E402
+from cxrlib import images, pictures  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 SAMPLES = sorted(file for file in (Path(pydicom.__file__).parent / "data" / "test_files").rglob("*") if file.is_file())
@@ -52,9 +52,9 @@ def by_pydicom(ds) -> np.ndarray:
 
     if ds.PhotometricInterpretation == "PALETTE COLOR":
         values = apply_color_lut(ds.pixel_array, ds)
-        return values / np.iinfo(values.dtype).max * 255 @ images.LUMA
+        return values / np.iinfo(values.dtype).max * 255 @ pictures.LUMA
     if not ds.PhotometricInterpretation.startswith("MONOCHROME"):
-        return ds.pixel_array / (2.0**ds.BitsStored - 1) * 255 @ images.LUMA
+        return ds.pixel_array / (2.0**ds.BitsStored - 1) * 255 @ pictures.LUMA
     values = apply_modality_lut(ds.pixel_array, ds)
     out = apply_voi_lut(values, ds).astype(float)
     low, high = out.min(), out.max()
@@ -230,7 +230,7 @@ def test_a_damaged_file_is_a_picture_or_one_line(tmp_path, monkeypatch):
         file.write_bytes(damaged(rng.choice(sound), rng))
         with warnings.catch_warnings(action="ignore"):
             read_well += read(file) is not None
-            assert images.is_picture(file) in {True, False}
+            assert pictures.is_picture(file) in {True, False}
             try:
                 assert len(images.stored_size(file)) == 2
             except InputError as error:
