@@ -130,9 +130,9 @@ def predict_images(arguments) -> int:
 
 
 def _write_rows(job, name: str, file: TextIO) -> int:
-    """Each file's row of CSV as it comes, what cannot be read on standard error; the exit status, 1 if there was such a file.
+    """Each file's row of CSV as it comes, what cannot be read on standard error; the exit status.
 
-    InputError if there was no other, and nothing is written then.
+    That is 1 if there was such a file. InputError if there was no other; nothing is written then.
     """
     from tqdm import tqdm
 

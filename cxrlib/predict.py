@@ -1,6 +1,7 @@
-"""A recorded model on a person's own radiographs: class probabilities and Grad-CAM overlays. Research software, not a medical device.
+"""A recorded model on a person's own radiographs: class probabilities and Grad-CAM overlays.
 
-A folder may hold more pictures than memory: threads decode some files ahead of the network, and each answer leaves as it comes.
+Research software, not a medical device. A folder may hold more pictures than memory: threads decode
+some files ahead of the network, and each answer leaves as it comes.
 """
 
 from __future__ import annotations
@@ -35,16 +36,17 @@ FOOTER = "Research software, not a medical device"
 def files(paths: Sequence[str | Path], notes: list[str] | None = None) -> list[str]:
     """The image files meant, in order: a file as given; of a folder its image files, sorted by name.
 
-    What is an image file says :func:`cxrlib.pictures.is_picture`. What else is in a folder, other folders too, is counted and named in a line
-    for each folder that is put into ``notes``; hidden files, DICOMDIR, Thumbs.db and desktop.ini are passed over without.
-    Raises InputError for a folder without any.
+    What is an image file says :func:`cxrlib.pictures.is_picture`. What else is in a folder, other
+    folders too, is counted and named in a line that is put into ``notes``; hidden files, DICOMDIR,
+    Thumbs.db and desktop.ini are passed over without. Raises InputError for a folder without any.
     """
     found = []
     for path in map(Path, paths):
         if not path.is_dir():
             found.append(str(path))
             continue
-        there = [file for file in sorted(path.iterdir()) if not file.name.startswith(".") and file.name not in PASSED_OVER]
+        there = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+        there = [file for file in there if file.name not in PASSED_OVER]
         here = [file for file in there if file.is_file() and pictures.is_picture(file)]
         if not here:
             raise InputError(f"{path}: folder holds no PNG, JPEG or DICOM image")
@@ -72,9 +74,10 @@ def names(paths: Sequence[str], target: str) -> list[str]:
 class Job:
     """A recorded model and the image files it is asked about, checked by :func:`job`.
 
-    Iterating reads, predicts and draws in the files' order: ``(file, p)`` with p float64 ``(K,)``, one for each class, or ``(file, InputError)``
-    for a file that cannot be read. Memory does not grow with the number of files. Each overlay is written whole or not at all,
-    before its file's answer comes.
+    Iterating reads, predicts and draws in the files' order: ``(file, p)`` with p float64 ``(K,)``,
+    one for each class, or ``(file, InputError)`` for a file that cannot be read. But for the files'
+    names, memory does not grow with their number. Each overlay is written whole or not at all, before
+    its file's answer comes.
     """
 
     run: runs.Run
@@ -109,7 +112,10 @@ class Job:
             pool.shutdown(cancel_futures=True)
 
     def _read(self, path: str) -> tuple[np.ndarray, np.ndarray | None] | InputError:
-        """A file as the network sees it ``(size, size)`` and, where an overlay is wanted, as a reader does; or what is wrong with it."""
+        """A file as the network sees it ``(size, size)`` and, for an overlay, as a reader does.
+
+        Or what is wrong with it.
+        """
         try:
             image = images.read_image(path)
         except InputError as error:
@@ -120,25 +126,29 @@ class Job:
         image.thumbnail((SIDE, SIDE))
         return pixels, np.asarray(image)
 
-    def _answers(self, batch: list[tuple[int, tuple | InputError]]) -> Iterator[tuple[str, np.ndarray | InputError]]:
+    def _answers(self, batch: list[tuple[int, tuple | InputError]]) -> Iterator[tuple]:
+        of_target = self.run.classes.index(self.target)
         good = [read[0] for _, read in batch if not isinstance(read, InputError)]
         if good:
             pixels = audits.show(np.stack(good), self.run.info["config"].get("shown", "whole"))
-            answers = iter(np.exp(training.predict(self.model, pixels, self.device, BATCH)))  # (n, K)
+            log_p = training.predict(self.model, pixels, self.device, BATCH)  # (n, K)
+            answers = iter(np.exp(log_p))
         if good and self.overlays:
-            maps = iter(gradcam.of_pixels(self.model, pixels, self.run.classes.index(self.target), on=self.device))  # (n, h, w)
+            maps = iter(gradcam.of_pixels(self.model, pixels, of_target, on=self.device))  # (n, h, w)
         for number, read in batch:
             if isinstance(read, InputError):
                 yield self.files[number], read
                 continue
             p = next(answers)
             if self.overlays:
-                self._draw(self.overlays[number], read[1], next(maps), p[self.run.classes.index(self.target)])
+                self._draw(self.overlays[number], read[1], next(maps), p[of_target])
             yield self.files[number], p
 
     def _draw(self, overlay: Path, picture: np.ndarray, cam: np.ndarray, p: float) -> None:
         title = f"Grad-CAM for {plots.label(self.target)} (p = {p:.3f}), run {self.run.name}"
-        figure = plots.overlay(picture, cam, title=title if cam.max() > 0 else f"{title}; empty map: nothing raised this score").figure
+        if not cam.max() > 0:
+            title += "; empty map: nothing raised this score"
+        figure = plots.overlay(picture, cam, title=title).figure
         figure.supxlabel(FOOTER, fontsize=10)
         try:
             with atomic(overlay) as temporary:
@@ -155,11 +165,11 @@ def job(
     on: str | None = None,
     results: str | Path | None = None,
 ) -> Job:
-    """Everything that can be checked before a picture is read; arguments as of :func:`predict`. Nothing is written.
+    """Everything that can be checked before a picture is read; arguments as of :func:`predict`.
 
     Raises:
-        InputError: a path where nothing is, a pipe or device, a folder without images, a record without a model, an unknown class or device,
-            overlays that would replace one of the images.
+        InputError: a path where nothing is, a pipe or device, a folder without images, a record
+            without a model, an unknown class or device, overlays that would replace an image.
     """
     run, device = runs.read(run_name, results), models.device(on)
     target = run.classes[0] if target is None else target
@@ -175,9 +185,11 @@ def job(
     overlays = [Path(cam) / name for name in names(found, target)] if cam is not None else []
     if cam is not None and Path(cam).exists() and not Path(cam).is_dir():
         raise InputError(f"{cam}: is no folder for the overlays")
-    for overlay in {file.resolve() for file in overlays} & {Path(file).resolve() for file in found if overlays}:
+    taken = {Path(file).resolve() for file in found} if overlays else set()
+    for overlay in taken & {file.resolve() for file in overlays}:
         raise InputError(f"{overlay}: an overlay would replace this image; choose another folder")
-    return Job(run, models.recorded(run.folder, run.info, device), device, found, overlays, target, notes)
+    model = models.recorded(run.folder, run.info, device)
+    return Job(run, model, device, found, overlays, target, notes)
 
 
 def predict(
@@ -191,14 +203,15 @@ def predict(
     """Class probabilities of image files, a row each in their order: ``image`` (its path), ``p_<class>``…, ``predicted``.
 
     Args:
-        paths: image files, or folders, of which all image files are taken (:func:`files`); what is passed over is warned of.
+        paths: image files, or folders, of which all image files are taken (:func:`files`); what is
+            passed over is warned of.
         run_name: a record that holds a model.
         cam: folder for Grad-CAM overlays, one PNG per image (:func:`names`), for the class ``target`` (default: the run's first).
         on: cpu, cuda or mps; default the best there is.
 
     Raises:
-        InputError: as :func:`job`, and an image that cannot be read, at which it ends; overlays of earlier ones are there then. Iterate over a :func:`job` to
-            go on with the rest.
+        InputError: as :func:`job`, and an image that cannot be read, at which it ends; overlays of
+            earlier ones are there then. Iterate over a :func:`job` to go on with the rest.
     """
     asked = job(paths, run_name, cam, target, on, results)
     for note in asked.notes:
@@ -229,9 +242,10 @@ def partial(output: str | Path) -> Path:
 
 @contextmanager
 def table(output: str | Path) -> Iterator[TextIO]:
-    """A text file that has the name :func:`partial` until it is whole; what is in it when something stops the writing stays there.
+    """A text file that has the name :func:`partial` until it is whole.
 
-    InputError where it cannot be written. One into which nothing was written is deleted.
+    What is in it when something stops the writing stays there; one into which nothing was written
+    is deleted. InputError where it cannot be written.
     """
     path = partial(output)
     try:
