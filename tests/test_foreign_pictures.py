@@ -104,6 +104,56 @@ def test_enough_of_them_are_pictures():
     assert len(SAMPLES) > 170 and sum(read(file) is not None for file in SAMPLES) >= 74
 
 
+def made_up(rng: np.random.Generator, file: Path) -> list[str]:
+    """A DICOM file with a random one of everything that decides a grey value; what dcm2pnm must be told to obey it."""
+    bits, signed = int(rng.integers(8, 17)), bool(rng.integers(2))
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1)) if signed else (0, 2**bits)
+    values = rng.integers(low, high, (16, 16))
+    values[0, :2] = low, high - 1
+    fields = {"PixelRepresentation": int(signed), "BitsStored": bits, "HighBit": bits - 1}
+    fields["PhotometricInterpretation"] = rng.choice(["MONOCHROME1", "MONOCHROME2"])
+    if rng.integers(3) == 0:
+        fields["PresentationLUTShape"] = rng.choice(["IDENTITY", "INVERSE"])
+    first, last = low, high - 1
+    if rng.integers(2):
+        fields |= {"RescaleSlope": int(rng.integers(1, 4)), "RescaleIntercept": int(rng.integers(-500, 500))}
+        first, last = (end * fields["RescaleSlope"] + fields["RescaleIntercept"] for end in (low, high - 1))
+    told = ["+Wm"]
+    kind = rng.integers(3)
+    if kind == 0:
+        centre, width = int(rng.integers(first, last)), int(rng.integers(2, last - first))
+        fields |= {"WindowCenter": centre, "WindowWidth": width, "VOILUTFunction": rng.choice(["LINEAR", "SIGMOID"])}
+        told = ["+Wi", "1"]
+    elif kind == 1:
+        depth = int(rng.choice([8, 10, 12, 16]))
+        entries = np.sort(rng.integers(0, 2**depth, 500))
+        entries[-1] = 2**depth - 1
+        fields["VOILUTSequence"] = lut(entries, 0, depth, "OW")
+        at = int(rng.integers(max(first, -(2**15)), min(last, 2**15 - 1)))
+        descriptor = [500, at, depth] if first < 0 else [500, abs(at), depth]
+        fields["VOILUTSequence"][0].add_new("LUTDescriptor", "SS" if first < 0 else "US", descriptor)
+        told = ["+Wl", "1"]
+    unused = rng.integers(0, 2**16, (16, 16)) & ~(2**bits - 1) & 0xFFFF
+    dicom(file, values & (2**bits - 1) | unused, bits=16, **fields)
+    return told
+
+
+def test_made_up_dicom_files_against_dcmtk(tmp_path):
+    """300 by a fixed seed: every mix of depth, sign, unused bits, rescale, VOI LUT or window, polarity. Within 2 of 255."""
+    if not shutil.which("dcm2pnm"):
+        pytest.skip("needs dcmtk")
+    rng, wrong = np.random.default_rng(19), []
+    for k in range(300):
+        told = made_up(rng, tmp_path / "a.dcm")
+        subprocess.run(["dcm2pnm", *told, tmp_path / "a.dcm", tmp_path / "a.pgm"], capture_output=True, check=True)
+        with Image.open(tmp_path / "a.pgm") as image:
+            expected = np.asarray(image).astype(float)
+        difference = np.abs(read(tmp_path / "a.dcm") - expected).max()
+        if difference > 2:
+            wrong.append((k, told, difference))
+    assert not wrong
+
+
 # --- Pillow's test pictures --------------------------------------------------------------------------------------------
 
 OTHERWISE = {  # what ImageMagick 6.9 reads otherwise, and why it is no judge of it
