@@ -1,4 +1,4 @@
-"""The ``cxr`` command. Bad input ends in one line and exit code 2."""
+"""The ``cxr`` command. Bad input ends in one line and exit code 2; code 1 says that `cxr predict` left out what it could not read."""
 
 from __future__ import annotations
 
@@ -103,13 +103,18 @@ def parser() -> argparse.ArgumentParser:
     timed.add_argument("name", nargs="?", default="all", metavar="NAME", help="gradcam, frozen, bootstrap or explorer (default all)")
 
     predict = command(
-        "predict", commands.predict_images, "Class probabilities of your own radiographs by a recorded model. Not a medical device."
+        "predict",
+        commands.predict_images,
+        "Class probabilities of your own radiographs by a recorded model, a row each as it comes. Not a medical device. "
+        "A file that cannot be read is named on standard error and left out; the exit status is then 1, and 2 when nothing was done.",
     )
     predict.add_argument("model", nargs="?", metavar="MODEL", help="record that holds a model (default zhu-fourclass)")
-    predict.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG or DICOM file, or a folder of them")
+    predict.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG, TIFF, DICOM or another picture file, or a folder of them")
     predict.add_argument("--cam", metavar="FOLDER", help="write Grad-CAM overlays there, as PNG")
     predict.add_argument("--target", metavar="CLASS", help="class of the overlays (default: the model's first, covid)")
-    predict.add_argument("--output", metavar="FILE.csv", help="write the table there (default: standard output)")
+    predict.add_argument(
+        "--output", metavar="FILE.csv", help="write the table there, as FILE.csv.partial until it is whole (default: standard output)"
+    )
     predict.add_argument("--results", help="folder of the records (default: results/ of this checkout)")
     predict.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
 
@@ -171,7 +176,7 @@ def main(argv: list[str] | None = None) -> int:
     if more:
         arguments.images += more  # those that stood after an option
     try:
-        arguments.run(arguments)
+        return arguments.run(arguments) or 0
     except BrokenPipeError:
         sys.stderr.close()
         return 1
@@ -182,6 +187,5 @@ def main(argv: list[str] | None = None) -> int:
         print("cxr: " + line(f"{error.filename or arguments.command}: {error.strerror or error}"), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("cxr: interrupted; a training run goes on with --resume", file=sys.stderr)
+        print("cxr: interrupted" + "; a training run goes on with --resume" * (arguments.command == "train"), file=sys.stderr)
         return 130
-    return 0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import yaml
 
@@ -124,7 +126,7 @@ def train_run(arguments) -> None:
     )
 
 
-def predict_images(arguments) -> None:
+def predict_images(arguments) -> int:
     paths, output, name = [*filter(None, [arguments.model]), *arguments.images], arguments.output, "zhu-fourclass"
     if runs.recorded(paths[0], arguments.results) and not Path(paths[0]).is_file():
         name = paths.pop(0)
@@ -137,19 +139,69 @@ def predict_images(arguments) -> None:
             model = "" if Path(path).suffix else f", and no record {path} either (cxr records lists them)"
             raise InputError(f"{path}: image file does not exist{model}")
     with needed("predicting"):
-        from cxrlib.predict import predict
-    table = predict(paths, name, arguments.cam, arguments.target, arguments.device, arguments.results)
-    info, collections = runs.read(name, arguments.results).info, ""
+        from cxrlib import predict
+    job = predict.job(paths, name, arguments.cam, arguments.target, arguments.device, arguments.results)
+    if not output:
+        return _write_rows(job, name, sys.stdout)
+    partial = predict.partial(output)
+    taken = {file.resolve() for file in (Path(output), partial) if file.exists()}
+    if taken and taken & {Path(file).resolve() for file in job.files}:
+        raise InputError(f"--output {output}: is one of the images")
+    try:
+        with predict.table(output) as file:
+            return _write_rows(job, name, file)
+    finally:
+        if partial.exists():
+            print(f"cxr: the rows so far are in {files.line(partial)}", file=sys.stderr)
+
+
+def _write_rows(job, name: str, file: TextIO) -> int:
+    """Each file's row of CSV as it comes, what cannot be read on standard error; the exit status.
+
+    That is 1 if there was such a file. InputError if there was no other; nothing is written then.
+    """
+    from tqdm import tqdm
+
+    from cxrlib import evaluate, predict
+
+    rows = csv.writer(file, lineterminator="\n")
+    bad: list[InputError] = []
+    with (
+        predict.quiet(),
+        tqdm(total=len(job.files), unit="img", file=sys.stderr, disable=not sys.stderr.isatty()) as bar,
+        contextlib.closing(iter(job)) as answers,
+    ):
+        for done, (image, p) in enumerate(answers, start=1):
+            with bar.external_write_mode(file=sys.stderr):
+                if isinstance(p, InputError):
+                    bad.append(p)
+                    if len(job.files) > 1:
+                        print(f"cxr: {files.line(p)}", file=sys.stderr)
+                else:
+                    if done - len(bad) == 1:
+                        _disclaim(job, name)
+                        rows.writerow(map(evaluate.harmless, predict.columns(job.run)))
+                    row = [image, *(f"{value:.9g}" for value in p), job.run.classes[p.argmax()]]
+                    rows.writerow(map(evaluate.harmless, row))
+                    file.flush()
+            bar.update()
+    if len(bad) == len(job.files):
+        raise bad[0] if len(bad) == 1 else InputError(f"none of the {len(bad):,} image files can be read")
+    if bad:
+        print(f"cxr: {len(bad):,} of {len(job.files):,} image files cannot be read", file=sys.stderr)
+    return int(bool(bad))
+
+
+def _disclaim(job, name: str) -> None:
+    """What stands before the first number."""
+    info, collections = job.run.info, ""
+    for note in job.notes:
+        print(f"cxr: {files.line(note)}", file=sys.stderr)
     if info["study"] == "zhu2020" and info["origin"] == "images":
         collections = "; the model was trained on two image collections that differ by age, hospital and file processing"
     print(f"cxr: not a medical device: these numbers must not guide the care of a patient{collections}", file=sys.stderr)
     origin = "synthetic phantoms, not radiographs" if info["origin"] == "phantom" else "radiographs"
     print(f"cxr: model {name}: {info['title']}, {info['config']['model']} trained on {origin}", file=sys.stderr)
-    csv = table.to_csv(index=False, float_format="%.9g", lineterminator="\n")
-    if output:
-        write_text(output, csv)
-    else:
-        print(csv, end="")
 
 
 def evaluate_predictions(arguments) -> None:

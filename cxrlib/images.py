@@ -18,114 +18,48 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps
+from PIL import Image
 
+from cxrlib import dicom, pictures
+from cxrlib.dicom import is_dicom as is_dicom
 from cxrlib.files import InputError, atomic, sha256
 
-DECODER = 1  # raise when decode() changes, so that old arrays are not found
+DECODER = 2  # raise when decode() changes, so that old arrays are not found
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-DEPTHS = (8, 10, 12, 14, 16)  # bits per pixel that detectors deliver
-
-
-def grey(image: Image.Image) -> Image.Image:
-    """Any Pillow image as 8-bit grey.
-
-    More than 8 bits are scaled by the smallest usual depth (8, 10, 12, 14, 16) that holds the largest value, since a
-    12-bit detector's image is stored in 16. Colour (RGB, CMYK, palette) becomes ITU-R 601 luma, transparency black.
-    """
-    image = ImageOps.exif_transpose(image)
-    if image.mode in {"I;16", "I;16B", "I;16L", "I", "F"}:
-        pixels = np.asarray(image).astype(np.float64)
-        top = pixels.max(initial=0)
-        if not np.isfinite(pixels).all() or pixels.min(initial=0) < 0 or top > 65535:
-            raise ValueError(f"pixel values outside 0 to 65535 (mode {image.mode})")
-        full = next(2**bits - 1 for bits in DEPTHS if top <= 2**bits - 1)
-        return Image.fromarray(np.rint(pixels * (255.0 / full)).astype(np.uint8))
-    if image.mode in {"LA", "PA", "RGBA", "La", "RGBa"} or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
-    if image.mode not in {"L", "RGB"}:
-        image = image.convert("RGB")
-    return image.convert("L")
-
-
-def is_dicom(path: str | Path) -> bool:
-    """True for a file with DICOM's mark, ``DICM`` after 128 bytes."""
-    with open(path, "rb") as file:
-        return file.read(132)[128:] == b"DICM"
-
-
-def _dicom(path: str | Path, name: str) -> Image.Image:
-    """A DICOM radiograph as 8-bit grey: rescaled, then its VOI LUT or first window laid over black to white, else lowest to highest value.
-
-    Values outside the window saturate. Low is black in MONOCHROME2 and white in MONOCHROME1. Colour becomes ITU-R 601 luma.
-    """
-    try:
-        import pydicom
-        from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_windowing
-    except ImportError:
-        raise InputError(f"{name}: image file is DICOM; reading it needs pydicom: pip install pydicom") from None
-    try:
-        ds = pydicom.dcmread(path, force=True)
-        if not any(word in ds for word in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-            raise ValueError("it holds no PixelData, or was cut off before it")
-        if int(ds.get("NumberOfFrames") or 1) > 1:
-            raise ValueError(f"it holds {ds.NumberOfFrames} frames, not one radiograph")
-        if not 0 < ds.Rows * ds.Columns <= 2 * (Image.MAX_IMAGE_PIXELS or math.inf):  # Pillow's own limit for other formats
-            raise ValueError(f"a size of {ds.Columns} x {ds.Rows} pixels")
-        values = ds.pixel_array  # (H, W), or (H, W, 3) of RGB
-        if not ds.PhotometricInterpretation.startswith("MONOCHROME"):
-            values = apply_color_lut(values, ds) if ds.PhotometricInterpretation == "PALETTE COLOR" else values
-            full = 2 ** (8 * values.itemsize if ds.PhotometricInterpretation == "PALETTE COLOR" else ds.BitsStored) - 1
-            return Image.fromarray(np.rint(values * (255.0 / full)).astype(np.uint8)).convert("L")
-        values = apply_modality_lut(values, ds).astype(np.float64)
-        low, high = values.min(), values.max()
-        if ds.get("VOILUTSequence"):  # by hand: pydicom's own indices overflow in a table of many 8-bit entries
-            entries, first, bits = ds.VOILUTSequence[0].LUTDescriptor
-            table = ds.VOILUTSequence[0].LUTData
-            table = np.frombuffer(table, "<u2" if ds.original_encoding[1] else ">u2") if isinstance(table, bytes) else np.array(table)
-            values = table[np.clip(values - first, 0, (entries or 2**16) - 1).astype(int)].astype(np.float64)
-            low, high = 0, 2**bits - 1
-        elif None not in (ds.get("WindowCenter"), ds.get("WindowWidth")):
-            with np.errstate(over="ignore"):
-                windowed = apply_windowing(np.append(values, [-1e30, 1e30]), ds)  # the last two tell what it gives outside the window
-            values, (low, high) = windowed[:-2].reshape(values.shape), windowed[-2:]
-        if not np.isfinite(values).all():
-            raise ValueError("pixel values that are no numbers")
-        share = np.clip((values - low) / ((high - low) or 1), 0, 1)
-        return Image.fromarray(np.rint(255 * (1 - share if ds.PhotometricInterpretation == "MONOCHROME1" else share)).astype(np.uint8))
-    except Exception as error:  # a damaged file may raise anything in pydicom
-        raise InputError(f"{name}: image file is DICOM and cannot be decoded ({error or type(error).__name__})") from None
 
 
 def read_image(path: str | Path, name: str | None = None) -> Image.Image:
-    """One radiograph as a Pillow image of mode ``L`` (8-bit grey) at its own size: DICOM, or what Pillow reads.
+    """One radiograph as a Pillow image of mode ``L`` (8-bit grey) at its own size.
 
-    The format is told by the content, so a wrong extension does no harm; ``.dcm`` is needed only by DICOM without its
-    mark. ``name`` replaces the path in errors.
+    DICOM (:func:`cxrlib.dicom.read`) or another picture file (:func:`cxrlib.pictures.read`). The
+    format is told by the content, so a wrong extension does no harm; ``.dcm`` or ``.dicom`` is
+    needed only by DICOM without its mark. What decides a grey value is applied as the format's
+    standard says; what cannot be known is refused. ``name`` replaces the path in errors.
 
     Raises:
-        InputError: no such file, an empty, truncated or otherwise undecodable one. One line naming the file.
+        InputError: no such file, an empty, truncated or otherwise undecodable one. One line
+            naming the file.
     """
     name = name or str(path)
     try:
+        pictures.regular(path, name)
         if os.path.getsize(path) == 0:
             raise InputError(f"{name}: image file is empty (0 bytes)")
         if is_dicom(path):
-            return _dicom(path, name)
-        with Image.open(path) as image:
-            return grey(image)
+            return dicom.read(path, name)
+        return pictures.read(path)
     except InputError:
         raise
     except FileNotFoundError:
         raise InputError(f"{name}: image file does not exist") from None
     except Image.UnidentifiedImageError:
-        if Path(path).suffix.lower() == ".dcm":
-            return _dicom(path, name)
+        if Path(path).suffix.lower() in {".dcm", ".dicom"}:
+            return dicom.read(path, name)
         raise InputError(f"{name}: image file is of no known image format") from None
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise InputError(f"{name}: image file cannot be decoded ({error})") from None
+    except Exception as error:  # a damaged file may raise anything in Pillow's readers
+        what = error or type(error).__name__
+        raise InputError(f"{name}: image file cannot be decoded ({what})") from None
 
 
 def square(image: Image.Image, size: int) -> np.ndarray:
@@ -141,9 +75,12 @@ def decode(path: str | Path, size: int, name: str | None = None) -> np.ndarray:
 def stored_size(path: str | Path, name: str | None = None) -> tuple[int, int]:
     """Width and height in pixels from the file's header, nothing decoded. :class:`InputError` as :func:`decode`."""
     try:
-        with Image.open(path) as image:
+        pictures.regular(path, name)
+        with Image.open(path, formats=pictures.FORMATS) as image:
             return image.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except InputError:
+        raise
+    except Exception as error:
         raise InputError(f"{name or path}: image file cannot be opened ({error})") from None
 
 

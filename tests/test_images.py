@@ -2,11 +2,13 @@
 
 import io
 import math
+import os
 import shutil
 import struct
 
 import numpy as np
 import pytest
+from files_of_pictures import dicom, lut, png
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -145,6 +147,222 @@ def test_exif_turn_is_obeyed(tmp_path, orientation):
     plain = decode(saved(tmp_path / "a.jpg", Image.fromarray(RAMP)))
     got = decode(saved(tmp_path / "b.jpg", Image.fromarray(RAMP), exif=exif))
     assert (got == TURNED[orientation](plain)).all()
+
+
+# --- 16 bits a channel, fractions, polarity ---------------------------------------------------------------------------
+
+TWELVE = np.linspace(0, 4095, SIDE * SIDE).astype(np.uint16).reshape(SIDE, SIDE)
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("kind", ["RGB", "grey+alpha", "RGBA"])
+def test_png_of_16_bits_a_channel_is_read_as_grey_of_16_is(tmp_path, kind, bits):
+    deep = TWELVE << (bits - 12)
+    alpha = np.full_like(deep, 65535)
+    samples = {"RGB": [deep] * 3, "grey+alpha": [deep, alpha], "RGBA": [deep] * 3 + [alpha]}[kind]
+    plain = decode(png(tmp_path / "a.png", deep))
+    assert off(decode(png(tmp_path / "b.png", np.dstack(samples), kind)), plain) <= 1 and plain.max() > 250
+    if kind != "RGB":
+        samples[-1] = np.full_like(deep, 32768)
+        assert off(decode(png(tmp_path / "c.png", np.dstack(samples), kind)), plain / 2) <= 1
+        samples[-1] = np.zeros_like(deep)
+        refused(png(tmp_path / "d.png", np.dstack(samples), kind), "transparent")
+
+
+def test_png_of_16_bits_and_colour_is_luma_and_turns(tmp_path):
+    colour = np.random.default_rng(0).integers(0, 65536, (SIDE, SIDE, 3))
+    exif = Image.Exif()
+    exif[274] = 6
+    expected = colour @ [0.299, 0.587, 0.114] / 257
+    assert off(decode(png(tmp_path / "a.png", colour, "RGB")), expected) <= 1
+    turned = decode(png(tmp_path / "b.png", colour, "RGB", eXIf=exif.tobytes()[6:]))
+    assert off(turned, np.rot90(expected, -1)) <= 1
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_transparent_grey_of_a_png_is_black_at_any_depth(tmp_path, bits):
+    """Pillow issue 9281, of 1 bit; PNG 3, 11.3.1.1: a value of the image's own depth."""
+    top = min(2**bits - 1, 4095)
+    values = np.arange(SIDE * SIDE).reshape(SIDE, SIDE) % (top + 1)
+    full = np.rint(values * 255 / top)
+    assert off(decode(png(tmp_path / "a.png", values, bits=bits)), full) <= 1
+    got = decode(png(tmp_path / "b.png", values, bits=bits, tRNS=struct.pack(">H", top)))
+    assert off(got, np.where(values == top, 0, full)) <= 1
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_transparent_colour_of_a_png_is_black(tmp_path, bits):
+    values = np.full((SIDE, SIDE, 3), 2**bits - 1)
+    values[:, ::2] = [1, 2, 3]
+    values[0, 0] = 0, 2, 3
+    got = decode(png(tmp_path / "a.png", values, "RGB", bits, tRNS=struct.pack(">3H", *[2**bits - 1] * 3)))
+    assert got.max() <= 2
+    got = decode(png(tmp_path / "b.png", values, "RGB", bits, tRNS=struct.pack(">3H", 1, 2, 3)))
+    assert (got[:, 1::2] == 255).all() and got[:, ::2].max() <= 2
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("kind", ["grey", "RGB", "grey+alpha"])
+def test_gamma_of_a_png(tmp_path, kind, bits):
+    """PNG 3, 13.13, for a display of 2.2: light in proportion to the samples is brightened, unless a profile or sRGB says more."""
+    values = np.broadcast_to(np.arange(SIDE) * (2**bits - 1) // (SIDE - 1), (SIDE, SIDE)).astype(int)
+    samples = {"grey": values, "RGB": np.dstack([values] * 3), "grey+alpha": np.dstack([values, np.full_like(values, 2**bits - 1)])}[kind]
+    share = values / (2**bits - 1)
+
+    def read(**chunks):
+        return decode(png(tmp_path / "a.png", samples, kind, bits, **chunks))
+
+    assert off(read(gAMA=struct.pack(">I", 100000)), 255 * share ** (1 / 2.2)) <= 1
+    for chunks in ({"gAMA": struct.pack(">I", 45455)}, {"sRGB": b"\0", "gAMA": struct.pack(">I", 100000)}, {"gAMA": bytes(4)}, {}):
+        assert off(read(**chunks), 255 * share) <= 1
+
+
+def tiff(path, values, **options):
+    tifffile = pytest.importorskip("tifffile")
+    tifffile.imwrite(path, np.asarray(values), **{"metadata": None, "compression": None} | options)
+    return path
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_white_is_zero_at_every_depth(tmp_path, order):
+    options = {"photometric": "miniswhite", "byteorder": order}
+    eight = decode(tiff(tmp_path / "a.tif", 255 - RAMP, **options))
+    assert off(eight, RAMP) == 0
+    deep = (255 - RAMP).astype(np.uint16) * 257
+    assert off(decode(tiff(tmp_path / "b.tif", deep, **options)), RAMP) == 0
+    assert off(decode(tiff(tmp_path / "c.tif", deep, **options, compression="zlib")), RAMP) == 0
+    assert off(decode(tiff(tmp_path / "d.tif", ((255 - RAMP) / 255).astype(np.float32), **options)), RAMP) <= 1
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("options", [{}, {"byteorder": ">"}, {"compression": "zlib"}, {"planarconfig": "separate"},
+                                     {"planarconfig": "separate", "byteorder": ">"}, {"tile": (16, 16)}])  # fmt: skip
+@pytest.mark.parametrize("alpha", [None, "unassalpha", "assocalpha"])
+def test_tiff_of_16_bits_a_channel(tmp_path, bits, options, alpha):
+    deep = TWELVE << (bits - 12)
+    colour = np.dstack([deep] * 3 + [np.full_like(deep, 65535)] * (alpha is not None))
+    if options.get("planarconfig"):
+        colour = np.moveaxis(colour, 2, 0)
+    extra = {"extrasamples": [alpha]} if alpha else {}
+    got = decode(tiff(tmp_path / "a.tif", colour, photometric="rgb", **options, **extra))
+    assert off(got, deep / (2**bits - 1) * 255) <= 1
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_tiff_of_16_bits_turns(tmp_path, order):
+    colour = np.random.default_rng(0).integers(0, 65536, (SIDE, SIDE, 3)).astype(np.uint16)
+    expected = np.rot90(colour @ [0.299, 0.587, 0.114] / 257, -1)
+    turn = {"extratags": [(274, "H", 1, 6, True)], "byteorder": order}
+    assert off(decode(tiff(tmp_path / "a.tif", colour, photometric="rgb", **turn)), expected) <= 1
+    assert off(decode(tiff(tmp_path / "b.tif", colour[..., 0], **turn)), np.rot90(colour[..., 0] / 257, -1)) <= 1
+
+
+def test_where_the_lower_byte_cannot_be_had_the_upper_must_do(tmp_path):
+    """Compressed planes apart, and PPM: Pillow gives the high byte. It is enough for 16 bits; a detector's 12 are refused, not darkened."""
+    colour = np.moveaxis(np.dstack([TWELVE] * 3), 2, 0)
+    options = {"photometric": "rgb", "planarconfig": "separate", "compression": "zlib"}
+    assert off(decode(tiff(tmp_path / "a.tif", colour << 4, **options)), TWELVE / 4095 * 255) <= 1
+    refused(tiff(tmp_path / "b.tif", colour, **options), "16 bits a channel")
+    (tmp_path / "a.ppm").write_bytes(b"P6 40 40 65535\n" + (np.dstack([TWELVE] * 3) << 4).astype(">u2").tobytes())
+    assert off(decode(tmp_path / "a.ppm"), TWELVE / 4095 * 255) <= 1
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (RAMP / 255, RAMP),
+        (RAMP / 500, RAMP * 0.51),
+        (RAMP > 100, (RAMP > 100) * 255),
+        (RAMP, RAMP / 255 * 255),
+        (RAMP * 16.0, RAMP / 255 * 255 * 4080 / 4095),
+        (RAMP * 1.04, RAMP * 1.04),
+        (RAMP / 200, None),  # up to 1.17: a little too much for a share, far too little for 8 bits
+        (RAMP / 70, None),  # optical density, percent, and what not
+        (RAMP - 1.5, None),
+        (np.where(RAMP > 5, np.nan, 0), None),
+        (np.where(RAMP > 5, np.inf, 0), None),
+    ],
+)
+def test_fractions(tmp_path, values, expected):
+    file = tiff(tmp_path / "a.tif", np.asarray(values, np.float32))
+    if expected is None:
+        refused(file, "cannot be decoded")
+    else:
+        assert off(decode(file), expected) <= 1
+
+
+def test_signed_tiff(tmp_path):
+    assert off(decode(tiff(tmp_path / "a.tif", RAMP.astype(np.int16))), RAMP) == 0
+    assert off(decode(tiff(tmp_path / "b.tif", (RAMP * 128.4).astype(np.int16))), RAMP * 128.4 / 32767 * 255) <= 1
+    for kind, says in ((np.int16, "outside"), (np.int8, "below 0")):
+        with pytest.raises(InputError, match=f"c.tif.*{says}"):
+            decode(tiff(tmp_path / "c.tif", RAMP.astype(kind) - kind(1)))
+
+
+def test_palette_of_8_bits_where_16_belong(tmp_path):
+    """Pillow issue 2157: entries up to 255 came out black."""
+    table = np.arange(256)[::-1]
+    for k, scale in enumerate((1, 257)):
+        file = tiff(tmp_path / f"{k}.tif", RAMP, photometric="palette", colormap=np.array([table * scale] * 3, np.uint16))
+        assert off(decode(file), 255 - RAMP) <= 1
+
+
+@pytest.mark.parametrize("top", [100, 1023, 4095, 65535])
+def test_grey_map_says_what_is_white(tmp_path, top):
+    """Pillow issues 5403 and 6202: of 10 and 12 bits. The largest value need not be there."""
+    values = np.linspace(0, top / 4, SIDE * SIDE).astype(int).reshape(SIDE, SIDE)
+    (tmp_path / "a.pgm").write_bytes(b"P5 40 40 %d\n" % top + values.astype(">u2" if top > 255 else "u1").tobytes())
+    (tmp_path / "b.pgm").write_text(f"P2 40 40 {top}\n" + " ".join(map(str, values.ravel())))
+    for name in ("a.pgm", "b.pgm"):
+        expected = values / (2**14 - 1 if top == 65535 else top) * 255  # 65535 says no more than "16 bits"
+        assert off(decode(tmp_path / name), expected) <= 1
+
+
+def test_jpeg_2000_says_what_is_white(tmp_path):
+    dark = (TWELVE // 8).astype(np.uint16)
+    stream = io.BytesIO()
+    Image.fromarray(dark).save(stream, "jpeg2000", irreversible=False)
+    (tmp_path / "a.jp2").write_bytes(stream.getvalue())
+    assert off(decode(tmp_path / "a.jp2"), dark / 1023 * 255) <= 1  # 16 bits hold 9: of the smallest usual depth, as everywhere
+
+
+@pytest.mark.parametrize("kind", ["tif", "gif", "png", "webp"])
+def test_several_pictures_in_a_file_are_refused(tmp_path, kind):
+    pages = [Image.fromarray(np.roll(RAMP, k)) for k in range(3)]
+    pages[0].save(tmp_path / f"a.{kind}", save_all=True, append_images=pages[1:])
+    refused(tmp_path / f"a.{kind}", "3 pictures")
+
+
+def test_reduced_copy_in_a_tiff_is_no_second_picture(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(RAMP, photometric="minisblack", metadata=None)
+        file.write(RAMP[::2, ::2], photometric="minisblack", metadata=None, subfiletype=1)
+    assert (decode(tmp_path / "a.tif") == RAMP).all()
+
+
+def test_bitmap_whose_fourth_byte_is_zero_is_not_transparent(tmp_path):
+    """image-rs issue 539: alpha by its mask, zero throughout; programs take it for opaque."""
+    pixels = np.dstack([RAMP, RAMP, RAMP, np.zeros_like(RAMP)])[::-1].tobytes()
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    info = struct.pack("<IiiHHIIiiII", 56, SIDE, SIDE, 1, 32, 3, len(pixels), 0, 0, 0, 0) + masks
+    (tmp_path / "a.bmp").write_bytes(b"BM" + struct.pack("<IHHI", 70 + len(pixels), 0, 0, 70) + info + pixels)
+    assert (decode(tmp_path / "a.bmp") == RAMP).all()
+
+
+def test_pipe_folder_and_device_are_no_files(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", tmp_path, "/dev/null"):
+        for read in (images.read_image, images.stored_size):
+            with pytest.raises(InputError, match="a regular file is needed"):
+                read(path)
+
+
+def test_interlaced_png_of_16_bits(tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    deep = np.dstack([TWELVE, TWELVE // 2, TWELVE // 3])
+    assert cv2.imwrite(str(tmp_path / "a.png"), deep[..., ::-1])
+    assert off(decode(tmp_path / "a.png"), deep @ [0.299, 0.587, 0.114] / 4095 * 255) <= 1
 
 
 # --- what cannot be read is refused ------------------------------------------------------------------------------------
@@ -435,45 +653,10 @@ def test_to_tensor_is_torchvisions():
 # --- DICOM -----------------------------------------------------------------------------------------------------------
 
 
-def dicom(path, values, bits=12, **fields):
-    """A DICOM radiograph of integer ``values`` (H, W) or colours (H, W, 3); fields by keyword, None leaves one out."""
-    pydicom = pytest.importorskip("pydicom")
-    values = np.asarray(values)
-    ds = pydicom.Dataset()
-    ds.file_meta = pydicom.dataset.FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    ds.SOPClassUID, ds.SOPInstanceUID, ds.Modality = "1.2.840.10008.5.1.4.1.1.1.1", "1.2.3", "DX"
-    ds.Rows, ds.Columns = values.shape[:2]
-    ds.SamplesPerPixel = 3 if values.ndim == 3 else 1
-    ds.PhotometricInterpretation = "RGB" if values.ndim == 3 else "MONOCHROME2"
-    ds.BitsAllocated = 8 if bits <= 8 else 16
-    ds.BitsStored, ds.HighBit, ds.PixelRepresentation = bits, bits - 1, int(values.min() < 0)
-    if values.ndim == 3:
-        ds.PlanarConfiguration = 0
-    kind = f"<{'i' if values.min() < 0 else 'u'}{ds.BitsAllocated // 8}"
-    content = values.astype(kind).tobytes()
-    ds.add_new("PixelData", "OW" if bits > 8 else "OB", content + bytes(len(content) % 2))
-    for word, value in fields.items():
-        if value is None:
-            delattr(ds, word)
-        else:
-            setattr(ds, word, value)
-    ds.save_as(path, enforce_file_format=True)
-    return path
-
-
 def grey_of(path):
     image = images.read_image(path)
     assert image.mode == "L"
     return np.asarray(image).tolist()
-
-
-def lut(entries, first, bits, stored="US"):
-    pydicom = pytest.importorskip("pydicom")
-    item = pydicom.Dataset()
-    item.add_new("LUTDescriptor", "US", [len(entries), first, bits])
-    item.add_new("LUTData", stored, np.asarray(entries, "<u2").tobytes() if stored == "OW" else [int(entry) for entry in entries])
-    return pydicom.Sequence([item])
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,9 @@ import io
 import itertools
 import os
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -193,17 +196,17 @@ def test_overlays_are_replaced_but_never_a_radiograph(tmp_path, some, flat, caps
         assert os.listdir(tmp_path / "out") == ["a_covid.png"]
 
 
-def test_nothing_is_left_when_drawing_fails(tmp_path, some, flat, monkeypatch, capsys):
+def test_an_overlay_is_whole_or_not_there(tmp_path, some, flat, monkeypatch, capsys):
     def full(figure, file, **options):
-        if "covid.png" in str(file) and list(file.parent.glob("*.png")):
-            raise OSError(28, "No space left on device")
         savefig(figure, file, **options)
+        if len(os.listdir(file.parent)) > 1:
+            raise OSError(28, "No space left on device")
 
     savefig = mpl.figure.Figure.savefig
     monkeypatch.setattr(mpl.figure.Figure, "savefig", full)
-    assert "No space" in complaint(capsys, *some[:2], "--cam", tmp_path / "out", "--device", "cpu")
-    assert os.listdir(tmp_path) == []
-    plt.close("all")
+    code, out, err = command(capsys, *some[:3], "--cam", tmp_path / "out", "--device", "cpu")
+    assert code == 2 and "No space" in err.splitlines()[-1] and len(out.splitlines()) == 2  # the first row was there already
+    assert os.listdir(tmp_path / "out") == predict.names(some[:1], "covid") and plt.get_fignums() == []
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
@@ -249,17 +252,202 @@ def test_model_is_the_first_word_if_it_is_a_record_and_no_file(some, table, caps
     assert "holds no model" in complaint(capsys, "mine", some[0], *options)
 
 
-@pytest.mark.parametrize("bad", ["absent.png", "text.png", "cut.jpg", "cut.dcm", "empty"])
-def test_a_bad_image_among_good_ones_ends_the_command(some, tmp_path, capsys, bad):
+BAD = {"text.png": b"text", "cut.dcm": bytes(128) + b"DICM" + bytes(9), "empty.jfif": b""}
+
+
+@pytest.mark.parametrize("bad", ["absent.png", "empty", "pipe.png"])
+def test_what_is_no_file_among_good_ones_ends_the_command(some, tmp_path, capsys, bad):
     file = tmp_path / "in" / bad
     file.parent.mkdir()
-    content = {"text.png": b"text", "cut.jpg": Path(some[0]).read_bytes()[:-500], "cut.dcm": bytes(128) + b"DICM" + bytes(9)}.get(bad)
-    if bad == "empty":
-        file.mkdir()
-    elif content:
-        file.write_bytes(content)
+    {"absent.png": lambda path: None, "empty": Path.mkdir, "pipe.png": os.mkfifo}[bad](file)
     line = complaint(capsys, some[0], file, some[1], "--cam", tmp_path / "out", "--output", tmp_path / "p.csv", "--device", "cpu")
     assert str(file) in line and os.listdir(tmp_path) == ["in"]
+
+
+def test_unreadable_files_among_good_ones_are_named_and_counted(some, table, tmp_path, capsys):
+    for name, content in (BAD | {"cut.jpg": Path(some[0]).read_bytes()[:-500]}).items():
+        (tmp_path / name).write_bytes(content)
+    bad = sorted(map(str, tmp_path.iterdir()))
+    code, out, err = command(
+        capsys, *some[:3], *bad, *some[3:], "--device", "cpu", "--output", tmp_path / "p.csv", "--cam", tmp_path / "out"
+    )
+    assert code == 1 and out == ""
+    got = pd.read_csv(tmp_path / "p.csv")
+    pd.testing.assert_frame_equal(got, table, check_exact=False, atol=1e-6)
+    named = [line for line in err.splitlines() if ": image file " in line]
+    assert [line.removeprefix("cxr: ").partition(": image file ")[0] for line in named] == bad
+    assert err.splitlines()[-1] == "cxr: 4 of 9 image files cannot be read"
+    assert len(os.listdir(tmp_path / "out")) == 5 and not (tmp_path / "p.csv.partial").exists()
+    with pytest.raises(InputError, match="cut.dcm: image file"):
+        predict.predict([some[0], *bad], on="cpu")
+
+
+def test_nothing_is_written_when_nothing_can_be_read(some, tmp_path, capsys):
+    for name, content in BAD.items():
+        (tmp_path / name).write_bytes(content)
+    assert "text.png: image file is of no known" in complaint(capsys, tmp_path / "text.png", "--output", tmp_path / "p.csv")
+    code, out, err = command(capsys, tmp_path, "--output", tmp_path / "p.csv")
+    assert (code, out) == (2, "") and err.splitlines()[-1] == "cxr: none of the 3 image files can be read" and err.count("\n") == 4
+    assert sorted(os.listdir(tmp_path)) == sorted(BAD)
+
+
+# --- a folder of any size ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(tmp_path, some, monkeypatch):
+    """300 files, and answers that cost nothing: the mean grey value in place of the first class."""
+
+    def answer(model, pixels, *rest, **options):
+        share = pixels.mean((1, 2)) / 256
+        return np.log(np.stack([share, *[(1 - share) / 3] * 3], axis=1))
+
+    monkeypatch.setattr(training, "predict", answer)
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for k in range(300):
+        Image.new("L", (8, 8), k % 256).save(folder / f"{k:03}.png")
+    return folder
+
+
+def test_rows_come_in_order_and_little_is_read_ahead(many, monkeypatch):
+    read, image = [], images.read_image
+    monkeypatch.setattr(images, "read_image", lambda path: read.append(path) or image(path))
+    answers = iter(predict.job([many], on="cpu"))
+    file, p = next(answers)
+    time.sleep(0.3)  # for the threads to read on, if they would
+    assert file.endswith("000.png") and p[0] == pytest.approx(0) and len(read) <= predict.BATCH + predict.AHEAD + 1
+    rest = list(answers)
+    assert [Path(file).stem for file, _ in rest] == [f"{k:03}" for k in range(1, 300)]
+    np.testing.assert_allclose([p[0] for _, p in rest], np.arange(1, 300) % 256 / 256)
+
+
+def test_reading_goes_on_while_the_network_works(many, monkeypatch):
+    read, image, answer = [], images.read_image, training.predict
+    during = []
+
+    def slow(*args):
+        before = len(read)
+        time.sleep(0.5)
+        during.append(len(read) - before)
+        return answer(*args)
+
+    monkeypatch.setattr(images, "read_image", lambda path: (time.sleep(0.005), read.append(path), image(path))[2])
+    monkeypatch.setattr(training, "predict", slow)
+    next(iter(predict.job([many], on="cpu")))
+    assert during[0] > 10
+
+
+def test_interrupted_prediction_keeps_its_rows(many, tmp_path, capsys, monkeypatch):
+    answer, calls = training.predict, []
+
+    def stopped(*args):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return answer(*args)
+
+    monkeypatch.setattr(training, "predict", stopped)
+    (tmp_path / "p.csv").write_text("earlier")
+    code, _, err = command(capsys, many, "--device", "cpu", "--output", tmp_path / "p.csv")
+    assert code == 130 and (tmp_path / "p.csv").read_text() == "earlier"
+    assert len(pd.read_csv(tmp_path / "p.csv.partial")) == 128
+    assert err.splitlines()[-2:] == [f"cxr: the rows so far are in {tmp_path / 'p.csv.partial'}", "cxr: interrupted"]
+    calls += [1] * 3
+    assert command(capsys, many, "--device", "cpu", "--output", tmp_path / "p.csv")[0] == 0
+    assert len(pd.read_csv(tmp_path / "p.csv")) == 300 and not (tmp_path / "p.csv.partial").exists()
+
+
+@pytest.mark.slow
+def test_killed_prediction_leaves_no_half_table_and_loses_no_row(many, tmp_path, run):
+    """In a process of its own, stopped from outside at a moment that nobody chose."""
+    code = f"""
+import numpy as np, time
+from cxrlib import cli, training
+training.predict = lambda model, pixels, *rest: (time.sleep(0.2), np.log(np.full((len(pixels), 4), 0.25)))[1]
+cli.main(["predict", {str(many)!r}, "--device", "cpu", "--output", {str(tmp_path / "p.csv")!r}])
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    partial = tmp_path / "p.csv.partial"
+    while not (partial.exists() and partial.stat().st_size) and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "p.csv").exists()
+    rows = partial.read_text().splitlines()
+    assert rows[0] == ",".join(COLUMNS) and len(rows) > 1
+
+
+def test_answers_are_the_same_however_many_files_there_are(tmp_path, some, run, monkeypatch):
+    monkeypatch.setattr(predict, "BATCH", 3)
+    monkeypatch.setattr(predict, "AHEAD", 2)
+    model = models.resnet("resnet18", 4, models.read(run.folder / "model.safetensors"))
+    pixels = np.stack([images.decode(path, 224) for path in some])
+    for k in range(8):
+        os.link(some[k % 5], tmp_path / f"{k:03}.png")
+    expected = np.exp(training.predict(model, pixels[np.arange(8) % 5], batch=3))
+    np.testing.assert_array_equal(predict.predict([tmp_path], on="cpu")[COLUMNS[1:5]].to_numpy(), expected)
+
+
+def test_bar_is_for_a_terminal(many, capsys, monkeypatch):
+    assert "img/s" not in command(capsys, many, "--device", "cpu")[2]
+    tty = io.StringIO()
+    tty.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", tty)
+    out = command(capsys, many, "--device", "cpu")[1]
+    assert "300/300" in tty.getvalue() and "img" in tty.getvalue() and "300" not in out.splitlines()[0]
+    assert len(pd.read_csv(io.StringIO(out))) == 300
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+
+def test_names_do_no_harm(some, tmp_path, capsys, monkeypatch):
+    """A spreadsheet takes a name that begins with = for a formula, a terminal takes ESC for a command."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("=cmd.png", "+1.png", "@a.png", "\x1b[31mred.png", "\udce9.png"):
+        shutil.copy(some[1], name)
+    Path("\x1b[31mbad.png").write_bytes(b"text")
+    code, out, err = command(capsys, *sorted(os.listdir()), "--device", "cpu")
+    assert code == 1 and "\x1b" not in out + err and "\N{REPLACEMENT CHARACTER}[31mbad.png: image file" in err
+    assert set(pd.read_csv(io.StringIO(out))["image"]) == {
+        "'=cmd.png", "'+1.png", "'@a.png", "\N{REPLACEMENT CHARACTER}[31mred.png", "\N{REPLACEMENT CHARACTER}.png"
+    }  # fmt: skip
+    assert "\x1b" not in complaint(capsys, "\x1b[31mabsent.png", some[0])
+
+
+def test_every_picture_of_a_folder_is_taken_and_what_else_is_there_is_named(some, tmp_path, capsys, table):
+    picture = Image.open(some[1]).convert("L")
+    kinds = {
+        "a.jfif": "jpeg",
+        "b.webp": "webp",
+        "c.jp2": "jpeg2000",
+        "d.PGM": "ppm",
+        "e.gif": "gif",
+        "f": "png",
+        "g.tiff": "tiff",
+        "h.dat": "bmp",
+    }
+    for name, kind in kinds.items():
+        picture.save(tmp_path / name, kind)
+    for name in ("notes.txt", "Thumbs.db", ".hidden", "desktop.ini"):
+        (tmp_path / name).write_bytes(b"text")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "deeper").mkdir()
+    code, out, err = command(capsys, tmp_path, "--device", "cpu")
+    got = pd.read_csv(io.StringIO(out))
+    assert code == 0 and [Path(name).name for name in got["image"]] == sorted(kinds)
+    np.testing.assert_allclose(got.set_index("image").loc[str(tmp_path / "f"), "p_covid"], table.loc[1, "p_covid"], atol=1e-6)
+    assert err.splitlines()[0] == f"cxr: {tmp_path}: passed over 3 that are no image files: deeper/, notes.txt, pipe.png"
+    with pytest.warns(UserWarning, match="passed over 3"):
+        assert len(predict.predict([tmp_path], on="cpu")) == 8
+
+
+def test_output_is_none_of_the_images(some, tmp_path, capsys):
+    shutil.copy(some[1], tmp_path / "a.csv")
+    before = (tmp_path / "a.csv").read_bytes()
+    assert "one of the images" in complaint(capsys, tmp_path / "a.csv", "--output", tmp_path / "a.csv", "--device", "cpu")
+    assert (tmp_path / "a.csv").read_bytes() == before and os.listdir(tmp_path) == ["a.csv"]
 
 
 def test_bad_options(some, tmp_path, capsys):
