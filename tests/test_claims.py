@@ -57,7 +57,7 @@ def test_other_faults_are_one_line(tmp_path):
         ([{**number, "where": "Table 4.2"}], "number 1: where is 'Table 4.2'"),
         ([{**number, "run": None}], "number 1: lacks the field check"),
         ([{**number, "check": "cell"}], "number 1: lacks the field check .a list."),
-        ([{**number, "check": ["cell"]}], "number 1: check cell: missing a required argument: 'run'"),
+        ([{**number, "check": ["cell"]}], "number 1: check cell: missing a required (keyword-only )?argument: 'run'"),
         ([{**number, "check": [{"rule": "vote"}]}], "number 1: check has no rule 'vote', only cell, "),
         (
             [{**number, "check": [{"rule": "missing", "what": "x", "verdict": "exact"}]}],
