@@ -148,13 +148,13 @@ class Job:
         title = f"Grad-CAM for {plots.label(self.target)} (p = {p:.3f}), run {self.run.name}"
         if not cam.max() > 0:
             title += "; empty map: nothing raised this score"
-        figure = plots.overlay(picture, cam, title=title).figure
-        figure.supxlabel(FOOTER, fontsize=10)
-        try:
-            with atomic(overlay) as temporary, plots.style(formulas=False):
+        with plots.style(formulas=False), atomic(overlay) as temporary:
+            figure = plots.overlay(picture, cam, title=title).figure
+            figure.supxlabel(FOOTER, fontsize=10)
+            try:
                 figure.savefig(temporary, dpi=SIDE / max(figure.get_size_inches()))
-        finally:
-            plt.close(figure)
+            finally:
+                plt.close(figure)
 
 
 def job(

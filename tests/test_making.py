@@ -184,11 +184,13 @@ def test_the_users_jupyter_and_matplotlib_change_nothing(clone, monkeypatch, tmp
     (tmp_path / "ipython" / "profile_default" / "startup" / "00.py").write_text("print('started up')")
     (tmp_path / "matplotlib").mkdir()
     (tmp_path / "matplotlib" / "matplotlibrc").write_text("text.usetex: True\nlines.linewidth: 9\n")
-    write(clone, "import sys\nimport matplotlib as mpl\nprint(sys.executable, mpl.rcParams['lines.linewidth'], mpl.get_backend())\n")
+    write(
+        clone, "import sys\nimport matplotlib as mpl\nprint(sys.executable, mpl.rcParams['lines.linewidth'], mpl.get_backend(), sep='|')\n"
+    )
     for name, value in {"JUPYTER_PATH": "jupyter", "IPYTHONDIR": "ipython", "MPLCONFIGDIR": "matplotlib"}.items():
         monkeypatch.setenv(name, str(tmp_path / value))
     monkeypatch.setenv("MPLBACKEND", "Agg")
-    *found, backend = printed(executed(clone)).split()
+    *found, backend = printed(executed(clone)).strip().split("|")
     assert found == [sys.executable, "1.5"] and "inline" in backend
 
 

@@ -371,7 +371,7 @@ def test_what_is_not_shown_makes_no_difference(few, tmp_path, seen, monkeypatch)
     np.testing.assert_array_equal(*(runs.cams(made[where, "frame"])[0]["cam"] for where in (few, spoilt)))
     rows = pipeline.prepare(experiment(), few).rows.query("split == 'test'")
     seen.clear()  # a model of the frame is shown the frame of others' images too
-    monkeypatch.setattr(predict, "_draw", lambda *drawn: None)
+    monkeypatch.setattr(predict.Job, "_draw", lambda *drawn: None)
     files, results = [str(spoilt / path) for path in rows["path"]], tmp_path / few.name / "frame" / "results"
     again = predict.predict(files, NAME, cam=tmp_path / "drawn", on="cpu", results=results)
     framed = next(pixels for name, pixels in given[few, "frame"] if name == "predict" and len(pixels) == len(rows))
