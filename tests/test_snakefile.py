@@ -18,12 +18,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture
 def checkout(tmp_path):
-    """The repository's files without its records."""
-    for name in ("Snakefile", "_config.yml", "_toc.yml"):
-        shutil.copy(ROOT / name, tmp_path / name)
+    """The repository's files without its records, in a folder whose name a shell would take apart."""
+    folder = tmp_path / "sp ace (ü) & 'quoted'"
     for name in ("book", "notebooks", "cxrlib"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "_config.yml", "_toc.yml"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
 
 
 def planned(folder: Path, target: str, monkeypatch) -> list[str]:
