@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,22 @@ def records(notebook: dict) -> list[str]:
     return list(notebook.get("metadata", {}).get("cxr", {}).get("records", []))
 
 
+def text_of(file: Path) -> str:
+    """A text file that the book is made from.
+
+    Raises:
+        InputError: it is not UTF-8, or holds marks of an unfinished merge.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
+    if marks := re.search(r"^(<{7}|>{7}) ", text, re.M):
+        line = text.count("\n", 0, marks.start()) + 1
+        raise InputError(f"{file}: line {line} is the mark of a merge conflict; settle it first")
+    return text
+
+
 def notebook(source: Path) -> str:
     """The .ipynb text of a percent-format ``.py`` notebook: no outputs, cell ids by place, so that it changes only with its source.
 
@@ -60,7 +77,9 @@ def notebook(source: Path) -> str:
     import jupytext
     import nbformat
 
-    made = jupytext.read(source)
+    made = jupytext.reads(text_of(source), fmt="py:percent")
+    if not made.cells:
+        raise InputError(f"{source}: holds no cell of a notebook")
     made.metadata["jupytext"] = {"formats": "ipynb,py:percent", "notebook_metadata_filter": "cxr"}
     made.metadata["paired"] = content(made)
     made.nbformat, made.nbformat_minor = 4, 5
@@ -84,10 +103,12 @@ def told_apart(source: Path, target: Path, made: str) -> None:
         InputError: it does, or cannot be read; the line names both files and what to do.
     """
     try:
-        there = json.loads(target.read_text(encoding="utf-8"))
+        there = json.loads(text_of(target))
         now, paired = content(there), there["metadata"].get("paired")
+    except InputError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{target}: cannot be read as a notebook ({error}); without it, it is made from {source}") from None
+        raise InputError(f"{target}: cannot be read as a notebook ({error}); if you delete it, it is made from {source}") from None
     if now not in (paired, content(json.loads(made))):
         raise InputError(
             f"{target}: was edited, and {source} beside it says something else; jupytext --to py:percent {target} takes the"
@@ -99,9 +120,14 @@ def pair(folder: Path) -> list[Path]:
     """Write the ``.ipynb`` beside every notebook source in ``folder`` whose pair is missing or differs; returns those written.
 
     Raises:
-        InputError: a pair was edited by itself (:func:`told_apart`); nothing is written then.
+        InputError: a pair was edited by itself (:func:`told_apart`), or one of the two is not there to be paired; nothing is written then.
     """
+    for alone in sorted(folder.glob("[0-9]*.ipynb")):
+        if not alone.with_suffix(".py").is_file():
+            raise InputError(f"{alone}: has no {alone.stem}.py beside it; jupytext --to py:percent {alone} makes it")
     texts = {source: notebook(source) for source in sorted(folder.glob("[0-9]*.py"))}
+    if not texts:
+        raise InputError(f"{folder}: holds no notebook")
     differing = []
     for source, text in texts.items():
         target = source.with_suffix(".ipynb")
@@ -305,7 +331,7 @@ def others() -> list[str]:
     return [
         *lines,
         "",
-        "Study A's network and training images were not to be had: a stand-in's values at a threshold of one half are no test of the printed ones.",
+        "Study A's network and training images could not be obtained: a stand-in's values at a threshold of one half are no test of the printed ones.",
     ]
 
 

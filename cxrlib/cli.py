@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
     train.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto", help="auto: bfloat16 where it is faster")
     train.add_argument("--micro", type=int, help="images processed at a time, where memory is short")
-    train.add_argument("--name", help="name of the new record, needed when settings are changed")
+    train.add_argument("--name", help="name of the new record, needed when settings are changed; on phantoms it is called phantom-NAME")
     train.add_argument("--set", action="append", default=[], metavar="SETTING=VALUE", help="change a setting, e.g. lr=0.0003")
     train.add_argument("--phantom", action="store_true", help="take the small settings meant for phantoms")
     train.add_argument("--short", action="store_true", help="a shorter schedule of the same shape, for re-draws, folds and variants")

@@ -147,6 +147,8 @@ def predict_images(arguments) -> int:
     taken = {file.resolve() for file in (Path(output), partial) if file.exists()}
     if taken and taken & {Path(file).resolve() for file in job.files}:
         raise InputError(f"--output {output}: is one of the images")
+    if partial.exists():
+        raise InputError(f"{partial}: holds the rows of a run that was interrupted; move or delete it first")
     try:
         with predict.table(output) as file:
             return _write_rows(job, name, file)
@@ -218,6 +220,8 @@ def evaluate_predictions(arguments) -> None:
             raise InputError(f"--{option} {file}: is {'a folder' if Path(file).is_dir() else taken[Path(file).resolve()]}")
         taken[Path(file).resolve()] = f"the file of --{option} too"
     found, name = evaluate.read(arguments.file, arguments.positive), printable(Path(arguments.file).name)
+    if arguments.positive is None:
+        print(f"cxr: class of interest: {evaluate.harmless(found.positive)}; --positive names another", file=sys.stderr)
     for note in found.notes:
         print(f"cxr: {files.line(note)}", file=sys.stderr)
     measured, texts = evaluate.Measures(found, arguments.threshold, arguments.prevalence), {}

@@ -87,14 +87,7 @@ def check_sources() -> None:
             raise InputError(f"{name}: is missing; make is run in a clone of the repository, which holds it")
     files = [Path("_config.yml"), Path("_toc.yml"), *Path("notebooks").glob("[0-9]*.*"), *Path("book").rglob("*")]
     for file in sorted(file for file in files if file.suffix in {".py", ".ipynb", ".md", ".yml", ".bib", ".css", ".js"}):
-        try:
-            text = file.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{file}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
-        marks = re.search(r"^(<{7}|>{7}) ", text, re.M)
-        if marks:
-            line = text.count("\n", 0, marks.start()) + 1
-            raise InputError(f"{file}: line {line} is the mark of a merge conflict; settle it first")
+        book.text_of(file)
     try:
         yaml.safe_load(Path("_config.yml").read_text(encoding="utf-8"))
     except yaml.YAMLError as error:

@@ -36,9 +36,9 @@ FOOTER = "Research software, not a medical device"
 def files(paths: Sequence[str | Path], notes: list[str] | None = None) -> list[str]:
     """The image files meant, in order: a file as given; of a folder its image files, sorted by name.
 
-    What is an image file says :func:`cxrlib.pictures.is_picture`. What else is in a folder, other
-    folders too, is counted and named in a line that is put into ``notes``; hidden files, DICOMDIR,
-    Thumbs.db and desktop.ini are passed over without. Raises InputError for a folder without any.
+    What is an image file says :func:`cxrlib.pictures.is_picture`. Other files in a folder, and folders
+    in it, which are not searched, are counted in lines that are put into ``notes``, the first five
+    named; hidden files, DICOMDIR, Thumbs.db and desktop.ini are passed over without. Raises InputError for a folder without any.
     """
     found = []
     for path in map(Path, paths):
@@ -47,16 +47,27 @@ def files(paths: Sequence[str | Path], notes: list[str] | None = None) -> list[s
             continue
         there = sorted(file for file in path.iterdir() if not file.name.startswith("."))
         there = [file for file in there if file.name not in PASSED_OVER]
-        here = [file for file in there if file.is_file() and pictures.is_picture(file)]
+        here = [file for file in there if (file.is_file() and pictures.is_picture(file)) or _gone(file)]
+        folders = [f"{file.name}/" for file in there if file.is_dir()]
         if not here:
-            raise InputError(f"{path}: folder holds no PNG, JPEG or DICOM image")
+            searched = f"; folders in it are not searched: {_some(folders)}" if folders else ""
+            raise InputError(f"{path}: folder holds no PNG, JPEG or DICOM image{searched}")
         found += map(str, here)
-        others = sorted(set(there) - set(here))
+        others = [file.name for file in there if file not in here and not file.is_dir()]
         if others and notes is not None:
-            names = ", ".join(file.name + "/" * file.is_dir() for file in others[:5])
-            more = f" and {len(others) - 5:,} more" if len(others) > 5 else ""
-            notes.append(f"{path}: passed over {len(others):,} that are no image files: {names}{more}")
+            notes.append(f"{path}: {len(others):,} passed over, not pictures: {_some(others)}")
+        if folders and notes is not None:
+            notes.append(f"{path}: {len(folders):,} folders in it are not searched: {_some(folders)}")
     return found
+
+
+def _gone(file: Path) -> bool:
+    """A link with a picture's name to a file that is not there: it is named as one that cannot be read."""
+    return not file.exists() and file.suffix.lower() in pictures.SUFFIXES
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
 def names(paths: Sequence[str], target: str) -> list[str]:

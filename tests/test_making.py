@@ -160,6 +160,26 @@ def test_a_pair_that_is_no_notebook_is_named(clone):
         book.pair(clone / "notebooks")
 
 
+def test_what_cannot_be_paired_is_named(clone):
+    """By make notebooks alone, too; nothing is written."""
+    for name, content, line in (
+        ("01_page.py", MERGE, r"01_page\.py: line 3 is the mark of a merge conflict"),
+        ("01_page.ipynb", MERGE, r"01_page\.ipynb: line 3 is the mark of a merge conflict"),
+        ("01_page.py", b"", r"01_page\.py: holds no cell"),
+        ("99_mine.ipynb", b"{}", r"99_mine\.ipynb: has no 99_mine\.py beside it"),
+    ):
+        folder = clone / name.replace(".", "-")
+        shutil.copytree(clone / "notebooks", folder)
+        (folder / name).write_bytes(content)
+        before = {file.name: file.read_bytes() for file in folder.iterdir()}
+        with pytest.raises(InputError, match=line):
+            book.pair(folder)
+        assert before == {file.name: file.read_bytes() for file in folder.iterdir()}
+        shutil.rmtree(folder)
+    with pytest.raises(InputError, match="holds no notebook"):
+        book.pair(clone / "book")
+
+
 # How a notebook is run
 
 

@@ -354,6 +354,8 @@ def test_interrupted_prediction_keeps_its_rows(many, tmp_path, capsys, monkeypat
     assert len(pd.read_csv(tmp_path / "p.csv.partial")) == 128
     assert err.splitlines()[-2:] == [f"cxr: the rows so far are in {tmp_path / 'p.csv.partial'}", "cxr: interrupted"]
     calls += [1] * 3
+    assert "p.csv.partial: holds the rows of a run that was interrupted" in complaint(capsys, many, "--output", tmp_path / "p.csv")
+    (tmp_path / "p.csv.partial").unlink()
     assert command(capsys, many, "--device", "cpu", "--output", tmp_path / "p.csv")[0] == 0
     assert len(pd.read_csv(tmp_path / "p.csv")) == 300 and not (tmp_path / "p.csv.partial").exists()
 
@@ -438,9 +440,27 @@ def test_every_picture_of_a_folder_is_taken_and_what_else_is_there_is_named(some
     got = pd.read_csv(io.StringIO(out))
     assert code == 0 and [Path(name).name for name in got["image"]] == sorted(kinds)
     np.testing.assert_allclose(got.set_index("image").loc[str(tmp_path / "f"), "p_covid"], table.loc[1, "p_covid"], atol=1e-6)
-    assert err.splitlines()[0] == f"cxr: {tmp_path}: passed over 3 that are no image files: deeper/, notes.txt, pipe.png"
-    with pytest.warns(UserWarning, match="passed over 3"):
+    assert err.splitlines()[:2] == [
+        f"cxr: {tmp_path}: 2 passed over, not pictures: notes.txt, pipe.png",
+        f"cxr: {tmp_path}: 1 folders in it are not searched: deeper/",
+    ]
+    with pytest.warns(UserWarning, match="2 passed over"):
         assert len(predict.predict([tmp_path], on="cpu")) == 8
+    (tmp_path / "i.png").symlink_to(tmp_path / "moved away.png")
+    code, out, err = command(capsys, tmp_path, "--device", "cpu")
+    assert code == 1 and "i.png" in err and len(out.splitlines()) == 9
+
+
+def test_folders_alone_are_named(tmp_path, capsys):
+    """One folder a patient, as DICOM is often laid out."""
+    (tmp_path / "patient-1").mkdir()
+    assert "holds no PNG, JPEG or DICOM image; folders in it are not searched: patient-1/" in complaint(capsys, tmp_path)
+
+
+def test_rows_of_an_interrupted_run_are_not_lost_to_the_next(some, tmp_path, capsys):
+    (tmp_path / "p.csv.partial").write_text("image,p_covid\na.png,0.5\n")
+    assert "p.csv.partial: holds the rows of a run that was interrupted" in complaint(capsys, some[0], "--output", tmp_path / "p.csv")
+    assert (tmp_path / "p.csv.partial").read_text() == "image,p_covid\na.png,0.5\n"
 
 
 def test_output_is_none_of_the_images(some, tmp_path, capsys):
