@@ -5,7 +5,6 @@ What Snakemake says about its own work goes to a file. What the commands it runs
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import subprocess
@@ -29,8 +28,7 @@ def make(target: str, cores: int) -> None:
         InputError: something that the book is made from is missing or damaged, or a step failed.
     """
     check_sources()
-    with contextlib.suppress(FileExistsError):
-        BUILD.mkdir()
+    BUILD.mkdir(exist_ok=True)
     with alone(BUILD / f".{target}.lock", f"make {target}"):
         book.pair(Path("notebooks"))
         command = [sys.executable, "-m", "snakemake", target, "--cores", str(cores), "--rerun-triggers", "mtime"]
