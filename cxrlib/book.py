@@ -359,7 +359,9 @@ def build(stage: Path, output: Path, source: Path = Path(".")) -> Path:
     shutil.copytree(source / "book", stage / "book", ignore=shutil.ignore_patterns("__pycache__"))
     write_text(stage / "book" / "_headline.md", headline() + "\n")
     write_text(stage / "book" / "_status.md", status.page(stage, source))
-    for file in sorted((stage / "notebooks").glob("[0-9]*.ipynb")):
+    for left in (stage / "notebooks").glob(".*.ipynb"):  # by a run that was killed
+        left.unlink()
+    for file in sorted((stage / "notebooks").glob("*.ipynb")):
         check_executed(file)
     work = output.parent / f".{output.name}-new"
     shutil.rmtree(work, ignore_errors=True)
