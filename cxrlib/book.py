@@ -94,8 +94,8 @@ def content(made: dict) -> str:
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
 
 
-def told_apart(source: Path, target: Path, made: str) -> None:
-    """See that ``target``, a notebook to be replaced by ``made`` from ``source``, holds no edits that would be lost.
+def told_apart(source: Path, target: Path, there: str, made: str) -> None:
+    """See that ``there``, the text of the notebook ``target`` to be replaced by ``made`` from ``source``, holds no edits that would be lost.
 
     Told by content, since a clone scrambles the files' times.
 
@@ -103,10 +103,8 @@ def told_apart(source: Path, target: Path, made: str) -> None:
         InputError: it does, or cannot be read; the line names both files and what to do.
     """
     try:
-        there = json.loads(text_of(target))
-        now, paired = content(there), there["metadata"].get("paired")
-    except InputError:
-        raise
+        held = json.loads(there)
+        now, paired = content(held), held["metadata"].get("paired")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{target}: cannot be read as a notebook ({error}); if you delete it, it is made from {source}") from None
     if now not in (paired, content(json.loads(made))):
@@ -131,10 +129,11 @@ def pair(folder: Path) -> list[Path]:
     differing = []
     for source, text in texts.items():
         target = source.with_suffix(".ipynb")
-        if target.is_file() and target.read_text(encoding="utf-8") == text:
+        there = text_of(target) if target.is_file() else None
+        if there == text:
             continue
-        if target.is_file():
-            told_apart(source, target, text)
+        if there is not None:
+            told_apart(source, target, there, text)
         differing.append((target, text))
     return [write_text(target, text) for target, text in differing]
 

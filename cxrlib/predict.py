@@ -53,7 +53,7 @@ def files(paths: Sequence[str | Path], notes: list[str] | None = None) -> list[s
             searched = f"; folders in it are not searched: {_some(folders)}" if folders else ""
             raise InputError(f"{path}: folder holds no PNG, JPEG or DICOM image{searched}")
         found += map(str, here)
-        others = [file.name for file in there if file not in here and not file.is_dir()]
+        others = sorted(file.name for file in set(there) - set(here) if not file.is_dir())
         if others and notes is not None:
             notes.append(f"{path}: {len(others):,} passed over, not pictures: {_some(others)}")
         if folders and notes is not None:

@@ -110,6 +110,12 @@ def closure(*extras: str) -> set[str]:
     return found
 
 
+def hidden(*extras: str) -> list[str]:
+    """The modules that are not there where only these extras are installed."""
+    there = closure(*extras) | {"cxrlib"}
+    return sorted(name for name, owners in PROVIDES.items() if not {canonicalize_name(owner) for owner in owners} & there)
+
+
 def imported(file: Path) -> set[str]:
     """Top-level modules that a file imports anywhere in it, Python's own and the project's aside."""
     names = set()
@@ -143,9 +149,8 @@ def modules() -> list[str]:
 
 @pytest.mark.parametrize("extras", [[], ["train"], ["book"]], ids=["base", "train", "book"])
 def test_every_module_imports_where_only_its_extra_is_installed(extras):
-    there = closure(*extras) | {"cxrlib"}
-    hidden = sorted(name for name, owners in PROVIDES.items() if not {canonicalize_name(owner) for owner in owners} & there)
-    assert "pytest" in hidden and "numpy" not in hidden and ("torch" in hidden) == (extras != ["train"])
+    lacking = hidden(*extras)
+    assert "pytest" in lacking and "numpy" not in lacking and ("torch" in lacking) == (extras != ["train"])
     names = [
         name
         for name in modules()
@@ -153,18 +158,16 @@ def test_every_module_imports_where_only_its_extra_is_installed(extras):
         or ("train" in extras and name.split(".")[1] in WITH_TRAIN)
         or ("book" in extras and name.split(".")[1] in WITH_BOOK)
     ]
-    done = run_without(hidden, f"import importlib\nfor name in {names!r}:\n    importlib.import_module(name)\nprint('all')")
+    done = run_without(lacking, f"import importlib\nfor name in {names!r}:\n    importlib.import_module(name)\nprint('all')")
     assert (done.returncode, done.stdout) == (0, "all\n"), done.stderr
 
 
 def test_evaluate_is_whole_on_the_base_install(tmp_path):
     """Table, report and explorer of somebody's predictions."""
-    there = closure() | {"cxrlib"}
-    hidden = [name for name, owners in PROVIDES.items() if not {canonicalize_name(owner) for owner in owners} & there]
     rows = "".join(f"{k % 2},{(k * 37 % 100) / 100}\n" for k in range(60))
     (tmp_path / "p.csv").write_text(f"y_true,p\n{rows}")
     words = ["evaluate", str(tmp_path / "p.csv"), "--html", str(tmp_path / "r.html"), "--explorer", str(tmp_path / "e.html")]
-    done = run_without(hidden, f"from cxrlib.cli import main\nsys.exit(main({words!r}))")
+    done = run_without(hidden(), f"from cxrlib.cli import main\nsys.exit(main({words!r}))")
     assert done.returncode == 0, done.stderr
     assert "<table" in (tmp_path / "r.html").read_text("utf-8") and "<script" in (tmp_path / "e.html").read_text("utf-8")
 
