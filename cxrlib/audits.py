@@ -1,8 +1,10 @@
-"""What a result rests on beside the lungs: runs that see nothing of each image but its outer frame, or nothing but its centre.
+"""What a result rests on beside the lungs: runs that see nothing of each image but its outer frame,
+or nothing but its centre.
 
-A network that is right on the frame knows where an image comes from, not what is in the lungs (Maguolo and Nanni 2021,
-doi:10.1016/j.inffus.2021.04.008, who blacked out the middle likewise). ``results/audits/lungs-in-frame.csv`` says how much of the lungs
-the frame holds, where that is known; ``cxr frame`` makes it. Reading it needs no torch.
+A network that is right on the frame knows where an image comes from, not what is in the lungs
+(Maguolo and Nanni 2021, doi:10.1016/j.inffus.2021.04.008, who blacked out the middle likewise).
+``results/audits/lungs-in-frame.csv`` says how much of the lungs the frame holds, where that is
+known; ``cxr frame`` makes it. Reading it needs no torch.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ FILE = "audits/lungs-in-frame.csv"  # in the folder of the records
 
 
 def show(pixels: np.ndarray, part: str = "whole") -> np.ndarray:
-    """The ``whole`` images, or copies of which all but the ``frame`` or all but the ``centre`` is black: ``(N, H, W)`` to the same.
+    """The ``whole`` images, or copies of which all but the ``frame`` or all but the ``centre`` is
+    black: ``(N, H, W)`` to the same.
 
     The frame is :data:`FRAME` of each side wide, rounded to whole pixels.
     """
@@ -31,9 +34,11 @@ def show(pixels: np.ndarray, part: str = "whole") -> np.ndarray:
 
 
 def lungs(data=None, size: int = 224) -> pd.DataFrame:
-    """How much of the lungs lies in the frame: ``image_id, kind, share`` for each of Study B's COVID-19 images with a lung mask or box.
+    """How much of the lungs lies in the frame: ``image_id, kind, share`` for each of Study B's
+    COVID-19 images with a lung mask or box.
 
-    ``size`` is the side in pixels of the square the images are squashed to. :class:`InputError` where the collection has neither for any of them.
+    ``size`` is the side in pixels of the square the images are squashed to. :class:`InputError`
+    where the collection has neither for any of them.
     """
     from cxrlib import maps  # with torch, which reading does without
 
@@ -46,5 +51,7 @@ def lungs(data=None, size: int = 224) -> pd.DataFrame:
         for image, region in found.items()
     ]
     if not rows:
-        raise InputError(f"{root}: no lung mask and no lung box is there for any of the study's COVID-19 images")
+        raise InputError(
+            f"{root}: no lung mask and no lung box is there for any of the study's COVID-19 images"
+        )
     return pd.DataFrame(rows, columns=["image_id", "kind", "share"])

@@ -1,6 +1,8 @@
-"""The book: notebooks executed with papermill, pages built with jupyter-book, and a look at what came out.
+"""The book: notebooks executed with papermill, pages built with jupyter-book, and a look at what
+came out.
 
-``make book`` runs the ``Snakefile``, which calls :func:`execute` once for each notebook and :func:`build` last.
+``make book`` runs the ``Snakefile``, which calls :func:`execute` once for each notebook and
+:func:`build` last.
 """
 
 from __future__ import annotations
@@ -62,7 +64,9 @@ def text_of(file: Path) -> str:
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{file}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
+        raise InputError(
+            f"{file}: is not UTF-8 text ({error.reason} at byte {error.start})"
+        ) from None
     if marks := re.search(r"^(<{7}|>{7}) ", text, re.M):
         line = text.count("\n", 0, marks.start()) + 1
         raise InputError(f"{file}: line {line} is the mark of a merge conflict; settle it first")
@@ -70,7 +74,8 @@ def text_of(file: Path) -> str:
 
 
 def notebook(source: Path) -> str:
-    """The .ipynb text of a percent-format ``.py`` notebook: no outputs, cell ids by place, so that it changes only with its source.
+    """The .ipynb text of a percent-format ``.py`` notebook: no outputs, cell ids by place, so that
+    it changes only with its source.
 
     Its metadata holds what :func:`told_apart` needs to see later that somebody edited it.
     """
@@ -89,13 +94,23 @@ def notebook(source: Path) -> str:
 
 
 def content(made: dict) -> str:
-    """A hash of a notebook's cells: their types, texts and tags, and nothing that opening and saving it changes."""
-    cells = [[cell["cell_type"], "".join(cell["source"]).strip(), sorted(cell["metadata"].get("tags", []))] for cell in made["cells"]]
+    """A hash of a notebook's cells: their types, texts and tags, and nothing that opening and
+    saving it changes.
+    """
+    cells = [
+        [
+            cell["cell_type"],
+            "".join(cell["source"]).strip(),
+            sorted(cell["metadata"].get("tags", [])),
+        ]
+        for cell in made["cells"]
+    ]
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
 
 
 def told_apart(source: Path, target: Path, there: str, made: str) -> None:
-    """See that ``there``, the text of the notebook ``target`` to be replaced by ``made`` from ``source``, holds no edits that would be lost.
+    """See that ``there``, the text of the notebook ``target`` to be replaced by ``made`` from
+    ``source``, holds no edits that would be lost.
 
     Told by content, since a clone scrambles the files' times.
 
@@ -106,23 +121,31 @@ def told_apart(source: Path, target: Path, there: str, made: str) -> None:
         held = json.loads(there)
         now, paired = content(held), held["metadata"].get("paired")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{target}: cannot be read as a notebook ({error}); if you delete it, it is made from {source}") from None
+        raise InputError(
+            f"{target}: cannot be read as a notebook ({error}); if you delete it, it is made from"
+            f" {source}"
+        ) from None
     if now not in (paired, content(json.loads(made))):
         raise InputError(
-            f"{target}: was edited, and {source} beside it says something else; jupytext --to py:percent {target} takes the"
-            f" edits over, deleting {target} drops them"
+            f"{target}: was edited, and {source} beside it says something else; jupytext --to"
+            f" py:percent {target} takes the edits over, deleting {target} drops them"
         )
 
 
 def pair(folder: Path) -> list[Path]:
-    """Write the ``.ipynb`` beside every notebook source in ``folder`` whose pair is missing or differs; returns those written.
+    """Write the ``.ipynb`` beside every notebook source in ``folder`` whose pair is missing or
+    differs; returns those written.
 
     Raises:
-        InputError: a pair was edited by itself (:func:`told_apart`), or one of the two is not there to be paired; nothing is written then.
+        InputError: a pair was edited by itself (:func:`told_apart`), or one of the two is not there
+        to be paired; nothing is written then.
     """
     for alone in sorted(folder.glob("[0-9]*.ipynb")):
         if not alone.with_suffix(".py").is_file():
-            raise InputError(f"{alone}: has no {alone.stem}.py beside it; jupytext --to py:percent {alone} makes it")
+            raise InputError(
+                f"{alone}: has no {alone.stem}.py beside it; jupytext --to py:percent {alone}"
+                " makes it"
+            )
     texts = {source: notebook(source) for source in sorted(folder.glob("[0-9]*.py"))}
     if not texts:
         raise InputError(f"{folder}: holds no notebook")
@@ -141,9 +164,10 @@ def pair(folder: Path) -> list[Path]:
 def execute(source: Path, target: Path, parameters: dict | None = None) -> None:
     """Execute a notebook into ``target``, whole or not at all.
 
-    It is run by this Python and with default settings (:func:`own_kernel`), whatever kernels, profiles and styles the user has.
-    What libraries write to standard error is no part of a page: it goes to this process's standard error.
-    A notebook whose record is missing becomes a page that says so, with the command that makes the record.
+    It is run by this Python and with default settings (:func:`own_kernel`), whatever kernels,
+    profiles and styles the user has. What libraries write to standard error is no part of a page:
+    it goes to this process's standard error. A notebook whose record is missing becomes a page that
+    says so, with the command that makes the record.
 
     Raises:
         InputError: no such notebook, or a cell failed; the line names the notebook and the error.
@@ -158,8 +182,16 @@ def execute(source: Path, target: Path, parameters: dict | None = None) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic(target) as temporary, tempfile.TemporaryDirectory(prefix="cxr-ipython-") as profile:
         if absent and (parameters or {}).get("origin", "recorded") == "recorded":
-            title = {**notebook["cells"][0], "source": "".join(notebook["cells"][0]["source"]).splitlines()[0]}
-            note = {"cell_type": "markdown", "id": "not-yet", "metadata": {}, "source": not_yet_recorded(absent)}
+            title = {
+                **notebook["cells"][0],
+                "source": "".join(notebook["cells"][0]["source"]).splitlines()[0],
+            }
+            note = {
+                "cell_type": "markdown",
+                "id": "not-yet",
+                "metadata": {},
+                "source": not_yet_recorded(absent),
+            }
             notebook["cells"] = [title, note]
             temporary.write_text(json.dumps(notebook), encoding="utf-8")
             return
@@ -175,18 +207,24 @@ def execute(source: Path, target: Path, parameters: dict | None = None) -> None:
                 extra_arguments=["--log-level=ERROR"],
             )
         except papermill.PapermillExecutionError as error:
-            raise InputError(f"{source}: cell {error.exec_count} failed: {error.ename}: {error.evalue}") from None
+            raise InputError(
+                f"{source}: cell {error.exec_count} failed: {error.ename}: {error.evalue}"
+            ) from None
         made = json.loads(temporary.read_text(encoding="utf-8"))
         for line in stderr_taken(made):
             print(f"cxr: note: {source}: {line}", file=sys.stderr)
-        made["metadata"].pop("widgets", None)  # a page without a kernel shows the widgets' HTML: their state would only double it
+        made["metadata"].pop(
+            "widgets", None
+        )  # a page without a kernel shows the widgets' HTML: their state would only double it
         temporary.write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
 
 
 def own_kernel(profile: str) -> type:
-    """A kernel manager that starts this interpreter with an empty IPython profile and matplotlib's own defaults.
+    """A kernel manager that starts this interpreter with an empty IPython profile and matplotlib's
+    own defaults.
 
-    A kernel named ``python3`` on ``JUPYTER_PATH`` may be another Python's; a matplotlibrc or a start-up file would change pages.
+    A kernel named ``python3`` on ``JUPYTER_PATH`` may be another Python's; a matplotlibrc or a
+    start-up file would change pages.
     """
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
@@ -205,7 +243,9 @@ def own_kernel(profile: str) -> type:
             return KernelSpec(argv=start, env=settings, language="python", display_name="Python 3")
 
         async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
-            """As Jupyter's, without the interrupt before it, which an idle kernel reports as an error."""
+            """As Jupyter's, without the interrupt before it, which an idle kernel reports as an
+            error.
+            """
             self.shutting_down = True
             self.stop_restarter()
             await self.request_shutdown(restart)
@@ -216,12 +256,18 @@ def own_kernel(profile: str) -> type:
 
 
 def stderr_taken(made: dict) -> list[str]:
-    """Take what was written to standard error out of an executed notebook's outputs; returns its lines."""
+    """Take what was written to standard error out of an executed notebook's outputs; returns its
+    lines.
+    """
     lines = []
     for cell in made["cells"]:
         outputs = cell.get("outputs", [])
-        taken = [item for item in outputs if item["output_type"] == "stream" and item["name"] == "stderr"]
-        lines += [line for item in taken for line in "".join(item["text"]).splitlines() if line.strip()]
+        taken = [
+            item for item in outputs if item["output_type"] == "stream" and item["name"] == "stderr"
+        ]
+        lines += [
+            line for item in taken for line in "".join(item["text"]).splitlines() if line.strip()
+        ]
         if taken:
             cell["outputs"] = [item for item in outputs if item not in taken]
     return lines
@@ -231,7 +277,10 @@ def not_yet_recorded(names: list[str]) -> str:
     """The notice that stands in for a missing record."""
     lines = "\n".join(f"- {name}" for name in names)
     price = "about half a minute of training on a data-centre GPU, an hour or more on two CPU cores"
-    return f":::{{admonition}} Not yet recorded\n:class: warning\nThis page waits for\n{lines}\n\n`make records` makes it. Price: {price}.\n:::\n"
+    return (
+        ":::{admonition} Not yet recorded\n:class: warning\nThis page waits"
+        f" for\n{lines}\n\n`make records` makes it. Price: {price}.\n:::\n"
+    )
 
 
 def show(value: float, decimals: int = 3) -> str:
@@ -241,7 +290,11 @@ def show(value: float, decimals: int = 3) -> str:
 
 def interval(low: float, high: float, decimals: int = 3) -> str:
     """``low–high`` (``low to high`` below nought), or a dash."""
-    return "–" if pd.isna(low) else f"{low:.{decimals}f}{' to ' if low < 0 else '–'}{high:.{decimals}f}".replace("-", "−")
+    return (
+        "–"
+        if pd.isna(low)
+        else f"{low:.{decimals}f}{' to ' if low < 0 else '–'}{high:.{decimals}f}".replace("-", "−")
+    )
 
 
 def estimate(value: float, ends: Sequence[float], decimals: int = 3) -> str:
@@ -257,7 +310,11 @@ def signed(*values: float, decimals: int = 3) -> str:
         return "–" if len(values) < 3 else f"{signed(values[0], decimals=decimals)} (–)"
     texts = [f"{value:+.{decimals}f}" for value in values]
     texts = [
-        np.format_float_positional(value, 1, fractional=False, sign=True) if value and not float(text) else text
+        (
+            np.format_float_positional(value, 1, fractional=False, sign=True)
+            if value and not float(text)
+            else text
+        )
         for value, text in zip(values, texts, strict=True)
     ]  # not nought, if little
     texts = [text.replace("-", "−") for text in texts]
@@ -269,13 +326,20 @@ def than(low: float, high: float) -> str:
     """What the interval of a difference says of it, in words: ``more than``, ``less than`` or
     neither, as NaN does.
     """
-    return {1: "more than", -1: "less than", 0: "no more and no less, within the interval, than"}[int(low > 0) - int(high < 0)]
+    return {1: "more than", -1: "less than", 0: "no more and no less, within the interval, than"}[
+        int(low > 0) - int(high < 0)
+    ]
 
 
 def headline(name: str = "zhu-fourclass") -> str:
-    """The short Markdown tables of README and first page: printed, rebuilt, interval; or that there is no record yet."""
+    """The short Markdown tables of README and first page: printed, rebuilt, interval; or that there
+    is no record yet.
+    """
     again = [metrics.per_class(run.predictions) for run in runs.family(f"{name}-redraws")[0]]
-    head = [f"| Study B, four classes | printed | rebuilt | 95 % interval | {len(again)} re-draws |", "|---|---|---|---|---|"]
+    head = [
+        f"| Study B, four classes | printed | rebuilt | 95 % interval | {len(again)} re-draws |",
+        "|---|---|---|---|---|",
+    ]
     if not runs.recorded(name):
         return "\n".join([*head, f"| *not yet recorded* (`cxr train {name}`) | | | | |"])
     run = runs.read(name)
@@ -286,42 +350,53 @@ def headline(name: str = "zhu-fourclass") -> str:
 
     rows = claims.beside(studies.experiment(name).study, run).set_index("metric")
     body = [
-        f"| {title} | {rows.loc[metric, 'printed']} | {show(rows.loc[metric, 'rebuilt'])} "
-        f"| {interval(rows.loc[metric, 'low'], rows.loc[metric, 'high'])} | {range_of(*metric.rsplit('.', 1))} |"
+        f"| {title} | {rows.loc[metric, 'printed']} | {show(rows.loc[metric, 'rebuilt'])} |"
+        f" {interval(rows.loc[metric, 'low'], rows.loc[metric, 'high'])} |"
+        f" {range_of(*metric.rsplit('.', 1))} |"
         for title, metric in HEADLINE.items()
     ]
     images, lost = run.info["metrics"]["images"], run.split[run.split["missing"]]
     note = f"\nRebuilt on {images} test images of {run.info['metrics']['patients']} patients"
     note += (
-        f"; {len(lost)} of the study's images were unavailable, {(lost['split'] == 'test').sum()} of them for testing. "
+        f"; {len(lost)} of the study's images were unavailable, {(lost['split'] == 'test').sum()}"
+        " of them for testing. "
         if len(lost)
         else ". "
     )
     note += (
-        f"Intervals: {intervals.REPLICATES:,} bootstrap resamples of patients within classes, or Wilson over patients where a share is exactly 0 or 1; a dash where neither"
-        " applies. The averages' intervals are too narrow where such a share is in them: resampling takes it for certain. Re-draws: lowest and highest over other"
-        " draws of the COVID-19 test patients and other seeds of the same training."
+        f"Intervals: {intervals.REPLICATES:,} bootstrap resamples of patients within classes, or"
+        " Wilson over patients where a share is exactly 0 or 1; a dash where neither applies. The"
+        " averages' intervals are too narrow where such a share is in them: resampling takes it"
+        " for certain. Re-draws: lowest and highest over other draws of the COVID-19 test patients"
+        " and other seeds of the same training."
     )
     note += (
-        "\n\nIn this study COVID-19 differs from the other classes by age, hospital, view and file processing as well (the last in part by the reduced copies used here), so"
-        " that a high score on its rows need not come from the disease."
+        "\n\nIn this study COVID-19 differs from the other classes by age, hospital, view and file"
+        " processing as well (the last in part by the reduced copies used here), so that a high"
+        " score on its rows need not come from the disease."
     )
     return "\n".join([*head, *body, note + framed(f"{name}-shown/frame"), "", *others()])
 
 
 def framed(name: str) -> str:
-    """A sentence on what the frame of the pictures alone gave (:mod:`cxrlib.audits`); empty while that run is not recorded."""
+    """A sentence on what the frame of the pictures alone gave (:mod:`cxrlib.audits`); empty while
+    that run is not recorded.
+    """
     if not runs.recorded(name):
         return ""
     found, size, taken, others = metrics.detected(runs.read(name).predictions, "covid")
     return (
-        f" A network trained in the same way on the outer frame of each picture alone, {100 * audits.FRAME:g} % of each side wide, most of the lungs blacked out, finds {found} of {size} COVID-19 images"
-        f" and takes {taken} of {others} others for COVID-19 (page *How sure?*)."
+        " A network trained in the same way on the outer frame of each picture alone,"
+        f" {100 * audits.FRAME:g} % of each side wide, most of the lungs blacked out, finds {found}"
+        f" of {size} COVID-19 images and takes {taken} of {others} others for COVID-19 (page *How"
+        " sure?*)."
     )
 
 
 def others() -> list[str]:
-    """Lines of a Markdown table of the other models' results, from the ledger, and what they are."""
+    """Lines of a Markdown table of the other models' results, from the ledger, and what they
+    are.
+    """
     rows = claims.ledger(ids=OTHERS.values()).set_index("id")
     lines = ["| The other models | printed | rebuilt (95 % interval) |", "|---|---|---|"]
     for title, name in OTHERS.items():
@@ -330,7 +405,10 @@ def others() -> list[str]:
     return [
         *lines,
         "",
-        "Study A's network and training images could not be obtained: a stand-in's values at a threshold of one half are no test of the printed ones.",
+        (
+            "Study A's network and training images could not be obtained: a stand-in's values at a"
+            " threshold of one half are no test of the printed ones."
+        ),
     ]
 
 
@@ -345,7 +423,8 @@ def refresh_readme(file: Path) -> None:
 
 
 def build(stage: Path, output: Path, source: Path = Path(".")) -> Path:
-    """Build the pages from ``stage`` (executed notebooks) and the prose in ``source``; returns the first page's path.
+    """Build the pages from ``stage`` (executed notebooks) and the prose in ``source``; returns the
+    first page's path.
 
     Warnings are errors. The old pages are replaced only by a book that was built and checked whole.
 
@@ -364,14 +443,28 @@ def build(stage: Path, output: Path, source: Path = Path(".")) -> Path:
         check_executed(file)
     work = output.parent / f".{output.name}-new"
     shutil.rmtree(work, ignore_errors=True)
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage)]
+    command = [
+        sys.executable,
+        "-c",
+        "from jupyter_book.cli.main import main; main()",
+        "build",
+        str(stage),
+    ]
     command += ["--path-output", str(work), "-W", "-n", "--keep-going", "--quiet"]
-    ran = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
+    ran = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"}
+    )
     pages = work / "_build" / "html"
     if ran.returncode or not (pages / "index.html").is_file():
-        lines = [line for line in (ran.stderr + ran.stdout).splitlines() if "WARNING" in line or "ERROR" in line or "Error" in line]
+        lines = [
+            line
+            for line in (ran.stderr + ran.stdout).splitlines()
+            if "WARNING" in line or "ERROR" in line or "Error" in line
+        ]
         sys.stderr.write(ran.stdout[-4000:] + ran.stderr[-4000:])
-        raise InputError(f"{stage}: jupyter-book failed: {lines[0] if lines else 'see the lines above'}")
+        raise InputError(
+            f"{stage}: jupyter-book failed: {lines[0] if lines else 'see the lines above'}"
+        )
     for page in sorted(pages.rglob("*.html")):
         if "Traceback (most recent call last)" in page.read_text(encoding="utf-8"):
             raise InputError(f"{page.relative_to(pages)}: the page holds a traceback")
@@ -387,11 +480,16 @@ def first_page(source: Path = Path(".")) -> str:
 
 
 def chapters(source: Path = Path(".")) -> list[str]:
-    """The book's files by ``_toc.yml``, in its order and without their endings. :class:`InputError` for a file of another form."""
+    """The book's files by ``_toc.yml``, in its order and without their endings. :class:`InputError`
+    for a file of another form.
+    """
     file = source / "_toc.yml"
     try:
         toc = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+        return [
+            toc["root"],
+            *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"]),
+        ]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise InputError(f"{file}: cannot be read as a table of contents ({error})") from None
 

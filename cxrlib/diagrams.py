@@ -1,4 +1,6 @@
-"""Boxes and arrows for the schematic figures, in one style and as vector graphics: inches on the page, y downward."""
+"""Boxes and arrows for the schematic figures, in one style and as vector graphics: inches on the
+page, y downward.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,20 @@ from matplotlib.path import Path
 
 DARK = "#222222"
 LOOKS = {  # kind of box: fill, edge; tints of Okabe and Ito's colours, dark letters
-    "conv": ("#CCE3F0", "#0072B2"), "norm": ("#E9E9E9", "#666666"), "relu": ("#FBEBCC", "#B87F00"), "pool": ("#CCECE3", "#009E73"),
-    "head": ("#F7DFCC", "#D55E00"), "data": ("white", DARK), "group": ("#F7F7F7", "#999999"),
-}  # fmt: skip
+    "conv": ("#CCE3F0", "#0072B2"),
+    "norm": ("#E9E9E9", "#666666"),
+    "relu": ("#FBEBCC", "#B87F00"),
+    "pool": ("#CCECE3", "#009E73"),
+    "head": ("#F7DFCC", "#D55E00"),
+    "data": ("white", DARK),
+    "group": ("#F7F7F7", "#999999"),
+}
 
 
 def vector() -> None:
-    """Let the notebook's figures be SVG from here on: sharp at any size, and the same file each time."""
+    """Let the notebook's figures be SVG from here on: sharp at any size, and the same file each
+    time.
+    """
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     set_matplotlib_formats("svg", bbox_inches=None, metadata={"Date": None})
@@ -35,18 +44,39 @@ def note(ax: Axes, x: float, y: float, text: str, **font) -> None:
     ax.text(x, y, text, **{"ha": "center", "va": "center", "color": DARK, **font})
 
 
-def box(ax: Axes, x: float, y: float, text: str, kind: str, width: float = 1.4, height: float = 0.36) -> None:
+def box(
+    ax: Axes, x: float, y: float, text: str, kind: str, width: float = 1.4, height: float = 0.36
+) -> None:
     """A box centred at (x, y), of one of the kinds in ``LOOKS``."""
     fill, edge = LOOKS[kind]
     corner, style = (x - width / 2, y - height / 2), "round,pad=0,rounding_size=0.06"
-    ax.add_patch(FancyBboxPatch(corner, width, height, boxstyle=style, facecolor=fill, edgecolor=edge, linewidth=1.2))
+    ax.add_patch(
+        FancyBboxPatch(
+            corner, width, height, boxstyle=style, facecolor=fill, edgecolor=edge, linewidth=1.2
+        )
+    )
     note(ax, x, y, text)
 
 
 def arrow(ax: Axes, *points: tuple[float, float], dashed: bool = False) -> None:
     """A line through the points, with a head at the last."""
-    style = {"arrowstyle": "-|>", "mutation_scale": 11, "shrinkA": 0, "shrinkB": 0, "joinstyle": "miter", "capstyle": "butt"}
-    ax.add_patch(FancyArrowPatch(path=Path(points), color=DARK, linewidth=1.3, linestyle=(0, (3, 2)) if dashed else "-", **style))
+    style = {
+        "arrowstyle": "-|>",
+        "mutation_scale": 11,
+        "shrinkA": 0,
+        "shrinkB": 0,
+        "joinstyle": "miter",
+        "capstyle": "butt",
+    }
+    ax.add_patch(
+        FancyArrowPatch(
+            path=Path(points),
+            color=DARK,
+            linewidth=1.3,
+            linestyle=(0, (3, 2)) if dashed else "-",
+            **style,
+        )
+    )
 
 
 def shape(sizes: list[int]) -> str:

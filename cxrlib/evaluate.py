@@ -1,6 +1,8 @@
-"""``cxr evaluate``: anybody's predictions through the tables and intervals of this book. Reads a CSV as people have it; :mod:`cxrlib.report` shows it.
+"""``cxr evaluate``: anybody's predictions through the tables and intervals of this book. Reads a
+CSV as people have it; :mod:`cxrlib.report` shows it.
 
-Nothing here asks where the predictions come from. Classes are those of the file, one of them is *positive*, the rest is negative.
+Nothing here asks where the predictions come from. Classes are those of the file, one of them is
+*positive*, the rest is negative.
 """
 
 from __future__ import annotations
@@ -21,27 +23,50 @@ from cxrlib.files import InputError, line, printable
 from cxrlib.resamples import MOST
 from cxrlib.tables import CODES, Table, number, opened
 
-YES, NO = {"1", "1.0", "true", "yes", "positive", "pos"}, {"0", "0.0", "false", "no", "negative", "neg"}
+YES, NO = (
+    {"1", "1.0", "true", "yes", "positive", "pos"},
+    {"0", "0.0", "false", "no", "negative", "neg"},
+)
 PREVALENCES = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
 # The first word of a class that a 0 may stand for as well as a 1
 ABSENT = set("no not non none without normal healthy control negative neg".split())
 # No patient's name, but a spreadsheet's or a program's word for nothing
 NOBODY = {""} | set("na n/a #n/a <na> nan none null nil - ? unknown #ref! #name? #value!".split())
-OTHER_CODE = "The file is neither UTF-8 nor UTF-16 text and is read as Windows-1252: letters with accents may be others."
+OTHER_CODE = (
+    "The file is neither UTF-8 nor UTF-16 text and is read as Windows-1252: letters with accents"
+    " may be others."
+)
 TEXTS = ["image_id", "patient_id", "split", "y_true"]  # columns of words
-SHARES = {"sensitivity": ("TP", "FN"), "specificity": ("TN", "FP"), "ppv": ("TP", "FP"), "npv": ("TN", "FN")}
+SHARES = {
+    "sensitivity": ("TP", "FN"),
+    "specificity": ("TN", "FP"),
+    "ppv": ("TP", "FP"),
+    "npv": ("TN", "FN"),
+}
 OVER_PATIENTS, PERCENTILES = "Wilson, patients", "Bootstrap, percentiles"  # names of methods
 NARROW = "; too narrow: takes a class's 0 or 1 for certain"
 NAMES = {
-    "auc": "AUC", "sensitivity": "Sensitivity", "specificity": "Specificity", "ppv": "PPV", "npv": "NPV", "accuracy": "Accuracy",
-    "null_accuracy": "Accuracy of always answering the commoner side", "prevalence": "Share of positives", "lr_positive": "Positive likelihood ratio",
-    "lr_negative": "Negative likelihood ratio", "f1": "F1", "recall": "Recall", "precision": "Precision",
-}  # fmt: skip
+    "auc": "AUC",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "ppv": "PPV",
+    "npv": "NPV",
+    "accuracy": "Accuracy",
+    "null_accuracy": "Accuracy of always answering the commoner side",
+    "prevalence": "Share of positives",
+    "lr_positive": "Positive likelihood ratio",
+    "lr_negative": "Negative likelihood ratio",
+    "f1": "F1",
+    "recall": "Recall",
+    "precision": "Precision",
+}
 
 
 @dataclass
 class Predictions:
-    """A file of predictions: the frame of :mod:`cxrlib.metrics`, the positive class, ``notes`` on how it was read, and the ``ids`` of its images."""
+    """A file of predictions: the frame of :mod:`cxrlib.metrics`, the positive class, ``notes`` on
+    how it was read, and the ``ids`` of its images.
+    """
 
     frame: pd.DataFrame
     positive: str
@@ -116,12 +141,15 @@ def _columns(table: Table) -> tuple[pd.DataFrame, np.ndarray]:
 def read(path: str | Path, positive: str | None = None) -> Predictions:
     """Read a file of predictions.
 
-    Needed: ``y_true``, and either ``p_<class>`` for each class (probabilities that sum to 1; ``y_true`` holds class names), or one column ``p`` or
-    ``p_<class>``: the probability of that class, or that ``y_true`` is 1, where ``y_true`` holds 0 and 1 (or yes and no, true and false, positive and
-    negative). ``patient_id``, ``image_id``, ``source`` and ``split`` may be there; without ``patient_id`` each image is taken as a patient. Commas,
-    semicolons or tabs; a decimal comma where commas do not separate; UTF-8 or UTF-16; plain or gzipped.
+    Needed: ``y_true``, and either ``p_<class>`` for each class (probabilities that sum to 1;
+    ``y_true`` holds class names), or one column ``p`` or ``p_<class>``: the probability of that
+    class, or that ``y_true`` is 1, where ``y_true`` holds 0 and 1 (or yes and no, true and false,
+    positive and negative). ``patient_id``, ``image_id``, ``source`` and ``split`` may be there;
+    without ``patient_id`` each image is taken as a patient. Commas, semicolons or tabs; a decimal
+    comma where commas do not separate; UTF-8 or UTF-16; plain or gzipped.
 
-    ``positive`` defaults to the class called 1, yes, true or positive, else the first ``p_`` column.
+    ``positive`` defaults to the class called 1, yes, true or positive, else the first ``p_``
+    column.
 
     Raises InputError, one line, with file, line and column where there is one.
     """
@@ -158,7 +186,10 @@ def _predictions(table: Table, positive: str | None) -> Predictions:
         notes += more
     else:
         frame["patient_id"] = frame["image_id"]
-        notes.append("No column patient_id: each image is taken as a patient. If some patients have several, the intervals are too narrow.")
+        notes.append(
+            "No column patient_id: each image is taken as a patient. If some patients have several,"
+            " the intervals are too narrow."
+        )
     parts = list(frame["split"].cat.categories) if "split" in frame else []
     if len(parts) > 1:
         notes.append(f"All rows are used, of the splits {', '.join(parts[:9])} alike.")
@@ -167,12 +198,18 @@ def _predictions(table: Table, positive: str | None) -> Predictions:
     if positive is None:
         positive = next((name for name in classes if name.lower() in YES), classes[0])
     elif (positive := unicodedata.normalize("NFC", positive)) not in classes:
-        raise InputError(f"--positive {positive}: {path} has no such class, only {', '.join(classes)}")
+        raise InputError(
+            f"--positive {positive}: {path} has no such class, only {', '.join(classes)}"
+        )
     for missing in [name for name in classes if not (frame["y_true"] == name).any()]:
-        notes.append(f"No image is {missing}: what needs some cannot be computed: a dash on a page, an empty field in a table.")
+        notes.append(
+            f"No image is {missing}: what needs some cannot be computed: a dash on a page, an empty"
+            " field in a table."
+        )
     if len(frame) > MOST:
         notes.append(
-            "Many patients: above 20,000 of a class they are drawn in 2,000 groups at random, and the AUC's interval is from grouped scores."
+            "Many patients: above 20,000 of a class they are drawn in 2,000 groups at random, and"
+            " the AUC's interval is from grouped scores."
         )
     keep = ["image_id", "patient_id", "y_true", *(f"p_{name}" for name in classes)]
     return Predictions(frame[keep].assign(source="", split=""), positive, notes, ids)
@@ -221,20 +258,32 @@ def _rounded(p: np.ndarray) -> list[str]:
     sums, d = p.sum(axis=1), metrics.decimals(p)
     if not 0 < d <= 3 or np.abs(sums - 1).max() < 1e-9:
         return []
-    digits, ends = f"{d} decimals" if d > 1 else "one decimal", f"{sums.min():.{d}f} to {sums.max():.{d}f}"
-    return [f"The probabilities have {digits}, so that an image's sum to {ends}; they are used as given."]
+    digits, ends = (
+        (f"{d} decimals" if d > 1 else "one decimal"),
+        f"{sums.min():.{d}f} to {sums.max():.{d}f}",
+    )
+    return [
+        f"The probabilities have {digits}, so that an image's sum to {ends}; they are used as"
+        " given."
+    ]
 
 
 def _meaning(word: str) -> str:
-    """``1`` for 1, 1.0, yes, true and positive, ``0`` for their opposites, ``2`` for 2.0; words stay."""
+    """``1`` for 1, 1.0, yes, true and positive, ``0`` for their opposites, ``2`` for 2.0; words
+    stay.
+    """
     low = word.lower()
     whole = re.fullmatch(r"([0-9]+)[.,]0*", word)
     return "1" if low in YES else "0" if low in NO else whole[1] if whole else word
 
 
 def _taken(levels: list[str], classes: list[str]) -> dict[str, str | None]:
-    """The class that each word in ``y_true`` stands for: itself, else the only class of the same meaning."""
-    alike = {word: [name for name in classes if _meaning(name) == _meaning(word)] for word in levels}
+    """The class that each word in ``y_true`` stands for: itself, else the only class of the same
+    meaning.
+    """
+    alike = {
+        word: [name for name in classes if _meaning(name) == _meaning(word)] for word in levels
+    }
     alone = {word: names[0] for word, names in alike.items() if len(names) == 1}
     return {word: (word if word in classes else alone.get(word, word)) or None for word in levels}
 
@@ -266,13 +315,17 @@ def _one_class(column: str, levels: list[str], where: Callable[[str], str]) -> d
     return {word: named if word in same else word if len(others) == 1 else rest for word in levels}
 
 
-def _binary(frame: pd.DataFrame, column: str, table: Table, lines: np.ndarray) -> tuple[pd.DataFrame, str]:
+def _binary(
+    frame: pd.DataFrame, column: str, table: Table, lines: np.ndarray
+) -> tuple[pd.DataFrame, str]:
     """Two classes from one column of probabilities, and the rule as a sentence."""
     named, truth = column[2:], frame["y_true"]
     levels = [word for word in truth.cat.categories if word]
 
     def where(word: str) -> str:
-        return f"{table.path}, line {lines[_first(truth, word)[0]]}, column y_true: {line(word, 100)}"
+        return (
+            f"{table.path}, line {lines[_first(truth, word)[0]]}, column y_true: {line(word, 100)}"
+        )
 
     if column == "p_":
         raise InputError(f"{table.path}, line {table.head}: column p_ names no class")
@@ -284,7 +337,9 @@ def _binary(frame: pd.DataFrame, column: str, table: Table, lines: np.ndarray) -
     else:
         names = _one_class(column, levels, where)
     one = named or "positive"
-    other = next((name for name in names.values() if name != one), f"not {named}" if named else "negative")
+    other = next(
+        (name for name in names.values() if name != one), f"not {named}" if named else "negative"
+    )
     rest = [word for word, name in names.items() if name == other]
     note = f"One column of probabilities, {column}: that an image is {one}; the rest is {other}."
     if named and len(rest) > 1:
@@ -295,44 +350,74 @@ def _binary(frame: pd.DataFrame, column: str, table: Table, lines: np.ndarray) -
 
 
 def compared(frame: pd.DataFrame, cls: str, threshold: float = 0.5) -> pd.DataFrame:
-    """The same statistics by every method: a row for each ``statistic`` and ``method``, with ``n`` (images), ``estimate, low, high``.
+    """The same statistics by every method: a row for each ``statistic`` and ``method``, with ``n``
+    (images), ``estimate, low, high``.
 
-    Shares: Wilson and Clopper-Pearson over images, Wilson over patients (`intervals.over_patients`), percentiles and BCa of patients drawn anew. AUC: DeLong over images,
-    and the latter two. The bootstrap's ends are NaN where resampling cannot tell
+    Shares: Wilson and Clopper-Pearson over images, Wilson over patients
+    (`intervals.over_patients`), percentiles and BCa of patients drawn anew. AUC: DeLong over
+    images, and the latter two. The bootstrap's ends are NaN where resampling cannot tell
     (`intervals.bootstrap`), DeLong's of an area of 0 or 1.
     """
-    point, drawn = metrics.operating_point(frame, cls, threshold), intervals.bootstrap(frame, cls, threshold, ["auc", *SHARES], fill=False)
+    point, drawn = (
+        metrics.operating_point(frame, cls, threshold),
+        intervals.bootstrap(frame, cls, threshold, ["auc", *SHARES], fill=False),
+    )
     truth, called = (frame["y_true"] == cls).to_numpy(), (frame[f"p_{cls}"] >= threshold).to_numpy()
     among = {"sensitivity": truth, "specificity": ~truth, "ppv": called, "npv": ~called}
     rows = [("auc", "DeLong, images", len(frame), *intervals.delong(frame, cls))]
     for name, (right, wrong) in SHARES.items():
         k, n = point[right], point[right] + point[wrong]
         rows.append((name, "Wilson, images", n, point[name], *intervals.wilson(k, n)))
-        rows.append((name, "Clopper–Pearson, images", n, point[name], *intervals.clopper_pearson(k, n)))
-        rows.append((name, OVER_PATIENTS, n, point[name], *intervals.over_patients(point[name], frame.loc[among[name], "patient_id"])))
+        rows.append(
+            (name, "Clopper–Pearson, images", n, point[name], *intervals.clopper_pearson(k, n))
+        )
+        rows.append(
+            (
+                name,
+                OVER_PATIENTS,
+                n,
+                point[name],
+                *intervals.over_patients(point[name], frame.loc[among[name], "patient_id"]),
+            )
+        )
     for name, row in drawn.iterrows():
         n = len(frame) if name == "auc" else sum(point[part] for part in SHARES[name])
         low, high = (np.nan, np.nan) if point[name] in (0, 1) else (row["low"], row["high"])
         rows.append((name, PERCENTILES, n, point[name], low, high))
         rows.append((name, "Bootstrap, BCa", n, point[name], row["bca_low"], row["bca_high"]))
     found = pd.DataFrame(rows, columns=["statistic", "method", "n", "estimate", "low", "high"])
-    return found.sort_values("statistic", key=lambda names: names.map(list(drawn.index).index), kind="stable", ignore_index=True)
+    return found.sort_values(
+        "statistic",
+        key=lambda names: names.map(list(drawn.index).index),
+        kind="stable",
+        ignore_index=True,
+    )
 
 
 def elsewhere(sensitivity: float, specificity: float, prevalences) -> pd.DataFrame:
-    """``ppv, npv``, false alarms for each true positive (``alarms``) and ``TP, FN, FP, TN`` per 1,000 people, a row for each prevalence."""
+    """``ppv, npv``, false alarms for each true positive (``alarms``) and ``TP, FN, FP, TN`` per
+    1,000 people, a row for each prevalence.
+    """
     share = np.asarray(prevalences, float)
     ppv, npv = metrics.at_prevalence(sensitivity, specificity, share)
     with np.errstate(invalid="ignore", divide="ignore"):
-        rows = pd.DataFrame({"prevalence": share, "ppv": ppv, "npv": npv, "alarms": (1 - ppv) / ppv})
+        rows = pd.DataFrame(
+            {"prevalence": share, "ppv": ppv, "npv": npv, "alarms": (1 - ppv) / ppv}
+        )
     if np.isnan([sensitivity, specificity]).any():
         return rows.assign(TP=np.nan, FN=np.nan, FP=np.nan, TN=np.nan)
-    return rows.join(pd.DataFrame([metrics.natural_frequencies(sensitivity, specificity, value) for value in share]))
+    return rows.join(
+        pd.DataFrame(
+            [metrics.natural_frequencies(sensitivity, specificity, value) for value in share]
+        )
+    )
 
 
 @dataclass
 class Measures:
-    """Everything that is measured of predictions at a threshold, once for the table and the page; ``prevalence`` is that asked for, or None."""
+    """Everything that is measured of predictions at a threshold, once for the table and the page;
+    ``prevalence`` is that asked for, or None.
+    """
 
     found: Predictions
     threshold: float = 0.5
@@ -345,32 +430,60 @@ class Measures:
         self.cells, self.drawn = metrics.per_class(frame), intervals.cluster_bootstrap(frame)
         self.bounds = intervals.filled(frame, self.drawn)
         self.brier = calibration.brier(frame, cls)
-        self.reliability = {by: calibration.reliability(frame, cls, by=by) for by in ("width", "count")}
+        self.reliability = {
+            by: calibration.reliability(frame, cls, by=by) for by in ("width", "count")
+        }
         self.ece = {by: calibration.ece_of(table) for by, table in self.reliability.items()}
 
     def tidy(self) -> pd.DataFrame:
         """All numbers in one table: ``section, class, statistic, method, estimate, low, high``."""
         rows = [
-            (f"threshold {self.threshold:g}", self.found.positive, *row) for row in self.compared.drop(columns="n").itertuples(index=False)
+            (f"threshold {self.threshold:g}", self.found.positive, *row)
+            for row in self.compared.drop(columns="n").itertuples(index=False)
         ]
         classes = len(self.found.classes)
         for row, name in enumerate(self.cells.index):
             for metric in metrics.METRICS[2:]:
                 ends = self.bounds.loc[name, [(metric, "low"), (metric, "high")]]
                 value = self.cells.loc[name, metric]
-                known, certain = ends.notna().all(), self.cells[metric].iloc[:classes].isin([0, 1]).any()
-                drawn = known and value not in (0, 1) and self.drawn.loc[name, (metric, "low")] == ends.iloc[0]
+                known, certain = (
+                    ends.notna().all(),
+                    self.cells[metric].iloc[:classes].isin([0, 1]).any(),
+                )
+                drawn = (
+                    known
+                    and value not in (0, 1)
+                    and self.drawn.loc[name, (metric, "low")] == ends.iloc[0]
+                )
                 method = OVER_PATIENTS if known and not drawn else PERCENTILES
                 method += NARROW if drawn and certain and row >= classes else ""
                 rows.append(("most probable class", name, metric, method, value, *ends))
         cls, none = self.found.positive, (np.nan, np.nan)
-        rows.append(("calibration", cls, "brier", PERCENTILES, *self.brier[["brier", "low", "high"]]))
-        rows.append(("calibration", cls, "brier skill", PERCENTILES, *self.brier[["skill", "skill_low", "skill_high"]]))
-        rows += [("calibration", cls, "ece", f"10 bins of equal {by}", value, *none) for by, value in self.ece.items()]
+        rows.append(
+            ("calibration", cls, "brier", PERCENTILES, *self.brier[["brier", "low", "high"]])
+        )
+        rows.append(
+            (
+                "calibration",
+                cls,
+                "brier skill",
+                PERCENTILES,
+                *self.brier[["skill", "skill_low", "skill_high"]],
+            )
+        )
+        rows += [
+            ("calibration", cls, "ece", f"10 bins of equal {by}", value, *none)
+            for by, value in self.ece.items()
+        ]
         share = self.point["prevalence"] if self.prevalence is None else self.prevalence
         there = elsewhere(self.point["sensitivity"], self.point["specificity"], [share]).iloc[0]
-        rows += [(f"prevalence {share:.4g}", cls, name, "Bayes", there[name], *none) for name in ("ppv", "npv", "alarms")]
-        return pd.DataFrame(rows, columns=["section", "class", "statistic", "method", "estimate", "low", "high"])
+        rows += [
+            (f"prevalence {share:.4g}", cls, name, "Bayes", there[name], *none)
+            for name in ("ppv", "npv", "alarms")
+        ]
+        return pd.DataFrame(
+            rows, columns=["section", "class", "statistic", "method", "estimate", "low", "high"]
+        )
 
 
 def harmless(value):

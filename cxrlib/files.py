@@ -1,7 +1,8 @@
-"""The few things every room does with files: one-line errors, whole-or-nothing writes, paths that stay inside.
+"""The few things every room does with files: one-line errors, whole-or-nothing writes, paths that
+stay inside.
 
-A record that is half written is worse than none, and a traceback tells a reader nothing, so the rest of the
-library reads and writes through these.
+A record that is half written is worse than none, and a traceback tells a reader nothing, so the
+rest of the library reads and writes through these.
 """
 
 from __future__ import annotations
@@ -15,12 +16,24 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-SIDEWAYS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # commands that turn what follows
+SIDEWAYS = (
+    "LRE",
+    "RLE",
+    "LRO",
+    "RLO",
+    "PDF",
+    "LRI",
+    "RLI",
+    "FSI",
+    "PDI",
+)  # commands that turn what follows
 JOINERS = "\u200c\u200d"  # that words of some scripts need
 
 
 def printable(text: str) -> str:
-    """Text in which a replacement character stands for what a terminal takes for a command, or no encoding writes."""
+    """Text in which a replacement character stands for what a terminal takes for a command, or no
+    encoding writes.
+    """
     shown = [letter.isprintable() or letter in JOINERS for letter in text]
     return "".join(letter if good else "\ufffd" for letter, good in zip(text, shown, strict=True))
 
@@ -46,7 +59,9 @@ def line(text: object, most: int = 500) -> str:
 
 
 class InputError(ValueError):
-    """Bad input: a single line that names the file and the field. The ``cxr`` command prints it and exits with 2."""
+    """Bad input: a single line that names the file and the field. The ``cxr`` command prints it and
+    exits with 2.
+    """
 
     def __init__(self, message: str):
         super().__init__(" ".join(str(message).split()))
@@ -54,11 +69,12 @@ class InputError(ValueError):
 
 @contextlib.contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success it takes the name ``path``, on any error it is deleted.
+    """Yield a temporary path beside ``path``; on success it takes the name ``path``, on any error
+    it is deleted.
 
-    The temporary name keeps the suffix, because some writers choose the format by it.
-    InputError, which names ``path``, where that cannot be written: its folder is a file, the disk is full. FileNotFoundError, a caller's
-    mistake, where nothing was.
+    The temporary name keeps the suffix, because some writers choose the format by it. InputError,
+    which names ``path``, where that cannot be written: its folder is a file, the disk is full.
+    FileNotFoundError, a caller's mistake, where nothing was.
     """
     path = Path(path)
     if path.exists() and not path.is_file():
@@ -73,7 +89,10 @@ def atomic(path: str | Path) -> Iterator[Path]:
                 os.fsync(handle.fileno())
             os.replace(temporary, path)
     except OSError as error:
-        if error.filename and Path(error.filename) not in (temporary, *path.parents):  # of another file
+        if error.filename and Path(error.filename) not in (
+            temporary,
+            *path.parents,
+        ):  # of another file
             raise
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:
@@ -92,7 +111,9 @@ def write_text(path: str | Path, text: str) -> Path:
 
 @contextlib.contextmanager
 def alone(file: str | Path, what: str) -> Iterator[None]:
-    """Wait until no other process is in this block for the same file. A process that is killed leaves it, too."""
+    """Wait until no other process is in this block for the same file. A process that is killed
+    leaves it, too.
+    """
     try:
         import fcntl
     except ModuleNotFoundError:  # Windows
@@ -102,7 +123,11 @@ def alone(file: str | Path, what: str) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"cxr: note: another {what} is at work here; waiting for it", file=sys.stderr, flush=True)
+            print(
+                f"cxr: note: another {what} is at work here; waiting for it",
+                file=sys.stderr,
+                flush=True,
+            )
             fcntl.flock(handle, fcntl.LOCK_EX)
         except OSError:  # a file system without locks
             pass
@@ -112,8 +137,9 @@ def alone(file: str | Path, what: str) -> Iterator[None]:
 def inside(folder: str | Path, relative: str, *, where: str) -> Path:
     """Join ``relative`` to ``folder``; refuse a path that is absolute or climbs out.
 
-    ``where`` names file, row and field for the error. Symbolic links within the folder are followed on purpose
-    (people keep their images on another disk), so the check is on the spelling of the path.
+    ``where`` names file, row and field for the error. Symbolic links within the folder are followed
+    on purpose (people keep their images on another disk), so the check is on the spelling of the
+    path.
     """
     pure = Path(relative)
     if pure.is_absolute() or ".." in pure.parts or "\\" in relative or "\0" in relative:
@@ -122,7 +148,8 @@ def inside(folder: str | Path, relative: str, *, where: str) -> Path:
 
 
 def checkout() -> Path:
-    """The clone of the repository that this library runs from: records, printed numbers and prose are there and in no installed copy.
+    """The clone of the repository that this library runs from: records, printed numbers and prose
+    are there and in no installed copy.
 
     Raises:
         InputError: the library is such a copy.
@@ -130,8 +157,8 @@ def checkout() -> Path:
     folder = Path(__file__).resolve().parents[1]
     if not (folder / "pyproject.toml").is_file():
         raise InputError(
-            "this copy of cxrlib is not in a clone of its repository, which holds the records and the printed numbers: clone it and"
-            " pip install -e . there"
+            "this copy of cxrlib is not in a clone of its repository, which holds the records and"
+            " the printed numbers: clone it and pip install -e . there"
         )
     return folder
 

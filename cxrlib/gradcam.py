@@ -1,7 +1,9 @@
-"""Grad-CAM: where in the picture a class score comes from, how much of that lies in a region, and a check of the maps.
+"""Grad-CAM: where in the picture a class score comes from, how much of that lies in a region, and a
+check of the maps.
 
-Selvaraju et al. 2017, doi 10.1109/ICCV.2017.74. With A the output of a layer, (K, h, w), and y the score of class c before softmax:
-``alpha_k = 1/(h w) sum_ij dy/dA_kij`` and ``map = ReLU(sum_k alpha_k A_k)``. A map says what the score depends on, not what is ill.
+Selvaraju et al. 2017, doi 10.1109/ICCV.2017.74. With A the output of a layer, (K, h, w), and y the
+score of class c before softmax: ``alpha_k = 1/(h w) sum_ij dy/dA_kij`` and ``map = ReLU(sum_k
+alpha_k A_k)``. A map says what the score depends on, not what is ill.
 """
 
 from __future__ import annotations
@@ -18,32 +20,53 @@ import torch.nn.functional as F
 from cxrlib import images
 from cxrlib.files import InputError
 
-STAGES = {"fc": ["fc"], "layer4": ["layer4"], "layer3": ["layer3"], "layer2": ["layer2"], "layer1": ["layer1"], "conv1": ["conv1", "bn1"]}
+STAGES = {
+    "fc": ["fc"],
+    "layer4": ["layer4"],
+    "layer3": ["layer3"],
+    "layer2": ["layer2"],
+    "layer1": ["layer1"],
+    "conv1": ["conv1", "bn1"],
+}
 
 
 @torch.inference_mode(False)  # what is made in inference mode cannot be differentiated
-def cams(model: torch.nn.Module, x: torch.Tensor, target: int | Sequence[int] | torch.Tensor | None, layer: str = "layer4") -> torch.Tensor:
-    """Grad-CAM maps, float32 ``(B, h, w)``, not normalised, of images ``(B, 3, H, W)`` standardised as the model expects.
+def cams(
+    model: torch.nn.Module,
+    x: torch.Tensor,
+    target: int | Sequence[int] | torch.Tensor | None,
+    layer: str = "layer4",
+) -> torch.Tensor:
+    """Grad-CAM maps, float32 ``(B, h, w)``, not normalised, of images ``(B, 3, H, W)`` standardised
+    as the model expects.
 
-    Nothing before the layer is differentiated or kept in memory, so maps of a late layer cost little more than a prediction.
-    The model runs in evaluation mode and is left as it was.
+    Nothing before the layer is differentiated or kept in memory, so maps of a late layer cost
+    little more than a prediction. The model runs in evaluation mode and is left as it was.
 
     Args:
         target: class number of all images or one per image; None is each image's predicted class.
-        layer: a name of ``model.named_modules()`` that runs once in a forward pass and gives ``(B, K, h, w)``.
+        layer: a name of ``model.named_modules()`` that runs once in a forward pass and gives ``(B,
+        K, h, w)``.
 
     Raises:
-        InputError: no such layer, class or number of classes, or a layer that runs not once or gives another shape.
+        InputError: no such layer, class or number of classes, or a layer that runs not once or
+        gives another shape.
     """
     wanted, modules, leaves = _targets(target, len(x)), dict(model.named_modules()), []
     if layer not in modules:
-        raise InputError(f"gradcam: layer {layer!r} does not exist; there are {', '.join(name for name, _ in model.named_children())} …")
+        raise InputError(
+            f"gradcam: layer {layer!r} does not exist; there are"
+            f" {', '.join(name for name, _ in model.named_children())} …"
+        )
 
     def cut(module, inputs, output):
         if leaves:
             raise InputError(f"gradcam: layer {layer!r} runs more than once in a forward pass")
         if not isinstance(output, torch.Tensor) or output.dim() != 4:
-            raise InputError(f"gradcam: layer {layer!r} does not give (B, K, h, w); choose one before the pooling")
+            raise InputError(
+                f"gradcam: layer {layer!r} does not give (B, K, h, w); choose one before the"
+                " pooling"
+            )
         leaves.append(output.detach().requires_grad_())
         torch.set_grad_enabled(True)  # until no_grad, below, ends
         return leaves[0].clone()  # what follows may write into it
@@ -56,14 +79,22 @@ def cams(model: torch.nn.Module, x: torch.Tensor, target: int | Sequence[int] | 
     try:
         model.eval()
         with torch.no_grad():
-            scores = model(x.contiguous(memory_format=torch.channels_last))  # (B, C); on a CPU a quarter faster
+            scores = model(
+                x.contiguous(memory_format=torch.channels_last)
+            )  # (B, C); on a CPU a quarter faster
             if not leaves:
                 raise InputError(f"gradcam: layer {layer!r} does not run in a forward pass")
             wanted = scores.argmax(1).cpu() if wanted is None else wanted
             if ((wanted < 0) | (wanted >= scores.shape[1])).any():
-                raise InputError(f"gradcam: target must be a class number from 0 to {scores.shape[1] - 1}")
-            (slopes,) = torch.autograd.grad(scores.gather(1, wanted.to(scores.device)[:, None]).sum(), leaves)  # (B, K, h, w)
-            return torch.einsum("bk,bkhw->bhw", slopes.mean((2, 3)), leaves[0].detach()).relu().float()
+                raise InputError(
+                    f"gradcam: target must be a class number from 0 to {scores.shape[1] - 1}"
+                )
+            (slopes,) = torch.autograd.grad(
+                scores.gather(1, wanted.to(scores.device)[:, None]).sum(), leaves
+            )  # (B, K, h, w)
+            return (
+                torch.einsum("bk,bkhw->bhw", slopes.mean((2, 3)), leaves[0].detach()).relu().float()
+            )
     finally:
         hook.remove()
         for module, training in modes.items():
@@ -79,11 +110,15 @@ def of_pixels(
     on: torch.device | str = "cpu",
     batch: int = 32,
 ) -> np.ndarray:
-    """:func:`cams` of uint8 images ``(N, H, W)``, prepared as :func:`cxrlib.training.predict` does: float32 ``(N, h, w)``."""
+    """:func:`cams` of uint8 images ``(N, H, W)``, prepared as :func:`cxrlib.training.predict` does:
+    float32 ``(N, h, w)``.
+    """
     wanted, out = _targets(target, len(pixels)), []
     for start in range(0, max(len(pixels), 1), batch):
         x = images.prepare(pixels[start : start + batch], on)
-        out.append(cams(model, x, None if wanted is None else wanted[start : start + batch], layer).cpu())
+        out.append(
+            cams(model, x, None if wanted is None else wanted[start : start + batch], layer).cpu()
+        )
     return torch.cat(out).numpy()
 
 
@@ -93,48 +128,67 @@ def _targets(target, n: int) -> torch.Tensor | None:
         return None
     numbers = np.asarray(target.cpu() if isinstance(target, torch.Tensor) else target)
     if numbers.shape not in {(), (n,)} or (numbers.size and numbers.dtype.kind not in "iu"):
-        raise InputError(f"gradcam: target must be one class number or {n}, one per image, not {numbers.dtype} of shape {numbers.shape}")
+        raise InputError(
+            f"gradcam: target must be one class number or {n}, one per image, not {numbers.dtype}"
+            f" of shape {numbers.shape}"
+        )
     return torch.from_numpy(np.broadcast_to(numbers, n).astype(np.int64))
 
 
 def resize(cams: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Maps ``(N, h, w)`` to ``(N, *size)`` by bilinear interpolation between the centres of their cells."""
+    """Maps ``(N, h, w)`` to ``(N, *size)`` by bilinear interpolation between the centres of their
+    cells.
+    """
     maps = torch.from_numpy(np.array(cams, np.result_type(cams, np.float32)))
     return F.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[:, 0].numpy()
 
 
 def localise(cams: np.ndarray, regions: np.ndarray) -> pd.DataFrame:
-    """How well maps ``(N, h, w)`` fall on regions, bool ``(N, H, W)``: a row each, all shares from 0 to 1.
+    """How well maps ``(N, h, w)`` fall on regions, bool ``(N, H, W)``: a row each, all shares from
+    0 to 1.
 
-    ``region``: share of the picture in the region, which is what ``inside`` would be by chance. ``inside``: share of the
-    activation in the region. ``peak``: 1 if the strongest cell's centre lies in the region, else 0 (pointing game,
-    Zhang et al. 2018, doi 10.1007/s11263-017-1059-x). ``iou``: intersection over union of the region and the pixels of at
-    least half the highest activation. All but ``region`` are NaN for a map without activation.
+    ``region``: share of the picture in the region, which is what ``inside`` would be by chance.
+    ``inside``: share of the activation in the region. ``peak``: 1 if the strongest cell's centre
+    lies in the region, else 0 (pointing game, Zhang et al. 2018, doi 10.1007/s11263-017-1059-x).
+    ``iou``: intersection over union of the region and the pixels of at least half the highest
+    activation. All but ``region`` are NaN for a map without activation.
 
     Raises:
         InputError: not one region per map, or regions that are not bool.
     """
     cams, regions = np.asarray(cams), np.asarray(regions)
     if cams.ndim != 3 or regions.ndim != 3 or len(cams) != len(regions) or regions.dtype != bool:
-        raise InputError(f"gradcam: maps {cams.shape} need regions (N, H, W) of bool, not {regions.shape} of {regions.dtype}")
+        raise InputError(
+            f"gradcam: maps {cams.shape} need regions (N, H, W) of bool, not {regions.shape} of"
+            f" {regions.dtype}"
+        )
     rows = []
     for cam, region in zip(cams, regions, strict=True):
         row = [region.mean(), math.nan, math.nan, math.nan]
         if cam.max() > 0:
             large = resize(cam[None], region.shape)[0].astype(np.float64)  # (H, W)
             cell = np.unravel_index(cam.argmax(), cam.shape)
-            at = tuple(int((i + 0.5) * size / cells) for i, size, cells in zip(cell, region.shape, cam.shape, strict=True))
+            at = tuple(
+                int((i + 0.5) * size / cells)
+                for i, size, cells in zip(cell, region.shape, cam.shape, strict=True)
+            )
             hot = large >= large.max() / 2
-            row[1:] = large[region].sum() / large.sum(), float(region[at]), (region & hot).sum() / (region | hot).sum()
+            row[1:] = (
+                large[region].sum() / large.sum(),
+                float(region[at]),
+                (region & hot).sum() / (region | hot).sum(),
+            )
         rows.append(row)
     return pd.DataFrame(rows, columns=["region", "inside", "peak", "iou"], dtype=float)
 
 
 def randomised(model: torch.nn.Module, seed: int = 0) -> Iterator[tuple[str, torch.nn.Module]]:
-    """Copies of a torchvision ResNet with ever more layers drawn anew, from the last to the first: (stage, copy).
+    """Copies of a torchvision ResNet with ever more layers drawn anew, from the last to the first:
+    (stage, copy).
 
-    The sanity check of Adebayo et al. 2018, arXiv 1810.03292: maps that stay the same do not show what was learnt.
-    Convolutions are drawn as in torchvision (He normal, fan out), the linear layer as in torch; batch norm becomes the identity.
+    The sanity check of Adebayo et al. 2018, arXiv 1810.03292: maps that stay the same do not show
+    what was learnt. Convolutions are drawn as in torchvision (He normal, fan out), the linear layer
+    as in torch; batch norm becomes the identity.
     """
     model, rng = copy.deepcopy(model), torch.Generator().manual_seed(seed)
     for stage, parts in STAGES.items():
@@ -143,10 +197,16 @@ def randomised(model: torch.nn.Module, seed: int = 0) -> Iterator[tuple[str, tor
                 module.reset_parameters()
                 continue
             for values in module.parameters(recurse=False):
-                drawn = torch.empty(values.shape)  # on the CPU: the same numbers whatever the model's device
+                drawn = torch.empty(
+                    values.shape
+                )  # on the CPU: the same numbers whatever the model's device
                 if values.dim() == 4:
-                    torch.nn.init.kaiming_normal_(drawn, mode="fan_out", nonlinearity="relu", generator=rng)
+                    torch.nn.init.kaiming_normal_(
+                        drawn, mode="fan_out", nonlinearity="relu", generator=rng
+                    )
                 else:
-                    torch.nn.init.uniform_(drawn, -(module.in_features**-0.5), module.in_features**-0.5, generator=rng)
+                    torch.nn.init.uniform_(
+                        drawn, -(module.in_features**-0.5), module.in_features**-0.5, generator=rng
+                    )
                 values.data.copy_(drawn)
         yield stage, copy.deepcopy(model)

@@ -1,8 +1,9 @@
 """Radiographs as numbers: decoded once into one uint8 array, augmented and normalised in batches.
 
-Decoding and resizing cost more than the training step that uses the image, so both are done once. The array lies in a
-cache folder (``CXR_CACHE``, default ``~/.cache/cxrlib``), memory-mapped, under a name made from the files' contents:
-a changed image is another array, and a second run on the same images starts at once.
+Decoding and resizing cost more than the training step that uses the image, so both are done once.
+The array lies in a cache folder (``CXR_CACHE``, default ``~/.cache/cxrlib``), memory-mapped, under
+a name made from the files' contents: a changed image is another array, and a second run on the same
+images starts at once.
 """
 
 from __future__ import annotations
@@ -63,17 +64,23 @@ def read_image(path: str | Path, name: str | None = None) -> Image.Image:
 
 
 def square(image: Image.Image, size: int) -> np.ndarray:
-    """A Pillow image as ``(size, size)``, squashed to a square by bilinear resampling with antialiasing."""
+    """A Pillow image as ``(size, size)``, squashed to a square by bilinear resampling with
+    antialiasing.
+    """
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
 
 
 def decode(path: str | Path, size: int, name: str | None = None) -> np.ndarray:
-    """One radiograph as uint8, shape ``(size, size)``: :func:`read_image`, then :func:`square`. Errors as there."""
+    """One radiograph as uint8, shape ``(size, size)``: :func:`read_image`, then :func:`square`.
+    Errors as there.
+    """
     return square(read_image(path, name), size)
 
 
 def stored_size(path: str | Path, name: str | None = None) -> tuple[int, int]:
-    """Width and height in pixels from the file's header, nothing decoded. :class:`InputError` as :func:`decode`."""
+    """Width and height in pixels from the file's header, nothing decoded. :class:`InputError` as
+    :func:`decode`.
+    """
     try:
         pictures.regular(path, name)
         with Image.open(path, formats=pictures.FORMATS) as image:
@@ -85,7 +92,8 @@ def stored_size(path: str | Path, name: str | None = None) -> tuple[int, int]:
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:
-    """Where arrays are kept between runs: the argument, else ``CXR_CACHE``, else ``~/.cache/cxrlib``.
+    """Where arrays are kept between runs: the argument, else ``CXR_CACHE``, else
+    ``~/.cache/cxrlib``.
 
     Raises:
         InputError: it cannot be made or written.
@@ -96,12 +104,18 @@ def cache_folder(cache: str | Path | None = None) -> Path:
         if not os.access(folder, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
-        raise InputError(f"{folder}: decoded images cannot be kept there ({error.strerror}); CXR_CACHE names another folder") from None
+        raise InputError(
+            f"{folder}: decoded images cannot be kept there ({error.strerror}); CXR_CACHE names"
+            " another folder"
+        ) from None
     return folder
 
 
-def load(root: str | Path, paths: Sequence[str], size: int = 224, cache: str | Path | None = None) -> tuple[np.ndarray, list[str]]:
-    """All radiographs as one read-only memory-mapped uint8 array, shape ``(N, size, size)``, and each file's SHA-256.
+def load(
+    root: str | Path, paths: Sequence[str], size: int = 224, cache: str | Path | None = None
+) -> tuple[np.ndarray, list[str]]:
+    """All radiographs as one read-only memory-mapped uint8 array, shape ``(N, size, size)``, and
+    each file's SHA-256.
 
     Args:
         root: the data folder; ``paths`` are relative to it.
@@ -120,9 +134,13 @@ def load(root: str | Path, paths: Sequence[str], size: int = 224, cache: str | P
     file = cache_folder(cache) / f"images-{key}.npy"
     if not file.is_file():
         with atomic(file) as temporary:
-            array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=(len(paths), size, size))
+            array = np.lib.format.open_memmap(
+                temporary, mode="w+", dtype=np.uint8, shape=(len(paths), size, size)
+            )
             with ThreadPoolExecutor() as pool:
-                for i, pixels in enumerate(pool.map(lambda path: decode(root / path, size, path), paths)):
+                for i, pixels in enumerate(
+                    pool.map(lambda path: decode(root / path, size, path), paths)
+                ):
                     array[i] = pixels
             array.flush()
             del array
@@ -130,13 +148,19 @@ def load(root: str | Path, paths: Sequence[str], size: int = 224, cache: str | P
 
 
 def fingerprint(image_ids: Sequence[str], hashes: Sequence[str]) -> str:
-    """SHA-256 of the sorted lines ``image_id,sha256(file)``: the same for the same images, whatever their order."""
-    lines = sorted(f"{image_id},{digest}" for image_id, digest in zip(image_ids, hashes, strict=True))
+    """SHA-256 of the sorted lines ``image_id,sha256(file)``: the same for the same images, whatever
+    their order.
+    """
+    lines = sorted(
+        f"{image_id},{digest}" for image_id, digest in zip(image_ids, hashes, strict=True)
+    )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def normalise(x: torch.Tensor) -> torch.Tensor:
-    """Grey ``(B, 1, H, W)`` in 0…1 to what ImageNet networks expect: three equal channels ``(B, 3, H, W)``, standardised per channel."""
+    """Grey ``(B, 1, H, W)`` in 0…1 to what ImageNet networks expect: three equal channels ``(B, 3,
+    H, W)``, standardised per channel.
+    """
     mean = x.new_tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
     std = x.new_tensor(IMAGENET_STD).view(1, 3, 1, 1)
     return (x - mean) / std
@@ -148,16 +172,21 @@ def to_tensor(pixels: np.ndarray, device: torch.device | str = "cpu") -> torch.T
 
 
 def prepare(pixels: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
-    """uint8 ``(B, H, W)`` as a network takes it when nothing is augmented: ``(B, 3, H, W)``, standardised, channels last."""
+    """uint8 ``(B, H, W)`` as a network takes it when nothing is augmented: ``(B, 3, H, W)``,
+    standardised, channels last.
+    """
     return normalise(to_tensor(pixels, device)).contiguous(memory_format=torch.channels_last)
 
 
-def affine(angle: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:
+def affine(
+    angle: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor, flip: torch.Tensor
+) -> torch.Tensor:
     """Sampling matrices ``(B, 2, 3)`` for :func:`torch.nn.functional.affine_grid` on square images.
 
-    The image is flipped (``flip`` true), scaled by ``scale`` and rotated by ``angle`` radians clockwise about its
-    centre, then moved by ``shift`` ``(B, 2)``, in shares of the side, right and down. The sampling matrix maps output
-    to input, so it is the inverse: ``x_in = F S⁻¹ R⁻¹ (x_out - t)``, with ``t = 2 shift`` as the grid runs from -1 to 1.
+    The image is flipped (``flip`` true), scaled by ``scale`` and rotated by ``angle`` radians
+    clockwise about its centre, then moved by ``shift`` ``(B, 2)``, in shares of the side, right and
+    down. The sampling matrix maps output to input, so it is the inverse: ``x_in = F S⁻¹ R⁻¹ (x_out
+    - t)``, with ``t = 2 shift`` as the grid runs from -1 to 1.
     """
     cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
     linear = torch.stack([torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)], 1)  # (B, 2, 2)
@@ -167,16 +196,25 @@ def affine(angle: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor, flip: 
 
 
 def augment(
-    x: torch.Tensor, rng: torch.Generator, *, rotate: float, scale: tuple[float, float], translate: float, hflip: float
+    x: torch.Tensor,
+    rng: torch.Generator,
+    *,
+    rotate: float,
+    scale: tuple[float, float],
+    translate: float,
+    hflip: float,
 ) -> torch.Tensor:
-    """Turn, scale, shift and mirror each image at random; outside the picture is black. ``(B, 1, H, W)`` to the same.
+    """Turn, scale, shift and mirror each image at random; outside the picture is black. ``(B, 1, H,
+    W)`` to the same.
 
     Args:
-        rng: a CPU generator, so that the same seed gives the same draws on every device.
-        rotate: largest angle, degrees, either way. scale: lowest and highest factor.
-        translate: largest shift, share of the side, either way and axis. hflip: probability of a mirror image.
+        rng: a CPU generator, so that the same seed gives the same draws on every device. rotate:
+        largest angle, degrees, either way. scale: lowest and highest factor. translate: largest
+        shift, share of the side, either way and axis. hflip: probability of a mirror image.
     """
-    u = torch.rand(len(x), 5, generator=rng)  # drawn even where unused: a changed setting leaves the others' draws alone
+    u = torch.rand(
+        len(x), 5, generator=rng
+    )  # drawn even where unused: a changed setting leaves the others' draws alone
     angle = (2 * u[:, 0] - 1) * math.radians(rotate)
     factor = scale[0] + u[:, 1] * (scale[1] - scale[0])
     shift = (2 * u[:, 2:4] - 1) * translate

@@ -1,13 +1,17 @@
-"""Class-activation maps of a recorded run and where they lie, kept in its record so that the book needs no image and no torch.
+"""Class-activation maps of a recorded run and where they lie, kept in its record so that the book
+needs no image and no torch.
 
-``cams.npz``: ``image_id, split, shape (N, 2)`` (height and width of the file in pixels), ``cam (N, 7, 7)``, Grad-CAM of the image's own class at the last convolutional layer, not
-normalised, for every COVID-19 image on disk and those in the thesis's figures that are not among its images
+``cams.npz``: ``image_id, split, shape (N, 2)`` (height and width of the file in pixels), ``cam (N,
+7, 7)``, Grad-CAM of the image's own class at the last convolutional layer, not normalised, for
+every COVID-19 image on disk and those in the thesis's figures that are not among its images
 (``split`` is ``outside``); of a phantom: every test image with an opacity. For the sanity check
-``random_id, stage, random_cam (D, S, M, 7, 7)``: the same for the test images with weights randomised from the top down to each stage, drawn D times.
+``random_id, stage, random_cam (D, S, M, 7, 7)``: the same for the test images with weights
+randomised from the top down to each stage, drawn D times.
 
-``localisation.csv``: a row per image, region, stage (``trained`` or randomised down to) and draw of the random weights (from 0): the region's share of the
-picture, the share of the activation inside it, whether the peak is in it, overlap (:func:`cxrlib.gradcam.localise`).
-Regions (``kind``): ``lung mask``, ``lung box``; of a phantom ``opacity`` and ``lung mask``, where the truth is known.
+``localisation.csv``: a row per image, region, stage (``trained`` or randomised down to) and draw of
+the random weights (from 0): the region's share of the picture, the share of the activation inside
+it, whether the peak is in it, overlap (:func:`cxrlib.gradcam.localise`). Regions (``kind``): ``lung
+mask``, ``lung box``; of a phantom ``opacity`` and ``lung mask``, where the truth is known.
 """
 
 from __future__ import annotations
@@ -26,13 +30,21 @@ DRAWS = 10  # of random weights: one draw's maps say nothing of another's
 
 
 def write(
-    rows: pd.DataFrame, model: torch.nn.Module, classes: list[str], size: int, root: Path, folder: Path, on="cpu", shown: str = "whole"
+    rows: pd.DataFrame,
+    model: torch.nn.Module,
+    classes: list[str],
+    size: int,
+    root: Path,
+    folder: Path,
+    on="cpu",
+    shown: str = "whole",
 ) -> None:
     """Write ``cams.npz`` and ``localisation.csv`` into ``folder``.
 
     Args:
-        rows: manifest rows of images on disk, with ``y_true`` and ``split``.
-        size: side of the network's input in pixels. root: the data folder. shown: what the network sees of each image.
+        rows: manifest rows of images on disk, with ``y_true`` and ``split``. size: side of the
+        network's input in pixels. root: the data folder. shown: what the network sees of each
+        image.
     """
     if len(rows) == 0:
         raise InputError(f"{folder.name}: no image to draw a class-activation map of")
@@ -41,7 +53,10 @@ def write(
     test = (rows["split"] == "test").to_numpy()
     trained = gradcam.of_pixels(model, pixels, targets, LAYER, on)
     randomised = [
-        {name: gradcam.of_pixels(other, pixels[test], targets[test], LAYER, on) for name, other in gradcam.randomised(model, draw)}
+        {
+            name: gradcam.of_pixels(other, pixels[test], targets[test], LAYER, on)
+            for name, other in gradcam.randomised(model, draw)
+        }
         for draw in range(DRAWS)
     ]
     known = regions(rows["image_id"], size, root)
@@ -64,38 +79,71 @@ def write(
             random_cam=np.array([list(stages.values()) for stages in randomised]),
         )
     table = pd.concat(tables, ignore_index=True)[runs.LOCALISATION]
-    write_text(folder / "localisation.csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    write_text(
+        folder / "localisation.csv",
+        table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
+    )
 
 
 def of_run(name: str, data=None, results=None, on: str | None = None) -> Path:
-    """Make the maps of a record that holds a model, from the images in the data folder; returns the record's folder."""
+    """Make the maps of a record that holds a model, from the images in the data folder; returns the
+    record's folder.
+    """
     run, root, device = runs.read(name, results), sources.data_folder(data), models.device(on)
     model = models.recorded(run.folder, run.info, device)
-    manifest = sources.covid_chestxray(root).merge(run.split[["image_id", "y_true", "split"]], on="image_id", validate="one_to_one")
-    config, rows, had = run.info["config"], chosen(manifest, root, run.info["study"]), run.folder / "localisation.csv"
-    kinds = {kind for kind, found in regions(rows["image_id"], config["size"], root).items() if found}
+    manifest = sources.covid_chestxray(root).merge(
+        run.split[["image_id", "y_true", "split"]], on="image_id", validate="one_to_one"
+    )
+    config, rows, had = (
+        run.info["config"],
+        chosen(manifest, root, run.info["study"]),
+        run.folder / "localisation.csv",
+    )
+    kinds = {
+        kind for kind, found in regions(rows["image_id"], config["size"], root).items() if found
+    }
     if had.is_file() and (lost := set(pd.read_csv(had)["kind"]) - kinds):
-        raise InputError(f"{root}: no {' and no '.join(sorted(lost))} is there for any of the images; the record's stand as they are")
-    write(rows, model, run.classes, config["size"], root, run.folder, device, config.get("shown", "whole"))
+        raise InputError(
+            f"{root}: no {' and no '.join(sorted(lost))} is there for any of the images; the"
+            " record's stand as they are"
+        )
+    write(
+        rows,
+        model,
+        run.classes,
+        config["size"],
+        root,
+        run.folder,
+        device,
+        config.get("shown", "whole"),
+    )
     return run.folder
 
 
 def chosen(rows: pd.DataFrame, root: Path, study: str) -> pd.DataFrame:
-    """The rows whose maps are kept: COVID-19 images on disk, and what Study B shows but cannot have trained on (``split`` is ``outside``)."""
+    """The rows whose maps are kept: COVID-19 images on disk, and what Study B shows but cannot have
+    trained on (``split`` is ``outside``).
+    """
     outside = [zhu.outside(root)] if study == "zhu2020" else []
     rows = pd.concat([rows[rows["y_true"] == "covid"], *outside], ignore_index=True)
     return rows[sources.present(rows, root)].reset_index(drop=True)
 
 
-def _localise(rows: pd.DataFrame, cams: np.ndarray, regions: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
+def _localise(
+    rows: pd.DataFrame, cams: np.ndarray, regions: dict[str, dict[str, np.ndarray]]
+) -> pd.DataFrame:
     tables = []
     for kind, known in regions.items():
         places = np.flatnonzero(rows["image_id"].isin(known))
         if len(places):
             here = rows.iloc[places][["image_id", "patient_id", "split"]].reset_index(drop=True)
-            found = gradcam.localise(cams[places], np.stack([known[image] for image in here["image_id"]]))
+            found = gradcam.localise(
+                cams[places], np.stack([known[image] for image in here["image_id"]])
+            )
             tables.append(pd.concat([here.assign(kind=kind), found], axis=1))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=runs.LOCALISATION)
+    return (
+        pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=runs.LOCALISATION)
+    )
 
 
 def regions(image_ids: pd.Series, size: int, root: Path) -> dict[str, dict[str, np.ndarray]]:
@@ -104,7 +152,10 @@ def regions(image_ids: pd.Series, size: int, root: Path) -> dict[str, dict[str, 
     if truth.is_file():
         table = pd.read_csv(truth).set_index("image_id").loc[list(image_ids)]
         kinds = {"opacity": "opacity_mask", "lung mask": "lung_mask"}
-        return {kind: {name: _mask(root / path, size) for name, path in table[column].items()} for kind, column in kinds.items()}
+        return {
+            kind: {name: _mask(root / path, size) for name, path in table[column].items()}
+            for kind, column in kinds.items()
+        }
     masks, boxes = sources.lung_masks(root), sources.lung_boxes(root)
     return {
         "lung mask": {name: _mask(masks[name], size) for name in image_ids if name in masks},
@@ -119,5 +170,8 @@ def _mask(file: Path, size: int) -> np.ndarray:
 def _boxes(boxes: list[tuple[float, float, float, float]], size: int) -> np.ndarray:
     """Pixels whose centre lies in a box."""
     centre = (np.arange(size) + 0.5) / size
-    inside = [np.outer((top <= centre) & (centre < bottom), (left <= centre) & (centre < right)) for left, top, right, bottom in boxes]
+    inside = [
+        np.outer((top <= centre) & (centre < bottom), (left <= centre) & (centre < right))
+        for left, top, right, bottom in boxes
+    ]
     return np.logical_or.reduce(inside)

@@ -76,7 +76,9 @@ def read(path: str | Path) -> Image.Image:
         tags = getattr(image, "tag_v2", {})  # of a TIFF
         halved, full = _depth(path, image)
         samples = _halves(path, image) if halved else None
-        if image.mode == "P" and COLOURS in tags and max(tags[COLOURS]) < 256:  # where 16 bits belong
+        if (
+            image.mode == "P" and COLOURS in tags and max(tags[COLOURS]) < 256
+        ):  # where 16 bits belong
             image.palette = ImagePalette.raw("RGB;L", bytes(tags[COLOURS]))
         if samples is None:
             image = ImageOps.exif_transpose(image)

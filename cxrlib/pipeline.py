@@ -17,19 +17,40 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cxrlib import audits, azemin, features, images, maps, metrics, models, nih, runs, sources, studies, training, zhu
+from cxrlib import (
+    audits,
+    azemin,
+    features,
+    images,
+    maps,
+    metrics,
+    models,
+    nih,
+    runs,
+    sources,
+    studies,
+    training,
+    zhu,
+)
 from cxrlib.files import InputError
 from cxrlib.studies import Experiment
 
-REDUCED = 512  # pixels: no original of these collections is as small on its longest side as a whole set of copies may be
-COVID = {"zhu2020": (zhu.COVID, sources.STUDY_B_SNAPSHOT), "cheazemin2020": (azemin.POSITIVES, azemin.SNAPSHOT)}  # images, commit
+# pixels: no original of these collections is as small on its longest side as a whole set of copies
+# may be
+REDUCED = 512
+COVID = {
+    "zhu2020": (zhu.COVID, sources.STUDY_B_SNAPSHOT),
+    "cheazemin2020": (azemin.POSITIVES, azemin.SNAPSHOT),
+}  # images, commit
 RANDOM = {"name": "random start", "sha256": "", "note": ""}
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "pillow", "safetensors")
 
 
 @dataclass
 class Prepared:
-    """A study's images ready for training: the whole split, the rows that are on disk, and their pixels."""
+    """A study's images ready for training: the whole split, the rows that are on disk, and their
+    pixels.
+    """
 
     split: pd.DataFrame  # every image of the study, with the column ``missing``
     rows: pd.DataFrame  # those on disk: manifest columns, y_true, split; in the order of ``pixels``
@@ -45,13 +66,15 @@ def prepare(experiment: Experiment, data: str | Path | None = None) -> Prepared:
     root = sources.data_folder(data)
     manifest, split = divided(experiment, root)
     split["missing"] = ~sources.present(manifest, root).to_numpy()
-    rows = manifest.assign(y_true=split["y_true"].to_numpy(), split=split["split"].to_numpy())[~split["missing"].to_numpy()].reset_index(
-        drop=True
-    )
+    rows = manifest.assign(y_true=split["y_true"].to_numpy(), split=split["split"].to_numpy())[
+        ~split["missing"].to_numpy()
+    ].reset_index(drop=True)
     rows[["width", "height"]] = [images.stored_size(root / path, path) for path in rows["path"]]
     pixels, hashes = images.load(root, rows["path"].tolist(), experiment.size)
     fingerprint = images.fingerprint(rows["image_id"], hashes)
-    return Prepared(split, rows, pixels, hashes, fingerprint, (root / "PHANTOM.txt").is_file(), root)
+    return Prepared(
+        split, rows, pixels, hashes, fingerprint, (root / "PHANTOM.txt").is_file(), root
+    )
 
 
 def divided(experiment: Experiment, root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -59,17 +82,29 @@ def divided(experiment: Experiment, root: Path) -> tuple[pd.DataFrame, pd.DataFr
     if experiment.study == "zhu2020":
         manifest = zhu.manifest(root)
         labels = zhu.labels(manifest, experiment.classes)
-        return manifest, zhu.split(manifest, labels, experiment.seed, experiment.val_folds, unit=experiment.unit, fold=experiment.fold)
+        return manifest, zhu.split(
+            manifest,
+            labels,
+            experiment.seed,
+            experiment.val_folds,
+            unit=experiment.unit,
+            fold=experiment.fold,
+        )
     if (experiment.variant_of or experiment.name) == studies.AZEMIN_STANDIN.name:
         manifest, split = azemin.standin_manifest(root), azemin.standin_split(root, experiment.seed)
     else:
-        manifest, split = pd.concat([nih.manifest(root), azemin.covid(root)]), azemin.split(root, experiment.seed)
+        manifest, split = (
+            pd.concat([nih.manifest(root), azemin.covid(root)]),
+            azemin.split(root, experiment.seed),
+        )
     manifest = manifest.set_index("image_id").loc[split["image_id"]].reset_index()
     return manifest[sources.COLUMNS], split
 
 
 def roomy_malloc() -> None:
-    """Ask glibc to keep freed memory. By default each large tensor is mapped, zeroed and given back at every step."""
+    """Ask glibc to keep freed memory. By default each large tensor is mapped, zeroed and given back
+    at every step.
+    """
     try:
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(-4, 0)  # M_MMAP_MAX: no mapping of its own for a large block
@@ -96,16 +131,18 @@ def train(
 ) -> Path:
     """Train an experiment and write its record to ``results/<name>/``; returns that folder.
 
-    A finished record of that name stands (:func:`stands`) unless ``overwrite``: where its settings, images and weights
-    are the same, nothing is trained, and a line on standard error says so.
+    A finished record of that name stands (:func:`stands`) unless ``overwrite``: where its settings,
+    images and weights are the same, nothing is trained, and a line on standard error says so.
 
-    The checkpoint lies in ``work/<name>/`` until the record is complete. A run on phantoms is named ``phantom-<name>``,
-    so that it cannot be taken for a run on radiographs. ``finish`` records a run before its time, as its checkpoint
-    stands, which the record then says. Everything printed about the model is computed from the model as it is kept, that
-    is after rounding to float16; of a frozen network, whose features are computed before, the last layer alone is rounded.
+    The checkpoint lies in ``work/<name>/`` until the record is complete. A run on phantoms is named
+    ``phantom-<name>``, so that it cannot be taken for a run on radiographs. ``finish`` records a
+    run before its time, as its checkpoint stands, which the record then says. Everything printed
+    about the model is computed from the model as it is kept, that is after rounding to float16; of
+    a frozen network, whose features are computed before, the last layer alone is rounded.
 
     Raises:
-        InputError: images, weights or settings that cannot be used, a record of other settings, a folder of other files.
+        InputError: images, weights or settings that cannot be used, a record of other settings, a
+        folder of other files.
     """
     seconds: dict[str, float] = {}
 
@@ -120,23 +157,39 @@ def train(
     kind = models.precision(on_device, precision)
     with stage("images"):
         ready = prepare(experiment, data)
-    name = f"phantom-{experiment.name}".replace("phantom-phantom-", "phantom-") if ready.phantom else experiment.name
+    name = (
+        f"phantom-{experiment.name}".replace("phantom-phantom-", "phantom-")
+        if ready.phantom
+        else experiment.name
+    )
     folder, target = Path(work) / name, Path(results or runs.root()) / name
     runs.refuse_foreign(target, runs.OURS)
     runs.refuse_foreign(folder, ("checkpoint", ".checkpoint"))
     state, weights = models.imagenet(experiment.model) if experiment.pretrained else (None, RANDOM)
-    asked = {"precision": kind if precision != "auto" else None, "micro_batch": micro and min(micro, experiment.batch)}
+    asked = {
+        "precision": kind if precision != "auto" else None,
+        "micro_batch": micro and min(micro, experiment.batch),
+    }
     files = ["model.safetensors or head.npz"] * keep_model + ["cams.npz"] * keep_maps
-    if not overwrite and (target / "run.json").is_file() and stands(target, experiment, ready, weights, asked, files):
+    if (
+        not overwrite
+        and (target / "run.json").is_file()
+        and stands(target, experiment, ready, weights, asked, files)
+    ):
         return target
     if progress and (other := other_state(ready, experiment)):
         print(f"cxr: {other}", file=sys.stderr)
     trained_as = dict(zip(experiment.tested_as, experiment.classes, strict=False))
-    labels, split = ready.rows["y_true"].replace(trained_as).to_numpy(), ready.rows["split"].to_numpy()
+    labels, split = (
+        ready.rows["y_true"].replace(trained_as).to_numpy(),
+        ready.rows["split"].to_numpy(),
+    )
     seen = audits.show(ready.pixels, experiment.shown)
     if experiment.frozen:
         with stage("features"):
-            net = models.resnet(experiment.model, len(experiment.classes), state, experiment.seed).to(on_device)
+            net = models.resnet(
+                experiment.model, len(experiment.classes), state, experiment.seed
+            ).to(on_device)
             if experiment.batch_norm == "re-estimated":
                 features.reestimate(net, seen[split == "train"], on_device)
             seen = features.cached(net, seen, ready.hashes, on_device, shown=experiment.shown)
@@ -162,19 +215,28 @@ def train(
         model = models.resnet(experiment.model, len(experiment.classes), kept).to(on_device)
 
         def predict(model: torch.nn.Module, part: str) -> np.ndarray:
-            return training.predict(model.fc if experiment.frozen else model, seen[split == part], on_device)
+            return training.predict(
+                model.fc if experiment.frozen else model, seen[split == part], on_device
+            )
 
         log_p = {part: predict(model, part) for part in ("test", "val")}
         history = fit.history.set_index("epoch", drop=False)
-        history.loc[fit.kept_epoch, ["test_loss", "test_accuracy"]] = training.loss_accuracy(log_p["test"], targets[split == "test"])
+        history.loc[fit.kept_epoch, ["test_loss", "test_accuracy"]] = training.loss_accuracy(
+            log_p["test"], targets[split == "test"]
+        )
         if fit.kept_epoch != len(history):
             last = models.half(whole(net, fit.last) if experiment.frozen else fit.last)
             last = models.resnet(experiment.model, len(experiment.classes), last).to(on_device)
             scores = training.loss_accuracy(predict(last, "test"), targets[split == "test"])
             history.loc[len(history), ["test_loss", "test_accuracy"]] = scores
     named = {"test": experiment.tested_as or experiment.classes, "val": experiment.classes}
-    predictions = {part: predictions_table(ready.rows[split == part], log_p[part], named[part]) for part in log_p}
-    seconds["training"] = round(float(history["seconds"].sum()), 1)  # over all sessions of a resumed run
+    predictions = {
+        part: predictions_table(ready.rows[split == part], log_p[part], named[part])
+        for part in log_p
+    }
+    seconds["training"] = round(
+        float(history["seconds"].sum()), 1
+    )  # over all sessions of a resumed run
 
     info = {
         "run": name,
@@ -194,25 +256,43 @@ def train(
         "data": describe_data(ready, experiment),
         "lacked": lacked(ready, experiment, weights) + cut_short(experiment, fit),
         "weights": weights,
-        "epochs": {"planned": experiment.epochs, "run": len(history), "kept": fit.kept_epoch, "reason": fit.reason},
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "epochs": {
+            "planned": experiment.epochs,
+            "run": len(history),
+            "kept": fit.kept_epoch,
+            "reason": fit.reason,
+        },
+        "packages": (
+            {name: importlib.metadata.version(name) for name in PACKAGES}
+            | {"python": platform.python_version()}
+        ),
         "device": models.describe(on_device),
         "seconds": seconds,
         "git": revision(),
         "metrics": metrics.overall(predictions["test"]),
     }
-    run = runs.Run(target, info, ready.split[runs.SPLIT], history, predictions["test"], predictions["val"])
+    run = runs.Run(
+        target, info, ready.split[runs.SPLIT], history, predictions["test"], predictions["val"]
+    )
     extra = {}
     if experiment.frozen:
         extra["head.npz"] = folder / "head.npz"
         with open(extra["head.npz"], "wb") as file:
-            np.savez_compressed(file, **{key: kept[f"fc.{key}"].numpy() for key in ("weight", "bias")})
+            np.savez_compressed(
+                file, **{key: kept[f"fc.{key}"].numpy() for key in ("weight", "bias")}
+            )
     if keep_model:
         models.save(
             kept,
             folder / "model.safetensors",
-            # one entry: safetensors writes several in random order, and the same run should give the same file
-            {"about": f"{name}; classes {', '.join(experiment.classes)}; licence CC BY-NC-SA 4.0, not a medical device"},
+            # one entry: safetensors writes several in random order, and the same run should give
+            # the same file
+            {
+                "about": (
+                    f"{name}; classes {', '.join(experiment.classes)}; licence CC BY-NC-SA 4.0, not"
+                    " a medical device"
+                )
+            },
         )
         (folder / "MODEL-LICENSE.md").write_text(MODEL_LICENCE, encoding="utf-8")
         extra |= {name: folder / name for name in ("model.safetensors", "MODEL-LICENSE.md")}
@@ -224,7 +304,14 @@ def train(
                 else maps.chosen(ready.rows, ready.root, experiment.study)
             )
             maps.write(
-                shown.reset_index(drop=True), model, list(named["test"]), experiment.size, ready.root, folder, on_device, experiment.shown
+                shown.reset_index(drop=True),
+                model,
+                list(named["test"]),
+                experiment.size,
+                ready.root,
+                folder,
+                on_device,
+                experiment.shown,
             )
         extra |= {name: folder / name for name in ("cams.npz", "localisation.csv")}
     written = runs.write(run, extra)
@@ -232,33 +319,57 @@ def train(
     return written
 
 
-def stands(target: Path, experiment: Experiment, ready: Prepared, weights: dict, asked: dict, files: list[str]) -> bool:
-    """Whether the record in ``target`` is of this very run, which is then said; False where a new one may take its place.
+def stands(
+    target: Path,
+    experiment: Experiment,
+    ready: Prepared,
+    weights: dict,
+    asked: dict,
+    files: list[str],
+) -> bool:
+    """Whether the record in ``target`` is of this very run, which is then said; False where a new
+    one may take its place.
 
-    It may where the book publishes the record and the settings are its own: with other images or weights than the
-    book's it is made anew. ``asked`` holds settings that count where not None, ``files`` what the record should hold.
+    It may where the book publishes the record and the settings are its own: with other images or
+    weights than the book's it is made anew. ``asked`` holds settings that count where not None,
+    ``files`` what the record should hold.
 
     Raises:
         InputError: any other difference, the first of which it names.
     """
     info = runs.read(target.name, target.parent).info
-    here = studies.effective(experiment.as_dict()) | {"experiment": experiment.variant_of or experiment.name}
+    here = studies.effective(experiment.as_dict()) | {
+        "experiment": experiment.variant_of or experiment.name
+    }
     there = studies.effective(info["config"]) | {"experiment": info["experiment"]}
     here |= {key: value for key, value in asked.items() if value is not None}
     advice = "another --name keeps both, --overwrite replaces it"
     for key in sorted(set(here) - studies.UNTRAINED - {"name"}):
-        was, now = (list(value) if isinstance(value, tuple) else value for value in (there.get(key), here[key]))
+        was, now = (
+            list(value) if isinstance(value, tuple) else value
+            for value in (there.get(key), here[key])
+        )
         if was != now:
             found = f"{key} {studies.spell(was)}, this run has {studies.spell(now)}"
             raise InputError(f"{target}: a finished record is there, with {found}; {advice}")
     others = ["images"] * (info["data"]["fingerprint"] != ready.fingerprint)
     others += ["weights"] * (info["weights"]["sha256"] != weights["sha256"])
-    lost = [name for name in files if not any((target / file).is_file() for file in name.split(" or "))]
-    what = f"made from other {' and '.join(others)}" if others else f"without {lost[0]}" if lost else ""
+    lost = [
+        name for name in files if not any((target / file).is_file() for file in name.split(" or "))
+    ]
+    what = (
+        f"made from other {' and '.join(others)}"
+        if others
+        else f"without {lost[0]}"
+        if lost
+        else ""
+    )
     if what and info["run"] not in studies.RECORDS | studies.STUDY_A:
         raise InputError(f"{target}: a finished record is there, {what}; {advice}")
     line = (
-        f"the record there, {what}, is replaced" if what else "already recorded, with these settings and images; --overwrite makes it anew"
+        f"the record there, {what}, is replaced"
+        if what
+        else "already recorded, with these settings and images; --overwrite makes it anew"
     )
     print(f"cxr: {target}: {line}", file=sys.stderr)
     return not what
@@ -266,11 +377,17 @@ def stands(target: Path, experiment: Experiment, ready: Prepared, weights: dict,
 
 def whole(net: torch.nn.Module, last: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """State of a frozen network with its trained last layer."""
-    body = {key: value.detach().cpu() for key, value in net.state_dict().items() if not key.startswith("fc.")}
+    body = {
+        key: value.detach().cpu()
+        for key, value in net.state_dict().items()
+        if not key.startswith("fc.")
+    }
     return body | {f"fc.{key}": value for key, value in last.items()}
 
 
-def predictions_table(rows: pd.DataFrame, log_p: np.ndarray, classes: tuple[str, ...]) -> pd.DataFrame:
+def predictions_table(
+    rows: pd.DataFrame, log_p: np.ndarray, classes: tuple[str, ...]
+) -> pd.DataFrame:
     """The predictions contract from manifest rows and log-probabilities ``(N, K)``."""
     table = rows[["image_id", "patient_id", "source", "split", "y_true"]].reset_index(drop=True)
     return table.assign(**{f"p_{name}": np.exp(log_p[:, k]) for k, name in enumerate(classes)})
@@ -284,15 +401,20 @@ def describe_data(ready: Prepared, experiment: Experiment) -> dict:
         "fingerprint": ready.fingerprint,
         "images": len(ready.rows),
         "missing": ready.split.loc[ready.split["missing"], "image_id"].tolist(),
-        "counts": {part: {name: int(counts.get((part, name), 0)) for name in names} for part in ("train", "val", "test")},
+        "counts": {
+            part: {name: int(counts.get((part, name), 0)) for name in names}
+            for part in ("train", "val", "test")
+        },
         "covid": covid_images(ready, experiment),
     }
 
 
 def covid_images(ready: Prepared, experiment: Experiment) -> dict:
-    """COVID-19 images: how many the study counts, the collection's table lists by its rule, and are on disk.
+    """COVID-19 images: how many the study counts, the collection's table lists by its rule, and are
+    on disk.
 
-    ``left_out`` counts the other radiographs that the table labels COVID-19, by view. Of phantoms none is expected.
+    ``left_out`` counts the other radiographs that the table labels COVID-19, by view. Of phantoms
+    none is expected.
     """
     expected, snapshot = COVID[experiment.study]
     ours = ready.split[ready.split["image_id"].str.startswith("covid-chestxray/")]
@@ -302,19 +424,25 @@ def covid_images(ready: Prepared, experiment: Experiment) -> dict:
         "expected": None if ready.phantom else expected,
         "listed": len(ours),
         "found": int((~ours["missing"]).sum()),
-        "left_out": {str(view): int(count) for view, count in other["view"].fillna("no view").value_counts().items()},
+        "left_out": {
+            str(view): int(count)
+            for view, count in other["view"].fillna("no view").value_counts().items()
+        },
     }
 
 
 def other_state(ready: Prepared, experiment: Experiment) -> str:
-    """One sentence where the COVID-19 collection's table is not of the commit that the study's count needs."""
+    """One sentence where the COVID-19 collection's table is not of the commit that the study's
+    count needs.
+    """
     expected, snapshot = COVID[experiment.study]
     listed = int(ready.split["image_id"].str.startswith("covid-chestxray/").sum())
     if ready.phantom or listed in (0, expected):
         return ""
     return (
-        f"The COVID-19 collection's table lists {listed} images by the study's rule, not {expected}: it is of another state than"
-        f" commit {snapshot} (git checkout {snapshot} in its folder)."
+        f"The COVID-19 collection's table lists {listed} images by the study's rule, not"
+        f" {expected}: it is of another state than commit {snapshot} (git checkout {snapshot} in"
+        " its folder)."
     )
 
 
@@ -322,42 +450,80 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
     """One sentence for each thing in which this run falls short of the study's own."""
     found = list(experiment.lacks)
     if ready.phantom:
-        found.append("Trained and tested on synthetic phantoms: a demonstration of the pipeline that says nothing about any patient.")
+        found.append(
+            "Trained and tested on synthetic phantoms: a demonstration of the pipeline that says"
+            " nothing about any patient."
+        )
     missing = ready.split[ready.split["missing"]]
     if len(missing):
-        where = ", ".join(f"{count} of the {part} set" for part, count in missing["split"].value_counts().items())
-        found.append(f"{len(missing)} of the study's {len(ready.split):,} images were not on disk ({where}).")
-    listed = int(ready.split["image_id"].str.startswith("kermany/").sum())  # from the disk: it has no list of its own
+        where = ", ".join(
+            f"{count} of the {part} set" for part, count in missing["split"].value_counts().items()
+        )
+        found.append(
+            f"{len(missing)} of the study's {len(ready.split):,} images were not on disk ({where})."
+        )
+    listed = int(
+        ready.split["image_id"].str.startswith("kermany/").sum()
+    )  # from the disk: it has no list of its own
     if experiment.study == "zhu2020" and listed < sources.KERMANY.images and not ready.phantom:
-        found.append(f"Only {listed} of the kermany collection's {sources.KERMANY.images} images were on disk.")
+        found.append(
+            f"Only {listed} of the kermany collection's {sources.KERMANY.images} images were on"
+            " disk."
+        )
     found += filter(None, [other_state(ready, experiment)])
-    longest = {source: int(rows[["width", "height"]].to_numpy().max()) for source, rows in ready.rows.groupby("source")}
+    longest = {
+        source: int(rows[["width", "height"]].to_numpy().max())
+        for source, rows in ready.rows.groupby("source")
+    }
     for source, side in longest.items():
         if side <= REDUCED and not ready.phantom:
-            found.append(f"The {source} images were copies reduced to at most {side} pixels a side and stored anew, not the originals.")
+            found.append(
+                f"The {source} images were copies reduced to at most {side} pixels a side and"
+                " stored anew, not the originals."
+            )
     if len(set(longest.values())) > 1 and min(longest.values()) <= REDUCED and not ready.phantom:
         found.append(
-            "The sources were reduced and stored anew differently, so that a network could tell them apart by image processing too."
-            " That adds to the difference of source that the study has anyway."
+            "The sources were reduced and stored anew differently, so that a network could tell"
+            " them apart by image processing too. That adds to the difference of source that the"
+            " study has anyway."
         )
     if weights["note"]:
-        found.append(f"ImageNet weights from the file {weights['name']}, not torchvision's: {weights['note']}.")
+        found.append(
+            f"ImageNet weights from the file {weights['name']}, not torchvision's:"
+            f" {weights['note']}."
+        )
     if not experiment.pretrained:
         found.append("Started from random weights, not from ImageNet's.")
-    base, here = (studies.effective(run.as_dict()) for run in (studies.BASES[experiment.variant_of or experiment.name], experiment))
-    told = {key for key, why in studies.idle(experiment.as_dict()).items() if not why}  # the number of epochs says it
+    base, here = (
+        studies.effective(run.as_dict())
+        for run in (studies.BASES[experiment.variant_of or experiment.name], experiment)
+    )
+    told = {
+        key for key, why in studies.idle(experiment.as_dict()).items() if not why
+    }  # the number of epochs says it
     for setting in here:
         if setting in experiment.printed and setting not in told and here[setting] != base[setting]:
-            found.append(f"Setting {setting} was {studies.spell(here[setting])}, not {studies.spell(base[setting])}.")
+            found.append(
+                f"Setting {setting} was {studies.spell(here[setting])}, not"
+                f" {studies.spell(base[setting])}."
+            )
     if here["unit"] == "image":
-        found.append("COVID-19 test images were drawn at random without regard to patients, so that patients are in training and test.")
+        found.append(
+            "COVID-19 test images were drawn at random without regard to patients, so that patients"
+            " are in training and test."
+        )
     if experiment.shown != "whole":
         frame = f"the frame of {100 * audits.FRAME:g} % of each side"
         found.append(
-            f"Of each image {frame} was {'all that was seen' if experiment.shown == 'frame' else 'blacked out'}, in training and test: a test of shortcuts."
+            f"Of each image {frame} was"
+            f" {'all that was seen' if experiment.shown == 'frame' else 'blacked out'}, in training"
+            " and test: a test of shortcuts."
         )
     if here["epoch_by"] == "test":
-        found.append("The epoch was chosen by its loss on the test set, so that its test results are too good.")
+        found.append(
+            "The epoch was chosen by its loss on the test set, so that its test results are too"
+            " good."
+        )
     return found
 
 
@@ -366,26 +532,44 @@ def cut_short(experiment: Experiment, fit: training.Fit) -> list[str]:
     if fit.reason != training.BY_HAND:
         return []
     waited = studies.effective(experiment.as_dict())["patience"]
-    until = f"; early stopping would have waited until epoch {min(fit.kept_epoch + waited, experiment.epochs)}" if waited else ""
-    return [f"Training was ended by hand after {len(fit.history)} of {experiment.epochs} epochs{until}."]
+    until = (
+        "; early stopping would have waited until epoch"
+        f" {min(fit.kept_epoch + waited, experiment.epochs)}"
+        if waited
+        else ""
+    )
+    return [
+        f"Training was ended by hand after {len(fit.history)} of {experiment.epochs} epochs{until}."
+    ]
 
 
 def revision() -> dict[str, str | bool]:
-    """Commit of the checkout the library runs from and whether it had uncommitted changes; empty outside git."""
+    """Commit of the checkout the library runs from and whether it had uncommitted changes; empty
+    outside git.
+    """
     here = Path(__file__).resolve().parent
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(here), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
-        return {"revision": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--", "."))}
+        return {
+            "revision": git("rev-parse", "HEAD"),
+            "dirty": bool(git("status", "--porcelain", "--", ".")),
+        }
     except (OSError, subprocess.CalledProcessError):
         return {"revision": "", "dirty": False}
 
 
-MODEL_LICENCE = """# Licence of model.safetensors
-
-For research and teaching, **non-commercial** use only (CC BY-NC-SA 4.0), because what it was made from asks for that:
-many of the COVID-19 radiographs it was trained on are CC BY-NC-SA or carry no licence, and parts of the ImageNet weights
-it started from have non-commercial terms. The radiographs themselves are not in it. It is **not a medical device**.
-"""
+MODEL_LICENCE = (
+    "# Licence of model.safetensors\n"
+    "\n"
+    "For research and teaching, **non-commercial** use only (CC BY-NC-SA 4.0), because what "
+    "it was made from asks for that:\n"
+    "many of the COVID-19 radiographs it was trained on are CC BY-NC-SA or carry no licence, "
+    "and parts of the ImageNet weights\n"
+    "it started from have non-commercial terms. The radiographs themselves are not in it. It "
+    "is **not a medical device**.\n"
+)

@@ -1,8 +1,10 @@
-"""The figures, one function per kind. Each draws on the axes it is given, or on a new figure, and returns the axes.
+"""The figures, one function per kind. Each draws on the axes it is given, or on a new figure, and
+returns the axes.
 
-New figures are 7 inches wide, the page's 700 pixels at 100 pixels an inch, and no letter is under 10 points; files have
-150 pixels an inch, for sharp screens. A class has the same colour, line and marker everywhere, told apart without
-colour too (colours of Okabe and Ito, https://jfly.uni-koeln.de/color/). Styles apply inside the functions only.
+New figures are 7 inches wide, the page's 700 pixels at 100 pixels an inch, and no letter is under
+10 points; files have 150 pixels an inch, for sharp screens. A class has the same colour, line and
+marker everywhere, told apart without colour too (colours of Okabe and Ito,
+https://jfly.uni-koeln.de/color/). Styles apply inside the functions only.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ LABELS = {
     "none": "None",
     "opacity": "Airspace opacity",
 }
-_LOOKS = [  # colour, line, marker: of the classes above, in their order, and of any others by their place
+# colour, line, marker: of the classes above, in their order, and of any others by their place
+_LOOKS = [
     ("#D55E00", "-", "o"),
     ("#0072B2", "--", "s"),
     ("#009E73", "-.", "^"),
@@ -55,10 +58,11 @@ _STYLE = {
 
 
 def style(formulas: bool = True):
-    """The context in which the figures here are drawn and saved, for a figure of one's own: ``with plots.style(): …``.
+    """The context in which the figures here are drawn and saved, for a figure of one's own: ``with
+    plots.style(): …``.
 
-    It is matplotlib's defaults and the settings above, whatever a matplotlibrc says. Without ``formulas`` a dollar sign is one,
-    as in the names of somebody's classes.
+    It is matplotlib's defaults and the settings above, whatever a matplotlibrc says. Without
+    ``formulas`` a dollar sign is one, as in the names of somebody's classes.
     """
     return plt.style.context(["default", _STYLE, {"text.parse_math": formulas}])
 
@@ -69,21 +73,26 @@ def label(cls: str) -> str:
 
 
 def look(cls: str, place: int = 0) -> dict:
-    """``color``, ``linestyle`` and ``marker`` of a class; of an unknown class, those of its ``place`` among classes."""
+    """``color``, ``linestyle`` and ``marker`` of a class; of an unknown class, those of its
+    ``place`` among classes.
+    """
     index = list(LABELS).index(cls) if cls in LABELS else place % len(_LOOKS)
     return dict(zip(["color", "linestyle", "marker"], _LOOKS[index], strict=True))
 
 
 @style(formulas=False)
 def confusion(matrix: pd.DataFrame, ax: Axes | None = None, title: str | None = None) -> Axes:
-    """Confusion matrix (K, K), as `metrics.confusion` gives it: in each cell the count and its percentage of the row.
+    """Confusion matrix (K, K), as `metrics.confusion` gives it: in each cell the count and its
+    percentage of the row.
 
-    Colour is the percentage, so that small classes weigh as much as large ones; a new figure has a scale for it.
-    A row without images has no percentages. On axes of your own give each class 0.6 inches or more.
-    Raises InputError unless rows and columns are the same classes.
+    Colour is the percentage, so that small classes weigh as much as large ones; a new figure has a
+    scale for it. A row without images has no percentages. On axes of your own give each class 0.6
+    inches or more. Raises InputError unless rows and columns are the same classes.
     """
     if list(matrix.index) != list(matrix.columns):
-        raise InputError(f"confusion: rows {list(matrix.index)} are not the columns {list(matrix.columns)}")
+        raise InputError(
+            f"confusion: rows {list(matrix.index)} are not the columns {list(matrix.columns)}"
+        )
     alone = ax is None
     ax = ax or plt.subplots(figsize=(_WIDTH, 1.4 + 0.8 * max(len(matrix), 3)))[1]
     sizes = matrix.sum(axis=1)
@@ -103,8 +112,12 @@ def confusion(matrix: pd.DataFrame, ax: Axes | None = None, title: str | None = 
         yticklabels=[f"{label(name)}\nn = {size}" for name, size in sizes.items()],
         ax=ax,
     )
-    narrow = ax.get_position().width * ax.figure.get_figwidth() / len(matrix) < 1  # inches per column
-    slant = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if narrow else {"rotation": 0}
+    narrow = (
+        ax.get_position().width * ax.figure.get_figwidth() / len(matrix) < 1
+    )  # inches per column
+    slant = (
+        {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if narrow else {"rotation": 0}
+    )
     plt.setp(ax.get_xticklabels(), **slant)
     plt.setp(ax.get_yticklabels(), rotation=0)
     ax.set(xlabel="Predicted class", ylabel="True class", title=title or "")
@@ -120,13 +133,15 @@ def roc_curves(
     zoom: bool | tuple[float, float] = False,
     reported: Mapping[str, str] | None = None,
 ) -> Axes:
-    """ROC curve of each class against the rest, AUC in the legend, and the line of no discrimination.
+    """ROC curve of each class against the rest, AUC in the legend, and the line of no
+    discrimination.
 
-    ``frame`` holds predictions; ``classes`` defaults to all, in their order. ``zoom=True`` shows the upper left
-    corner, false positive rates up to 0.2 and true positive rates from 0.8 (as in Figure 4.4B of the thesis, whose limits are not stated); a pair sets those
-    two limits. ``reported`` gives AUCs as a study printed them, e.g. ``{"viral": "0.96"}``: the legend then sets the
-    printed beside the rebuilt one, to as many decimals. A class whose curve is undefined has no line, only an entry.
-    Raises InputError for a class without a column.
+    ``frame`` holds predictions; ``classes`` defaults to all, in their order. ``zoom=True`` shows
+    the upper left corner, false positive rates up to 0.2 and true positive rates from 0.8 (as in
+    Figure 4.4B of the thesis, whose limits are not stated); a pair sets those two limits.
+    ``reported`` gives AUCs as a study printed them, e.g. ``{"viral": "0.96"}``: the legend then
+    sets the printed beside the rebuilt one, to as many decimals. A class whose curve is undefined
+    has no line, only an entry. Raises InputError for a class without a column.
     """
     ax = ax or plt.subplots(figsize=(_WIDTH, 5.5))[1]
     auc, reported = metrics.per_class(frame)["auc"], reported or {}
@@ -134,12 +149,16 @@ def roc_curves(
     shown = known if classes is None else classes
     for cls in shown:
         curve = metrics.roc(frame, cls)
-        curve = curve.iloc[np.unique(np.linspace(0, len(curve) - 1, 5000).astype(int))]  # more points than pixels are no gain
+        curve = curve.iloc[
+            np.unique(np.linspace(0, len(curve) - 1, 5000).astype(int))
+        ]  # more points than pixels are no gain
         printed = reported.get(cls, "")
         decimals = len(printed.partition(".")[2]) or 3
         value = "undefined" if np.isnan(auc[cls]) else f"{auc[cls]:.{decimals}f}"
         text = f"{label(cls)}: {value}" + (f" (printed {printed})" if printed else "")
-        drawn = look(cls, known.index(cls)) | ({"marker": ""} if len(shown) == 1 else {})  # marks tell curves apart
+        drawn = look(cls, known.index(cls)) | (
+            {"marker": ""} if len(shown) == 1 else {}
+        )  # marks tell curves apart
         fpr, tpr = ([], []) if np.isnan(auc[cls]) else (curve["fpr"], curve["tpr"])
         ax.plot(fpr, tpr, **drawn, markevery=0.12, markersize=6, label=text)
     right, bottom = (1, 0) if zoom is False else (0.2, 0.8) if zoom is True else zoom
@@ -157,13 +176,16 @@ def roc_curves(
 
 
 @style(formulas=False)
-def learning_curves(history: pd.DataFrame, kept: int | None = None, axes: Sequence[Axes] | None = None) -> np.ndarray:
+def learning_curves(
+    history: pd.DataFrame, kept: int | None = None, axes: Sequence[Axes] | None = None
+) -> np.ndarray:
     """Loss and accuracy by epoch, on two axes, which are returned in that order.
 
-    ``history`` is a run's history.csv: epoch, lr and ``<part>_loss`` (cross-entropy in nats), ``<part>_accuracy``
-    (fraction right) for the parts train, val and test. Test values stand at a few epochs only and are drawn as points.
-    ``kept`` is the epoch whose weights were kept; dotted lines mark the epochs from which a new learning rate holds.
-    Raises InputError if a column is missing or ``kept`` is not an epoch.
+    ``history`` is a run's history.csv: epoch, lr and ``<part>_loss`` (cross-entropy in nats),
+    ``<part>_accuracy`` (fraction right) for the parts train, val and test. Test values stand at a
+    few epochs only and are drawn as points. ``kept`` is the epoch whose weights were kept; dotted
+    lines mark the epochs from which a new learning rate holds. Raises InputError if a column is
+    missing or ``kept`` is not an epoch.
     """
     parts = {"train": ("Training", 1, ""), "val": ("Validation", 0, ""), "test": ("Test", 2, "D")}
     measures = {"loss": "Cross-entropy loss (nats)", "accuracy": "Accuracy (fraction right)"}
@@ -183,27 +205,39 @@ def learning_curves(history: pd.DataFrame, kept: int | None = None, axes: Sequen
         if kept is not None:
             ax.axvline(kept, color="0.3", linewidth=1.2, label=f"Kept (epoch {kept})")
         for epoch, rate in zip(steps["epoch"], steps["lr"], strict=True):
-            ax.axvline(epoch, color="0.5", linewidth=1.2, linestyle=":", label="New learning rate (above)")
+            ax.axvline(
+                epoch, color="0.5", linewidth=1.2, linestyle=":", label="New learning rate (above)"
+            )
             text = np.format_float_positional(rate, precision=2, fractional=False, trim="-")
             ax.text(epoch, 1.01, text, transform=ax.get_xaxis_transform(), ha="center", va="bottom")
         losses = history[[f"{part}_{measure}" for part in parts]]
-        if measure == "loss" and 0 < losses.min(axis=None) < 0.01:  # else what is near nought could not be told apart
+        if (
+            measure == "loss" and 0 < losses.min(axis=None) < 0.01
+        ):  # else what is near nought could not be told apart
             ax.set_yscale("log")
             name += ", logarithmic"
         ax.set(xlabel="Epoch", ylabel=name)
-    entries = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))  # each step once
+    entries = dict(
+        zip(*reversed(axes[0].get_legend_handles_labels()), strict=True)
+    )  # each step once
     # Below both panels: within them it would cover the swings that the figure is there to show.
-    axes[0].figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncol=3, frameon=False)
+    axes[0].figure.legend(
+        entries.values(), entries.keys(), loc="outside lower center", ncol=3, frameon=False
+    )
     return axes
 
 
 @style(formulas=False)
-def ladder(rows: pd.DataFrame, xlabel: str, ax: Axes | None = None, line: float | None = None) -> Axes:
-    """Values on a common axis, one rung per label: where runs lie beside each other and beside what is printed.
+def ladder(
+    rows: pd.DataFrame, xlabel: str, ax: Axes | None = None, line: float | None = None
+) -> Axes:
+    """Values on a common axis, one rung per label: where runs lie beside each other and beside what
+    is printed.
 
-    ``rows``: ``label, kind, value``, and ``low``, ``high`` (bounds of an interval, drawn as a line; NaN for none). Rungs
-    stand in the order of the labels; each kind has its colour and marker, in the order of appearance. ``line`` marks
-    one value on all rungs. Raises InputError if a column is missing.
+    ``rows``: ``label, kind, value``, and ``low``, ``high`` (bounds of an interval, drawn as a line;
+    NaN for none). Rungs stand in the order of the labels; each kind has its colour and marker, in
+    the order of appearance. ``line`` marks one value on all rungs. Raises InputError if a column is
+    missing.
     """
     for column in ("label", "kind", "value", "low", "high"):
         if column not in rows:
@@ -214,24 +248,47 @@ def ladder(rows: pd.DataFrame, xlabel: str, ax: Axes | None = None, line: float 
         ax.axvline(line, color="0.45", linestyle=":", linewidth=1.2)
     for place, kind in enumerate(kinds):
         part = rows[rows["kind"] == kind]
-        at = part["label"].map(labels.index) + min(0.18, 0.75 / len(kinds)) * (place - (len(kinds) - 1) / 2)
+        at = part["label"].map(labels.index) + min(0.18, 0.75 / len(kinds)) * (
+            place - (len(kinds) - 1) / 2
+        )
         color, _, marker = _LOOKS[place]
         ax.hlines(at, part["low"], part["high"], color=color, linewidth=1.5)
-        ax.plot(part["value"], at, color=color, marker=marker, linestyle="none", markersize=6, label=kind)
-    ax.set(yticks=range(len(labels)), yticklabels=[textwrap.fill(text, 30) for text in labels], xlabel=xlabel)
+        ax.plot(
+            part["value"],
+            at,
+            color=color,
+            marker=marker,
+            linestyle="none",
+            markersize=6,
+            label=kind,
+        )
+    ax.set(
+        yticks=range(len(labels)),
+        yticklabels=[textwrap.fill(text, 30) for text in labels],
+        xlabel=xlabel,
+    )
     ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.grid(axis="x", color="0.9")
     ax.spines[["top", "right"]].set_visible(False)
-    ax.figure.legend(loc="outside lower center", ncol=len(kinds) if len(kinds) <= 4 else 3, frameon=False)
+    ax.figure.legend(
+        loc="outside lower center", ncol=len(kinds) if len(kinds) <= 4 else 3, frameon=False
+    )
     return ax
 
 
 @style(formulas=False)
-def radiographs(images: Sequence[np.ndarray], titles: Sequence[str], axes: Sequence[Axes] | None = None, columns: int = 4) -> np.ndarray:
-    """Grey images side by side, each in its own proportions; returns all the axes, flat, unused ones blank.
+def radiographs(
+    images: Sequence[np.ndarray],
+    titles: Sequence[str],
+    axes: Sequence[Axes] | None = None,
+    columns: int = 4,
+) -> np.ndarray:
+    """Grey images side by side, each in its own proportions; returns all the axes, flat, unused
+    ones blank.
 
-    ``images``: (H, W), uint8 from 0 to 255 or float from 0 to 1, black to white without stretching; sizes may
-    differ. Raises InputError if there is no image, or not as many titles as images, or too few axes.
+    ``images``: (H, W), uint8 from 0 to 255 or float from 0 to 1, black to white without stretching;
+    sizes may differ. Raises InputError if there is no image, or not as many titles as images, or
+    too few axes.
     """
     if not len(images) or len(images) != len(titles):
         raise InputError(f"radiographs: {len(images)} images and {len(titles)} titles")
@@ -248,17 +305,22 @@ def radiographs(images: Sequence[np.ndarray], titles: Sequence[str], axes: Seque
     for ax, image, title in zip(axes, images, titles, strict=False):
         image = np.asarray(image)
         ax.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
-        ax.set_title(textwrap.fill(str(title), int(ax.get_position().width * ax.figure.get_figwidth() * 17)))
+        ax.set_title(
+            textwrap.fill(str(title), int(ax.get_position().width * ax.figure.get_figwidth() * 17))
+        )
     return axes
 
 
 def enlarged(cam: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """A map (h, w) as share of its maximum, bilinearly enlarged to ``shape`` (H, W), float32; a map of zeros stays zero.
+    """A map (h, w) as share of its maximum, bilinearly enlarged to ``shape`` (H, W), float32; a map
+    of zeros stays zero.
 
     Raises InputError for a map that is negative, not finite or not 2-D.
     """
     if cam.ndim != 2 or not cam.size or not np.isfinite(cam).all() or cam.min() < 0:
-        raise InputError(f"overlay: the map must be 2-D, finite and not negative; its shape is {cam.shape}")
+        raise InputError(
+            f"overlay: the map must be 2-D, finite and not negative; its shape is {cam.shape}"
+        )
     share = Image.fromarray((cam / (cam.max() or 1)).astype(np.float32))
     return np.asarray(share.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
@@ -274,28 +336,46 @@ def overlay(
 ) -> Axes:
     """A class-activation map over its radiograph, in the radiograph's own proportions.
 
-    ``image``: (H, W) uint8, or None to draw the map alone, opaque, on an empty frame of ``shape`` (H, W). ``cam``: (h, w),
-    0 or more, divided by its own maximum (a map of zeros stays zero) and enlarged bilinearly. Colours are jet, deep red
-    high and deep blue low, as Study A describes its figure; jet is not perceptually uniform, and its bands are no borders.
-    R and L beside the picture are the viewer's convention for a standard PA or AP view (the patient's right is on the
-    left), nothing found in the image. Raises InputError for a map that is negative, not finite or not 2-D.
+    ``image``: (H, W) uint8, or None to draw the map alone, opaque, on an empty frame of ``shape``
+    (H, W). ``cam``: (h, w), 0 or more, divided by its own maximum (a map of zeros stays zero) and
+    enlarged bilinearly. Colours are jet, deep red high and deep blue low, as Study A describes its
+    figure; jet is not perceptually uniform, and its bands are no borders. R and L beside the
+    picture are the viewer's convention for a standard PA or AP view (the patient's right is on the
+    left), nothing found in the image. Raises InputError for a map that is negative, not finite or
+    not 2-D.
     """
     cam, image = np.asarray(cam, np.float64), None if image is None else np.asarray(image)
     height, width = image.shape if image is not None else shape or cam.shape
     share = enlarged(cam, (height, width))
     if ax is None:
-        ax = plt.subplots(figsize=(_WIDTH, 1 + min(max(5.2 * height / width, 3), 8)), layout="compressed")[1]
+        ax = plt.subplots(
+            figsize=(_WIDTH, 1 + min(max(5.2 * height / width, 3), 8)), layout="compressed"
+        )[1]
     if image is not None:
         ax.imshow(image, cmap="gray", vmin=0, vmax=255)
     drawn = ax.imshow(share, cmap="jet", vmin=0, vmax=1, alpha=1 if image is None else 0.4)
     ax.set(xticks=[], yticks=[])
     sns.despine(ax=ax, left=False, bottom=False, top=False, right=False)
     for side, x, points, align in (("R", 0, -4, "right"), ("L", 1, 4, "left")):
-        ax.annotate(side, (x, 0.5), (points, 0), xycoords="axes fraction", textcoords="offset points", ha=align, va="center")
-    letters = max(int(ax.get_position(original=True).width * ax.figure.get_figwidth() * 13), 12)  # in a line
+        ax.annotate(
+            side,
+            (x, 0.5),
+            (points, 0),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            ha=align,
+            va="center",
+        )
+    letters = max(
+        int(ax.get_position(original=True).width * ax.figure.get_figwidth() * 13), 12
+    )  # in a line
     ax.set_xlabel(textwrap.fill("Left of the picture is usually the patient's right", letters))
     ax.set_title(textwrap.fill(title or "", letters), parse_math=False)
     if colour_bar:  # within the axes' own coordinates, so that it is as high as the picture
         scale = plt.cm.ScalarMappable(drawn.norm, drawn.cmap)
-        ax.figure.colorbar(scale, cax=ax.inset_axes((1.08, 0, 0.04, 1)), label="Grad-CAM (share of the map's maximum)")
+        ax.figure.colorbar(
+            scale,
+            cax=ax.inset_axes((1.08, 0, 0.04, 1)),
+            label="Grad-CAM (share of the map's maximum)",
+        )
     return ax

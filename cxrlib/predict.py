@@ -34,11 +34,13 @@ FOOTER = "Research software, not a medical device"
 
 
 def files(paths: Sequence[str | Path], notes: list[str] | None = None) -> list[str]:
-    """The image files meant, in order: a file as given; of a folder its image files, sorted by name.
+    """The image files meant, in order: a file as given; of a folder its image files, sorted by
+    name.
 
-    What is an image file says :func:`cxrlib.pictures.is_picture`. Other files in a folder, and folders
-    in it, which are not searched, are counted in lines that are put into ``notes``, the first five
-    named; hidden files, DICOMDIR, Thumbs.db and desktop.ini are passed over without. Raises InputError for a folder without any.
+    What is an image file says :func:`cxrlib.pictures.is_picture`. Other files in a folder, and
+    folders in it, which are not searched, are counted in lines that are put into ``notes``, the
+    first five named; hidden files, DICOMDIR, Thumbs.db and desktop.ini are passed over without.
+    Raises InputError for a folder without any.
     """
     found = []
     for path in map(Path, paths):
@@ -47,7 +49,9 @@ def files(paths: Sequence[str | Path], notes: list[str] | None = None) -> list[s
             continue
         there = sorted(file for file in path.iterdir() if not file.name.startswith("."))
         there = [file for file in there if file.name not in PASSED_OVER]
-        here = [file for file in there if (file.is_file() and pictures.is_picture(file)) or _gone(file)]
+        here = [
+            file for file in there if (file.is_file() and pictures.is_picture(file)) or _gone(file)
+        ]
         folders = [f"{file.name}/" for file in there if file.is_dir()]
         if not here:
             searched = f"; folders in it are not searched: {_some(folders)}" if folders else ""
@@ -57,12 +61,16 @@ def files(paths: Sequence[str | Path], notes: list[str] | None = None) -> list[s
         if others and notes is not None:
             notes.append(f"{path}: {len(others):,} passed over, not pictures: {_some(others)}")
         if folders and notes is not None:
-            notes.append(f"{path}: {len(folders):,} folders in it are not searched: {_some(folders)}")
+            notes.append(
+                f"{path}: {len(folders):,} folders in it are not searched: {_some(folders)}"
+            )
     return found
 
 
 def _gone(file: Path) -> bool:
-    """A link with a picture's name to a file that is not there: it is named as one that cannot be read."""
+    """A link with a picture's name to a file that is not there: it is named as one that cannot be
+    read.
+    """
     return not file.exists() and file.suffix.lower() in pictures.SUFFIXES
 
 
@@ -71,11 +79,18 @@ def _some(names: list[str]) -> str:
 
 
 def names(paths: Sequence[str], target: str) -> list[str]:
-    """File names of the overlays, ``<stem>_<target>.png``; a stem that came before gets ``-2``, ``-3`` and so on."""
+    """File names of the overlays, ``<stem>_<target>.png``; a stem that came before gets ``-2``,
+    ``-3`` and so on.
+    """
     used: dict[str, str] = {}
     for path in map(Path, paths):
-        stem = path.stem if path.suffix.lower() in pictures.SUFFIXES else path.name  # 1.2.840.1 is no file 1.2.840 of type .1
-        options = (f"{stem}{'' if number == 1 else f'-{number}'}_{target}.png" for number in range(1, len(paths) + 2))
+        stem = (
+            path.stem if path.suffix.lower() in pictures.SUFFIXES else path.name
+        )  # 1.2.840.1 is no file 1.2.840 of type .1
+        options = (
+            f"{stem}{'' if number == 1 else f'-{number}'}_{target}.png"
+            for number in range(1, len(paths) + 2)
+        )
         name = next(option for option in options if option.casefold() not in used)
         used[name.casefold()] = name
     return list(used.values())
@@ -87,8 +102,8 @@ class Job:
 
     Iterating reads, predicts and draws in the files' order: ``(file, p)`` with p float64 ``(K,)``,
     one for each class, or ``(file, InputError)`` for a file that cannot be read. But for the files'
-    names, memory does not grow with their number. Each overlay is written whole or not at all, before
-    its file's answer comes.
+    names, memory does not grow with their number. Each overlay is written whole or not at all,
+    before its file's answer comes.
     """
 
     run: runs.Run
@@ -109,7 +124,9 @@ class Job:
         yield from self._answers(batch)
 
     def _read_ahead(self) -> Iterator[tuple | InputError]:
-        """What :meth:`_read` gives of each file in order, at most AHEAD files before it is taken."""
+        """What :meth:`_read` gives of each file in order, at most AHEAD files before it is
+        taken.
+        """
         waiting: deque[Future] = deque()
         pool = ThreadPoolExecutor(THREADS)
         try:
@@ -145,7 +162,9 @@ class Job:
             log_p = training.predict(self.model, pixels, self.device, BATCH)  # (n, K)
             answers = iter(np.exp(log_p))
         if good and self.overlays:
-            maps = iter(gradcam.of_pixels(self.model, pixels, of_target, on=self.device))  # (n, h, w)
+            maps = iter(
+                gradcam.of_pixels(self.model, pixels, of_target, on=self.device)
+            )  # (n, h, w)
         for number, read in batch:
             if isinstance(read, InputError):
                 yield self.files[number], read
@@ -185,7 +204,9 @@ def job(
     run, device = runs.read(run_name, results), models.device(on)
     target = run.classes[0] if target is None else target
     if target not in run.classes:
-        raise InputError(f"target {target!r}: the classes of {run.name} are {', '.join(run.classes)}")
+        raise InputError(
+            f"target {target!r}: the classes of {run.name} are {', '.join(run.classes)}"
+        )
     for path in paths:
         if not Path(path).exists():
             raise InputError(f"{path}: image file does not exist")
@@ -211,14 +232,15 @@ def predict(
     on: str | None = None,
     results: str | Path | None = None,
 ) -> pd.DataFrame:
-    """Class probabilities of image files, a row each in their order: ``image`` (its path), ``p_<class>``…, ``predicted``.
+    """Class probabilities of image files, a row each in their order: ``image`` (its path),
+    ``p_<class>``…, ``predicted``.
 
     Args:
         paths: image files, or folders, of which all image files are taken (:func:`files`); what is
             passed over is warned of.
-        run_name: a record that holds a model.
-        cam: folder for Grad-CAM overlays, one PNG per image (:func:`names`), for the class ``target`` (default: the run's first).
-        on: cpu, cuda or mps; default the best there is.
+        run_name: a record that holds a model. cam: folder for Grad-CAM overlays, one PNG per image
+        (:func:`names`), for the class ``target`` (default: the run's first). on: cpu, cuda or mps;
+        default the best there is.
 
     Raises:
         InputError: as :func:`job`, and an image that cannot be read, at which it ends; overlays of

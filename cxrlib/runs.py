@@ -1,22 +1,28 @@
-"""Run records: what one training run was, what it lacked, and what it predicted. Reading one needs no torch and no image.
+"""Run records: what one training run was, what it lacked, and what it predicted. Reading one needs
+no torch and no image.
 
 A record is a folder ``results/<run>/``:
 
 ``run.json``
-    study, experiment, configuration, class order, seed, data fingerprint, what was missing, weights, package versions,
-    device, seconds per stage, git revision, metrics. A setting that did nothing in the run is null in ``config``, and
-    ``milestones`` holds those that were reached (records before December 2026 state both as they were asked for).
-    ``data.covid`` says how many COVID-19 images the collection's table lists by the study's rule and the study counts.
+    study, experiment, configuration, class order, seed, data fingerprint, what was missing,
+    weights, package versions, device, seconds per stage, git revision, metrics. A setting that did
+    nothing in the run is null in ``config``, and ``milestones`` holds those that were reached
+    (records before December 2026 state both as they were asked for). ``data.covid`` says how many
+    COVID-19 images the collection's table lists by the study's rule and the study counts.
 ``split.csv``
-    ``image_id, patient_id, y_true, split, missing`` for every image of the study, those not on disk included.
+    ``image_id, patient_id, y_true, split, missing`` for every image of the study, those not on disk
+    included.
 ``history.csv``
-    one row per epoch: rate, loss (nats) and accuracy of training and validation; test figures of the kept and the last epoch only.
+    one row per epoch: rate, loss (nats) and accuracy of training and validation; test figures of
+    the kept and the last epoch only.
 ``predictions.csv``, ``validation.csv``
-    ``image_id, patient_id, source, split, y_true, p_<class>…`` of the test set and of the validation fold.
+    ``image_id, patient_id, source, split, y_true, p_<class>…`` of the test set and of the
+    validation fold.
 ``model.safetensors``, ``MODEL-LICENSE.md``
     the kept model in float16, of headline runs.
 ``head.npz``
-    of a frozen network the kept last layer, ``weight (K, D)`` and ``bias (K,)``, rounded to float16; the rest is ImageNet's.
+    of a frozen network the kept last layer, ``weight (K, D)`` and ``bias (K,)``, rounded to
+    float16; the rest is ImageNet's.
 ``cams.npz``, ``localisation.csv``
     class-activation maps and where they lie, of headline runs (:mod:`cxrlib.maps`).
 
@@ -61,14 +67,33 @@ REQUIRED = [
 ]
 SPLIT = ["image_id", "patient_id", "y_true", "split", "missing"]
 CAMS = ["image_id", "split", "shape", "cam", "random_id", "stage", "random_cam"]
-LOCALISATION = ["image_id", "patient_id", "split", "kind", "stage", "draw", "region", "inside", "peak", "iou"]
-OURS = ("run.json", "history.csv", "split.csv", "predictions.csv", "cams.npz")  # a folder with one of them is a record's
+LOCALISATION = [
+    "image_id",
+    "patient_id",
+    "split",
+    "kind",
+    "stage",
+    "draw",
+    "region",
+    "inside",
+    "peak",
+    "iou",
+]
+OURS = (
+    "run.json",
+    "history.csv",
+    "split.csv",
+    "predictions.csv",
+    "cams.npz",
+)  # a folder with one of them is a record's
 FILES = {"history.csv": HISTORY, "split.csv": SPLIT}
 
 
 @dataclass(frozen=True)
 class Run:
-    """A record in memory. ``info`` is run.json; the tables are as the module says; ``maps`` are those of `cams` where the folder is gone."""
+    """A record in memory. ``info`` is run.json; the tables are as the module says; ``maps`` are
+    those of `cams` where the folder is gone.
+    """
 
     folder: Path
     info: dict
@@ -88,7 +113,9 @@ class Run:
 
 
 def root() -> Path:
-    """Folder of the records: ``CXR_RESULTS``, else ``results/`` of the clone this library runs from (:func:`cxrlib.files.checkout`)."""
+    """Folder of the records: ``CXR_RESULTS``, else ``results/`` of the clone this library runs from
+    (:func:`cxrlib.files.checkout`).
+    """
     return Path(os.environ.get("CXR_RESULTS") or checkout() / "results")
 
 
@@ -98,10 +125,15 @@ def recorded(name: str, results: str | Path | None = None) -> bool:
 
 
 def refuse_foreign(folder: Path, known: tuple[str, ...]) -> None:
-    """:class:`InputError` where ``folder`` holds files, but none with a name that begins as one of ours."""
+    """:class:`InputError` where ``folder`` holds files, but none with a name that begins as one of
+    ours.
+    """
     names = [file.name for file in folder.iterdir()] if folder.is_dir() else []
     if names and not any(name.startswith(known) for name in names):
-        raise InputError(f"{folder}: holds other files ({min(names)}), which a run of this name would delete; choose another --name")
+        raise InputError(
+            f"{folder}: holds other files ({min(names)}), which a run of this name would delete;"
+            " choose another --name"
+        )
 
 
 def read(name: str, results: str | Path | None = None) -> Run:
@@ -132,14 +164,27 @@ def read(name: str, results: str | Path | None = None) -> Run:
     for table in ("predictions.csv", "validation.csv"):
         tables[table] = _table(folder / table, [])
         classes = check_predictions(tables[table], where=str(folder / table))
-        expected = info["classes"] if table == "predictions.csv" else info.get("trained_classes", info["classes"])
+        expected = (
+            info["classes"]
+            if table == "predictions.csv"
+            else info.get("trained_classes", info["classes"])
+        )
         if classes != expected:
             raise InputError(f"{folder / table}: classes {classes} are not run.json's {expected}")
-    return Run(folder, info, tables["split.csv"], tables["history.csv"], tables["predictions.csv"], tables["validation.csv"])
+    return Run(
+        folder,
+        info,
+        tables["split.csv"],
+        tables["history.csv"],
+        tables["predictions.csv"],
+        tables["validation.csv"],
+    )
 
 
 def family(name: str, results: str | Path | None = None) -> tuple[list[Run], list[str]]:
-    """The recorded runs of a family (:func:`cxrlib.studies.families`) in its order, and the names of those not yet recorded."""
+    """The recorded runs of a family (:func:`cxrlib.studies.families`) in its order, and the names
+    of those not yet recorded.
+    """
     members = studies.families()[name]
     return [read(member, results) for member in members if recorded(member, results)], [
         member for member in members if not recorded(member, results)
@@ -147,7 +192,9 @@ def family(name: str, results: str | Path | None = None) -> tuple[list[Run], lis
 
 
 def cams(run: Run) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
-    """A run's class-activation maps and where they lie, as :func:`cxrlib.maps.write` left them. :class:`InputError` without them."""
+    """A run's class-activation maps and where they lie, as :func:`cxrlib.maps.write` left them.
+    :class:`InputError` without them.
+    """
     if run.maps is not None:
         return run.maps
     file = run.folder / "cams.npz"
@@ -155,7 +202,10 @@ def cams(run: Run) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
         with np.load(file, allow_pickle=False) as arrays:
             maps = {key: arrays[key] for key in CAMS}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{file}: class-activation maps cannot be read ({error}); cxr cams {run.name} makes them") from None
+        raise InputError(
+            f"{file}: class-activation maps cannot be read ({error}); cxr cams {run.name} makes"
+            " them"
+        ) from None
     return maps, _table(run.folder / "localisation.csv", LOCALISATION)
 
 
@@ -173,8 +223,8 @@ def _table(file: Path, columns: list[str]) -> pd.DataFrame:
 def write(run: Run, extra: dict[str, Path] | None = None) -> Path:
     """Write a record whole: into a temporary folder beside its place, which then takes the place.
 
-    ``extra`` names further files to move in (``{"model.safetensors": path}``). A record that is already there is
-    replaced only after the new one is complete.
+    ``extra`` names further files to move in (``{"model.safetensors": path}``). A record that is
+    already there is replaced only after the new one is complete.
     """
     folder = run.folder
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -188,10 +238,17 @@ def write(run: Run, extra: dict[str, Path] | None = None) -> Path:
             "predictions.csv": run.predictions,
             "validation.csv": run.validation,
         }.items():
-            table.to_csv(temporary / name, index=False, float_format="%.6g" if name == "history.csv" else "%.9g", lineterminator="\n")
+            table.to_csv(
+                temporary / name,
+                index=False,
+                float_format="%.6g" if name == "history.csv" else "%.9g",
+                lineterminator="\n",
+            )
         for name, source in (extra or {}).items():
             shutil.copyfile(source, temporary / name)
-        (temporary / "run.json").write_text(json.dumps(run.info, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (temporary / "run.json").write_text(
+            json.dumps(run.info, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
         read(temporary.name, temporary.parent)  # what cannot be read back is not written
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)

@@ -61,11 +61,15 @@ def content(path: Path) -> bytes:
 
 
 def encoding_of(data: bytes, path: Path) -> str:
-    """UTF-8 or UTF-16, with a mark or without; else Windows-1252, which has the usual separators."""
+    """UTF-8 or UTF-16, with a mark or without; else Windows-1252, which has the usual
+    separators.
+    """
     if data.startswith(b"PK\3\4"):
         raise InputError(f"{path}: is a workbook or another ZIP archive; save the sheet as CSV")
     found = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-    if found == "utf-8-sig" and b"\0" in data[:2]:  # UTF-16 without a mark: a zero in every other byte
+    if (
+        found == "utf-8-sig" and b"\0" in data[:2]
+    ):  # UTF-16 without a mark: a zero in every other byte
         found = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
     for name in [found] if found != "utf-8-sig" else [found, *CODES]:
         try:
@@ -84,7 +88,8 @@ def encoding_of(data: bytes, path: Path) -> str:
 class Table:
     """A CSV in memory: ``names`` as the file has them, in its line ``head``; ``data`` is UTF-8.
 
-    ``encoding`` is that of the file, ``skipped`` lines stand before what is CSV, ``last`` is the file's last.
+    ``encoding`` is that of the file, ``skipped`` lines stand before what is CSV, ``last`` is the
+    file's last.
     """
 
     path: Path

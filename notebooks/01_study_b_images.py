@@ -38,7 +38,9 @@ if importlib.util.find_spec("cxrlib") is None:
     sys.path.insert(0, "..")
 
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
-data = None  # folder of the image collections, for Figure 2.1; default CXR_DATA, else data/ beside the notebooks' folder
+# folder of the image collections, for Figure 2.1; default CXR_DATA, else data/ beside the
+# notebooks' folder
+data = None
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the counts", "code_prompt_hide": "Load the counts"}
 import matplotlib.pyplot as plt
@@ -52,10 +54,14 @@ from cxrlib.files import InputError
 from cxrlib.pages import say
 
 CLASSES = list(studies.ZHU_CLASSES)
-split = runs.read("zhu-fourclass").split  # every image of the study: class, patient, part; those not on disk too
+split = runs.read(
+    "zhu-fourclass"
+).split  # every image of the study: class, patient, part; those not on disk too
 flow = pd.read_csv(runs.root() / "flow" / "zhu2020.csv").set_index("step")
 printed = claims.reported("zhu2020").set_index("id")["printed"]
-part = split["split"].replace("val", "train")  # the validation images are taken from the thesis's training set
+part = split["split"].replace(
+    "val", "train"
+)  # the validation images are taken from the thesis's training set
 four = pd.crosstab(split["y_true"], part).loc[CLASSES, ["train", "test"]]
 two = pd.DataFrame({"non_covid": four.drop("covid").sum(), "covid": four.loc["covid"]}).T
 
@@ -79,7 +85,12 @@ def verdict(rebuilt, text):
 # examination a patient is positive it does not say, and the label of the collection is taken as it is.
 
 # %% tags=["remove-input"]
-pages.table(flow.rename(columns=str.capitalize, index={"chosen": "all chosen"}).rename_axis("").map("{:,}".format), index=True)
+pages.table(
+    flow.rename(columns=str.capitalize, index={"chosen": "all chosen"})
+    .rename_axis("")
+    .map("{:,}".format),
+    index=True,
+)
 
 # %% [markdown]
 # *Images and patients at each step. In Kermany's collection a patient is a class and number in the file name, the best key there is.*
@@ -93,7 +104,15 @@ for name in CLASSES:
     said = [printed[f"zhu-t2.1-{name}-{what}"] for what in ("patients", "images")]
     found = [int(people[name]), int(pictures[name])]
     rows.append(
-        (plots.label(name), said[0], f"{found[0]:,}", verdict(found[0], said[0]), said[1], f"{found[1]:,}", verdict(found[1], said[1]))
+        (
+            plots.label(name),
+            said[0],
+            f"{found[0]:,}",
+            verdict(found[0], said[0]),
+            said[1],
+            f"{found[1]:,}",
+            verdict(found[1], said[1]),
+        )
     )
 heads = ["Type", "Patients, printed", "counted", "", "Images, printed", "counted", " "]
 pages.table(pd.DataFrame(rows, columns=heads))
@@ -104,19 +123,29 @@ pages.table(pd.DataFrame(rows, columns=heads))
 # %% tags=["remove-cell"]
 table_images = sum(int(printed[f"zhu-t2.1-{name}-images"]) for name in CLASSES)
 claimed, claimed_patients = int(printed["zhu-2.1-images"]), int(printed["zhu-2.1-patients"])
-listed, kermany = flow.loc["listed by the COVID-19 collection, CT included"], flow.loc["Kermany's collection"]
+listed, kermany = (
+    flow.loc["listed by the COVID-19 collection, CT included"],
+    flow.loc["Kermany's collection"],
+)
 say("claimed", claimed)
 say("table-images", table_images)
 say("gap", claimed - table_images)
 say("listed", int(listed["images"]))
 say("covid-images", int(pictures["covid"]))
 say("covid-patients", int(people["covid"]))
-say("lateral", f"{zhu.LATERAL.rpartition('/')[2]}, {split.set_index('image_id').loc[zhu.LATERAL, 'split']} set of the recorded split")
+say(
+    "lateral",
+    f"{zhu.LATERAL.rpartition('/')[2]}, {split.set_index('image_id').loc[zhu.LATERAL, 'split']} set"
+    " of the recorded split",
+)
 say("kermany-images", int(kermany["images"]))
 say("kermany-ids", int(kermany["patients"]))
 say("explained", "does" if listed["images"] + kermany["images"] == claimed else "does not")
 say("claimed-patients", claimed_patients)
-say("patients-explained", "is" if people["covid"] + kermany["images"] == claimed_patients else "is not")
+say(
+    "patients-explained",
+    "is" if people["covid"] + kermany["images"] == claimed_patients else "is not",
+)
 say("most", int(split[split["y_true"] == "bacterial"].groupby("patient_id").size().max()))
 test_bacterial = split[(split["y_true"] == "bacterial") & (part == "test")]
 say("bacterial-test", len(test_bacterial))
@@ -138,9 +167,16 @@ try:
     manifest = zhu.manifest(data)
     manifest = manifest.assign(y_true=zhu.labels(manifest, studies.ZHU_CLASSES))
     here = manifest[sources.present(manifest, data)].sort_values("image_id")
-    samples = [here[here["y_true"] == name].iloc[0] for name in CLASSES]  # the first by name: nobody chose them
-    shown = [np.asarray(Image.open(sources.data_folder(data) / sample["path"]).convert("L")) for sample in samples]
-    titles = [f"({letter}) {plots.label(name)}" for letter, name in zip("ABCD", CLASSES, strict=True)]
+    samples = [
+        here[here["y_true"] == name].iloc[0] for name in CLASSES
+    ]  # the first by name: nobody chose them
+    shown = [
+        np.asarray(Image.open(sources.data_folder(data) / sample["path"]).convert("L"))
+        for sample in samples
+    ]
+    titles = [
+        f"({letter}) {plots.label(name)}" for letter, name in zip("ABCD", CLASSES, strict=True)
+    ]
     plots.radiographs(shown, titles)
     plt.show()
 except (InputError, IndexError):  # no images, or not of every class
@@ -164,8 +200,23 @@ def beside(table, counts):
     for name, found in counts.assign(total=counts.sum(axis=1)).iterrows():
         said = {key: printed[f"zhu-t{table}-{name.replace('_', '-')}-{key}"] for key in found.index}
         cells = [text for key in found.index for text in (said[key], f"{found[key]:,}")]
-        rows.append((plots.label(name), *cells, "equal" if all(found[key] == int(said[key]) for key in found.index) else "differs"))
-    heads = ["Label", "Training, printed", "rebuilt", "Test, printed", "rebuilt ", "Total, printed", "rebuilt  ", ""]
+        rows.append(
+            (
+                plots.label(name),
+                *cells,
+                "equal" if all(found[key] == int(said[key]) for key in found.index) else "differs",
+            )
+        )
+    heads = [
+        "Label",
+        "Training, printed",
+        "rebuilt",
+        "Test, printed",
+        "rebuilt ",
+        "Total, printed",
+        "rebuilt  ",
+        "",
+    ]
     return pages.table(pd.DataFrame(rows, columns=heads))
 
 
@@ -190,12 +241,27 @@ def bars(counts, title):
     with plots.style():
         ax = plt.subplots(figsize=(7, 0.9 + 0.55 * len(counts)))[1]
         for offset, (key, text, color, hatch) in zip(
-            (-0.2, 0.2), (("train", "Training", "#0072B2", ""), ("test", "Test", "#E69F00", "//")), strict=True
+            (-0.2, 0.2),
+            (("train", "Training", "#0072B2", ""), ("test", "Test", "#E69F00", "//")),
+            strict=True,
         ):
             at = [place + offset for place in range(len(counts))]
-            drawn = ax.barh(at, counts[key], height=0.38, color=color, hatch=hatch, edgecolor="white", label=text)
+            drawn = ax.barh(
+                at,
+                counts[key],
+                height=0.38,
+                color=color,
+                hatch=hatch,
+                edgecolor="white",
+                label=text,
+            )
             ax.bar_label(drawn, labels=[f"{value:,}" for value in counts[key]], padding=3)
-        ax.set(yticks=range(len(counts)), yticklabels=[plots.label(name) for name in counts.index], xlabel="Images", title=title)
+        ax.set(
+            yticks=range(len(counts)),
+            yticklabels=[plots.label(name) for name in counts.index],
+            xlabel="Images",
+            title=title,
+        )
         ax.invert_yaxis()
         ax.margins(x=0.12)
         ax.legend(loc="lower right")

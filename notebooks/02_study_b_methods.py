@@ -61,7 +61,13 @@ stages = sorted({row["name"].partition(".")[0] for row in blocks})
 # %% tags=["remove-cell"]
 def plus(ax, x, y, radius=0.14):
     ax.add_patch(Circle((x, y), radius, facecolor="white", edgecolor=DARK, linewidth=1.3, zorder=3))
-    ax.plot([x - radius / 2, x + radius / 2, x, x, x], [y, y, y, y - radius / 2, y + radius / 2], color=DARK, linewidth=1.5, zorder=4)
+    ax.plot(
+        [x - radius / 2, x + radius / 2, x, x, x],
+        [y, y, y, y - radius / 2, y + radius / 2],
+        color=DARK,
+        linewidth=1.5,
+        zorder=4,
+    )
 
 
 def window(row):
@@ -116,7 +122,11 @@ def residual_block(ax, left, block, title):
     y, before = 1.5, 0.86
     for row in main:
         conv = "kernel" in row
-        text = f"{window(row)} conv, {row['output'][0]}" + stride(row, "\nstride {}") if conv else words[row["type"]][0]
+        text = (
+            f"{window(row)} conv, {row['output'][0]}" + stride(row, "\nstride {}")
+            if conv
+            else words[row["type"]][0]
+        )
         tall = 0.5 if "\n" in text else 0.36
         arrow(ax, (x, before), (x, y - tall / 2))
         box(ax, x, y, text, "conv" if conv else words[row["type"]][1], 1.4, tall)
@@ -124,7 +134,12 @@ def residual_block(ax, left, block, title):
     arrow(ax, (x, before), (x, y - 0.14))
     plus(ax, x, y)
     top, bottom, edge = 1.24, y - step + 0.26, x - 0.8  # bracket of F(x)
-    ax.plot([edge, edge - 0.08, edge - 0.08, edge], [top, top, bottom, bottom], color=DARK, linewidth=1.2)
+    ax.plot(
+        [edge, edge - 0.08, edge - 0.08, edge],
+        [top, top, bottom, bottom],
+        color=DARK,
+        linewidth=1.2,
+    )
     note(ax, edge - 0.14, (top + bottom) / 2, "$F(x)$", ha="right")
     middle, white = (top + bottom) / 2, {"facecolor": "white", "edgecolor": "none", "pad": 3}
     if side:
@@ -132,7 +147,15 @@ def residual_block(ax, left, block, title):
         arrow(ax, (x, split), (skip, split), (skip, middle - 0.57))
         arrow(ax, (skip, middle - 0.07), (skip, middle + 0.14))
         arrow(ax, (skip, middle + 0.5), (skip, y), (x + 0.14, y))
-        box(ax, skip, middle - 0.32, f"{window(conv)} conv, {conv['output'][0]}" + stride(conv, "\nstride {}"), "conv", 1.2, 0.5)
+        box(
+            ax,
+            skip,
+            middle - 0.32,
+            f"{window(conv)} conv, {conv['output'][0]}" + stride(conv, "\nstride {}"),
+            "conv",
+            1.2,
+            0.5,
+        )
         box(ax, skip, middle + 0.32, words[normal["type"]][0], "norm", 1.2)
         note(ax, skip, middle + 0.85, "$D(x)$", bbox=white)
     else:
@@ -170,14 +193,29 @@ def stage(ax, left, y, name, number):
     x, entry = left + 0.24 + wide / 2, left
     for row in members:
         convs = [conv for conv in on_path if conv["name"].startswith(f"{row['name']}.")]
-        text = "\n".join(f"{window(conv)}, {conv['output'][0]}" + stride(conv, ", /{}") for conv in convs)
+        text = "\n".join(
+            f"{window(conv)}, {conv['output'][0]}" + stride(conv, ", /{}") for conv in convs
+        )
         begin, end = x - wide / 2 - 0.11, x + wide / 2 + 0.15
         arrow(ax, (entry, y), (x - wide / 2, y))
         box(ax, x, y, text, "conv", wide, 0.5)
         arrow(ax, (x + wide / 2, y), (end, y))
-        arrow(ax, (begin, y), (begin, y - 0.38), (end, y - 0.38), (end, y - 0.1), dashed=row["downsample"])
+        arrow(
+            ax,
+            (begin, y),
+            (begin, y - 0.38),
+            (end, y - 0.38),
+            (end, y - 0.1),
+            dashed=row["downsample"],
+        )
         if row["downsample"]:
-            note(ax, x, y - 0.4, "1×1", bbox={"facecolor": LOOKS["group"][0], "edgecolor": "none", "pad": 2})
+            note(
+                ax,
+                x,
+                y - 0.4,
+                "1×1",
+                bbox={"facecolor": LOOKS["group"][0], "edgecolor": "none", "pad": 2},
+            )
         plus(ax, end, y, 0.1)
         x, entry = x + wide + gap, end + 0.1
     note(ax, left + width / 2, y + 0.62, shape(members[-1]["output"]))
@@ -203,7 +241,9 @@ def parts(y, *texts):
 def wrap(start, upper, lower, end):
     """From the end of a row to the begin of the next."""
     middle = upper + (0.8 if upper > rows[0] else 0.68)
-    arrow(ax, (start, upper), (6.9, upper), (6.9, middle), (0.1, middle), (0.1, lower), (end, lower))
+    arrow(
+        ax, (start, upper), (6.9, upper), (6.9, middle), (0.1, middle), (0.1, lower), (end, lower)
+    )
 
 
 def lane(y, first, lower, end):
@@ -215,7 +255,11 @@ def lane(y, first, lower, end):
 parts(
     rows[0],
     ("Image", "data", shape(facts["input"])),
-    (f"{window(conv1)}, {conv1['output'][0]}{stride(conv1, ', /{}')}\nBatch norm, ReLU", "conv", shape(conv1["output"])),
+    (
+        f"{window(conv1)}, {conv1['output'][0]}{stride(conv1, ', /{}')}\nBatch norm, ReLU",
+        "conv",
+        shape(conv1["output"]),
+    ),
     (f"Max-pooling\n{window(pool)}{stride(pool, ', /{}')}", "pool", shape(pool["output"])),
 )
 wrap(6.7, rows[0], rows[1], left)
@@ -224,7 +268,11 @@ lane(rows[2], 2, rows[3], 0.3)
 parts(
     rows[3],
     ("Average pooling", "pool", shape(average["output"])),
-    (f"Last layer\n{fc['input'][0]} → {fc['output'][0]:,}", "head", f"{fc['parameters']:,} parameters"),
+    (
+        f"Last layer\n{fc['input'][0]} → {fc['output'][0]:,}",
+        "head",
+        f"{fc['parameters']:,} parameters",
+    ),
     (f"{fc['output'][0]:,} scores", "data", "one for each class"),
 )
 plt.show()
@@ -237,23 +285,44 @@ plt.show()
 
 # %% tags=["remove-input"]
 KINDS = {
-    "Conv2d": "convolution", "BatchNorm2d": "batch normalisation", "MaxPool2d": "max-pooling", "AdaptiveAvgPool2d": "average pooling",
+    "Conv2d": "convolution",
+    "BatchNorm2d": "batch normalisation",
+    "MaxPool2d": "max-pooling",
+    "AdaptiveAvgPool2d": "average pooling",
     "Linear": "fully connected",
-}  # fmt: skip
+}
 listed = []
 for row in modules:
-    inner = [conv for conv in modules if conv["type"] == "Conv2d" and conv["name"].startswith(f"{row['name']}.")]
+    inner = [
+        conv
+        for conv in modules
+        if conv["type"] == "Conv2d" and conv["name"].startswith(f"{row['name']}.")
+    ]
     if row in blocks:
-        own, side = ([window(conv) for conv in inner if (conv not in on_path) == away] for away in (False, True))
+        own, side = (
+            [window(conv) for conv in inner if (conv not in on_path) == away]
+            for away in (False, True)
+        )
         kind = f"block: {', '.join(own)}" + (f"; shortcut {', '.join(side)}" if side else "")
     elif row["name"].count(".") or row["type"] not in KINDS:
         continue  # inside a block; ReLU
     else:
-        kind = f"{window(row)} {KINDS[row['type']]}{stride(row, ', stride {}')}" if "kernel" in row else KINDS[row["type"]]
-    output = shape(row["output"]).replace(" ", "\u00a0") if len(row["output"]) == 3 else f"{row['output'][0]:,}"
+        kind = (
+            f"{window(row)} {KINDS[row['type']]}{stride(row, ', stride {}')}"
+            if "kernel" in row
+            else KINDS[row["type"]]
+        )
+    output = (
+        shape(row["output"]).replace(" ", "\u00a0")
+        if len(row["output"]) == 3
+        else f"{row['output'][0]:,}"
+    )
     listed.append((row["name"], kind, output, row["parameters"]))
 listed.append(("all", "", "", sum(count for *_, count in listed)))
-pages.table(pd.DataFrame(listed, columns=["Name", "Layers", "Output", "Parameters"]), formatters={"Parameters": "{:,}".format})
+pages.table(
+    pd.DataFrame(listed, columns=["Name", "Layers", "Output", "Parameters"]),
+    formatters={"Parameters": "{:,}".format},
+)
 
 # %% [markdown]
 # *The network from image to scores, with torchvision's names. Blocks with the sizes of their convolutions and the parameters of all that is in them;
@@ -269,19 +338,46 @@ pages.table(pd.DataFrame(listed, columns=["Name", "Layers", "Output", "Parameter
 # %% tags=["remove-cell"]
 def transfer(classes):
     """Pretraining above, fine-tuning below; what is taken over between them."""
-    ax, (source, trunk, head, outputs) = canvas(4.8 if len(classes) > 2 else 4.2), (0.9, 2.7, 4.47, 6.22)
+    ax, (source, trunk, head, outputs) = (
+        canvas(4.8 if len(classes) > 2 else 4.2),
+        (0.9, 2.7, 4.47, 6.22),
+    )
     features, many = at["fc"]["input"][0], at["fc"]["output"][0]
     names, few = [plots.label(name) for name in classes], len(classes)
     upper, lower = 1.15, 3.35
     for y, title in ((upper, "1  Pretraining"), (lower, "2  Fine-tuning, all layers")):
         note(ax, 0.15, y - 0.93, title, ha="left", fontsize=11, weight="bold")
     for y, kind, images, old, new, count, scores in (
-        (upper, "norm", f"ImageNet\n1.2 million images\n{many:,} classes", "All layers but\nthe last", "Last layer", many, ["fish", "bird", "tree", "…"]),
-        (lower, "head", f"Chest radiographs\n{facts['input'][1]} × {facts['input'][2]} pixels\n{few} classes", "The same layers,\ntrained further", "New last layer", few, names),
-    ):  # fmt: skip
+        (
+            upper,
+            "norm",
+            f"ImageNet\n1.2 million images\n{many:,} classes",
+            "All layers but\nthe last",
+            "Last layer",
+            many,
+            ["fish", "bird", "tree", "…"],
+        ),
+        (
+            lower,
+            "head",
+            f"Chest radiographs\n{facts['input'][1]} × {facts['input'][2]} pixels\n{few} classes",
+            "The same layers,\ntrained further",
+            "New last layer",
+            few,
+            names,
+        ),
+    ):
         box(ax, source, y, images, "data", 1.5, 0.84)
         box(ax, trunk, y, f"{old}\n{body:,}\nparameters", "conv", 1.4, 0.84)
-        box(ax, head, y, f"{new}\n{features} → {count:,}\n{facts['fc'][str(count)]:,} parameters", kind, 1.54, 0.84)
+        box(
+            ax,
+            head,
+            y,
+            f"{new}\n{features} → {count:,}\n{facts['fc'][str(count)]:,} parameters",
+            kind,
+            1.54,
+            0.84,
+        )
         arrow(ax, (source + 0.75, y), (trunk - 0.7, y))
         arrow(ax, (trunk + 0.7, y), (head - 0.77, y))
         tops = [y + 0.37 * (place - (len(scores) - 1) / 2) for place in range(len(scores))]
@@ -351,8 +447,22 @@ for y, name, *formula in (
     measure(right + 0.36, y, name, 1.08, *formula)
 arrow(ax, (left + wide / 2, bottom + 0.03), (left + wide / 2, bottom + 0.28))
 measure(left + 0.08, bottom + 0.58, "Precision", 0.82, r"\mathrm{TP}", r"\mathrm{TP + FP}")
-measure(left + wide + 0.85, bottom + 0.58, "Accuracy", 0.82, r"\mathrm{TP + TN}", r"\mathrm{TP + FP + TN + FN}")
-measure(left + 0.08, bottom + 1.3, "F1-score", 0.82, r"2 \times \mathrm{precision} \times \mathrm{recall}", r"\mathrm{precision + recall}")
+measure(
+    left + wide + 0.85,
+    bottom + 0.58,
+    "Accuracy",
+    0.82,
+    r"\mathrm{TP + TN}",
+    r"\mathrm{TP + FP + TN + FN}",
+)
+measure(
+    left + 0.08,
+    bottom + 1.3,
+    "F1-score",
+    0.82,
+    r"2 \times \mathrm{precision} \times \mathrm{recall}",
+    r"\mathrm{precision + recall}",
+)
 plt.show()
 
 # %% [markdown]
@@ -360,7 +470,11 @@ plt.show()
 
 # %% tags=["remove-cell"]
 printed = claims.reported("zhu2020")
-printed = printed[printed["table"] == "4.2"].pivot(index="row", columns="column", values="printed").astype(float)
+printed = (
+    printed[printed["table"] == "4.2"]
+    .pivot(index="row", columns="column", values="printed")
+    .astype(float)
+)
 averages = ["Macro avg", "Weighted avg"]
 classwise, half = printed.drop(averages), 0.005  # two decimals are printed
 sizes = classwise["Size"]
@@ -368,28 +482,45 @@ say("rows", len(printed))
 say("rows-same", int((printed["Accuracy"] == printed["Recall"]).sum()))
 row = classwise.loc["Viral"]
 others = sizes.sum() - row["Size"]
-ends = [((row["Recall"] + off) * row["Size"] + (row["Selectivity"] + off) * others) / sizes.sum() for off in (-half, half)]
+ends = [
+    ((row["Recall"] + off) * row["Size"] + (row["Selectivity"] + off) * others) / sizes.sum()
+    for off in (-half, half)
+]
 say("viral-low", f"{ends[0]:.2f}")
 say("viral-high", f"{ends[1]:.2f}")
 say("viral-printed", f"{row['Accuracy']:.2f}")
-f1 = [2 / (1 / (classwise["Precision"] + off) + 1 / (classwise["Recall"] + off)) for off in (-half, half)]
+f1 = [
+    2 / (1 / (classwise["Precision"] + off) + 1 / (classwise["Recall"] + off))
+    for off in (-half, half)
+]
 say("classes", len(classwise))
-say("f1-same", int(((f1[0] <= classwise["F1-score"] + half) & (classwise["F1-score"] - half <= f1[1])).sum()))
+say(
+    "f1-same",
+    int(((f1[0] <= classwise["F1-score"] + half) & (classwise["F1-score"] - half <= f1[1])).sum()),
+)
 measures = classwise.drop(columns="Size")
 
 
 def means(values):
     """Macro and weighted average, by the formulas below."""
-    return pd.DataFrame({averages[0]: values.mean(), averages[1]: values.mul(sizes, axis=0).sum() / sizes.sum()}).T
+    return pd.DataFrame(
+        {averages[0]: values.mean(), averages[1]: values.mul(sizes, axis=0).sum() / sizes.sum()}
+    ).T
 
 
-given = printed.loc[averages, measures.columns]  # every printed number stands for all that round to it, and none is above 1
-fits = (means(measures - half) <= given + half) & (given - half <= means((measures + half).clip(upper=1)))
+given = printed.loc[
+    averages, measures.columns
+]  # every printed number stands for all that round to it, and none is above 1
+fits = (means(measures - half) <= given + half) & (
+    given - half <= means((measures + half).clip(upper=1))
+)
 say("averages", int(fits.size))
 say("averages-same", int(fits.to_numpy().sum()))
 say(
     "averages-other",
-    ", ".join(f"{row.lower()} of {column}" for row, column in fits.stack()[lambda fit: ~fit].index).replace("avg", "average"),
+    ", ".join(
+        f"{row.lower()} of {column}" for row, column in fits.stack()[lambda fit: ~fit].index
+    ).replace("avg", "average"),
 )
 
 # %% [markdown]
@@ -436,19 +567,44 @@ separation = 2.5
 fpr = np.concatenate([[0], np.logspace(-6, -2, 200), np.linspace(0.01, 1, 500)[1:]])
 curves = {  # colours as the thesis names them
     "Perfect classifier": (np.array([0, 0, 1]), np.array([0, 1, 1]), "#CC1111", "-", 3),
-    f"Great classifier ($d$ = {separation})": (fpr, norm.cdf(norm.ppf(fpr) + separation), "#0072B2", (0, (5, 1.5)), 2.5),
+    f"Great classifier ($d$ = {separation})": (
+        fpr,
+        norm.cdf(norm.ppf(fpr) + separation),
+        "#0072B2",
+        (0, (5, 1.5)),
+        2.5,
+    ),
     "Random classifier ($d$ = 0)": (fpr, fpr, "#F0D000", (0, (6, 1.5, 1.5, 1.5)), 3),
 }
 figure, ax = plt.subplots(figsize=(7, 5.6), facecolor="white", layout="constrained")
 for name, (x, y, color, line, width) in curves.items():
-    outline = [withStroke(linewidth=width + 1.6, foreground="#444444")] if name.startswith("Random") else None
-    ax.plot(x, y, color=color, linestyle=line, linewidth=width, path_effects=outline, clip_on=False, label=f"{name}: AUC {auc(x, y):.3f}")
+    outline = (
+        [withStroke(linewidth=width + 1.6, foreground="#444444")]
+        if name.startswith("Random")
+        else None
+    )
+    ax.plot(
+        x,
+        y,
+        color=color,
+        linestyle=line,
+        linewidth=width,
+        path_effects=outline,
+        clip_on=False,
+        label=f"{name}: AUC {auc(x, y):.3f}",
+    )
 ax.fill_between(fpr, fpr, color="#F0D000", alpha=0.22, linewidth=0)
 ax.text(0.02, 1.02, "perfect", color="#A00D0D", ha="left", va="bottom", fontsize=11)
 ax.text(0.16, 0.88, "great", color="#005A8C", ha="left", va="top", fontsize=11)
 ax.text(0.5, 0.53, "random", color=DARK, ha="right", va="bottom", fontsize=11)
 ax.text(0.68, 0.42, f"shaded: AUC {auc(fpr, fpr):.1f}", color=DARK, ha="center", va="center")
-ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="False positive rate (1 − specificity)", ylabel="True positive rate (sensitivity)")
+ax.set(
+    xlim=(0, 1),
+    ylim=(0, 1),
+    aspect="equal",
+    xlabel="False positive rate (1 − specificity)",
+    ylabel="True positive rate (sensitivity)",
+)
 ax.spines[["top", "right"]].set_visible(False)
 ax.spines[["left", "bottom"]].set_position(("outward", 6))
 ax.legend(loc="lower right", title="Area under the curve", handlelength=4)

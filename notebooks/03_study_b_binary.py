@@ -39,7 +39,9 @@ if importlib.util.find_spec("cxrlib") is None:
     sys.path.insert(0, "..")
 
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
-origin = "recorded"  # recorded: read results/<run>; phantom: train in seconds on synthetic images; images: train on real ones
+# recorded: read results/<run>; phantom: train in seconds on synthetic images; images: train on real
+# ones
+origin = "recorded"
 run_name = "zhu-binary"
 data = None  # folder of the image collections, for origin = "images"; default CXR_DATA, else data/
 
@@ -52,7 +54,9 @@ from cxrlib.pages import say
 
 run = pages.load(run_name, origin, data)
 redraws, missing_redraws = runs.family("zhu-binary-redraws") if origin == "recorded" else ([], [])
-experiment = studies.experiment(run.info["experiment"])  # as printed; what the run changed is in its configuration
+experiment = studies.experiment(
+    run.info["experiment"]
+)  # as printed; what the run changed is in its configuration
 table, bounds = metrics.per_class(run.predictions), intervals.table(run.predictions)
 printed = claims.reported(experiment.study).set_index("id")["printed"]
 
@@ -153,10 +157,15 @@ for name in run.classes:
 covid = run.predictions["y_true"] == "covid"
 say("covid-patients", int(run.predictions.loc[covid, "patient_id"].nunique()))
 say("covid-low", f"{bounds.loc['covid', ('recall', 'low')]:.2f}")
-lowest, highest = run.predictions.loc[covid, "p_covid"].min(), run.predictions.loc[~covid, "p_covid"].max()
+lowest, highest = (
+    run.predictions.loc[covid, "p_covid"].min(),
+    run.predictions.loc[~covid, "p_covid"].max(),
+)
 say("lowest", f"{lowest:.3f}")
 say("highest", f"{highest:.3f}")
-low_images, _ = intervals.wilson(int(printed["zhu-t4.1-covid-size"]), int(printed["zhu-t4.1-covid-size"]))
+low_images, _ = intervals.wilson(
+    int(printed["zhu-t4.1-covid-size"]), int(printed["zhu-t4.1-covid-size"])
+)
 say("printed-low", f"{low_images:.2f}")
 say("null", f"{metrics.overall(run.predictions)['null_accuracy']:.3f}")
 
@@ -180,8 +189,26 @@ for other in [run, *redraws]:
     hits = [(int(found.loc[name, name]), int(found.loc[name].sum())) for name in other.classes]
     both = all(k == n for k, n in hits)
     ran = f"{other.info['epochs']['run']} of {experiment.epochs}"
-    rows.append((other.info["seed"], ran, patients, *(f"{k} of {n}" for k, n in hits), "yes" if both else "no"))
-draws = pd.DataFrame(rows, columns=["Seed", "Epochs", "COVID-19 test patients", "COVID-19 right", "Others right", "All right"])
+    rows.append(
+        (
+            other.info["seed"],
+            ran,
+            patients,
+            *(f"{k} of {n}" for k, n in hits),
+            "yes" if both else "no",
+        )
+    )
+draws = pd.DataFrame(
+    rows,
+    columns=[
+        "Seed",
+        "Epochs",
+        "COVID-19 test patients",
+        "COVID-19 right",
+        "Others right",
+        "All right",
+    ],
+)
 pages.table(draws)
 
 # %% tags=["remove-cell"]

@@ -41,7 +41,9 @@ if importlib.util.find_spec("cxrlib") is None:
     sys.path.insert(0, "..")
 
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
-origin = "recorded"  # recorded: read results/<run>; phantom: train in seconds on synthetic images; images: train on real ones
+# recorded: read results/<run>; phantom: train in seconds on synthetic images; images: train on real
+# ones
+origin = "recorded"
 run_name = "zhu-fourclass"
 data = None  # folder of the image collections, for origin = "images"; default CXR_DATA, else data/
 
@@ -54,8 +56,12 @@ from cxrlib import book, claims, intervals, metrics, pages, plots, runs, splits,
 from cxrlib.pages import say
 
 run = pages.load(run_name, origin, data)
-redraws, missing_redraws = runs.family("zhu-fourclass-redraws") if origin == "recorded" else ([], [])
-experiment = studies.experiment(run.info["experiment"])  # as printed; what the run changed is in its configuration
+redraws, missing_redraws = (
+    runs.family("zhu-fourclass-redraws") if origin == "recorded" else ([], [])
+)
+experiment = studies.experiment(
+    run.info["experiment"]
+)  # as printed; what the run changed is in its configuration
 table, bounds = metrics.per_class(run.predictions), intervals.table(run.predictions)
 claim = claims.beside(experiment.study, run).set_index("metric")
 cell = lambda metric: claim.loc[metric]  # noqa: E731
@@ -153,7 +159,9 @@ say("repeat", pages.repeat(run, redraws)[1])
 columns = list(pages.COLUMNS)
 values = table.loc[run.classes, columns].to_numpy(float)
 others = np.array(
-    [metrics.per_class(other.predictions).loc[run.classes, columns] for other in redraws] or [values], float
+    [metrics.per_class(other.predictions).loc[run.classes, columns] for other in redraws]
+    or [values],
+    float,
 )  # (run, class, column)
 outside = (values < others.min(axis=0)) | (values > others.max(axis=0))
 say("outside", int(outside.sum()))
@@ -190,7 +198,10 @@ by_formula = pd.DataFrame(
     {
         "Label": [plots.label(name) for name in run.classes],
         "Accuracy by formula": [book.show(table.loc[name, "accuracy"]) for name in run.classes],
-        "95 % interval": [book.interval(*bounds.loc[name, [("accuracy", "low"), ("accuracy", "high")]]) for name in run.classes],
+        "95 % interval": [
+            book.interval(*bounds.loc[name, [("accuracy", "low"), ("accuracy", "high")]])
+            for name in run.classes
+        ],
     }
 )
 pages.table(by_formula)
@@ -199,7 +210,9 @@ pages.table(by_formula)
 # ## Figure 4.3: confusion matrix
 
 # %% tags=["remove-input"] cxr={"items": ["Figure 4.3"]} mystnb={"image": {"alt": "Confusion matrix of the test images: rows true class, columns predicted class, counts and row percentages; the errors are named in the text below."}}
-plots.confusion(metrics.confusion(run.predictions), title="Figure 4.3, rebuilt: test images, four classes")
+plots.confusion(
+    metrics.confusion(run.predictions), title="Figure 4.3, rebuilt: test images, four classes"
+)
 plt.show()
 
 # %% [markdown]
@@ -218,21 +231,40 @@ say("null-accuracy", f"{overall['null_accuracy']:.3f}")
 printed_share = float(weighted["printed"])
 low, high = bounds.loc["overall", ("accuracy", "low")], bounds.loc["overall", ("accuracy", "high")]
 half = 0.5 * 10 ** -int(weighted["decimals"])
-verdict = "inside" if low <= printed_share + half and printed_share - half <= high else "above" if printed_share > high else "below"
+verdict = (
+    "inside"
+    if low <= printed_share + half and printed_share - half <= high
+    else "above"
+    if printed_share > high
+    else "below"
+)
 say("verdict", verdict)
-wrong = matrix.where(matrix.index.to_numpy()[:, None] != matrix.columns.to_numpy()[None, :], 0).stack()
+wrong = matrix.where(
+    matrix.index.to_numpy()[:, None] != matrix.columns.to_numpy()[None, :], 0
+).stack()
 printed_ends = intervals.wilson(printed_share * weighted["denominator"], weighted["denominator"])
 say("printed-low", f"{printed_ends[0]:.2f}")
 say("printed-high", f"{printed_ends[1]:.2f}")
-errors, known = int(wrong.sum()), int(wrong.drop("covid", level="true").sum())  # known: of images that the thesis tested as well
-say("kermany-errors", f"all {errors} errors are" if errors == known else f"{known} of the {errors} errors are")
+errors, known = (
+    int(wrong.sum()),
+    int(wrong.drop("covid", level="true").sum()),
+)  # known: of images that the thesis tested as well
+say(
+    "kermany-errors",
+    f"all {errors} errors are" if errors == known else f"{known} of the {errors} errors are",
+)
 first, second = wrong.sort_values(ascending=False).index[:2]
 say("worst", f"{plots.label(first[0])} read as {plots.label(first[1]).lower()} ({wrong[first]})")
-say("second", f"{plots.label(second[0])} read as {plots.label(second[1]).lower()} ({wrong[second]})")
+say(
+    "second", f"{plots.label(second[0])} read as {plots.label(second[1]).lower()} ({wrong[second]})"
+)
 covid_right, covid_all = int(matrix.loc["covid", "covid"]), int(matrix.loc["covid"].sum())
 say("covid-right", covid_right)
 say("covid-all", covid_all)
-say("covid-patients", int(run.predictions.loc[run.predictions["y_true"] == "covid", "patient_id"].nunique()))
+say(
+    "covid-patients",
+    int(run.predictions.loc[run.predictions["y_true"] == "covid", "patient_id"].nunique()),
+)
 say("covid-low", f"{bounds.loc['covid', ('recall', 'low')]:.2f}")
 
 # %% [markdown]
@@ -252,7 +284,10 @@ say("covid-low", f"{bounds.loc['covid', ('recall', 'low')]:.2f}")
 # Recall and AUC of each class, as printed, on the test set, and on the validation fold, which comes from Kermany's training images and the other COVID-19 patients; in brackets 95 % intervals over patients.
 
 # %% tags=["remove-input"]
-on_validation, validation_bounds = metrics.per_class(run.validation), intervals.table(run.validation)
+on_validation, validation_bounds = (
+    metrics.per_class(run.validation),
+    intervals.table(run.validation),
+)
 
 
 def with_ends(values, ends, key):
@@ -277,7 +312,11 @@ pages.table(short)
 # %% tags=["remove-cell"]
 most = max(run.classes, key=lambda name: matrix.loc[name].sum() - matrix.loc[name, name])
 size = int(matrix.loc[most].sum())
-at_printed = overall["correct"] - int(matrix.loc[most, most]) + float(cell(f"{most}.recall")["printed"]) * size
+at_printed = (
+    overall["correct"]
+    - int(matrix.loc[most, most])
+    + float(cell(f"{most}.recall")["printed"]) * size
+)
 say("most", plots.label(most))
 say("most-missed", size - int(matrix.loc[most, most]))
 say("all-missed", overall["images"] - overall["correct"])
@@ -312,7 +351,9 @@ plt.show()
 # %% tags=["remove-cell"]
 say("macro-auc", f"{table.loc['macro avg', 'auc']:.3f}")
 say("printed-macro-auc", cell("macro avg.auc")["printed"])
-mean_high = sum(float(cell(f"{name}.auc")["printed"]) + 0.005 for name in run.classes if name != "covid")
+mean_high = sum(
+    float(cell(f"{name}.auc")["printed"]) + 0.005 for name in run.classes if name != "covid"
+)
 say("macro-auc-most", f"{(mean_high + 1) / 4:.3f}")
 
 # %% [markdown]

@@ -39,9 +39,13 @@ if importlib.util.find_spec("cxrlib") is None:
     sys.path.insert(0, "..")
 
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
-origin = "recorded"  # recorded: read results/<run>; phantom: train in seconds on synthetic images; images: train on real ones
+# recorded: read results/<run>; phantom: train in seconds on synthetic images; images: train on real
+# ones
+origin = "recorded"
 run_name = "zhu-fourclass"
-data = None  # folder of the image collections, to draw the maps over the radiographs; default CXR_DATA, else data/
+# folder of the image collections, to draw the maps over the radiographs; default CXR_DATA, else
+# data/
+data = None
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the run and its maps", "code_prompt_hide": "Load the run and its maps"}
 import matplotlib.pyplot as plt
@@ -82,21 +86,41 @@ part = dict(zip(maps["image_id"], maps["split"], strict=True))
 
 # %% tags=["remove-cell"]
 CASES = {  # figure: (image, file, patient's number, comment as printed in the thesis)
-    "4.5": ("covid-19-pneumonia-43-day0", "144", "patchy areas of air space opacification bilaterally with a lower zone predominance."),
-    "4.6": (
-        "covid-19-pneumonia-101", "203",
-        "there is peripheral patchy air space opacification seen in both lung lower zones with diffuse ground-glass haze bilaterally.",
+    "4.5": (
+        "covid-19-pneumonia-43-day0",
+        "144",
+        "patchy areas of air space opacification bilaterally with a lower zone predominance.",
     ),
-    "4.7": ("covid-19-pneumonia-24-day6", "116", "multifocal consolidation in right mid zone and left mid/lower zones."),
+    "4.6": (
+        "covid-19-pneumonia-101",
+        "203",
+        (
+            "there is peripheral patchy air space opacification seen in both lung lower zones with"
+            " diffuse ground-glass haze bilaterally."
+        ),
+    ),
+    "4.7": (
+        "covid-19-pneumonia-24-day6",
+        "116",
+        "multifocal consolidation in right mid zone and left mid/lower zones.",
+    ),
     "4.8": (
-        "covid-19-infection-exclusive-gastrointestinal-symptoms-pa", "98",
-        "multiple faint alveolar opacities are identified, predominantly peripheral with greater involvement of the upper lobes.",
+        "covid-19-infection-exclusive-gastrointestinal-symptoms-pa",
+        "98",
+        (
+            "multiple faint alveolar opacities are identified, predominantly peripheral with"
+            " greater involvement of the upper lobes."
+        ),
     ),
     "4.9": (
-        "covid-19-pneumonia-58-day-7", "173",
-        "there is established left upper lobe and now progressive patchy consolidation in left lower, right upper and middle lobes.",
+        "covid-19-pneumonia-58-day-7",
+        "173",
+        (
+            "there is established left upper lobe and now progressive patchy consolidation in left"
+            " lower, right upper and middle lobes."
+        ),
     ),
-}  # fmt: skip
+}
 PARTS = {
     "train": "an image of the training set",
     "val": "an image of the validation fold",
@@ -111,23 +135,36 @@ def covid(data):
 
 
 def figure(number, instead=None):
-    """One figure of the thesis: the radiograph where it may be shown, the map beside it, and what is known of the image."""
+    """One figure of the thesis: the radiograph where it may be shown, the map beside it, and what
+    is known of the image.
+    """
     stem, patient, comment = CASES[number]
     image_id = f"covid-chestxray/{instead or stem}"
     if image_id not in cam:
         display(pages.items([f"This run has no map of {image_id}."]))
         return
-    pages.show_map(pages.radiograph(covid, image_id, data), cam[image_id], shape[image_id], "Grad-CAM, COVID-19")
+    pages.show_map(
+        pages.radiograph(covid, image_id, data),
+        cam[image_id],
+        shape[image_id],
+        "Grad-CAM, COVID-19",
+    )
     score = (
         f", probability of COVID-19 {p_covid[image_id]:.3f}"
         if image_id in p_covid.index
         else ", no recorded probability (only validation and test images have one)"
     )
     hot = (plots.enlarged(cam[image_id], (224, 224)) >= 0.5).mean()
-    known = [f"Radiologist's comment (thesis): {comment}", f"Patient {patient}, file {instead or stem}: {PARTS[part[image_id]]}{score}.",
-             f"Share of the picture above half of the map's maximum: {100 * hot:.0f} %."]  # fmt: skip
+    known = [
+        f"Radiologist's comment (thesis): {comment}",
+        f"Patient {patient}, file {instead or stem}: {PARTS[part[image_id]]}{score}.",
+        f"Share of the picture above half of the map's maximum: {100 * hot:.0f} %.",
+    ]
     if instead:
-        known.append(f"The comment belongs to {stem}, which was not on disk; this is another image of the same patient.")
+        known.append(
+            f"The comment belongs to {stem}, which was not on disk; this is another image of the"
+            " same patient."
+        )
     display(pages.items(known))
 
 
@@ -146,7 +183,10 @@ figure("4.6")
 # picture is none of the {glue:text}`covid-images` listed.*
 
 # %% tags=["remove-input", "small"] cxr={"items": ["Figure 4.7"]} mystnb={"image": {"alt": "Grad-CAM map of a radiograph of patient 116, and the radiograph where it is on disk; the share of the picture that is hot is given below."}}
-figure("4.7", instead=None if f"covid-chestxray/{CASES['4.7'][0]}" in cam else "covid-19-pneumonia-24-day7")
+figure(
+    "4.7",
+    instead=None if f"covid-chestxray/{CASES['4.7'][0]}" in cam else "covid-19-pneumonia-24-day7",
+)
 
 # %% [markdown]
 # *Figure 4.7, rebuilt.*
@@ -159,7 +199,11 @@ figure("4.8")
 # selection therefore took in, too; in our split that one is {glue:text}`lateral-part`.*
 
 # %% tags=["remove-cell"]
-lateral = run.split.set_index("image_id").get("split").get("covid-chestxray/covid-19-infection-exclusive-gastrointestinal-symptoms-l")
+lateral = (
+    run.split.set_index("image_id")
+    .get("split")
+    .get("covid-chestxray/covid-19-infection-exclusive-gastrointestinal-symptoms-l")
+)
 say("lateral-part", PARTS.get(lateral, "not there"))
 
 # %% tags=["remove-input", "small"] cxr={"items": ["Figure 4.9"]} mystnb={"image": {"alt": "Grad-CAM map of patient 173's radiograph, and the radiograph where it is on disk; the share of the picture that is hot is given below."}}
@@ -173,7 +217,12 @@ figure("4.9")
 # %% tags=["remove-input"]
 shown = f"covid-chestxray/{CASES['4.5'][0]}"
 slider = (
-    widgets.CamSlider(cam[shown], pages.radiograph(covid, shown, data), shape=shape[shown], label="Grad-CAM of Figure 4.5")
+    widgets.CamSlider(
+        cam[shown],
+        pages.radiograph(covid, shown, data),
+        shape=shape[shown],
+        label="Grad-CAM of Figure 4.5",
+    )
     if shown in cam
     else None
 )
@@ -211,30 +260,55 @@ def points(values, patients):
 
 
 def summary(kinds, where, stages):
-    """Share of the activation in each kind of region, and how often the peak is in it, by network, with intervals."""
+    """Share of the activation in each kind of region, and how often the peak is in it, by network,
+    with intervals.
+    """
     rows = []
     for kind in kinds:
         each, draws = pages.stages(where, kind)
-        patients, inside, region = each.index.get_level_values("patient_id"), each["inside"], each["region"]["trained"]
+        patients, inside, region = (
+            each.index.get_level_values("patient_id"),
+            each["inside"],
+            each["region"]["trained"],
+        )
         even = f"{100 * region.mean():.1f}"
-        rows.append((kind.capitalize(), "Even spread", even, "", points(inside["trained"] - region, patients), even))
+        rows.append(
+            (
+                kind.capitalize(),
+                "Even spread",
+                even,
+                "",
+                points(inside["trained"] - region, patients),
+                even,
+            )
+        )
         for stage in stages:
             ends = less = ""
             if stage != "trained":
                 ends = f"{100 * draws[stage].min():.1f} to {100 * draws[stage].max():.1f}"
                 less = points(inside["trained"] - inside[stage], patients)
             peak = share(each["peak"][stage], patients)
-            rows.append((kind.capitalize(), STAGES[stage], share(inside[stage], patients), ends, less, peak))
+            rows.append(
+                (kind.capitalize(), STAGES[stage], share(inside[stage], patients), ends, less, peak)
+            )
     heads = [
-        "Region", "Network", "Activation inside, %", "Its lowest and highest draw", "Trained less this, points", "Peak inside, % of images",
-    ]  # fmt: skip
+        "Region",
+        "Network",
+        "Activation inside, %",
+        "Its lowest and highest draw",
+        "Trained less this, points",
+        "Peak inside, % of images",
+    ]
     return pages.table(pd.DataFrame(rows, columns=heads))
 
 
 say("replicates", intervals.REPLICATES)
 say("covid-images", int((run.split["y_true"] == "covid").sum()))
 say("draws", where["draw"].nunique())
-areas = [(plots.enlarged(drawn, (224, 224)) >= 0.5).mean() for drawn in maps["cam"][maps["split"] == "test"]]
+areas = [
+    (plots.enlarged(drawn, (224, 224)) >= 0.5).mean()
+    for drawn in maps["cam"][maps["split"] == "test"]
+]
 say("hot", f"{100 * np.mean(areas):.0f}")
 kinds = ["lung mask", "lung box"] if real else ["opacity", "lung mask"]
 
@@ -251,7 +325,15 @@ with plots.style():
     for ax, kind, color in zip(np.ravel(axes), kinds, ("#D55E00", "#0072B2"), strict=True):
         found = pages.stages(where, kind)[0].xs("trained", axis=1, level="stage")
         ax.plot([0, 1], [0, 1], color="0.45", linestyle=":", label="Even spread")
-        ax.scatter(found["region"], found["inside"], s=24, color=color, alpha=0.8, edgecolor="white", label="Test image")
+        ax.scatter(
+            found["region"],
+            found["inside"],
+            s=24,
+            color=color,
+            alpha=0.8,
+            edgecolor="white",
+            label="Test image",
+        )
         ax.set(
             title=kind.capitalize(),
             xlabel="Region's share of the picture",
@@ -267,18 +349,41 @@ plt.show()
 facts = []
 for kind in kinds:
     each, draws = pages.stages(where, kind)
-    inside, region, peak = each["inside"]["trained"], each["region"]["trained"], each["peak"]["trained"]
+    inside, region, peak = (
+        each["inside"]["trained"],
+        each["region"]["trained"],
+        each["peak"]["trained"],
+    )
     spread = intervals.patient_mean(inside - region, each.index.get_level_values("patient_id"))
     random = draws["conv1"].dropna()  # a draw may leave no map at all
-    facts.append({"images": len(each), "patients": each.index.get_level_values("patient_id").nunique(), "region": f"{100 * region.mean():.0f}",
-                  "inside": f"{100 * inside.mean():.0f}", "outside": f"{100 - 100 * inside.mean():.0f}", "peak": f"{100 * peak.mean():.0f}",
-                  "spread": book.signed(*(100 * end for end in spread), decimals=1), "than": book.than(*spread[1:]), "drawn": len(random), "below": int((random < inside.mean()).sum()),
-                  "random-low": f"{100 * random.min():.0f}", "random-high": f"{100 * random.max():.0f}"})  # fmt: skip
+    facts.append(
+        {
+            "images": len(each),
+            "patients": each.index.get_level_values("patient_id").nunique(),
+            "region": f"{100 * region.mean():.0f}",
+            "inside": f"{100 * inside.mean():.0f}",
+            "outside": f"{100 - 100 * inside.mean():.0f}",
+            "peak": f"{100 * peak.mean():.0f}",
+            "spread": book.signed(*(100 * end for end in spread), decimals=1),
+            "than": book.than(*spread[1:]),
+            "drawn": len(random),
+            "below": int((random < inside.mean()).sum()),
+            "random-low": f"{100 * random.min():.0f}",
+            "random-high": f"{100 * random.max():.0f}",
+        }
+    )
 for suffix, found in zip(("", "-box"), facts, strict=True):
     for name, value in found.items():
         say(f"{name}{suffix}", value)
 unlike = all(found["below"] == found["drawn"] for found in facts)
-say("random-verdict", "no random network reaches it" if unlike else "a random network can put as much there, if few do")
+say(
+    "random-verdict",
+    (
+        "no random network reaches it"
+        if unlike
+        else "a random network can put as much there, if few do"
+    ),
+)
 
 # %% [markdown]
 # *Each point is one test image. On the dotted line the activation is spread as if the lungs played no part.*
@@ -299,13 +404,27 @@ with plots.style():
     ax = plt.subplots(figsize=(5, 4.3))[1]
     drawn = ax.imshow(mean_map, cmap="cividis", vmin=0, vmax=1)
     for (row, column), value in np.ndenumerate(mean_map):
-        ax.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if value < 0.55 else "black")
-    ax.set(xticks=[], yticks=[], xlabel="Left of the picture: the patient's right", title="COVID-19 test images")
+        ax.text(
+            column,
+            row,
+            f"{value:.2f}",
+            ha="center",
+            va="center",
+            color="white" if value < 0.55 else "black",
+        )
+    ax.set(
+        xticks=[],
+        yticks=[],
+        xlabel="Left of the picture: the patient's right",
+        title="COVID-19 test images",
+    )
     ax.figure.colorbar(drawn, ax=ax, label="Mean share of the map's maximum")
 plt.show()
 
 # %% tags=["remove-cell"]
-inner = mean_map[1:-1, 1:-1] if min(mean_map.shape) > 2 else mean_map  # a small phantom's map has no inner fields
+inner = (
+    mean_map[1:-1, 1:-1] if min(mean_map.shape) > 2 else mean_map
+)  # a small phantom's map has no inner fields
 say("warmest-over", f"{mean_map.max() / inner.min():.1f}")
 
 # %% [markdown]
@@ -329,14 +448,35 @@ rows = []
 patients = run.split.set_index("image_id")["patient_id"]
 for place, stage in enumerate(maps["stage"]):
     each = pd.DataFrame(
-        [correlation(cam[name], other) for name, other in zip(maps["random_id"], drawn[place], strict=True)] for drawn in maps["random_cam"]
+        [
+            correlation(cam[name], other)
+            for name, other in zip(maps["random_id"], drawn[place], strict=True)
+        ]
+        for drawn in maps["random_cam"]
     )  # a row per draw, a column per image
     mean, low, high = intervals.patient_mean(each.mean(), patients[maps["random_id"]])
     draws = each.mean(axis=1)
     ends = "–" if draws.isna().all() else book.signed(draws.min(), draws.max(), decimals=2)
     empty = f"{100 * each.isna().mean(axis=None):.0f}"
-    rows.append((STAGES[stage], f"{round(mean, 2) + 0.0:.2f}".replace("-", "−"), book.interval(low, high, decimals=2), ends, empty))
-sanity = pd.DataFrame(rows, columns=["Network", "Rank correlation, mean", "95 % interval", "Lowest and highest draw", "Empty maps, %"])
+    rows.append(
+        (
+            STAGES[stage],
+            f"{round(mean, 2) + 0.0:.2f}".replace("-", "−"),
+            book.interval(low, high, decimals=2),
+            ends,
+            empty,
+        )
+    )
+sanity = pd.DataFrame(
+    rows,
+    columns=[
+        "Network",
+        "Rank correlation, mean",
+        "95 % interval",
+        "Lowest and highest draw",
+        "Empty maps, %",
+    ],
+)
 pages.table(sanity)
 
 # %% tags=["remove-cell"]
@@ -363,7 +503,9 @@ pages.items(phantom.info["lacked"], "What the phantom run is")
 summary(["opacity", "lung mask"], truth, ["trained", "fc", "conv1"])
 
 # %% tags=["remove-cell"]
-hits = truth[(truth["kind"] == "opacity") & (truth["stage"] == "trained") & (truth["split"] == "test")]
+hits = truth[
+    (truth["kind"] == "opacity") & (truth["stage"] == "trained") & (truth["split"] == "test")
+]
 say("phantom-images", len(hits))
 say("phantom-accuracy", f"{phantom.info['metrics']['accuracy']:.2f}")
 if len(hits):

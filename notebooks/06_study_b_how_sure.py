@@ -55,7 +55,9 @@ from cxrlib import audits, book, claims, intervals, metrics, pages, phantom, plo
 from cxrlib.pages import say
 
 headline = {name: runs.read(name) for name in studies.EXPERIMENTS}
-families = {name: runs.family(name) for name in studies.families()}  # recorded runs, and names of those that are missing
+families = {
+    name: runs.family(name) for name in studies.families()
+}  # recorded runs, and names of those that are missing
 printed = claims.reported("zhu2020").set_index(["run", "metric"])["printed"]
 base = headline["zhu-fourclass"]
 for name, (found, _) in families.items():
@@ -69,8 +71,16 @@ def times(found):
     minutes = sorted({f"{run.info['seconds']['training'] / 60:.0f}" for run in found}, key=int)
     devices = sorted({pages.device_of(run) for run in found})
     formats = pd.Series([run.info["config"]["precision"] for run in found]).value_counts()
-    kinds = formats.index[0] if len(formats) == 1 else " and ".join(f"{count} of them in {name}" for name, count in formats.items())
-    return f"{'–'.join(dict.fromkeys([minutes[0], minutes[-1]]))} minutes of training each on {' or '.join(devices)}, other work of the machine included, {'in ' if len(formats) == 1 else ''}{kinds}"
+    kinds = (
+        formats.index[0]
+        if len(formats) == 1
+        else " and ".join(f"{count} of them in {name}" for name, count in formats.items())
+    )
+    return (
+        f"{'–'.join(dict.fromkeys([minutes[0], minutes[-1]]))} minutes of training each on"
+        f" {' or '.join(devices)}, other work of the machine included,"
+        f" {'in ' if len(formats) == 1 else ''}{kinds}"
+    )
 
 
 # %% [markdown]
@@ -85,7 +95,9 @@ def times(found):
 say("covid-images", int((base.split["y_true"] == "covid").sum()))
 again, missing = families["zhu-fourclass-redraws"]
 again_two, missing_two = families["zhu-binary-redraws"]
-repeats = {name: pages.repeat(run, families[f"{name}-redraws"][0]) for name, run in headline.items()}
+repeats = {
+    name: pages.repeat(run, families[f"{name}-redraws"][0]) for name, run in headline.items()
+}
 same_draw, what = repeats["zhu-fourclass"]
 say("repeat", what)
 
@@ -99,10 +111,28 @@ redrawn = {run.info["seed"]: metrics.per_class(run.predictions) for run in again
 for text, cell in book.HEADLINE.items():
     row, key = cell.rsplit(".", 1)
     rows.append((text, "Printed", float(printed["zhu-fourclass", cell]), np.nan, np.nan))
-    rows.append((text, "Rebuilt, with 95 % interval", table.loc[row, key], *bounds.loc[row, [(key, "low"), (key, "high")]]))
+    rows.append(
+        (
+            text,
+            "Rebuilt, with 95 % interval",
+            table.loc[row, key],
+            *bounds.loc[row, [(key, "low"), (key, "high")]],
+        )
+    )
     for seed, cells in redrawn.items():
-        rows.append((text, "Re-draw of seed 0" if seed == base.info["seed"] else "Other draws", cells.loc[row, key], np.nan, np.nan))
-plots.ladder(pd.DataFrame(rows, columns=["label", "kind", "value", "low", "high"]), "Value (the axis does not begin at 0)")
+        rows.append(
+            (
+                text,
+                "Re-draw of seed 0" if seed == base.info["seed"] else "Other draws",
+                cells.loc[row, key],
+                np.nan,
+                np.nan,
+            )
+        )
+plots.ladder(
+    pd.DataFrame(rows, columns=["label", "kind", "value", "low", "high"]),
+    "Value (the axis does not begin at 0)",
+)
 plt.show()
 
 # %% [markdown]
@@ -111,14 +141,33 @@ plt.show()
 # %% tags=["remove-input"]
 rows, all_found = [], 0
 for run in [base, *again]:
-    overall, (found, size, taken, _) = metrics.overall(run.predictions), metrics.detected(run.predictions, "covid")
+    overall, (found, size, taken, _) = (
+        metrics.overall(run.predictions),
+        metrics.detected(run.predictions, "covid"),
+    )
     all_found += found == size
-    rows.append((
-        run.info["seed"], f"{run.info['epochs']['kept']} of {run.info['epochs']['run']}", run.predictions.query("y_true == 'covid'")["patient_id"].nunique(),
-        f"{found} of {size}", taken, f"{overall['accuracy']:.3f}", f"{overall['macro_recall']:.3f}",
-    ))  # fmt: skip
+    rows.append(
+        (
+            run.info["seed"],
+            f"{run.info['epochs']['kept']} of {run.info['epochs']['run']}",
+            run.predictions.query("y_true == 'covid'")["patient_id"].nunique(),
+            f"{found} of {size}",
+            taken,
+            f"{overall['accuracy']:.3f}",
+            f"{overall['macro_recall']:.3f}",
+        )
+    )
 draws = pd.DataFrame(
-    rows, columns=["Seed", "Epoch kept", "COVID-19 patients", "COVID-19 found", "False COVID-19", "Accuracy", "Macro recall"]
+    rows,
+    columns=[
+        "Seed",
+        "Epoch kept",
+        "COVID-19 patients",
+        "COVID-19 found",
+        "False COVID-19",
+        "Accuracy",
+        "Macro recall",
+    ],
 )
 pages.table(draws)
 
@@ -127,7 +176,10 @@ say("runs", len(rows))
 say("all-found", all_found)
 say("accuracy-range", f"from {draws['Accuracy'].min()} to {draws['Accuracy'].max()}")
 say("printed-accuracy", printed["zhu-fourclass", "weighted avg.recall"])
-reach = sum(float(value) >= float(printed["zhu-fourclass", "weighted avg.recall"]) - 0.005 for value in draws["Accuracy"])
+reach = sum(
+    float(value) >= float(printed["zhu-fourclass", "weighted avg.recall"]) - 0.005
+    for value in draws["Accuracy"]
+)
 say("reach", reach or "none")
 ranks = draws["Accuracy"].astype(float).rank(ascending=False, method="min")
 say("rank", f"{ranks.iloc[0]:.0f} of {len(ranks)}")
@@ -135,7 +187,9 @@ say("time-redraws", times(again))
 
 
 def difference(run, other):
-    """Accuracy of ``run`` less that of ``other`` on their common test images, with the interval from resampled patients; None if the images differ."""
+    """Accuracy of ``run`` less that of ``other`` on their common test images, with the interval
+    from resampled patients; None if the images differ.
+    """
     right = []
     for one in (run, other):
         frame = one.predictions.set_index("image_id")
@@ -144,13 +198,19 @@ def difference(run, other):
     if set(right[0].index) != set(right[1].index):
         return None
     patients = run.predictions.set_index("image_id")["patient_id"]
-    return intervals.patient_mean((right[0] - right[1].loc[right[0].index]).to_numpy(), patients.loc[right[0].index].to_numpy())
+    return intervals.patient_mean(
+        (right[0] - right[1].loc[right[0].index]).to_numpy(),
+        patients.loc[right[0].index].to_numpy(),
+    )
 
 
 def spread(values):
     """How many runs these accuracies are of, and lowest, highest and median of them."""
     return (
-        f"{len(values)} of the runs (accuracy {min(values):.3f} to {max(values):.3f}, median {np.median(values):.3f})" if values else "none"
+        f"{len(values)} of the runs (accuracy {min(values):.3f} to {max(values):.3f}, median"
+        f" {np.median(values):.3f})"
+        if values
+        else "none"
     )
 
 
@@ -160,8 +220,14 @@ def lowered(run):
     return next(iter(run.info["config"]["milestones"]), run.info["epochs"]["run"])
 
 
-early, late = ([metrics.overall(run.predictions)["accuracy"] for run in [base, *again] if (run.info["epochs"]["kept"] > lowered(run)) == after]
-               for after in (False, True))  # fmt: skip
+early, late = (
+    [
+        metrics.overall(run.predictions)["accuracy"]
+        for run in [base, *again]
+        if (run.info["epochs"]["kept"] > lowered(run)) == after
+    ]
+    for after in (False, True)
+)
 say("first-milestone", lowered(base))
 say("patience", studies.spell(base.info["config"]["patience"]))
 say("early", spread(early))
@@ -171,7 +237,10 @@ text = "not yet known"
 if same_draw is not None:
     accuracy = metrics.overall(same_draw.predictions)["accuracy"]
     kept = [run.info["epochs"]["kept"] for run in (same_draw, base)]
-    text = f"{accuracy:.3f}, {book.signed(*difference(same_draw, base))} against the headline run (95 % interval, patients drawn anew). It kept epoch {kept[0]}, that run epoch {kept[1]}"
+    text = (
+        f"{accuracy:.3f}, {book.signed(*difference(same_draw, base))} against the headline run (95"
+        f" % interval, patients drawn anew). It kept epoch {kept[0]}, that run epoch {kept[1]}"
+    )
 say("same-draw", text)
 
 # %% [markdown]
@@ -196,12 +265,26 @@ counted = {}
 for suffix, name in (("", "zhu-fourclass-cv"), ("-two", "zhu-binary-cv")):
     found, missing = families[name]
     whole = base.split.loc[base.split["y_true"] == "covid", "patient_id"].nunique()
-    tested = {patient for run in found for patient in run.predictions.loc[run.predictions["y_true"] == "covid", "patient_id"]}
+    tested = {
+        patient
+        for run in found
+        for patient in run.predictions.loc[run.predictions["y_true"] == "covid", "patient_id"]
+    }
     counted[name] = f"{len(tested)} of {whole}"
-    together = f"{len(found)} of {len(found) + len(missing)} folds together" if missing else f"all {len(found)} folds together"
+    together = (
+        f"{len(found)} of {len(found) + len(missing)} folds together"
+        if missing
+        else f"all {len(found)} folds together"
+    )
     if found:
-        together += f", accuracy {metrics.overall(pd.concat([run.predictions for run in found]))['accuracy']:.3f}"
-    say(f"folds{suffix}", f"{together}. Folds: {times(found)}" if found else "no fold is recorded yet")
+        together += (
+            ", accuracy"
+            f" {metrics.overall(pd.concat([run.predictions for run in found]))['accuracy']:.3f}"
+        )
+    say(
+        f"folds{suffix}",
+        f"{together}. Folds: {times(found)}" if found else "no fold is recorded yet",
+    )
 
 
 four, two = counted.values()
@@ -210,14 +293,18 @@ say("cv-tested", four if four == two else f"{four} (four classes), {two} (two)")
 
 # %% tags=["remove-input"]
 def pooled(name):
-    """Recall of each class over all recorded folds, lowest and highest recall and AUC of the folds, and what else was taken for it; where there is none, that."""
+    """Recall of each class over all recorded folds, lowest and highest recall and AUC of the folds,
+    and what else was taken for it; where there is none, that.
+    """
     found, missing = families[name]
     if not found:
         return pages.absent(missing)
     display(pages.absent(missing))
     together = pd.concat([run.predictions for run in found], ignore_index=True)
     ends, cells = intervals.table(together), metrics.per_class(together)
-    folds = pd.concat({run.name: metrics.per_class(run.predictions)[["recall", "auc"]] for run in found}).unstack(0)  # a row per class
+    folds = pd.concat(
+        {run.name: metrics.per_class(run.predictions)[["recall", "auc"]] for run in found}
+    ).unstack(0)  # a row per class
     base = name.removesuffix("-cv")
     one = repeats[base][0] or headline[base]  # on the schedule of the folds, if it is recorded
     fixed, fixed_ends = metrics.per_class(one.predictions), intervals.table(one.predictions)
@@ -225,10 +312,18 @@ def pooled(name):
     for cls in found[0].classes:
         patients = together.loc[together["y_true"] == cls, "patient_id"].nunique()
         right, size, taken, others = metrics.detected(together, cls)
-        rows.append((plots.label(cls), f"{right:,} of {size:,} ({patients:,})", book.estimate(cells.loc[cls, "recall"], ends.loc[cls, "recall"]),
-                     book.interval(folds.loc[cls, "recall"].min(), folds.loc[cls, "recall"].max()), f"{taken:,} of {others:,}",
-                     book.interval(folds.loc[cls, "auc"].min(), folds.loc[cls, "auc"].max(), decimals=4),
-                     book.estimate(fixed.loc[cls, "recall"], fixed_ends.loc[cls, "recall"]), f"{fixed.loc[cls, 'auc']:.4f}"))  # fmt: skip
+        rows.append(
+            (
+                plots.label(cls),
+                f"{right:,} of {size:,} ({patients:,})",
+                book.estimate(cells.loc[cls, "recall"], ends.loc[cls, "recall"]),
+                book.interval(folds.loc[cls, "recall"].min(), folds.loc[cls, "recall"].max()),
+                f"{taken:,} of {others:,}",
+                book.interval(folds.loc[cls, "auc"].min(), folds.loc[cls, "auc"].max(), decimals=4),
+                book.estimate(fixed.loc[cls, "recall"], fixed_ends.loc[cls, "recall"]),
+                f"{fixed.loc[cls, 'auc']:.4f}",
+            )
+        )
     heads = [
         "Class",
         "Images right (patients)",
@@ -274,7 +369,10 @@ CHANGES = {
     "weight-decay-0.0001": ("Weight decay 0.0001, not 0.1", "stated; tests a misprint"),
     "no-oversampling": ("No copies of COVID-19 images", "stated; tests an omission"),
     "no-augmentation": ("No augmentation", "stated; tests an omission"),
-    "split-by-image": ("COVID-19 images, not patients, drawn at random", "stated otherwise; tests a slip"),
+    "split-by-image": (
+        "COVID-19 images, not patients, drawn at random",
+        "stated otherwise; tests a slip",
+    ),
     "epoch-by-test": ("Epoch chosen by the loss on the test set", "not stated"),
     "last-epoch": ("Last epoch kept, no early stopping", "not stated; early stopping is"),
 }
@@ -285,20 +383,30 @@ if same_draw is not None:
 chosen, text = by_name.get("epoch-by-test"), "not yet recorded"
 if chosen is not None:  # one training, and both choices of its epoch
     epochs = chosen.history.set_index("epoch")
-    by_test, by_validation = (epochs.loc[epochs[f"{part}_loss"].idxmin()] for part in ("test", "val"))
-    text = (f"the test set chose epoch {by_test.name:.0f} (test accuracy {by_test['test_accuracy']:.3f}),"
-            f" the validation set would have chosen epoch {by_validation.name:.0f} ({by_validation['test_accuracy']:.3f})")  # fmt: skip
+    by_test, by_validation = (
+        epochs.loc[epochs[f"{part}_loss"].idxmin()] for part in ("test", "val")
+    )
+    text = (
+        f"the test set chose epoch {by_test.name:.0f} (test accuracy"
+        f" {by_test['test_accuracy']:.3f}), the validation set would have chosen epoch"
+        f" {by_validation.name:.0f} ({by_validation['test_accuracy']:.3f})"
+    )
 say("epoch-chosen", text)
 last, text = by_name.get("last-epoch"), ""
 if chosen is not None and last is not None and same_draw is not None:
     losses = [run.history["train_loss"] for run in (same_draw, chosen, last)]
     common = min(map(len, losses))
     if all((loss[:common] == losses[0][:common]).all() for loss in losses):
-        text = f" (the training losses of all three agree to the last digit stored, over the {common} epochs they have in common)"
+        text = (
+            f" (the training losses of all three agree to the last digit stored, over the {common}"
+            " epochs they have in common)"
+        )
 say("same-training", text)
 text = "not yet recorded"
 if chosen is not None:
-    ends = epochs.loc[[epochs["test_accuracy"].idxmin(), epochs["test_accuracy"].idxmax()], "test_accuracy"]
+    ends = epochs.loc[
+        [epochs["test_accuracy"].idxmin(), epochs["test_accuracy"].idxmax()], "test_accuracy"
+    ]
     text = " and ".join(f"{value:.3f} (epoch {epoch})" for epoch, value in ends.items())
 say("epoch-range", text)
 
@@ -309,7 +417,10 @@ display(pages.absent(missing_variants))
 # %% tags=["remove-input"]
 def trained_in(run):
     """Number format and kind of device."""
-    return f"{run.info['config']['precision']}, {'GPU' if run.info['device']['type'] == 'cuda' else run.info['device']['type'].upper()}"
+    return (
+        f"{run.info['config']['precision']},"
+        f" {'GPU' if run.info['device']['type'] == 'cuda' else run.info['device']['type'].upper()}"
+    )
 
 
 rows, ladder = [], []
@@ -326,9 +437,23 @@ for name, (text, standing) in shown.items():
     )
     low, high = ends.loc["overall", "accuracy"]
     ladder.append((text, "Accuracy, with 95 % interval", overall["accuracy"], low, high))
-    change = difference(run, by_name["as-printed"]) if name != "as-printed" and "as-printed" in by_name else None
-    rows.append((text, standing, book.estimate(overall["accuracy"], (low, high)), "–" if change is None else book.signed(*change),
-                 f"{overall['macro_recall']:.3f}", f"{recall['covid']:.3f}", f"{recall['viral']:.3f}", trained_in(run)))  # fmt: skip
+    change = (
+        difference(run, by_name["as-printed"])
+        if name != "as-printed" and "as-printed" in by_name
+        else None
+    )
+    rows.append(
+        (
+            text,
+            standing,
+            book.estimate(overall["accuracy"], (low, high)),
+            "–" if change is None else book.signed(*change),
+            f"{overall['macro_recall']:.3f}",
+            f"{recall['covid']:.3f}",
+            f"{recall['viral']:.3f}",
+            trained_in(run),
+        )
+    )
 heads = [
     "Changed",
     "Standing in the thesis",
@@ -353,11 +478,25 @@ plt.show()
 half = 0.005
 target = float(printed["zhu-fourclass", "weighted avg.recall"])
 inside = [row[0] for row in ladder if row[3] <= target + half and row[4] >= target - half]
-reaching = f"The intervals of these runs reach the printed value as it was rounded: {'; '.join(inside)}. What they changed could explain the difference to it, which is no evidence that it does"
-say("reaching", reaching if inside else f"No interval of these {len(ladder)} runs reaches the printed value as it was rounded")
+reaching = (
+    f"The intervals of these runs reach the printed value as it was rounded: {'; '.join(inside)}."
+    " What they changed could explain the difference to it, which is no evidence that it does"
+)
+say(
+    "reaching",
+    (
+        reaching
+        if inside
+        else f"No interval of these {len(ladder)} runs reaches the printed value as it was rounded"
+    ),
+)
 bottom, top = draws["Accuracy"].astype(float).agg(["min", "max"])
 apart = [f"{row[0]} ({row[2]:.3f})" for row in ladder if not bottom <= round(row[2], 3) <= top]
-say("beyond", f"outside of the re-draws' range, {bottom:.3f}–{top:.3f}, lie{'s' if len(apart) == 1 else ''} {'; '.join(apart) or 'none'}")
+say(
+    "beyond",
+    f"outside of the re-draws' range, {bottom:.3f}–{top:.3f}, lie{'s' if len(apart) == 1 else ''}"
+    f" {'; '.join(apart) or 'none'}",
+)
 size = int(metrics.overall(base.predictions)["images"])
 printed_ends = intervals.wilson(target * size, size)
 say("printed-low", f"{printed_ends[0]:.2f}")
@@ -365,9 +504,15 @@ say("printed-high", f"{printed_ends[1]:.2f}")
 overlaps = any(row[4] >= printed_ends[0] for row in ladder)
 say(
     "overlap",
-    "which some of these intervals overlap"
-    if overlaps
-    else "and none of these intervals overlaps it: that other images were tested does not explain the difference. Training, weights, the copies of the images or the reporting must",
+    (
+        "which some of these intervals overlap"
+        if overlaps
+        else (
+            "and none of these intervals overlaps it: that other images were tested does not"
+            " explain the difference. Training, weights, the copies of the images or the reporting"
+            " must"
+        )
+    ),
 )
 say("time-variants", times(variants) if variants else "none recorded yet")
 
@@ -390,7 +535,10 @@ say("time-variants", times(variants) if variants else "none recorded yet")
 
 # %% tags=["remove-input", "small"] mystnb={"image": {"alt": "A synthetic radiograph three times: whole; all but a narrow outer frame black; the frame black and the rest left."}}
 drawn = phantom.radiograph(np.random.default_rng(5), "bilateral", size=224).image
-plots.radiographs([audits.show(drawn[None], part)[0] for part in ("whole", "frame", "centre")], ["Whole", "Frame alone", "Centre alone"])
+plots.radiographs(
+    [audits.show(drawn[None], part)[0] for part in ("whole", "frame", "centre")],
+    ["Whole", "Frame alone", "Centre alone"],
+)
 plt.show()
 
 # %% [markdown]
@@ -401,21 +549,36 @@ rows, found, recalls = [], {}, "not yet known"
 for name, title in {"zhu-binary": "Two classes", "zhu-fourclass": "Four classes"}.items():
     found[name, "whole"] = repeats[name][0] or headline[name]
     found |= {(name, run.name.rpartition("/")[2]): run for run in families[f"{name}-shown"][0]}
-    for part, text in {"whole": "Whole picture", "frame": "Frame alone", "centre": "Centre alone"}.items():
+    for part, text in {
+        "whole": "Whole picture",
+        "frame": "Frame alone",
+        "centre": "Centre alone",
+    }.items():
         if (name, part) not in found:
             rows.append((title, text, *["not yet recorded"] * 6))
             continue
         run = found[name, part]
         ends, cells = intervals.table(run.predictions), metrics.per_class(run.predictions)
         right, size, taken, others = metrics.detected(run.predictions, "covid")
-        rows.append((
-            title, text, f"{run.info['epochs']['kept']} of {run.info['epochs']['run']}", book.estimate(metrics.overall(run.predictions)["accuracy"], ends.loc["overall", "accuracy"]),
-            "–" if part == "whole" else book.signed(*difference(run, found[name, "whole"])), f"{right} of {size}", f"{taken} of {others}",
-            book.estimate(cells.loc["covid", "auc"], ends.loc["covid", "auc"], decimals=4),
-        ))  # fmt: skip
+        rows.append(
+            (
+                title,
+                text,
+                f"{run.info['epochs']['kept']} of {run.info['epochs']['run']}",
+                book.estimate(
+                    metrics.overall(run.predictions)["accuracy"], ends.loc["overall", "accuracy"]
+                ),
+                "–" if part == "whole" else book.signed(*difference(run, found[name, "whole"])),
+                f"{right} of {size}",
+                f"{taken} of {others}",
+                book.estimate(cells.loc["covid", "auc"], ends.loc["covid", "auc"], decimals=4),
+            )
+        )
         if (name, part) == ("zhu-fourclass", "frame"):
             recalls = ", ".join(
-                f"{plots.label(cls)} {book.estimate(cells.loc[cls, 'recall'], ends.loc[cls, 'recall'])}" for cls in run.classes
+                f"{plots.label(cls)}"
+                f" {book.estimate(cells.loc[cls, 'recall'], ends.loc[cls, 'recall'])}"
+                for cls in run.classes
             )
 heads = [
     "Task",
@@ -432,15 +595,29 @@ pages.table(pd.DataFrame(rows, columns=heads))
 # %% tags=["remove-cell"]
 say("frame-width", f"{100 * audits.FRAME:g}")
 try:
-    held = pd.read_csv(runs.root() / audits.FILE).groupby("kind")["share"].agg(["size", "mean", "max"])
-    parts = [f"{100 * row['mean']:.1f} % of the lungs (at most {100 * row['max']:.1f} %) in the {row['size']:.0f} COVID-19 images that have {kind.replace('box', 'boxe')}s"
-             for kind, row in held.iloc[::-1].iterrows()]  # fmt: skip
-    text = f"on average {' and '.join(parts)}. Kermany's images have neither, so that for them it is not known"
+    held = (
+        pd.read_csv(runs.root() / audits.FILE).groupby("kind")["share"].agg(["size", "mean", "max"])
+    )
+    parts = [
+        f"{100 * row['mean']:.1f} % of the lungs (at most {100 * row['max']:.1f} %) in the"
+        f" {row['size']:.0f} COVID-19 images that have {kind.replace('box', 'boxe')}s"
+        for kind, row in held.iloc[::-1].iterrows()
+    ]
+    text = (
+        f"on average {' and '.join(parts)}. Kermany's images have neither, so that for them it is"
+        " not known"
+    )
 except FileNotFoundError:
-    text = "no more than the edge of the lungs; how much, `cxr frame` measures where lung masks are at hand"
+    text = (
+        "no more than the edge of the lungs; how much, `cxr frame` measures where lung masks are at"
+        " hand"
+    )
 say("frame-lungs", text)
 for suffix, name in (("", "zhu-fourclass"), ("-two", "zhu-binary")):
-    say(f"null-accuracy{suffix}", f"{metrics.overall(headline[name].predictions)['null_accuracy']:.3f}")
+    say(
+        f"null-accuracy{suffix}",
+        f"{metrics.overall(headline[name].predictions)['null_accuracy']:.3f}",
+    )
 say("redraw-range", f"{bottom:.3f}–{top:.3f}")
 say("time-shown", times([run for name in headline for run in families[f"{name}-shown"][0]]))
 say("frame-recalls", recalls)

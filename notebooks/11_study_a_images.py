@@ -54,7 +54,11 @@ pd.set_option("display.max_colwidth", None)  # sentences in tables
 
 def counts(name):
     """A recorded table of counts; numbers that are not known stay missing."""
-    return pd.read_csv(runs.root() / "flow" / f"{name}.csv", keep_default_na=False, na_values={n: [""] for n in NUMBERS}).convert_dtypes()
+    return pd.read_csv(
+        runs.root() / "flow" / f"{name}.csv",
+        keep_default_na=False,
+        na_values={n: [""] for n in NUMBERS},
+    ).convert_dtypes()
 
 
 def capital(text):
@@ -62,28 +66,55 @@ def capital(text):
 
 
 NUMBERS = ["images", "patients", "under_18", "age_known"]
-flow, standin = (counts(name).set_index("step") for name in ("cheazemin2020", "cheazemin2020-standin"))
+flow, standin = (
+    counts(name).set_index("step") for name in ("cheazemin2020", "cheazemin2020-standin")
+)
 sharing = counts("cheazemin2020-shared").set_index(["exclude", "first", "second"])
 printed = claims.reported("cheazemin2020").set_index("id")["printed"]
 negatives, prevalence = int(printed["azemin-2-negatives"]), printed["azemin-2-prevalence"]
 images, patients = flow["images"], flow["patients"]
 commits = [step.rpartition(" ")[2] for step in flow.index if step.startswith("test COVID-19")]
-fitting = [n for n in range(1, negatives) if f"{100 * n / (n + negatives):.2f}" == prevalence]  # COVID-19 images that give the share
+fitting = [
+    n for n in range(1, negatives) if f"{100 * n / (n + negatives):.2f}" == prevalence
+]  # COVID-19 images that give the share
 
 # %% tags=["remove-cell"]
-LOOKS = {True: ("#CCECE3", "#009E73", "-"), False: ("#F7F7F7", "#777777", (0, (4, 2)))}  # is the paper's number known: fill, edge, line
+LOOKS = {
+    True: ("#CCECE3", "#009E73", "-"),
+    False: ("#F7F7F7", "#777777", (0, (4, 2))),
+}  # is the paper's number known: fill, edge, line
 WIDE, TALL = 1.6, 0.86  # inches
 
 
 def box(ax, x, y, title, lines, paper="", height=TALL):
-    """A box centred at (x, y): its name, our counts, what the paper prints or that this is unknown."""
+    """A box centred at (x, y): its name, our counts, what the paper prints or that this is
+    unknown.
+    """
     fill, edge, line = LOOKS[bool(paper)]
     corner, style = (x - WIDE / 2, y - height / 2), "round,pad=0,rounding_size=0.06"
-    ax.add_patch(FancyBboxPatch(corner, WIDE, height, boxstyle=style, facecolor=fill, edgecolor=edge, linestyle=line, linewidth=1.4))
+    ax.add_patch(
+        FancyBboxPatch(
+            corner,
+            WIDE,
+            height,
+            boxstyle=style,
+            facecolor=fill,
+            edgecolor=edge,
+            linestyle=line,
+            linewidth=1.4,
+        )
+    )
     rows = [title, *lines, f"paper: {paper or '?'}"]
     for place, text in enumerate(rows):
         last = {"style": "italic"} if place == len(rows) - 1 else {}
-        note(ax, x, y + 0.175 * (place - (len(rows) - 1) / 2), text, weight="normal" if place else "bold", **last)
+        note(
+            ax,
+            x,
+            y + 0.175 * (place - (len(rows) - 1) / 2),
+            text,
+            weight="normal" if place else "bold",
+            **last,
+        )
 
 
 def both(step):
@@ -100,7 +131,13 @@ rows, middle, half = (0.55, 1.95, 3.35, 4.83, 6.3), (train + val) / 2, TALL / 2
 fork = (rows[0] + rows[1]) / 2
 box(ax, (middle + clear) / 2, rows[0], "ChestX-ray14", both("listed by ChestX-ray14"))
 for x in (middle, clear):
-    arrow(ax, ((middle + clear) / 2, rows[0] + half), ((middle + clear) / 2, fork), (x, fork), (x, rows[1] - half))
+    arrow(
+        ax,
+        ((middle + clear) / 2, rows[0] + half),
+        ((middle + clear) / 2, fork),
+        (x, fork),
+        (x, rows[1] - half),
+    )
 box(ax, middle, rows[1], "Adjudicated", both("adjudicated"))
 box(ax, clear, rows[1], "No Finding by text", both("No Finding"))
 fork = (rows[1] + rows[2]) / 2
@@ -110,7 +147,14 @@ for x, part, phase in ((train, "validation", "Training"), (val, "test", "Validat
     box(ax, x, rows[2], f"Google: {part} set", both(step))
     arrow(ax, (x, rows[2] + half), (x, rows[3] - half - 0.09))
     split = [f"opacity: {images[f'{step}, opacity']:,}", f"none: {images[f'{step}, no opacity']:,}"]
-    box(ax, x, rows[3], f"{phase} (assumed)", [f"{images[step]:,} images", *split], height=TALL + 0.18)
+    box(
+        ax,
+        x,
+        rows[3],
+        f"{phase} (assumed)",
+        [f"{images[step]:,} images", *split],
+        height=TALL + 0.18,
+    )
 arrow(ax, (clear, rows[1] + half), (clear, rows[2] - half))
 for x, y, text in (
     (clear, fork, "patients not\nadjudicated"),
@@ -121,8 +165,21 @@ for x, y, text in (
 box(ax, clear, rows[2], "Can be drawn", both("No Finding, patient not adjudicated"))
 arrow(ax, (clear, rows[2] + half), (clear, rows[3] - half))
 drawn = sharing.loc[("patient", "train or val", "test")]
-box(ax, clear, rows[3], "Test: negatives", [f"{negatives:,} images", f"{drawn['second_patients']:,} patients"], f"{negatives}")
-box(ax, covid, rows[2], "COVID-19 collection", both(f"radiographs of the COVID-19 collection, {commits[0]}"))
+box(
+    ax,
+    clear,
+    rows[3],
+    "Test: negatives",
+    [f"{negatives:,} images", f"{drawn['second_patients']:,} patients"],
+    f"{negatives}",
+)
+box(
+    ax,
+    covid,
+    rows[2],
+    "COVID-19 collection",
+    both(f"radiographs of the COVID-19 collection, {commits[0]}"),
+)
 arrow(ax, (covid, rows[2] + half), (covid, rows[3] - half))
 box(ax, covid, rows[3], "Test: COVID-19", both(f"test COVID-19, {commits[0]}"))
 test = (clear + covid) / 2
@@ -130,10 +187,30 @@ for x in (clear, covid):
     fork = (rows[3] + rows[4]) / 2
     arrow(ax, (x, rows[3] + half), (x, fork), (test, fork), (test, rows[4] - half))
 share = 100 * images[f"test COVID-19, {commits[0]}"] / images["test set"]
-box(ax, test, rows[4], "Test", [f"{images['test set']:,} images", f"{share:.2f} % COVID-19"], f"{prevalence} %")
-for place, (known, text) in enumerate(((True, "the paper's text has the number"), (False, "the paper's own number is unknown"))):
+box(
+    ax,
+    test,
+    rows[4],
+    "Test",
+    [f"{images['test set']:,} images", f"{share:.2f} % COVID-19"],
+    f"{prevalence} %",
+)
+for place, (known, text) in enumerate(
+    ((True, "the paper's text has the number"), (False, "the paper's own number is unknown"))
+):
     y, (fill, edge, line) = rows[4] - 0.12 + 0.3 * place, LOOKS[known]
-    ax.add_patch(FancyBboxPatch((0.15, y - 0.09), 0.34, 0.18, boxstyle="round,pad=0,rounding_size=0.03", facecolor=fill, edgecolor=edge, linestyle=line, linewidth=1.4))  # fmt: skip
+    ax.add_patch(
+        FancyBboxPatch(
+            (0.15, y - 0.09),
+            0.34,
+            0.18,
+            boxstyle="round,pad=0,rounding_size=0.03",
+            facecolor=fill,
+            edgecolor=edge,
+            linestyle=line,
+            linewidth=1.4,
+        )
+    )
     note(ax, 0.58, y, text, ha="left")
 plt.show()
 
@@ -186,17 +263,32 @@ pages.table(shown)
 # The negatives are another matter: many "No Finding" images are of patients who have an adjudicated image too.
 
 # %% tags=["remove-input"]
-PARTS = {"train": "training", "val": "validation", "test": "test negatives", "train or val": "training or validation"}
+PARTS = {
+    "train": "training",
+    "val": "validation",
+    "test": "test negatives",
+    "train or val": "training or validation",
+}
 columns = {}
 for level, title in (("image", "images"), ("patient", "patients")):
     here = sharing.loc[level]
-    columns[f"Patients shared, {title} exclusive"] = [f"{n:,} of {all_:,}" for n, all_ in zip(here["shared_patients"], here["second_patients"], strict=True)]  # fmt: skip
-    columns[f"Their images, {title} exclusive"] = [f"{n:,} of {all_:,}" for n, all_ in zip(here["shared_images"], here["second_images"], strict=True)]  # fmt: skip
-names = [f"{capital(PARTS[first])}; {PARTS[second]}" for first, second in sharing.loc["image"].index]
+    columns[f"Patients shared, {title} exclusive"] = [
+        f"{n:,} of {all_:,}"
+        for n, all_ in zip(here["shared_patients"], here["second_patients"], strict=True)
+    ]
+    columns[f"Their images, {title} exclusive"] = [
+        f"{n:,} of {all_:,}"
+        for n, all_ in zip(here["shared_images"], here["second_images"], strict=True)
+    ]
+names = [
+    f"{capital(PARTS[first])}; {PARTS[second]}" for first, second in sharing.loc["image"].index
+]
 pages.table(pd.DataFrame({"Sets": names, **columns}))
 
 # %% tags=["remove-cell"]
-free, kin = (images[f"No Finding, image not adjudicated{end}"] for end in ("", " but another of the patient"))
+free, kin = (
+    images[f"No Finding, image not adjudicated{end}"] for end in ("", " but another of the patient")
+)
 say("free", int(free))
 say("kin", int(kin))
 say("kin-share", f"{100 * kin / free:.1f} %")
@@ -225,14 +317,26 @@ say("opaque-share", f"{100 * opaque / text:.1f} %")
 
 # %% tags=["remove-input"]
 steps = {
-    "adjudicated validation set": "Google's validation set", "adjudicated test set": "Google's test set",
-    "No Finding, patient not adjudicated": "No Finding, can be drawn", f"test COVID-19, {commits[0]}": "COVID-19",
-}  # fmt: skip
+    "adjudicated validation set": "Google's validation set",
+    "adjudicated test set": "Google's test set",
+    "No Finding, patient not adjudicated": "No Finding, can be drawn",
+    f"test COVID-19, {commits[0]}": "COVID-19",
+}
 young = flow.loc[list(steps)].rename(index=steps)
 ages = pd.DataFrame(
-    {name: young[key].map("{:,}".format) for name, key in (("Images", "images"), ("Age known", "age_known"), ("Under 18", "under_18"))}
+    {
+        name: young[key].map("{:,}".format)
+        for name, key in (
+            ("Images", "images"),
+            ("Age known", "age_known"),
+            ("Under 18", "under_18"),
+        )
+    }
 )
-ages["Share"] = [f"{100 * n / known:.1f} %" for n, known in zip(young["under_18"], young["age_known"], strict=True)]
+ages["Share"] = [
+    f"{100 * n / known:.1f} %"
+    for n, known in zip(young["under_18"], young["age_known"], strict=True)
+]
 pages.table(ages.rename_axis(""), index=True)
 
 # %% [markdown]
@@ -263,9 +367,21 @@ say("standin-share", f"{100 * drawn.iloc[0] / drawn.sum():.2f} %")
 # {glue:text}`standin-share`. The names of these normals are lost, so that patients shared with training cannot be excluded.
 
 # %% tags=["remove-input"]
-STEPS = ["training, opacity", "training, none", "validation, opacity", "validation, none", "test COVID-19, on disk", "test negatives"]
+STEPS = [
+    "training, opacity",
+    "training, none",
+    "validation, opacity",
+    "validation, none",
+    "test COVID-19, on disk",
+    "test negatives",
+]
 rows = standin.loc[STEPS].rename(index=capital)[["images", "patients"]]
-pages.table(rows.map(lambda n: "unknown" if pd.isna(n) else f"{n:,}").rename(columns=str.capitalize).rename_axis(""), index=True)
+pages.table(
+    rows.map(lambda n: "unknown" if pd.isna(n) else f"{n:,}")
+    .rename(columns=str.capitalize)
+    .rename_axis(""),
+    index=True,
+)
 
 # %% [markdown]
 # *The stand-in's images, divided with seed {glue:text}`seed`.*

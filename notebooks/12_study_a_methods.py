@@ -51,15 +51,17 @@ facts = networks.recorded("resnet101")
 blocks = [row for row in facts["modules"] if "downsample" in row]  # residual blocks, in order
 layers = [row for row in facts["modules"] if "downsample" not in row]
 at = {row["name"]: row for row in layers}
-stages = {name: [row for row in blocks if row["name"].startswith(f"{name}.")] for name in ("layer1", "layer2", "layer3", "layer4")}
+stages = {
+    name: [row for row in blocks if row["name"].startswith(f"{name}.")]
+    for name in ("layer1", "layer2", "layer3", "layer4")
+}
 
 PAPER = {"none": 0.8, "COVID-19": 0.2}  # its image A, section 2
 PREVALENCE = 0.0257  # of its test set, section 2
 LABELS = ("none", "COVID-19")
-ADJUDICATED = {  # images with airspace opacity, all images; counted in the label files of Majkowska et al. as torchxrayvision ships them
-    "validation": (1031, 2414),
-    "test": (1135, 1962),
-}
+# images with airspace opacity, all images; counted in the label files of Majkowska et al. as
+# torchxrayvision ships them
+ADJUDICATED = {"validation": (1031, 2414), "test": (1135, 1962)}
 RATES = (3e-4, 1e-4, 1e-3)  # the first is the assumption, the others stand beside it
 MOMENTUM = 0.9
 
@@ -68,7 +70,12 @@ trained = facts["fc"][str(len(LABELS))]
 frozen = facts["parameters"] - facts["fc"]["1000"]
 
 # %% tags=["remove-cell"]
-KINDS = {"frozen": "conv", "trained": "head", "no parameters": "norm", "data": "data"}  # what training does to the box: its look
+KINDS = {
+    "frozen": "conv",
+    "trained": "head",
+    "no parameters": "norm",
+    "data": "data",
+}  # what training does to the box: its look
 
 
 def window(row, word):
@@ -76,7 +83,11 @@ def window(row, word):
 
 
 # %% tags=["remove-cell"]
-weighted = [row for row in layers if row["type"] in {"Conv2d", "Linear"} and ".downsample." not in row["name"]]
+weighted = [
+    row
+    for row in layers
+    if row["type"] in {"Conv2d", "Linear"} and ".downsample." not in row["name"]
+]
 norms = [row for row in layers if row["type"] == "BatchNorm2d"]
 say("weighted", len(weighted))
 say("blocks", len(blocks))
@@ -90,7 +101,9 @@ say("all", frozen + trained)
 say("one-in", round((frozen + trained) / trained))
 say("norms", len(norms))
 say("norm-parameters", sum(row["parameters"] for row in norms))
-say("norm-statistics", sum(2 * row["output"][0] for row in norms))  # a mean and a variance for each channel
+say(
+    "norm-statistics", sum(2 * row["output"][0] for row in norms)
+)  # a mean and a variance for each channel
 
 # %% [markdown]
 # ## The network
@@ -137,22 +150,44 @@ for upper, lower, given in zip(rows, rows[1:], (None, conv1, bn1, relu), strict=
 bottom = rows[4] + tall / 2
 arrow(ax, (left, bottom), (left, bottom + 0.22), (middle, bottom + 0.22), (middle, bottom))
 note(
-    ax, (left + middle) / 2, bottom + 0.22, shape(maxpool["output"]), fontsize=9, bbox={"facecolor": "white", "edgecolor": "none", "pad": 3}
+    ax,
+    (left + middle) / 2,
+    bottom + 0.22,
+    shape(maxpool["output"]),
+    fontsize=9,
+    bbox={"facecolor": "white", "edgecolor": "none", "pad": 3},
 )
 upward = rows[:0:-1]
 for y, (name, members) in zip(upward, stages.items(), strict=True):
-    layer(middle, y, name, f"{len(members)} blocks", "frozen", sum(row["parameters"] for row in members))
+    layer(
+        middle,
+        y,
+        name,
+        f"{len(members)} blocks",
+        "frozen",
+        sum(row["parameters"] for row in members),
+    )
 for lower, upper, members in zip(upward, upward[1:], stages.values(), strict=False):
     step(middle, lower, upper, shape(members[-1]["output"]))
 arrow(ax, (middle, rows[1] - tall / 2), (middle, rows[0]), (right - wide / 2, rows[0]))
-note(ax, middle + 0.1, (rows[0] + rows[1]) / 2, shape(stages["layer4"][-1]["output"]), ha="left", fontsize=9)
+note(
+    ax,
+    middle + 0.1,
+    (rows[0] + rows[1]) / 2,
+    shape(stages["layer4"][-1]["output"]),
+    ha="left",
+    fontsize=9,
+)
 
 layer(right, rows[0], "avgpool", "average pooling", "no parameters")
 layer(right, rows[1], "new_fc", f"{features:,} → {len(LABELS)}", "trained", trained)
 layer(right, rows[2], "prob", "softmax", "no parameters")
 layer(right, rows[3], "new_classoutput", "cross-entropy", "no parameters")
 for upper, lower, given in zip(
-    rows, rows[1:], (shape(at["avgpool"]["output"]), f"{len(LABELS)} scores", f"{len(LABELS)} probabilities"), strict=False
+    rows,
+    rows[1:],
+    (shape(at["avgpool"]["output"]), f"{len(LABELS)} scores", f"{len(LABELS)} probabilities"),
+    strict=False,
 ):
     step(right, upper, lower, given)
 for place, kind in enumerate(("frozen", "trained", "no parameters")):
@@ -174,7 +209,12 @@ plt.show()
 # ## Training options
 
 # %% tags=["remove-input"] cxr={"items": ["Table 1"]}
-LOST, TABLE, TEXT, ASSUMED = "lost in the text at hand", "printed, Table 1", "printed, text", "assumption"
+LOST, TABLE, TEXT, ASSUMED = (
+    "lost in the text at hand",
+    "printed, Table 1",
+    "printed, text",
+    "assumption",
+)
 beside = " and ".join(f"{rate:.4f}".rstrip("0") for rate in RATES[1:])
 options = [
     ("Mini batch size", "10", "10", TABLE),
@@ -186,7 +226,12 @@ options = [
     ("Momentum", "not printed", str(MOMENTUM), ASSUMED),
     ("Layers trained", "new_fc, prob, new_classoutput", "new_fc", TEXT),
     ("Input", LOST, shape(facts["input"]), ASSUMED),
-    ("Batch normalisation", "not printed", "statistics kept; statistics re-estimated", "two variants"),
+    (
+        "Batch normalisation",
+        "not printed",
+        "statistics kept; statistics re-estimated",
+        "two variants",
+    ),
 ]
 pages.table(pd.DataFrame(options, columns=["Property", "Paper", "Here", "Standing"]))
 
@@ -219,9 +264,19 @@ difference = np.log(PAPER["none"] / PAPER["COVID-19"])
 scores = np.array([difference, 0.0])
 p = softmax(scores)
 assert np.allclose(p, [PAPER[label] for label in LABELS])
-shown = pd.DataFrame({"Label": LABELS, "Score z": scores, "exp z": np.exp(scores), "Probability": p})
+shown = pd.DataFrame(
+    {"Label": LABELS, "Score z": scores, "exp z": np.exp(scores), "Probability": p}
+)
 shown.loc[len(shown)] = ["Sum", np.nan, shown["exp z"].sum(), p.sum()]
-pages.table(shown, formatters={"Score z": "{:.3f}".format, "exp z": "{:.1f}".format, "Probability": "{:.1f}".format}, na_rep="")
+pages.table(
+    shown,
+    formatters={
+        "Score z": "{:.3f}".format,
+        "exp z": "{:.1f}".format,
+        "Probability": "{:.1f}".format,
+    },
+    na_rep="",
+)
 
 # %% tags=["remove-cell"]
 say("ratio", f"{PAPER['none'] / PAPER['COVID-19']:.0f}")
@@ -246,7 +301,9 @@ for label, value in PAPER.items():
 
 # %% tags=["remove-input"] cxr={"items": ["Cross-entropy"]}
 def cross_entropy(t, p):
-    """Mean loss of N samples from their true labels, as 0 and 1, and their probabilities, both (N, K)."""
+    """Mean loss of N samples from their true labels, as 0 and 1, and their probabilities, both (N,
+    K).
+    """
     return -(t * np.log(p)).sum() / len(t)
 
 
@@ -285,14 +342,20 @@ shares = {name: positive / images for name, (positive, images) in ADJUDICATED.it
 
 
 def moved(p, share):
-    """Probability at the test set's prevalence of what prob gives as p, for a training set with this share of opacities."""
+    """Probability at the test set's prevalence of what prob gives as p, for a training set with
+    this share of opacities.
+    """
     return expit(logit(p) + logit(PREVALENCE) - logit(share))
 
 
 shown = pd.DataFrame({"Softmax p": outputs, "Difference of scores": logit(outputs)})
 for name, share in shares.items():
     shown[f"q, trained on the {name} set ({100 * share:.1f} %)"] = moved(outputs, share)
-pages.table(shown, float_format=lambda value: f"{value:.3f}".replace("-", "−"), formatters={"Softmax p": "{:.1f}".format})
+pages.table(
+    shown,
+    float_format=lambda value: f"{value:.3f}".replace("-", "−"),
+    formatters={"Softmax p": "{:.1f}".format},
+)
 
 # %% tags=["remove-cell"]
 say("prevalence", f"{100 * PREVALENCE:.2f}")

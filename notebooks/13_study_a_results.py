@@ -41,7 +41,9 @@ if importlib.util.find_spec("cxrlib") is None:
 
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
 run_name = "azemin-standin-resnet50"
-data = None  # folder of the image collections, to show the radiographs; default CXR_DATA, else data/
+data = (
+    None  # folder of the image collections, to show the radiographs; default CXR_DATA, else data/
+)
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the run", "code_prompt_hide": "Load the run"}
 import matplotlib.pyplot as plt
@@ -49,16 +51,38 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from cxrlib import azemin, book, claims, forensics, intervals, metrics, pages, plots, runs, studies, widgets
+from cxrlib import (
+    azemin,
+    book,
+    claims,
+    forensics,
+    intervals,
+    metrics,
+    pages,
+    plots,
+    runs,
+    studies,
+    widgets,
+)
 from cxrlib.pages import say
 
 run = runs.read(run_name)
 variants, missing = runs.family("azemin-standin-resnet50-variants")
 experiment = studies.experiment(run.info["experiment"])
-printed = claims.reported("cheazemin2020").set_index("id")["printed"].rename(lambda name: name.partition("-3-")[2] or name)
+printed = (
+    claims.reported("cheazemin2020")
+    .set_index("id")["printed"]
+    .rename(lambda name: name.partition("-3-")[2] or name)
+)
 frame = run.predictions
 positive = (frame["y_true"] == "covid").to_numpy()
-RATES = {"Sensitivity": "sensitivity", "Specificity": "specificity", "Accuracy": "accuracy", "PPV": "ppv", "NPV": "npv"}
+RATES = {
+    "Sensitivity": "sensitivity",
+    "Specificity": "specificity",
+    "Accuracy": "accuracy",
+    "PPV": "ppv",
+    "NPV": "npv",
+}
 
 
 # %% tags=["remove-cell"]
@@ -67,7 +91,11 @@ for name in ("auc", "sensitivity", "specificity", "accuracy"):
 pages.say_training(run)
 say("features", f"{run.info['seconds']['features']:.0f}")
 say("training", f"{run.info['seconds']['training']:.1f}")
-say("where-run", f"{run.info['device']['name'].replace('cpu', 'a CPU')}, {run.info['device']['threads']} threads")
+say(
+    "where-run",
+    f"{run.info['device']['name'].replace('cpu', 'a CPU')}, {run.info['device']['threads']}"
+    " threads",
+)
 say("positives", int(positive.sum()))
 say("positive-patients", int(frame.loc[positive, "patient_id"].nunique()))
 say("negatives", int((~positive).sum()))
@@ -132,7 +160,9 @@ plt.show()
 
 # %% tags=["remove-cell"]
 candidates = forensics.binary_matrices(
-    azemin.POSITIVES, azemin.NEGATIVES, **{name: printed[name] for name in ("sensitivity", "specificity", "accuracy")}
+    azemin.POSITIVES,
+    azemin.NEGATIVES,
+    **{name: printed[name] for name in ("sensitivity", "specificity", "accuracy")},
 )
 tp, fn = candidates[0][:2]
 fps = [fp for _, _, fp, _ in candidates]
@@ -157,9 +187,10 @@ say("all-negative", f"{100 * azemin.NEGATIVES / (azemin.NEGATIVES + azemin.POSIT
 # %% tags=["remove-input"]
 clear = candidates[0][3]
 widgets.Ppv(
-    (tp / (tp + fn), *intervals.wilson(tp, tp + fn)), (clear / (clear + fps[0]), *intervals.wilson(clear, clear + fps[0])),
+    (tp / (tp + fn), *intervals.wilson(tp, tp + fn)),
+    (clear / (clear + fps[0]), *intervals.wilson(clear, clear + fps[0])),
     marks={"the paper’s test set": azemin.POSITIVES / (azemin.POSITIVES + azemin.NEGATIVES)},
-)  # fmt: skip
+)
 
 # %% [markdown]
 # *PPV and NPV of the paper's own matrix by prevalence, with bands from Wilson's intervals of its sensitivity and specificity, images taken as independent. The [explorer](20_explorer.ipynb)
@@ -174,13 +205,26 @@ curve = metrics.roc(run.validation, "opacity")
 youden = float(curve.loc[(curve["tpr"] - curve["fpr"]).idxmax(), "threshold"])
 scores = np.sort(frame.loc[positive, "p_covid"])[::-1]
 wanted = float(scores[int(np.ceil(float(printed["sensitivity"]) / 100 * len(scores))) - 1])
-RULES = {"One half": 0.5, "Youden's, on validation": youden, "The paper's sensitivity, on the test set": wanted}
+RULES = {
+    "One half": 0.5,
+    "Youden's, on validation": youden,
+    "The paper's sensitivity, on the test set": wanted,
+}
 
 # %% tags=["remove-input"]
 rows = []
 for rule, threshold in RULES.items():
     found = intervals.bootstrap(frame, "covid", threshold, list(RATES.values()))
-    rows.append((rule, f"{threshold:.3f}", *(f"{row.estimate:.3f} ({book.interval(row.low, row.high)})" for row in found.itertuples())))
+    rows.append(
+        (
+            rule,
+            f"{threshold:.3f}",
+            *(
+                f"{row.estimate:.3f} ({book.interval(row.low, row.high)})"
+                for row in found.itertuples()
+            ),
+        )
+    )
 paper = [f"{float(printed[name]) / 100:.3f}" for name in ("sensitivity", "specificity", "accuracy")]
 paper += [f"{tp / (tp + fps[0]):.3f}", f"{candidates[0][3] / (candidates[0][3] + fn):.3f}"]
 rows.append(("Paper (PPV, NPV from its percentages)", "not stated", *paper))
@@ -199,15 +243,31 @@ display(pages.absent(missing))
 points = []
 with plots.style():
     ax = plt.subplots(figsize=(7, 5.5))[1]
-    for other, color, marker in zip([run, *variants], ("#D55E00", "#0072B2", "#009E73", "#CC79A7"), "os^D", strict=False):
+    for other, color, marker in zip(
+        [run, *variants], ("#D55E00", "#0072B2", "#009E73", "#CC79A7"), "os^D", strict=False
+    ):
         curve = metrics.roc(other.predictions, "covid")
         matrix = metrics.confusion(other.predictions)
-        x, y = matrix.loc["none", "covid"] / matrix.loc["none"].sum(), matrix.loc["covid", "covid"] / matrix.loc["covid"].sum()
+        x, y = (
+            matrix.loc["none", "covid"] / matrix.loc["none"].sum(),
+            matrix.loc["covid", "covid"] / matrix.loc["covid"].sum(),
+        )
         config = other.info["config"]
-        text = f"Rate {config['lr']:g}" + (", batch norm re-estimated" if config["batch_norm"] == "re-estimated" else "")
+        text = f"Rate {config['lr']:g}" + (
+            ", batch norm re-estimated" if config["batch_norm"] == "re-estimated" else ""
+        )
         points.append((text, metrics.per_class(other.predictions).loc["covid", "auc"], y, 1 - x))
         ax.plot(curve["fpr"], curve["tpr"], color=color, linewidth=1.3)
-        ax.plot(x, y, marker, color=color, markersize=10, markeredgecolor="black", linestyle="none", label=f"{text}: at one half")
+        ax.plot(
+            x,
+            y,
+            marker,
+            color=color,
+            markersize=10,
+            markeredgecolor="black",
+            linestyle="none",
+            label=f"{text}: at one half",
+        )
     ax.plot(
         1 - float(printed["specificity"]) / 100,
         float(printed["sensitivity"]) / 100,
@@ -218,12 +278,20 @@ with plots.style():
         label="The paper's point",
     )
     ax.plot([0, 1], [0, 1], color="0.45", linestyle=":", label="No discrimination")
-    ax.set(xlabel="False positive rate (1 − specificity)", ylabel="True positive rate (sensitivity)", xlim=(0, 1), ylim=(0, 1.01))
+    ax.set(
+        xlabel="False positive rate (1 − specificity)",
+        ylabel="True positive rate (sensitivity)",
+        xlim=(0, 1),
+        ylim=(0, 1.01),
+    )
     ax.legend(loc="lower right")
 plt.show()
 
 # %% tags=["remove-cell"]
-say("sensitivities", f"{min(point[2] for point in points):.2f} to {max(point[2] for point in points):.2f}")
+say(
+    "sensitivities",
+    f"{min(point[2] for point in points):.2f} to {max(point[2] for point in points):.2f}",
+)
 say("aucs", f"{min(point[1] for point in points):.3f} to {max(point[1] for point in points):.3f}")
 say("points", len(points))
 
@@ -292,15 +360,28 @@ else:
     pages.show_map(pages.radiograph(azemin.covid, SHOWN, data), cam, shape, "Grad-CAM, opacity")
     value = frame.set_index("image_id")["p_covid"].get(SHOWN, np.nan)
     side = np.sign(cam.max(axis=0).argmax() - (cam.shape[1] - 1) / 2)
-    place = f"hottest in the {({-1: 'left half', 0: 'middle column', 1: 'right half'})[int(side)]} of the picture, with {100 * cam[:, : cam.shape[1] // 2].sum() / cam.sum():.0f} % of its activation in the left {cam.shape[1] // 2} of {cam.shape[1]} columns"
-    display(pages.items([f"Radiologist's phrase (paper): …{PHRASE}.", f"Patient 149; probability by the stand-in {value:.3f}."]))
+    place = (
+        f"hottest in the {({-1: 'left half', 0: 'middle column', 1: 'right half'})[int(side)]} of"
+        f" the picture, with {100 * cam[:, : cam.shape[1] // 2].sum() / cam.sum():.0f} % of its"
+        f" activation in the left {cam.shape[1] // 2} of {cam.shape[1]} columns"
+    )
+    display(
+        pages.items(
+            [
+                f"Radiologist's phrase (paper): …{PHRASE}.",
+                f"Patient 149; probability by the stand-in {value:.3f}.",
+            ]
+        )
+    )
 
 # %% tags=["remove-cell"]
 say("place", place)
 
 
 def against(other):
-    """How the trained network's share in the lungs compares with another, image by image, in words."""
+    """How the trained network's share in the lungs compares with another, image by image, in
+    words.
+    """
     return book.than(*intervals.patient_mean(each["inside"]["trained"] - other, patients)[1:])
 
 
@@ -313,8 +394,15 @@ for stage, name in (("fc", "head"), ("conv1", "all")):
 say("draws", draws["fc"].size)
 text = "So these maps do not show that training turned the network to the lungs"
 if against(each["region"]["trained"]) == against(each["inside"]["fc"]) == "more than":
-    reached = "no random last layer did as much" if trained_share > draws["fc"].max() else "a random last layer can do as much"
-    text = f"So training moved the maps into the lungs, compared with the average draw, and {reached}. It is a place, not a reason: two collections can differ inside the lungs, too"
+    reached = (
+        "no random last layer did as much"
+        if trained_share > draws["fc"].max()
+        else "a random last layer can do as much"
+    )
+    text = (
+        f"So training moved the maps into the lungs, compared with the average draw, and {reached}."
+        " It is a place, not a reason: two collections can differ inside the lungs, too"
+    )
 say("maps-show", text)
 for stage, name in (("trained", "trained"), ("fc", "random"), ("conv1", "all-random")):
     mean, low, high = intervals.patient_mean(each["inside"][stage], patients)

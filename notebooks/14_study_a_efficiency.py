@@ -51,7 +51,11 @@ from cxrlib import azemin, book, claims, intervals, pages, plots, runs
 from cxrlib.pages import say
 
 folder = Path(folder or runs.root() / "efficiency")
-measured = sorted((json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))), key=lambda info: info["recorded"], reverse=True)
+measured = sorted(
+    (json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))),
+    key=lambda info: info["recorded"],
+    reverse=True,
+)
 processors = [info for info in measured if info["device"]["type"] == "cpu"]
 gpus = [info for info in measured if info["device"]["type"] != "cpu"]
 cpu = processors[0]  # the newest
@@ -98,7 +102,10 @@ say("side", cpu["side"])
 
 # %% tags=["remove-input"] cxr={"items": ["Operational efficiency"]}
 readings = {"MPM / RPM": MPM / RPM, "(MPM − RPM) / RPM": (MPM - RPM) / RPM}
-rows = [(text, f"{value:.2f}", f"{value:.0f}", "yes" if f"{value:.0f}" == EFFICIENCY else "no") for text, value in readings.items()]
+rows = [
+    (text, f"{value:.2f}", f"{value:.0f}", "yes" if f"{value:.0f}" == EFFICIENCY else "no")
+    for text, value in readings.items()
+]
 pages.table(pd.DataFrame(rows, columns=["Reading", "Value", "Rounded", f"Prints {EFFICIENCY}"]))
 
 # %% tags=["remove-cell"]
@@ -128,8 +135,22 @@ base = wide.loc[(cpu["network"], PLAIN)]
 rows = []
 for way, rate in wide.loc[cpu["network"]].iterrows():
     found = agreement.loc[way]
-    rows.append((way, number(rate[small]), number(rate[large]), f"{rate[large] / base[large]:.2f}", f"{found['auc']:.4f}",
-                 book.signed(*found[["change", "change_low", "change_high"]], decimals=4) if found["change"] else "0", f"{found['largest_difference']:.3f}", f"{100 * found['other_answers'] / cpu['test_images']:.1f} %"))  # fmt: skip
+    rows.append(
+        (
+            way,
+            number(rate[small]),
+            number(rate[large]),
+            f"{rate[large] / base[large]:.2f}",
+            f"{found['auc']:.4f}",
+            (
+                book.signed(*found[["change", "change_low", "change_high"]], decimals=4)
+                if found["change"]
+                else "0"
+            ),
+            f"{found['largest_difference']:.3f}",
+            f"{100 * found['other_answers'] / cpu['test_images']:.1f} %",
+        )
+    )
 heads = [
     "Way",
     "Single images",
@@ -141,21 +162,30 @@ heads = [
     "Other answers at one half",
 ]
 display(pages.table(pd.DataFrame(rows, columns=heads)))
-display(pages.items([f"{name}: {why}" for name, why in cpu["skipped"].items()], "Could not be run here"))
+display(
+    pages.items([f"{name}: {why}" for name, why in cpu["skipped"].items()], "Could not be run here")
+)
 
 # %% tags=["remove-cell"]
 best = wide.loc[cpu["network"]][large].idxmax()
 say("best", best)
-paper = next(name for name in wide.index.get_level_values("network").unique() if name != cpu["network"])
+paper = next(
+    name for name in wide.index.get_level_values("network").unique() if name != cpu["network"]
+)
 apart = (100 * (ways["high"] - ways["low"]) / ways["per_minute"]).groupby(ways["network"]).max()
 say("spread", f"{apart[cpu['network']]:.0f}")
 say("spread-paper", f"{apart[paper]:.0f}")
 say("range", f"{wide.loc[cpu['network']][large].max() / wide.loc[cpu['network']][large].min():.1f}")
 say("most-others", f"{100 * agreement['other_answers'].max() / cpu['test_images']:.1f}")
 say("best-ratio", f"{wide.loc[(cpu['network'], best), large] / base[large]:.1f}")
-say("best-change", book.signed(*agreement.loc[best, ["change", "change_low", "change_high"]], decimals=4))
+say(
+    "best-change",
+    book.signed(*agreement.loc[best, ["change", "change_low", "change_high"]], decimals=4),
+)
 say("best-others", f"{100 * agreement.loc[best, 'other_answers'] / cpu['test_images']:.1f}")
-say("auc-interval", book.interval(*intervals.delong(runs.read(cpu["run"]).predictions, "covid")[1:]))
+say(
+    "auc-interval", book.interval(*intervals.delong(runs.read(cpu["run"]).predictions, "covid")[1:])
+)
 say("largest-change", f"{agreement['change'].abs().max():.4f}")
 differ = agreement.loc[(agreement["change_low"] > 0) | (agreement["change_high"] < 0)]
 say("differ", "; ".join(differ.index) if len(differ) else "none")
@@ -189,7 +219,10 @@ pages.table(text.rename_axis("Way").reset_index())
 say("batch", large)
 widest = (ratios.max(axis=1) / ratios.min(axis=1)).idxmax()
 low, high = ratios.loc[widest].min(), ratios.loc[widest].max()
-text = f"{widest} is {low:.2f} times as fast as the plain way on one of them and {high:.2f} times on another"
+text = (
+    f"{widest} is {low:.2f} times as fast as the plain way on one of them and {high:.2f} times on"
+    " another"
+)
 say("widest", text if len(rates.columns) > 1 else "only one has been measured")
 
 # %% [markdown]
@@ -198,16 +231,34 @@ say("widest", text if len(rates.columns) > 1 else "only one has been measured")
 # The paper's ResNet-101 is twice as deep. Its rate does not depend on the weights, so it is measured with random ones, and has no area under the curve:
 
 # %% tags=["remove-input"]
-rows = [("The paper: CPU of its time, way not stated", f"{MPM:.0f} (batch not stated)", "", f"{relative(MPM):.0f}")]
+rows = [
+    (
+        "The paper: CPU of its time, way not stated",
+        f"{MPM:.0f} (batch not stated)",
+        "",
+        f"{relative(MPM):.0f}",
+    )
+]
 for way, rate in wide.loc[paper].iterrows():
     rows.append((way, number(rate[small]), number(rate[large]), f"{relative(rate[large]):,.0f}"))
 for info in gpus:
     for row in info["rates"]:
         if row["network"] == paper and row["batch"] == max(item["batch"] for item in info["rates"]):
-            rows.append((f"{info['device']['name']}: {row['library']}, {row['format']}, {row['how']}", "", number(row["per_minute"]), f"{relative(row['per_minute']):,.0f}"))  # fmt: skip
+            rows.append(
+                (
+                    f"{info['device']['name']}: {row['library']}, {row['format']}, {row['how']}",
+                    "",
+                    number(row["per_minute"]),
+                    f"{relative(row['per_minute']):,.0f}",
+                )
+            )
 if not gpus:
     rows.append(("GPU: not measured; cxr efficiency --device cuda fills this row", "–", "–", "–"))
-pages.table(pd.DataFrame(rows, columns=["Way", "Single images", f"Batches of {large}", "Relative efficiency"]))
+pages.table(
+    pd.DataFrame(
+        rows, columns=["Way", "Single images", f"Batches of {large}", "Relative efficiency"]
+    )
+)
 
 # %% tags=["remove-cell"]
 say("gpu-note", "none was measured here" if not gpus else "the rows of a GPU are in the table")
@@ -219,23 +270,45 @@ say("gpu-note", "none was measured here" if not gpus else "the rows of a GPU are
 with plots.style():
     ax = plt.subplots(figsize=(7, 4.6))[1]
     order = list(dict.fromkeys(ways["way"]))
-    for place, (network, batch) in enumerate([(name, batch) for name in (cpu["network"], paper) for batch in (small, large)]):
+    for place, (network, batch) in enumerate(
+        [(name, batch) for name in (cpu["network"], paper) for batch in (small, large)]
+    ):
         part = ways[(ways["network"] == network) & (ways["batch"] == batch)]
-        color, marker = (("#0072B2", "s"), ("#0072B2", "o"), ("#D55E00", "s"), ("#D55E00", "o"))[place]
-        text = f"{network.replace('resnet', 'ResNet-')}, {'single images' if batch == small else f'batches of {batch}'}"
-        ax.plot(part["per_minute"], [order.index(way) for way in part["way"]], marker, color=color, label=text, markersize=7,
-                markerfacecolor="white" if batch == small else color)  # fmt: skip
+        color, marker = (("#0072B2", "s"), ("#0072B2", "o"), ("#D55E00", "s"), ("#D55E00", "o"))[
+            place
+        ]
+        text = (
+            f"{network.replace('resnet', 'ResNet-')},"
+            f" {'single images' if batch == small else f'batches of {batch}'}"
+        )
+        ax.plot(
+            part["per_minute"],
+            [order.index(way) for way in part["way"]],
+            marker,
+            color=color,
+            label=text,
+            markersize=7,
+            markerfacecolor="white" if batch == small else color,
+        )
     for value, text in ((RPM, "radiologist"), (MPM, "paper, CPU")):
         ax.axvline(value, color="0.4", linestyle=":")
         ax.text(value, -0.75, f" {text}: {value:g}", ha="left", va="center")
-    ax.set(xscale="log", xlim=(1, 20_000), yticks=range(len(order)), yticklabels=order, xlabel="Images a minute (logarithmic)")
+    ax.set(
+        xscale="log",
+        xlim=(1, 20_000),
+        yticks=range(len(order)),
+        yticklabels=order,
+        xlabel="Images a minute (logarithmic)",
+    )
     ax.set_ylim(len(order) - 0.5, -1.1)
     ax.grid(axis="x", color="0.9")
     ax.figure.legend(loc="outside lower center", ncol=2, frameon=False)
 plt.show()
 
 # %% tags=["remove-cell"]
-sensitivity, specificity = (float(printed[f"azemin-3-{name}"]) / 100 for name in ("sensitivity", "specificity"))
+sensitivity, specificity = (
+    float(printed[f"azemin-3-{name}"]) / 100 for name in ("sensitivity", "specificity")
+)
 prevalence = azemin.POSITIVES / (azemin.POSITIVES + azemin.NEGATIVES)
 flagged = sensitivity * prevalence + (1 - specificity) * (1 - prevalence)
 say("flagged", f"{100 * flagged:.1f}")

@@ -62,7 +62,9 @@ families = [
     runs.family("zhu-binary-shown"),
 ]
 EACH = 6  # runs of a family, so that the page stays small
-explorer = widgets.Explorer([*headlines.values(), *(run for found, _ in families for run in found[:EACH])], share=True)
+explorer = widgets.Explorer(
+    [*headlines.values(), *(run for found, _ in families for run in found[:EACH])], share=True
+)
 
 # %% tags=["remove-input", "full-width"]
 display(explorer)
@@ -75,10 +77,15 @@ standin, four, binary = headlines.values()
 half = metrics.operating_point(standin.predictions, "covid", 0.5)
 printed = claims.reported("cheazemin2020").set_index("id")["printed"]
 prevalence = float(printed["azemin-2-prevalence"]) / 100
-own_point = {name: float(printed[f"azemin-3-{name}"]) / 100 for name in ("sensitivity", "specificity")}
+own_point = {
+    name: float(printed[f"azemin-3-{name}"]) / 100 for name in ("sensitivity", "specificity")
+}
 say("prevalence", printed["azemin-2-prevalence"])
 say("printed-ppv", f"{100 * metrics.at_prevalence(**own_point, prevalence=prevalence)[0]:.1f}")
-say("half-ppv", f"{100 * metrics.at_prevalence(half['sensitivity'], half['specificity'], prevalence)[0]:.1f}")
+say(
+    "half-ppv",
+    f"{100 * metrics.at_prevalence(half['sensitivity'], half['specificity'], prevalence)[0]:.1f}",
+)
 say("half-accuracy", f"{100 * half['accuracy']:.1f}")
 say("null-accuracy", f"{100 * half['null_accuracy']:.1f}")
 say("each", EACH)
@@ -99,32 +106,54 @@ say("others", int((~covid).sum()))
 SUGGESTIONS = {
     "The usual one half.": (
         {"run": standin.name, "threshold": 0.5, "prevalence": prevalence},
-        "At the prevalence of Study A's test set. Compare the accuracy with that of calling no one.",
+        (
+            "At the prevalence of Study A's test set. Compare the accuracy with that of calling no"
+            " one."
+        ),
     ),
     "As sensitive as the study.": (
-        {"run": standin.name, "threshold": widgets.readings.presets(standin.predictions, "covid", prevalence, own_point["sensitivity"])["printed"],
-         "prevalence": 0.001},
-        "The threshold with which the stand-in reaches the sensitivity that Study A prints, where one in a thousand is ill.",
+        {
+            "run": standin.name,
+            "threshold": widgets.readings.presets(
+                standin.predictions, "covid", prevalence, own_point["sensitivity"]
+            )["printed"],
+            "prevalence": 0.001,
+        },
+        (
+            "The threshold with which the stand-in reaches the sensitivity that Study A prints,"
+            " where one in a thousand is ill."
+        ),
     ),
     "What a perfect score is worth.": (
         {"run": binary.name, "threshold": 0.5, "prevalence": 0.001},
-        "Study B's two classes: no mistake in the test set, and yet look at the interval of the PPV at a low prevalence.",
+        (
+            "Study B's two classes: no mistake in the test set, and yet look at the interval of the"
+            " PPV at a low prevalence."
+        ),
     ),
     "The class that is mistaken.": (
         {"run": four.name, "positive_class": "viral", "threshold": 0.5, "prevalence": 0.1},
-        "Viral pneumonia against the rest. Move the threshold until nine in ten are found, and see who else is called.",
+        (
+            "Viral pneumonia against the rest. Move the threshold until nine in ten are found, and"
+            " see who else is called."
+        ),
     ),
     "Children only.": (
         {"run": four.name, "threshold": 0.5, "subgroup": {"age": "0–17"}},
         "Ask Study B's four classes for COVID-19 among children. There is nothing to compare.",
     ),
-}  # fmt: skip
+}
 if runs.recorded("zhu-binary-shown/frame"):
     SUGGESTIONS["The lungs blacked out."] = (
         {"run": "zhu-binary-shown/frame", "threshold": 0.5, "prevalence": prevalence},
-        "Study B's two classes, told apart by a network that saw nothing of each picture but its outer frame.",
+        (
+            "Study B's two classes, told apart by a network that saw nothing of each picture but"
+            " its outer frame."
+        ),
     )
-pages.links({title: (explorer.link(**state), words) for title, (state, words) in SUGGESTIONS.items()})
+pages.links(
+    {title: (explorer.link(**state), words) for title, (state, words) in SUGGESTIONS.items()}
+)
 
 # %% [markdown]
 # ## How to read it
@@ -163,7 +192,9 @@ pages.links({title: (explorer.link(**state), words) for title, (state, words) in
 # %% tags=["remove-cell"]
 sizes = claims.reported("zhu2020").set_index("id")["printed"]
 counts = {name: int(sizes[f"zhu-t4.1-{name}-size"]) for name in ("covid", "non-covid")}
-perfect = {name: (1.0, *(float(end) for end in intervals.wilson(n, n))) for name, n in counts.items()}
+perfect = {
+    name: (1.0, *(float(end) for end in intervals.wilson(n, n))) for name, n in counts.items()
+}
 say("printed-covid", counts["covid"])
 say("printed-others", counts["non-covid"])
 say("perfect-sensitivity", book.interval(*perfect["covid"][1:]))
@@ -192,7 +223,9 @@ heard = ipywidgets.Label()
 
 
 def count(change=None):
-    """Whenever the threshold moves, here or in the page: a number of your own from the predictions shown."""
+    """Whenever the threshold moves, here or in the page: a number of your own from the predictions
+    shown.
+    """
     called = explorer.frame[f"p_{explorer.positive_class}"] >= explorer.threshold
     heard.value = f"{called.sum():,} of {len(called):,} images are called {explorer.positive_class}"
 

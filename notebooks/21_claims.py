@@ -52,7 +52,9 @@ from cxrlib.checks import VERDICTS
 from cxrlib.pages import say
 
 ledger = claims.ledger()
-counts = pd.crosstab(ledger["verdict"], ledger["study"]).reindex(index=list(VERDICTS), columns=["A", "B"], fill_value=0)
+counts = pd.crosstab(ledger["verdict"], ledger["study"]).reindex(
+    index=list(VERDICTS), columns=["A", "B"], fill_value=0
+)
 
 # %% tags=["remove-cell"]
 agrees = ledger[ledger["verdict"] == "agrees"]
@@ -61,12 +63,19 @@ say("rows", len(ledger))
 say("fields", ", ".join(claims.SHOWN))
 say("rows-a", int((ledger["study"] == "A").sum()))
 say("settings", int(exact["why"].str.contains("no test of it").sum()))
-chosen = exact["why"].str.contains("because it gives|was told to|because it is printed|That the draw left|What the test images leave")
+chosen = exact["why"].str.contains(
+    "because it gives|was told to|because it is printed|That the draw left|What the test images"
+    " leave"
+)
 say("chosen", int(chosen.sum()))
 say("own-text", int(exact["why"].str.startswith(("The text names", "Computed")).sum()))
 say("exact", len(exact))
 say("agrees", len(agrees))
-for name, words in {"same": "prints the same", "reaches": "interval reaches", "own": "printed share"}.items():
+for name, words in {
+    "same": "prints the same",
+    "reaches": "interval reaches",
+    "own": "printed share",
+}.items():
     say(name, int(agrees["why"].str.contains(words).sum()))
 average = ledger[ledger["verdict"] == "cannot be true"]
 say("impossible", len(average))
@@ -86,52 +95,75 @@ def title(page):
 def quoted(row):
     """The words of the text, the number in bold; of a cell of a table, nothing."""
     before, number, after = row["quote"].split("*") if row["quote"] else ("", "", "")
-    return f"“…{escape(before)}<strong>{escape(number)}</strong>{escape(after)}…”" if number else "–"
+    return (
+        f"“…{escape(before)}<strong>{escape(number)}</strong>{escape(after)}…”" if number else "–"
+    )
 
 
 def tile(verdict):
     a, b = counts.loc[verdict]
     return (
-        f'<button type="button" disabled aria-pressed="false" data-verdict="{verdict}"><span class="count">{a + b}</span>'
-        f'<span class="name">{verdict}</span><span class="parts">A {a}, B {b}</span></button>'
+        f'<button type="button" disabled aria-pressed="false" data-verdict="{verdict}"><span'
+        f' class="count">{a + b}</span><span class="name">{verdict}</span><span class="parts">A'
+        f" {a}, B {b}</span></button>"
     )
 
 
 def line(row):
     place = re.split(r",", row["place"])[0]
-    rest = " ".join(f'<a href="#lacked-{escape(name)}">What {escape(name)} lacked</a>.' for name in row["records"])
+    rest = " ".join(
+        f'<a href="#lacked-{escape(name)}">What {escape(name)} lacked</a>.'
+        for name in row["records"]
+    )
     more = f'<span class="also">{escape(row["also"])}</span>' if row["also"] else ""
     return (
-        f'<tr id="{escape(row["id"])}" data-study="{row["study"]}" data-place="{escape(place)}" data-verdict="{row["verdict"]}">'
-        f'<th scope="row">{row["study"]}, {escape(row["place"])}<span class="also">{title(row["treated"])}</span></th>'
-        f'<td data-label="Words">{quoted(row)}</td><td data-label="Printed">{escape(row["said"])}</td>'
-        f'<td data-label="Rebuilt">{escape(claims.rebuilt(row)) or "–"}</td><td data-label="Verdict"><span class="verdict">{row["verdict"]}</span></td>'
-        f'<td data-label="Why">{escape(row["why"])}{more}<span class="also">{rest}</span></td></tr>'
+        f'<tr id="{escape(row["id"])}" data-study="{row["study"]}" data-place="{escape(place)}"'
+        f' data-verdict="{row["verdict"]}"><th scope="row">{row["study"]},'
+        f' {escape(row["place"])}<span class="also">{title(row["treated"])}</span></th><td'
+        f' data-label="Words">{quoted(row)}</td><td'
+        f' data-label="Printed">{escape(row["said"])}</td><td'
+        f' data-label="Rebuilt">{escape(claims.rebuilt(row)) or "–"}</td><td'
+        f' data-label="Verdict"><span class="verdict">{row["verdict"]}</span></td><td'
+        f' data-label="Why">{escape(row["why"])}{more}<span class="also">{rest}</span></td></tr>'
     )
 
 
 def options(values, every):
-    return "".join(f'<option value="{escape(value)}">{escape(value) or every}</option>' for value in ["", *dict.fromkeys(values)])
+    return "".join(
+        f'<option value="{escape(value)}">{escape(value) or every}</option>'
+        for value in ["", *dict.fromkeys(values)]
+    )
 
 
 def page(ledger):
-    """Counts, filters and the table; book/_static/claims.js makes the filters work. Without it the whole table is shown."""
+    """Counts, filters and the table; book/_static/claims.js makes the filters work. Without it the
+    whole table is shown.
+    """
     rows = ledger.to_dict("records")
-    saved = ledger[claims.SHOWN].assign(records=ledger["records"].map(" ".join), rebuilt_as=[claims.rebuilt(row) for row in rows])
+    saved = ledger[claims.SHOWN].assign(
+        records=ledger["records"].map(" ".join), rebuilt_as=[claims.rebuilt(row) for row in rows]
+    )
     csv = base64.b64encode(saved.to_csv(index=False, lineterminator="\n").encode()).decode()
-    heads = "".join(f'<th scope="col">{head}</th>' for head in ("Place", "Words", "Printed", "Rebuilt (95 % interval)", "Verdict", "Why"))
+    heads = "".join(
+        f'<th scope="col">{head}</th>'
+        for head in ("Place", "Words", "Printed", "Rebuilt (95 % interval)", "Verdict", "Why")
+    )
     places = [row["place"].partition(",")[0] for row in rows]
     return f"""<div class="claims">
-<div class="tiles" role="group" aria-label="Numbers by verdict; press to show these only">{"".join(map(tile, VERDICTS))}</div>
+<div class="tiles" role="group" aria-label="Numbers by verdict; press to show these only">
+{"".join(map(tile, VERDICTS))}</div>
 <form class="filters" hidden role="search" aria-label="Filter the ledger">
 <label>Study <select name="study">{options(["A", "B"], "both")}</select></label>
 <label>Place <select name="place">{options(places, "every place")}</select></label>
 <label>Verdict <select name="verdict">{options(VERDICTS, "every verdict")}</select></label>
 <label>Search <input type="search" name="text" autocomplete="off"></label>
 <button type="reset">Show all</button></form>
-<p><span role="status">{len(rows)} of {len(rows)} numbers.</span> <a class="csv" download="claims.csv" href="data:text/csv;charset=utf-8;base64,{csv}">Download all as
+<p><span role="status">{len(rows)} of {len(rows)} numbers.</span>
+<a class="csv" download="claims.csv"
+href="data:text/csv;charset=utf-8;base64,{csv}">Download all as
 CSV</a><button type="button" class="shown" hidden>Download those shown</button></p>
-<div class="rows" tabindex="0" role="region" aria-label="Table of the ledger"><table class="ledger"><thead><tr>{heads}</tr></thead>
+<div class="rows" tabindex="0" role="region" aria-label="Table of the ledger">
+<table class="ledger"><thead><tr>{heads}</tr></thead>
 <tbody>{"".join(map(line, rows))}</tbody></table></div></div>"""
 
 
@@ -174,16 +206,23 @@ pages.items([f"**{verdict.capitalize()}.** {rule}" for verdict, rule in VERDICTS
 # ## What the runs lacked
 
 # %% tags=["remove-input"]
-HTML('<div class="lacked">' + "".join(
-    f'<p id="lacked-{escape(name)}"><strong>What {escape(name)} lacked</strong></p><ul>{"".join(f"<li>{escape(text)}</li>" for text in sentences)}</ul>'
-    for name, sentences in claims.lacked(ledger).items()
-) + "</div>")  # fmt: skip
+HTML(
+    '<div class="lacked">'
+    + "".join(
+        f'<p id="lacked-{escape(name)}"><strong>What {escape(name)}'
+        f" lacked</strong></p><ul>{''.join(f'<li>{escape(text)}</li>' for text in sentences)}</ul>"
+        for name, sentences in claims.lacked(ledger).items()
+    )
+    + "</div>"
+)
 
 # %% tags=["remove-cell"]
 trace = pd.read_csv(claims.folder() / "trace.csv", keep_default_na=False)
 trace["study"] = trace["study"].map(claims.STUDIES)
 trace["reason"] = trace["reason"].where(trace["claim"] == "", "in the ledger").str.partition(":")[0]
-kinds = trace.pivot_table(index="reason", columns="study", values="times", aggfunc="sum", fill_value=0)
+kinds = trace.pivot_table(
+    index="reason", columns="study", values="times", aggfunc="sum", fill_value=0
+)
 kinds = kinds.loc[kinds.sum(axis=1).sort_values(ascending=False, kind="stable").index]
 say("tokens", int(trace["times"].sum()))
 say("claimed", int((trace["claim"] != "").sum()))
@@ -196,7 +235,11 @@ say("claimed", int((trace["claim"] != "").sum()))
 # wherever these are at hand.
 
 # %% tags=["remove-input"]
-pages.table(kinds.rename_axis(None, axis=1).reset_index().rename(columns={"reason": "What became of it", "A": "Study A", "B": "Study B"}))
+pages.table(
+    kinds.rename_axis(None, axis=1)
+    .reset_index()
+    .rename(columns={"reason": "What became of it", "A": "Study A", "B": "Study B"})
+)
 
 # %% [markdown]
 # *The numbers of both texts by what became of them.* Not in the ledger: numbers that stand only in the studies' pictures, which the texts at hand lack, and claims without a number, such as where a network looks.

@@ -80,8 +80,12 @@ from cxrlib import claims, forensics, intervals, pages, plots, runs, splits
 from cxrlib.forensics import unrounded
 from cxrlib.pages import say
 
-A, B = (claims.reported(study).set_index("id")["printed"] for study in ("cheazemin2020", "zhu2020"))  # as text, by id
-table_4_2 = claims.reported("zhu2020").query("table == '4.2'").set_index("metric")["printed"]  # by cell: "viral.recall"
+A, B = (
+    claims.reported(study).set_index("id")["printed"] for study in ("cheazemin2020", "zhu2020")
+)  # as text, by id
+table_4_2 = (
+    claims.reported("zhu2020").query("table == '4.2'").set_index("metric")["printed"]
+)  # by cell: "viral.recall"
 CLASSES = ["covid", "viral", "bacterial", "normal"]
 SIZES = {name: int(table_4_2[f"{name}.size"]) for name in CLASSES}
 total = sum(SIZES.values())
@@ -101,16 +105,27 @@ def spans(rows, xlabel, xlim=None):
     with plots.style():
         ax = plt.subplots(figsize=(7, 1.1 + 0.5 * len(rows)))[1]
         for place, (_, low, high, color, text) in enumerate(rows):
-            ax.barh(place, high - low, left=low, height=0.5, color=color, edgecolor=color, linewidth=2.5)
+            ax.barh(
+                place, high - low, left=low, height=0.5, color=color, edgecolor=color, linewidth=2.5
+            )
             ax.annotate(text, (high, place), (6, 0), textcoords="offset points", va="center")
-        ax.set(yticks=range(len(rows)), yticklabels=[row[0] for row in rows], xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5), xlim=xlim)
+        ax.set(
+            yticks=range(len(rows)),
+            yticklabels=[row[0] for row in rows],
+            xlabel=xlabel,
+            ylim=(len(rows) - 0.5, -0.5),
+            xlim=xlim,
+        )
         ax.spines[["top", "right"]].set_visible(False)
     return ax
 
 
 def ladder(rungs):
     """Shares by kind: rows of (label, kind, value, low, high)."""
-    plots.ladder(pd.DataFrame(rungs, columns=["label", "kind", "value", "low", "high"]), "Share (the axis does not begin at 0)")
+    plots.ladder(
+        pd.DataFrame(rungs, columns=["label", "kind", "value", "low", "high"]),
+        "Share (the axis does not begin at 0)",
+    )
     plt.show()
 
 
@@ -175,7 +190,12 @@ print(len(binary))
 # %% tags=["remove-cell"]
 for name, text in given.items():
     say(name, text)
-tp, fn, fps, tns = binary[0][0], binary[0][1], [matrix[2] for matrix in binary], [matrix[3] for matrix in binary]
+tp, fn, fps, tns = (
+    binary[0][0],
+    binary[0][1],
+    [matrix[2] for matrix in binary],
+    [matrix[3] for matrix in binary],
+)
 assert len({matrix[:2] for matrix in binary}) == 1
 say("binary-count", len(binary))
 say("ppv", between([100 * tp / (tp + fp) for fp in fps], 2))
@@ -183,14 +203,26 @@ say("ppv-interval", between([100 * end for end in intervals.wilson(tp, tp + fps[
 say("npv", between([100 * tn / (tn + fn) for tn in tns], 2))
 
 # %% tags=["remove-input"]
-rows = [(tp, fn, f"{fp:,}", f"{tn:,}", f"{100 * tp / (tp + fp):.2f} %", f"{100 * tn / (tn + fn):.2f} %") for tp, fn, fp, tn in binary]
+rows = [
+    (tp, fn, f"{fp:,}", f"{tn:,}", f"{100 * tp / (tp + fp):.2f} %", f"{100 * tn / (tn + fn):.2f} %")
+    for tp, fn, fp, tn in binary
+]
 pages.table(pd.DataFrame(rows, columns=["TP", "FN", "FP", "TN", "PPV", "NPV"]))
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "One bar: all images that the model of Study A calls positive, a thin slice of true positives and a long remainder of false positives."}}
 with plots.style():
     ax = plt.subplots(figsize=(7, 1.6))[1]
     ax.barh(0, tp, color=RED, height=0.6, label=f"COVID-19: {tp}")
-    ax.barh(0, fps[0], left=tp, color="0.8", height=0.6, hatch="//", edgecolor="white", label=f"no finding: {between(fps, 0)}")
+    ax.barh(
+        0,
+        fps[0],
+        left=tp,
+        color="0.8",
+        height=0.6,
+        hatch="//",
+        edgecolor="white",
+        label=f"no finding: {between(fps, 0)}",
+    )
     ax.set(yticks=[], xlabel="Images called positive", xlim=(0, None))
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.figure.legend(loc="outside upper center", ncol=2, frameon=False)
@@ -222,7 +254,11 @@ print(len(matrices))
 low, high = matrices.min(axis=0), matrices.max(axis=0)
 right = {int(np.trace(matrix)) for matrix in matrices}
 others = [matrices[:, i, j] for i in range(4) for j in range(4) if i != j and (i, j) != (1, 2)]
-assert len(right) == 1 and (low[0] == high[0]).all() and (matrices[:, 1, 2] > np.max(others, axis=0)).all()  # what is said of all below
+assert (
+    len(right) == 1
+    and (low[0] == high[0]).all()
+    and (matrices[:, 1, 2] > np.max(others, axis=0)).all()
+)  # what is said of all below
 say("matrix-count", len(matrices))
 say("share-right", f"{100 * max(right) / total:.1f}")
 say("right", right.pop())
@@ -233,13 +269,31 @@ say("size-covid", SIZES["covid"])
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Heat map of four by four cells, rows true class, columns predicted class: in each the lowest and highest count over all matrices that give Table 4.2; the text below says what is certain."}}
 labels = [plots.label(name) for name in CLASSES]
-texts = [[str(a) if a == b else f"{a}–{b}" for a, b in zip(*pair, strict=True)] for pair in zip(low, high, strict=True)]
+texts = [
+    [str(a) if a == b else f"{a}–{b}" for a, b in zip(*pair, strict=True)]
+    for pair in zip(low, high, strict=True)
+]
 with plots.style():
     ax = plt.subplots(figsize=(7, 4.4))[1]
-    sns.heatmap(100 * (low + high) / 2 / np.array(list(SIZES.values()))[:, None], annot=np.array(texts), fmt="", cmap="Blues", vmin=0, vmax=100, linewidths=1, ax=ax,
-                xticklabels=labels, yticklabels=[f"{plots.label(name)}\nn = {size}" for name, size in SIZES.items()], cbar_kws={"label": "Middle of the range (% of the class)"})  # fmt: skip
+    sns.heatmap(
+        100 * (low + high) / 2 / np.array(list(SIZES.values()))[:, None],
+        annot=np.array(texts),
+        fmt="",
+        cmap="Blues",
+        vmin=0,
+        vmax=100,
+        linewidths=1,
+        ax=ax,
+        xticklabels=labels,
+        yticklabels=[f"{plots.label(name)}\nn = {size}" for name, size in SIZES.items()],
+        cbar_kws={"label": "Middle of the range (% of the class)"},
+    )
     plt.setp(ax.get_yticklabels(), rotation=0)
-    ax.set(xlabel="Predicted class", ylabel="True class", title=f"Lowest and highest count over {len(matrices)} matrices")
+    ax.set(
+        xlabel="Predicted class",
+        ylabel="True class",
+        title=f"Lowest and highest count over {len(matrices)} matrices",
+    )
     ax.tick_params(length=0)
 plt.show()
 
@@ -249,22 +303,32 @@ plt.show()
 # %% tags=["remove-input"]
 ordered = matrices[np.lexsort(matrices.reshape(-1, 16).T[::-1])].reshape(-1, 16).tolist()
 head = "".join(f'<th scope="col">{label}</th>' for label in labels)
-body = "".join(f'<tr><th scope="row">{label}</th>{"<td>{}</td>" * 4}</tr>' for label in labels).format(*ordered[0])
-HTML(f"""<div id="every-matrix" class="wide" tabindex="0" role="region" aria-label="One matrix that gives Table 4.2">
-<p><label hidden><span></span> <input type="range" min="1" max="{len(ordered)}" value="1" style="display: block; width: 100%; max-width: 24rem"></label></p>
-<table class="dataframe numbers"><thead><tr><th scope="col">True class, as predicted</th>{head}</tr></thead><tbody>{body}</tbody></table></div>
+body = "".join(
+    f'<tr><th scope="row">{label}</th>{"<td>{}</td>" * 4}</tr>' for label in labels
+).format(*ordered[0])
+HTML(
+    f"""<div id="every-matrix" class="wide" tabindex="0" role="region"
+aria-label="One matrix that gives Table 4.2">
+<p><label hidden><span></span> <input type="range" min="1" max="{len(ordered)}" value="1"
+style="display: block; width: 100%; max-width: 24rem"></label></p>
+<table class="dataframe numbers"><thead><tr>
+<th scope="col">True class, as predicted</th>{head}</tr></thead>
+<tbody>{body}</tbody></table></div>
 <script>(() => {{
   const box = document.getElementById("every-matrix"), matrices = {json.dumps(ordered)};
-  const slider = box.querySelector("input"), label = box.querySelector("label"), cells = box.querySelectorAll("td");
+  const slider = box.querySelector("input"), label = box.querySelector("label");
+  const cells = box.querySelectorAll("td");
   const differs = matrices[0].map((_, i) => new Set(matrices.map(matrix => matrix[i])).size > 1);
   const show = () => {{
-    cells.forEach((cell, i) => {{ cell.textContent = matrices[slider.value - 1][i]; cell.style.fontWeight = differs[i] ? "bold" : ""; }});
+    cells.forEach((cell, i) => {{ cell.textContent = matrices[slider.value - 1][i];
+      cell.style.fontWeight = differs[i] ? "bold" : ""; }});
     label.firstChild.textContent = `Matrix ${{slider.value}} of ${{matrices.length}}`;
   }};
   slider.addEventListener("input", show);
   label.hidden = false;
   show();
-}})();</script>""")
+}})();</script>"""
+)
 
 # %% [markdown]
 # *The matrices one by one, with the slider or the arrow keys; cells that differ among them are bold. Without JavaScript, the first.*
@@ -288,8 +352,20 @@ for name in ("normal", "viral", "bacterial"):
     say(f"missed-{name}-share", between(100 * missed[name] / SIZES[name], 0))
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Bars: share of each class that is classified wrongly, as a range over all matrices; viral is far the highest, normal and bacterial lower, COVID-19 none."}}
-spans([(plots.label(name), 0, 100 * number.max() / SIZES[name], plots.look(name)["color"], f"{between(number, 0)} of {SIZES[name]}") for name, number in missed.items()],
-      "Images of the class called something else (%)", (0, 22))  # fmt: skip
+spans(
+    [
+        (
+            plots.label(name),
+            0,
+            100 * number.max() / SIZES[name],
+            plots.look(name)["color"],
+            f"{between(number, 0)} of {SIZES[name]}",
+        )
+        for name, number in missed.items()
+    ],
+    "Images of the class called something else (%)",
+    (0, 22),
+)
 plt.show()
 
 # %% [markdown]
@@ -331,15 +407,31 @@ pages.table(named, float_format="{:.3f}".format)
 assert all(table_4_2[f"{row}.accuracy_as_printed"] == table_4_2[f"{row}.recall"] for row in rows)
 say("formula", "; ".join(f"{plots.label(name)} {between(formula[name])}" for name in CLASSES))
 say("formula-mean", between(formula["mean"]))
-say("macro-recall", between([np.mean([found[name][0] / SIZES[name] for name in CLASSES]) for found in counts]))
+say(
+    "macro-recall",
+    between([np.mean([found[name][0] / SIZES[name] for name in CLASSES]) for found in counts]),
+)
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Dot chart by class: printed accuracy and printed recall coincide; accuracy by the thesis's formula is higher for viral and normal and lower for bacterial."}}
 rungs = []
 for name, row in zip(formula, [*CLASSES, "macro avg"], strict=True):
     title = "Macro average" if name == "mean" else plots.label(name)
-    for kind, cell in (("Printed as accuracy", "accuracy_as_printed"), ("Printed as recall", "recall")):
-        rungs.append((title, kind, float(table_4_2[f"{row}.{cell}"]), *unrounded(table_4_2[f"{row}.{cell}"])))
-    rungs.append((title, "By the formula of 3.4.1", formula[name].mean(), formula[name].min(), formula[name].max()))
+    for kind, cell in (
+        ("Printed as accuracy", "accuracy_as_printed"),
+        ("Printed as recall", "recall"),
+    ):
+        rungs.append(
+            (title, kind, float(table_4_2[f"{row}.{cell}"]), *unrounded(table_4_2[f"{row}.{cell}"]))
+        )
+    rungs.append(
+        (
+            title,
+            "By the formula of 3.4.1",
+            formula[name].mean(),
+            formula[name].min(),
+            formula[name].max(),
+        )
+    )
 ladder(rungs)
 
 # %% [markdown]
@@ -353,7 +445,13 @@ ladder(rungs)
 # Table 4.2 ends with two averages: macro, where each class counts alike, and weighted by size. Abstract, section 4.2 and Conclusion quote "an average" without saying which.
 
 # %% tags=["remove-cell"]
-QUOTED = {"accuracy_as_printed": "accuracy", "precision": "precision", "recall": "sensitivity", "specificity": "specificity", "f1": "f1"}
+QUOTED = {
+    "accuracy_as_printed": "accuracy",
+    "precision": "precision",
+    "recall": "sensitivity",
+    "specificity": "specificity",
+    "f1": "f1",
+}
 
 # %%
 average = pd.DataFrame(index=QUOTED.values())
@@ -367,12 +465,26 @@ assert (average["abstract, %"].astype(float) == 100 * average["macro"].astype(fl
 say("abstract-accuracy", B["zhu-abstract-accuracy"])
 say("abstract-all", "/".join(average["abstract, %"]))
 lower = average[average["weighted"].astype(float) < average["macro"].astype(float)]
-say("lower", ", ".join(lower.index[:-1].str.replace("f1", "F1")) + " and " + lower.index[-1].replace("f1", "F1"))
+say(
+    "lower",
+    ", ".join(lower.index[:-1].str.replace("f1", "F1"))
+    + " and "
+    + lower.index[-1].replace("f1", "F1"),
+)
 say("lower-value", between(100 * lower["weighted"].astype(float), 0))
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Dot chart of five measures: the abstract's values lie on the macro averages; the weighted averages of accuracy, sensitivity and F1-score lie one point lower."}}
-ladder([(word.capitalize(), kind, float(text), *unrounded(text)) for word, row in average.iterrows()
-        for kind, text in (("Abstract", f"{float(row['abstract, %']) / 100:.2f}"), ("Macro average", row["macro"]), ("Weighted average", row["weighted"]))])  # fmt: skip
+ladder(
+    [
+        (word.capitalize(), kind, float(text), *unrounded(text))
+        for word, row in average.iterrows()
+        for kind, text in (
+            ("Abstract", f"{float(row['abstract, %']) / 100:.2f}"),
+            ("Macro average", row["macro"]),
+            ("Weighted average", row["weighted"]),
+        )
+    ]
+)
 
 # %% [markdown]
 # *The abstract's averages beside both of Table 4.2. Lines: rounding.*
@@ -393,7 +505,9 @@ print(f"weighted {weighted[0]:.5f} to {weighted[1]:.5f}")
 # %% tags=["remove-cell"]
 macro_printed, weighted_printed = table_4_2["macro avg.auc"], table_4_2["weighted avg.auc"]
 macro_right = f"{macro[1]:.2f}"
-assert macro[1] < unrounded(macro_printed)[0] and all(forensics.printed_as(end, macro_right) for end in macro)
+assert macro[1] < unrounded(macro_printed)[0] and all(
+    forensics.printed_as(end, macro_right) for end in macro
+)
 assert forensics.printed_as(np.mean(weighted), weighted_printed)
 say("aucs", ", ".join(aucs))
 say("macro-printed", macro_printed)
@@ -403,9 +517,16 @@ say("macro-right", macro_right)
 say("conclusion-auc", B["zhu-5-auc"])
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Two pairs of ranges: the printed weighted AUC overlaps what its parts allow; the printed macro AUC lies wholly above what its parts allow."}}
-spans([(f"Macro, printed {macro_printed}", *unrounded(macro_printed), BLUE, "prints so"), ("Macro, from the four AUCs", *macro, ORANGE, "possible"),
-       (f"Weighted, printed {weighted_printed}", *unrounded(weighted_printed), BLUE, "prints so"), ("Weighted, from the four AUCs", *weighted, ORANGE, "possible")],
-      "AUC", (0.9695, 1.0005))  # fmt: skip
+spans(
+    [
+        (f"Macro, printed {macro_printed}", *unrounded(macro_printed), BLUE, "prints so"),
+        ("Macro, from the four AUCs", *macro, ORANGE, "possible"),
+        (f"Weighted, printed {weighted_printed}", *unrounded(weighted_printed), BLUE, "prints so"),
+        ("Weighted, from the four AUCs", *weighted, ORANGE, "possible"),
+    ],
+    "AUC",
+    (0.9695, 1.0005),
+)
 plt.show()
 
 # %% [markdown]
@@ -430,8 +551,15 @@ say("overlap-low", f"{max(viral[0], bound):.3f}")
 say("overlap-high", f"{viral[1]:.3f}")
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Three ranges of the viral AUC: those that print as printed, those above the stated bound, and their overlap, half as wide as the first."}}
-spans([(f"Viral AUC, printed {table_4_2['viral.auc']}", *viral, BLUE, "prints so"), (f"“more than {B['zhu-4.2-aucs']}%”", bound, 0.9699, ORANGE, ""), ("Both", max(viral[0], bound), viral[1], GREEN, "possible")],
-      "AUC", (0.954, 0.97))  # fmt: skip
+spans(
+    [
+        (f"Viral AUC, printed {table_4_2['viral.auc']}", *viral, BLUE, "prints so"),
+        (f"“more than {B['zhu-4.2-aucs']}%”", bound, 0.9699, ORANGE, ""),
+        ("Both", max(viral[0], bound), viral[1], GREEN, "possible"),
+    ],
+    "AUC",
+    (0.954, 0.97),
+)
 plt.show()
 
 # %% [markdown]
@@ -446,9 +574,16 @@ plt.show()
 # The thesis claims {glue:text}`claimed` images of {glue:text}`claimed-patients` patients (section 2.1). Its Table 2.1 adds to {glue:text}`in-table` images. Which of the counts that it prints add to the claimed ones?
 
 # %% tags=["remove-cell"]
-COUNTED = {"files of the COVID-19 collection": "2.1-listed-images", "their patients": "2.1-listed-patients",
-           "COVID-19 images used": "t2.1-covid-images", "patients of the images used": "t2.1-covid-patients", "Kermany's images": "2.1-kermany-images",
-           "viral": "t2.1-viral-images", "bacterial": "t2.1-bacterial-images", "normal": "t2.1-normal-images"}  # fmt: skip
+COUNTED = {
+    "files of the COVID-19 collection": "2.1-listed-images",
+    "their patients": "2.1-listed-patients",
+    "COVID-19 images used": "t2.1-covid-images",
+    "patients of the images used": "t2.1-covid-patients",
+    "Kermany's images": "2.1-kermany-images",
+    "viral": "t2.1-viral-images",
+    "bacterial": "t2.1-bacterial-images",
+    "normal": "t2.1-normal-images",
+}
 
 # %%
 printed = {name: int(B[f"zhu-{key}"]) for name, key in COUNTED.items()}
@@ -463,18 +598,46 @@ for size in range(1, 5):
 # %% tags=["remove-cell"]
 files, file_patients, used, patients, kermany, *classes = printed.values()
 assert (
-    claimed == files + kermany and claimed_patients == patients + kermany and sum(classes) == kermany == int(B["zhu-2.1-kermany-patients"])
+    claimed == files + kermany
+    and claimed_patients == patients + kermany
+    and sum(classes) == kermany == int(B["zhu-2.1-kermany-patients"])
 )
-sizes = {"claimed": claimed, "claimed-patients": claimed_patients, "in-table": used + kermany, "gap": claimed - used - kermany, "files": files, "used": used,
-         "kermany": kermany, "same-rule": file_patients + kermany}  # fmt: skip
+sizes = {
+    "claimed": claimed,
+    "claimed-patients": claimed_patients,
+    "in-table": used + kermany,
+    "gap": claimed - used - kermany,
+    "files": files,
+    "used": used,
+    "kermany": kermany,
+    "same-rule": file_patients + kermany,
+}
 for name, number in sizes.items():
     say(name, number)
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Four bars beyond Kermany's images: all files of the COVID-19 collection, the images used, the patients of those, and all patients; the claims take the first and the third."}}
-spans([(f"{claimed:,} images, claimed", 0, files, ORANGE, f"{files}, all files"), (f"{used + kermany:,} images in Table 2.1", 0, used, BLUE, f"{used}, images used"),
-       (f"{claimed_patients:,} patients, claimed", 0, patients, BLUE, f"{patients}, patients of images used"),
-       (f"{file_patients + kermany:,} patients, by the rule\nof the claimed images", 0, file_patients, "0.7", f"{file_patients}, patients of all files")],
-      f"From the COVID-19 collection, beside Kermany's {kermany:,}", (0, 490))  # fmt: skip
+spans(
+    [
+        (f"{claimed:,} images, claimed", 0, files, ORANGE, f"{files}, all files"),
+        (f"{used + kermany:,} images in Table 2.1", 0, used, BLUE, f"{used}, images used"),
+        (
+            f"{claimed_patients:,} patients, claimed",
+            0,
+            patients,
+            BLUE,
+            f"{patients}, patients of images used",
+        ),
+        (
+            f"{file_patients + kermany:,} patients, by the rule\nof the claimed images",
+            0,
+            file_patients,
+            "0.7",
+            f"{file_patients}, patients of all files",
+        ),
+    ],
+    f"From the COVID-19 collection, beside Kermany's {kermany:,}",
+    (0, 490),
+)
 plt.show()
 
 # %% [markdown]
@@ -516,9 +679,31 @@ say("of-numbers", len(kinds))
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Pairs of bars for viral, bacterial and normal: patients as printed, and the fewer numbers in the file names."}}
 with plots.style():
     ax = plt.subplots(figsize=(7, 3.2))[1]
-    for shift, color, hatch, text, values in ((-0.2, BLUE, "", "Patients, printed", [int(B[f"zhu-t2.1-{name}-patients"]) for name in CLASSES[1:]]),
-                                              (0.2, ORANGE, "//", "Numbers in the file names", [int(people[name]) for name in CLASSES[1:]])):  # fmt: skip
-        drawn = ax.barh(np.arange(3) + shift, values, height=0.38, color=color, hatch=hatch, edgecolor="white", label=text)
+    for shift, color, hatch, text, values in (
+        (
+            -0.2,
+            BLUE,
+            "",
+            "Patients, printed",
+            [int(B[f"zhu-t2.1-{name}-patients"]) for name in CLASSES[1:]],
+        ),
+        (
+            0.2,
+            ORANGE,
+            "//",
+            "Numbers in the file names",
+            [int(people[name]) for name in CLASSES[1:]],
+        ),
+    ):
+        drawn = ax.barh(
+            np.arange(3) + shift,
+            values,
+            height=0.38,
+            color=color,
+            hatch=hatch,
+            edgecolor="white",
+            label=text,
+        )
         ax.bar_label(drawn, labels=[f"{value:,}" for value in values], padding=3)
     ax.set(yticks=range(3), yticklabels=labels[1:], xlabel="Patients")
     ax.invert_yaxis()
@@ -546,7 +731,9 @@ for n in copies:
     print(f"{n} copies: 1 in {folds}^{n - 1} = {folds ** (n - 1):,}")
 
 # %% tags=["remove-cell"]
-assert all(np.isclose(forensics.no_crossing(number, folds) * folds ** (number - 1), 1) for number in copies)
+assert all(
+    np.isclose(forensics.no_crossing(number, folds) * folds ** (number - 1), 1) for number in copies
+)
 say("folds", folds)
 for task, number in zip(("four", "binary"), copies, strict=True):
     say(f"copies-{task}", number)
@@ -555,8 +742,15 @@ for task, number in zip(("four", "binary"), copies, strict=True):
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Probability that all copies of an image lie in one fold, on a logarithmic axis, against the number of copies: a straight line down, with the thesis's two numbers of copies marked."}}
 with plots.style():
     ax = plt.subplots(figsize=(7, 3.6))[1]
-    ax.semilogy(range(1, 31), [forensics.no_crossing(number, folds) for number in range(1, 31)], color="0.45", marker=".")
-    for number, text, color, marker, ha in zip(copies, ("four classes", "two classes"), (BLUE, RED), "so", ("left", "right"), strict=True):
+    ax.semilogy(
+        range(1, 31),
+        [forensics.no_crossing(number, folds) for number in range(1, 31)],
+        color="0.45",
+        marker=".",
+    )
+    for number, text, color, marker, ha in zip(
+        copies, ("four classes", "two classes"), (BLUE, RED), "so", ("left", "right"), strict=True
+    ):
         at = number, forensics.no_crossing(number, folds)
         ax.plot(*at, marker, color=color, markersize=10)
         away = (10, 4) if ha == "left" else (-10, -4)
@@ -584,7 +778,11 @@ plt.show()
 # in so many? Images of one patient are alike, so patients count, not images. How many patients the thesis tested is not printed. Drawn by its rule in this book's runs, {glue:text}`size-covid` images, those not on disk among them, came from these numbers of patients:
 
 # %%
-drawn = [runs.read("zhu-binary"), *runs.family("zhu-binary-redraws")[0], *runs.family("zhu-fourclass-redraws")[0]]
+drawn = [
+    runs.read("zhu-binary"),
+    *runs.family("zhu-binary-redraws")[0],
+    *runs.family("zhu-fourclass-redraws")[0],
+]
 only = "split == 'test' and y_true == 'covid'"
 tests = [run.split.query(only) for run in drawn]
 size = int(B["zhu-t4.1-covid-size"])
@@ -594,8 +792,13 @@ print(covid_patients)
 
 # %% tags=["remove-cell"]
 fewest, most = covid_patients[0], covid_patients[-1]
-sizes = {"COVID-19 images": int(B["zhu-t4.1-covid-size"]), "COVID-19 patients, most drawn": most, "COVID-19 patients, fewest drawn": fewest,
-         "Other images": int(B["zhu-t4.1-non-covid-size"]), "Other numbers in names": int(ids.loc["test", "Numbers"].sum())}  # fmt: skip
+sizes = {
+    "COVID-19 images": int(B["zhu-t4.1-covid-size"]),
+    "COVID-19 patients, most drawn": most,
+    "COVID-19 patients, fewest drawn": fewest,
+    "Other images": int(B["zhu-t4.1-non-covid-size"]),
+    "Other numbers in names": int(ids.loc["test", "Numbers"].sum()),
+}
 
 
 # %%
@@ -610,12 +813,19 @@ bounds = bounds.astype({"n of n": int})
 pages.table(bounds, index=True, float_format="{:.3f}".format)
 
 # %% tags=["remove-cell"]
-assert set(claims.reported("zhu2020").query("table == '4.1' and column != 'Size'")["printed"]) == {B["zhu-t4.1-covid-recall"]}
+assert set(claims.reported("zhu2020").query("table == '4.1' and column != 'Size'")["printed"]) == {
+    B["zhu-t4.1-covid-recall"]
+}
 say("perfect", B["zhu-t4.1-covid-recall"])
 say("size-others", sizes["Other images"])
 wilson = 100 * bounds["Wilson from"]
 say("image-low", f"{wilson['COVID-19 images']:.0f}")
-say("patient-low", between([wilson["COVID-19 patients, fewest drawn"], wilson["COVID-19 patients, most drawn"]], 0))
+say(
+    "patient-low",
+    between(
+        [wilson["COVID-19 patients, fewest drawn"], wilson["COVID-19 patients, most drawn"]], 0
+    ),
+)
 say("patient-range", between([fewest, most], 0))
 say("others-low", f"{wilson['Other images']:.1f}")
 say("perfect-range", f"a recall of {wilson.min():.0f} %")
@@ -651,15 +861,35 @@ print(f"model   {share * sensitivity:.4f} + {(1 - share) * specificity:.4f}")
 print(f"nothing {share * 0:.4f} + {1 - share:.4f}")
 
 # %% tags=["remove-cell"]
-assert forensics.printed_as(100 * (share * sensitivity + (1 - share) * specificity), given["accuracy"])
+assert forensics.printed_as(
+    100 * (share * sensitivity + (1 - share) * specificity), given["accuracy"]
+)
 extremes = [100 * (share * value + (1 - share) * specificity) for value in (0, 1)]
 say("null", f"{100 * (1 - share):.1f}")
 say("extremes", between(extremes, 1))
 say("weight", f"{100 * (1 - share):.0f}")
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Three ranges of accuracy: calling every image negative is far above the printed accuracy, which lies in the narrow range that the printed specificity leaves to any sensitivity."}}
-spans([("Calling every image negative", 100 * (1 - share), 100 * (1 - share), ORANGE, f"{100 * (1 - share):.1f}"), ("Printed accuracy", *unrounded(given["accuracy"]), BLUE, given["accuracy"]),
-       ("Printed specificity with\nany sensitivity, 0 to 100 %", *extremes, GREEN, between(extremes, 1))], "Accuracy (%)", (60, 103))  # fmt: skip
+spans(
+    [
+        (
+            "Calling every image negative",
+            100 * (1 - share),
+            100 * (1 - share),
+            ORANGE,
+            f"{100 * (1 - share):.1f}",
+        ),
+        ("Printed accuracy", *unrounded(given["accuracy"]), BLUE, given["accuracy"]),
+        (
+            "Printed specificity with\nany sensitivity, 0 to 100 %",
+            *extremes,
+            GREEN,
+            between(extremes, 1),
+        ),
+    ],
+    "Accuracy (%)",
+    (60, 103),
+)
 plt.show()
 
 # %% [markdown]
@@ -683,7 +913,9 @@ pages.table(table, float_format="{:.2f}".format)
 # %% tags=["remove-cell"]
 assert between([fp / tp for fp in fps], 1) == f"{false[2]:.1f}"
 say("alarms", f"{false[2]:.1f}")
-say("half", f"{100 * (1 - specificity) / (1 - specificity + sensitivity):.0f}")  # where a true alarm is as likely as a false one
+say(
+    "half", f"{100 * (1 - specificity) / (1 - specificity + sensitivity):.0f}"
+)  # where a true alarm is as likely as a false one
 say("other-prevalence", f"{100 * p[1]:.0f}")
 say("other-ppv", f"{100 / (1 + false[1]):.1f}")
 say("other-alarms", f"{false[1]:.0f}")
@@ -695,15 +927,31 @@ with plots.style():
     axes = plt.subplots(2, 1, figsize=(7, 5.2), sharex=True)[1]
     axes[0].semilogx(100 * curve, 100 / (1 + per_true), color=BLUE)
     axes[1].loglog(100 * curve, per_true, color=RED)
-    for ax, at, text, away, ha in ((axes[0], 100 / (1 + false[2]), "{:.2f} %", -8, "right"), (axes[1], false[2], "{:.1f}", 8, "left")):
+    for ax, at, text, away, ha in (
+        (axes[0], 100 / (1 + false[2]), "{:.2f} %", -8, "right"),
+        (axes[1], false[2], "{:.1f}", 8, "left"),
+    ):
         ax.axvline(100 * share, color="0.4", linestyle=":", linewidth=1.3)
         ax.plot(100 * share, at, "o", color="black")
-        ax.annotate(f"{text.format(at)} at {prevalence} %", (100 * share, at), (away, 8), textcoords="offset points", ha=ha)
+        ax.annotate(
+            f"{text.format(at)} at {prevalence} %",
+            (100 * share, at),
+            (away, 8),
+            textcoords="offset points",
+            ha=ha,
+        )
         ax.grid(color="0.9")
         ax.minorticks_off()
     ticks = [0.1, 0.3, 1, 3, 10, 30, 50]
     axes[0].set(ylabel="PPV (%)", ylim=(0, 80))
-    axes[1].set(xlabel="Prevalence (%)", xticks=ticks, xticklabels=[f"{tick:g}" for tick in ticks], yticks=[1, 10, 100], yticklabels=["1", "10", "100"], ylabel="False alarms per true one")  # fmt: skip
+    axes[1].set(
+        xlabel="Prevalence (%)",
+        xticks=ticks,
+        xticklabels=[f"{tick:g}" for tick in ticks],
+        yticks=[1, 10, 100],
+        yticklabels=["1", "10", "100"],
+        ylabel="False alarms per true one",
+    )
 plt.show()
 
 # %% [markdown]
@@ -726,33 +974,62 @@ for tn in (min(tns), max(tns)):
 
 # %% tags=["remove-cell"]
 auc, points = A["azemin-3-auc"], [(tp / positives, tn / negatives) for tn in (min(tns), max(tns))]
-bands, equals = [forensics.auc_range(*point) for point in points], [forensics.binormal_auc(*point) for point in points]
+bands, equals = (
+    [forensics.auc_range(*point) for point in points],
+    [forensics.binormal_auc(*point) for point in points],
+)
 ratios = np.linspace(0.2, 3, 2801)
 family = np.array([forensics.binormal_auc(*points[0], ratio) for ratio in ratios])
 edges = np.flatnonzero(np.diff(np.pad(forensics.printed_as(family, auc).astype(int), 1)))
-assert max(least for least, _ in bands) < unrounded(auc)[0] and unrounded(auc)[1] < min(largest for _, largest in bands)
+assert max(least for least, _ in bands) < unrounded(auc)[0] and unrounded(auc)[1] < min(
+    largest for _, largest in bands
+)
 say("auc", auc)
 say("auc-range", between([end for band in bands for end in band]))
 say("equal-auc", between(equals))
 say("equal-print", between(equals, 2))
 say("ratios", " or ".join(between([ratios[a], ratios[b - 1]], 2) for a, b in edges.reshape(-1, 2)))
-say("no-shape", between([points[0][0] * points[0][1], 1 - (1 - points[1][0]) * (1 - points[1][1])], 2))
+say(
+    "no-shape",
+    between([points[0][0] * points[0][1], 1 - (1 - points[1][0]) * (1 - points[1][1])], 2),
+)
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Left: ROC plane with the operating point, the region that concave curves through it can take, the curve of most area and the binormal curve. Right: binormal area against the ratio of spreads, with the band that prints as the paper's AUC."}}
 y, x = points[0][0], 1 - points[0][1]
 grid = np.linspace(0, 1, 401)
 chords = np.interp(grid, [0, x, 1], [0, y, 1])
-beyond = np.minimum(1, np.where(grid < x, y - (x - grid) * (1 - y) / (1 - x), grid * y / x))  # each chord, drawn on past the point
+beyond = np.minimum(
+    1, np.where(grid < x, y - (x - grid) * (1 - y) / (1 - x), grid * y / x)
+)  # each chord, drawn on past the point
 below = {"loc": "upper center", "bbox_to_anchor": (0.45, -0.2), "frameon": False}
 with plots.style():
     axes = plt.subplots(1, 2, figsize=(7, 4.6))[1]
     axes[0].fill_between(grid, chords, beyond, color=BLUE, alpha=0.2, label="Concave curves")
     axes[0].plot(grid, chords, color=BLUE, linestyle="--", label=f"Least area, {bands[0][0]:.3f}")
-    axes[0].plot([0, 2 * x, 1], [2 * y - 1, 1, 1], color=ORANGE, linestyle="-.", label=f"Most area, {bands[0][1]:.3f}")
-    axes[0].plot(grid, ndtr(ndtri(y) - ndtri(x) + ndtri(grid)), color=RED, label=f"Equal spread, {equals[0]:.3f}")
-    axes[0].plot(x, y, "*", color="black", markersize=13, linestyle="none", label="The paper's point")
+    axes[0].plot(
+        [0, 2 * x, 1],
+        [2 * y - 1, 1, 1],
+        color=ORANGE,
+        linestyle="-.",
+        label=f"Most area, {bands[0][1]:.3f}",
+    )
+    axes[0].plot(
+        grid,
+        ndtr(ndtri(y) - ndtri(x) + ndtri(grid)),
+        color=RED,
+        label=f"Equal spread, {equals[0]:.3f}",
+    )
+    axes[0].plot(
+        x, y, "*", color="black", markersize=13, linestyle="none", label="The paper's point"
+    )
     axes[0].plot([0, 1], [0, 1], color="0.45", linestyle=":", linewidth=1.2)
-    axes[0].set(xlabel="False positive rate", ylabel="True positive rate", xlim=(0, 1), ylim=(0, 1.01), aspect="equal")
+    axes[0].set(
+        xlabel="False positive rate",
+        ylabel="True positive rate",
+        xlim=(0, 1),
+        ylim=(0, 1.01),
+        aspect="equal",
+    )
     axes[0].legend(**below)
     axes[1].axhspan(*unrounded(auc), color=GREEN, alpha=0.3, label=f"prints as {auc}")
     axes[1].semilogx(ratios, family, color=RED, label="Binormal curve through the point")
@@ -795,15 +1072,32 @@ print(f"(MPM − RPM) / RPM = {slow / most - 1:.2f} to {fast / least - 1:.2f}")
 
 # %% tags=["remove-cell"]
 printed_efficiency, plain, relative = A["azemin-3-efficiency"], mpm / rpm, (mpm - rpm) / rpm
-assert forensics.printed_as(relative, printed_efficiency) and not forensics.printed_as(plain, printed_efficiency)
+assert forensics.printed_as(relative, printed_efficiency) and not forensics.printed_as(
+    plain, printed_efficiency
+)
 assert slow / most < unrounded(printed_efficiency)[1]  # so either formula can print it
-for name, text in {"mpm": A["azemin-3-mpm"], "rpm": A["azemin-3-rpm"], "efficiency": printed_efficiency, "plain": f"{plain:.2f}", "relative": f"{relative:.2f}",
-                   "plain-prints": f"{plain:.0f}", "seconds": f"{60 / mpm:.2f}", "seconds-radiologist": f"{60 / rpm:.0f}"}.items():  # fmt: skip
+for name, text in {
+    "mpm": A["azemin-3-mpm"],
+    "rpm": A["azemin-3-rpm"],
+    "efficiency": printed_efficiency,
+    "plain": f"{plain:.2f}",
+    "relative": f"{relative:.2f}",
+    "plain-prints": f"{plain:.0f}",
+    "seconds": f"{60 / mpm:.2f}",
+    "seconds-radiologist": f"{60 / rpm:.0f}",
+}.items():
     say(name, text)
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Ranges of efficiency: what prints as printed, and what MPM over RPM and the relative difference can be; the points of the speeds as printed lie outside for the first and inside for the second."}}
-ax = spans([(f"Printed {printed_efficiency}", *unrounded(printed_efficiency), BLUE, ""), ("MPM / RPM", slow / most, fast / least, ORANGE, ""), ("(MPM − RPM) / RPM", slow / most - 1, fast / least - 1, GREEN, "")],
-           "Times more efficient", (256.5, 260.2))  # fmt: skip
+ax = spans(
+    [
+        (f"Printed {printed_efficiency}", *unrounded(printed_efficiency), BLUE, ""),
+        ("MPM / RPM", slow / most, fast / least, ORANGE, ""),
+        ("(MPM − RPM) / RPM", slow / most - 1, fast / least - 1, GREEN, ""),
+    ],
+    "Times more efficient",
+    (256.5, 260.2),
+)
 ax.plot([plain, relative], [1, 2], "D", color="black", label="speeds exactly as printed")
 with plots.style():
     ax.figure.legend(loc="outside upper right", frameon=False)
@@ -826,15 +1120,35 @@ flow = flow[flow.index.str.startswith("adjudicated, No Finding by text")]
 pages.table(flow[["images", "patients"]].astype(int).reset_index())
 
 # %% tags=["remove-cell"]
-read, opaque = (int(flow.loc[f"adjudicated, No Finding by text{end}", "images"]) for end in ("", ", opacity"))
+read, opaque = (
+    int(flow.loc[f"adjudicated, No Finding by text{end}", "images"]) for end in ("", ", opacity")
+)
 say("read", read)
 say("opaque", opaque)
 say("opaque-share", f"{100 * opaque / read:.1f}")
 say("false-share", f"{100 - float(given['specificity']):.1f}")
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Two bars of nearly the same length: share of adjudicated No Finding images with opacity, and share of Study A's negatives that its model calls positive."}}
-spans([("“No Finding”, but opacity\nby radiologists", 0, 100 * opaque / read, ORANGE, f"{100 * opaque / read:.1f} %: {opaque:,} of {read:,}"),
-       ("“No Finding”, called\npositive by the model", 0, 100 * (1 - specificity), BLUE, f"{100 * (1 - specificity):.1f} %: 1 − specificity")], "Images (%)", (0, 48))  # fmt: skip
+spans(
+    [
+        (
+            "“No Finding”, but opacity\nby radiologists",
+            0,
+            100 * opaque / read,
+            ORANGE,
+            f"{100 * opaque / read:.1f} %: {opaque:,} of {read:,}",
+        ),
+        (
+            "“No Finding”, called\npositive by the model",
+            0,
+            100 * (1 - specificity),
+            BLUE,
+            f"{100 * (1 - specificity):.1f} %: 1 − specificity",
+        ),
+    ],
+    "Images (%)",
+    (0, 48),
+)
 plt.show()
 
 # %% [markdown]

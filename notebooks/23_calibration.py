@@ -55,12 +55,27 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from cxrlib import book, calibration, claims, evaluate, intervals, metrics, pages, plots, plots_decision, runs
+from cxrlib import (
+    book,
+    calibration,
+    claims,
+    evaluate,
+    intervals,
+    metrics,
+    pages,
+    plots,
+    plots_decision,
+    runs,
+)
 from cxrlib.pages import say
 
-A, TWO, FOUR = (runs.read(name) for name in ("azemin-standin-resnet50", "zhu-binary", "zhu-fourclass"))
+A, TWO, FOUR = (
+    runs.read(name) for name in ("azemin-standin-resnet50", "zhu-binary", "zhu-fourclass")
+)
 variants, missing = runs.family("azemin-standin-resnet50-variants")
-printed = pd.concat([claims.reported(study).set_index("id")["printed"] for study in ("cheazemin2020", "zhu2020")])
+printed = pd.concat(
+    [claims.reported(study).set_index("id")["printed"] for study in ("cheazemin2020", "zhu2020")]
+)
 CURVES = [
     ("Study A, stand-in", A, "covid"),
     ("Study B, two classes", TWO, "covid"),
@@ -70,14 +85,19 @@ CURVES = [
 
 def shares(run, part):
     """Share of each class in a part of the split, copies of training images counted."""
-    counts, copies = run.info["data"]["counts"][part], run.info["config"]["oversample"] if part == "train" else {}
+    counts, copies = (
+        run.info["data"]["counts"][part],
+        (run.info["config"]["oversample"] if part == "train" else {}),
+    )
     names = run.info.get("trained_classes", run.classes) if part == "train" else run.classes
     found = np.array([counts[name] * copies.get(name, 1) for name in names], float)
     return found / found.sum()
 
 
 def shifted(run, after=None):
-    """The run's predictions, corrected from the class shares of training to those of the test set, or to others."""
+    """The run's predictions, corrected from the class shares of training to those of the test set,
+    or to others.
+    """
     p = calibration.prior_shift(
         run.predictions[[f"p_{name}" for name in run.classes]].to_numpy(),
         shares(run, "train"),
@@ -99,11 +119,25 @@ rows = []
 for title, run, cls in CURVES:
     brier, frame = calibration.brier(run.predictions, cls), run.predictions
     errors = [calibration.ece(frame, cls, by=by) for by in ("width", "count")]
-    rows.append((f"{title}: {plots.label(cls)}", f"{brier['brier']:.3f} ({book.interval(brier['low'], brier['high'])})", f"{brier['skill']:.2f} ({book.interval(brier['skill_low'], brier['skill_high'], 2)})",
-                 *(f"{error:.3f}" for error in errors), f"{calibration.chance_ece(frame, cls)[1]:.3f}"))  # fmt: skip
+    rows.append(
+        (
+            f"{title}: {plots.label(cls)}",
+            f"{brier['brier']:.3f} ({book.interval(brier['low'], brier['high'])})",
+            f"{brier['skill']:.2f} ({book.interval(brier['skill_low'], brier['skill_high'], 2)})",
+            *(f"{error:.3f}" for error in errors),
+            f"{calibration.chance_ece(frame, cls)[1]:.3f}",
+        )
+    )
 scores = pd.DataFrame(
     rows,
-    columns=["Run and class", "Brier score", "Brier skill", "ECE, equal width", "ECE, equal count", "ECE of true probabilities, at most"],
+    columns=[
+        "Run and class",
+        "Brier score",
+        "Brier skill",
+        "ECE, equal width",
+        "ECE, equal count",
+        "ECE of true probabilities, at most",
+    ],
 )
 pages.table(scores)
 
@@ -123,9 +157,14 @@ say("share-a", f"{100 * shares(A, 'test')[0]:.2f}")
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Two reliability diagrams. Study A's stand-in lies far below the diagonal at all probabilities. Of Study B's classes normal lies far above the diagonal, viral and bacterial pneumonia nearer to it and mostly below."}}
 with plots.style():
     axes = plt.subplots(1, 2, figsize=(7, 4.3), sharey=True)[1]
-    plots_decision.reliability({"COVID-19": calibration.reliability(A.predictions, "covid")}, axes[0], "of the class")
     plots_decision.reliability(
-        {plots.label(name): calibration.reliability(FOUR.predictions, name, by="count") for name in FOUR.classes[1:]},
+        {"COVID-19": calibration.reliability(A.predictions, "covid")}, axes[0], "of the class"
+    )
+    plots_decision.reliability(
+        {
+            plots.label(name): calibration.reliability(FOUR.predictions, name, by="count")
+            for name in FOUR.classes[1:]
+        },
         axes[1],
         "of the class",
         "lower right",
@@ -166,11 +205,30 @@ rows = []
 for title, run, cls in CURVES:
     for text, frame in (("as trained", run.predictions), ("corrected", shifted(run))):
         brier, place = calibration.brier(frame, cls), run.classes.index(cls)
-        rows.append((f"{title}: {plots.label(cls)}" if text == "as trained" else "", text, f"{100 * shares(run, 'train' if text == 'as trained' else 'test')[place]:.1f} %", f"{frame[f'p_{cls}'].mean():.3f}",
-                     f"{brier['skill']:.2f} ({book.interval(brier['skill_low'], brier['skill_high'], 2)})", f"{calibration.ece(frame, cls):.3f}"))  # fmt: skip
+        rows.append(
+            (
+                f"{title}: {plots.label(cls)}" if text == "as trained" else "",
+                text,
+                f"{100 * shares(run, 'train' if text == 'as trained' else 'test')[place]:.1f} %",
+                f"{frame[f'p_{cls}'].mean():.3f}",
+                (
+                    f"{brier['skill']:.2f}"
+                    f" ({book.interval(brier['skill_low'], brier['skill_high'], 2)})"
+                ),
+                f"{calibration.ece(frame, cls):.3f}",
+            )
+        )
 pages.table(
     pd.DataFrame(
-        rows, columns=["Run and class", "Probability", "Share it is made for", "Mean probability", "Brier skill", "ECE, equal width"]
+        rows,
+        columns=[
+            "Run and class",
+            "Probability",
+            "Share it is made for",
+            "Mean probability",
+            "Brier skill",
+            "ECE, equal width",
+        ],
     )
 )
 
@@ -179,9 +237,15 @@ say("train-a", f"{100 * shares(A, 'train')[0]:.1f}")
 say("ece-shifted", f"{calibration.ece(after, 'covid'):.3f}")
 say("mean-shifted", f"{after['p_covid'].mean():.3f}")
 skill = calibration.brier(after, "covid")
-say("skill-shifted", f"{skill['skill']:.2f} ({book.interval(skill['skill_low'], skill['skill_high'], 2)})")
+say(
+    "skill-shifted",
+    f"{skill['skill']:.2f} ({book.interval(skill['skill_low'], skill['skill_high'], 2)})",
+)
 flow = pd.read_csv(runs.root() / "flow" / "cheazemin2020.csv").set_index("step")["images"]
-adjudicated = [flow[f"adjudicated {name} set, opacity"] / flow[f"adjudicated {name} set"] for name in ("validation", "test")]
+adjudicated = [
+    flow[f"adjudicated {name} set, opacity"] / flow[f"adjudicated {name} set"]
+    for name in ("validation", "test")
+]
 say("adjudicated", " or ".join(f"{100 * value:.1f}" for value in adjudicated))
 half = calibration.prior_shift(np.array([[0.5, 0.5]]), shares(A, "train"), shares(A, "test"))[0, 0]
 say("half-becomes", f"{100 * half:.1f}")
@@ -209,10 +273,17 @@ sizes = {name: int(printed[f"zhu-t4.1-{name}-size"]) for name in ("covid", "non-
 ends = intervals.table(TWO.predictions).loc["covid"]
 assert (metrics.per_class(TWO.predictions).loc["covid", ["recall", "specificity"]] == 1).all()
 POINTS = {
-    "Study A, printed": tuple(float(printed[f"azemin-3-{name}"]) / 100 for name in ("sensitivity", "specificity")),
+    "Study A, printed": tuple(
+        float(printed[f"azemin-3-{name}"]) / 100 for name in ("sensitivity", "specificity")
+    ),
     "Study A, stand-in at one half": (point["sensitivity"], point["specificity"]),
-    "Study B, two classes, printed: at least": tuple(float(intervals.wilson(n, n)[0]) for n in sizes.values()),
-    "Study B, two classes, rebuilt: at least": (float(ends["recall", "low"]), float(ends["specificity", "low"])),
+    "Study B, two classes, printed: at least": tuple(
+        float(intervals.wilson(n, n)[0]) for n in sizes.values()
+    ),
+    "Study B, two classes, rebuilt: at least": (
+        float(ends["recall", "low"]),
+        float(ends["specificity", "low"]),
+    ),
 }
 AT = [0.001, 0.01, float(printed["azemin-2-prevalence"]) / 100, 0.1, 0.5]
 
@@ -229,10 +300,23 @@ for name, (sensitivity, specificity) in POINTS.items():
             name,
             f"{100 * sensitivity:.1f} %",
             f"{100 * specificity:.1f} %",
-            *(f"{100 * ppv:.1f} %; {alarms:,.1f}" for ppv, alarms in found[["ppv", "alarms"]].to_numpy()),
+            *(
+                f"{100 * ppv:.1f} %; {alarms:,.1f}"
+                for ppv, alarms in found[["ppv", "alarms"]].to_numpy()
+            ),
         )
     )
-pages.table(pd.DataFrame(rows, columns=["Operating point", "Sensitivity", "Specificity", *(f"At {100 * value:.3g} %" for value in AT)]))
+pages.table(
+    pd.DataFrame(
+        rows,
+        columns=[
+            "Operating point",
+            "Sensitivity",
+            "Specificity",
+            *(f"At {100 * value:.3g} %" for value in AT),
+        ],
+    )
+)
 
 # %% [markdown]
 # *PPV, and false alarms per true positive, at five prevalences. “At least”: the ends of Wilson's 95 % interval, of {glue:text}`sizes-two` images as printed, and of the rebuilt run's patients.*
@@ -253,7 +337,14 @@ say("ill", cells["TP"] + cells["FN"])
 # %% tags=["remove-input"]
 pages.table(
     pd.DataFrame(people)
-    .T.rename(columns={"TP": "Ill and called", "FN": "Ill, missed", "FP": "Well, but called", "TN": "Well and left alone"})
+    .T.rename(
+        columns={
+            "TP": "Ill and called",
+            "FN": "Ill, missed",
+            "FP": "Well, but called",
+            "TN": "Well and left alone",
+        }
+    )
     .rename_axis("Operating point")
     .reset_index()
 )
@@ -288,10 +379,16 @@ plt.show()
 
 
 def useful(table):
-    """Thresholds where a net benefit's interval lies above both ways of not asking the model, as ranges in per cent."""
+    """Thresholds where a net benefit's interval lies above both ways of not asking the model, as
+    ranges in per cent.
+    """
     better = (table["low"] > np.maximum(table["treat_all"], 0) + 1e-12).to_numpy()
     runs_of = np.split(np.arange(len(better)), np.flatnonzero(np.diff(better.astype(int))) + 1)
-    found = [f"from {100 * table.index[run[0]]:.1f} to {100 * table.index[run[-1]]:.1f} %" for run in runs_of if better[run[0]]]
+    found = [
+        f"from {100 * table.index[run[0]]:.1f} to {100 * table.index[run[-1]]:.1f} %"
+        for run in runs_of
+        if better[run[0]]
+    ]
     return " and ".join(found) or "at no threshold"
 
 
@@ -329,10 +426,21 @@ for title, table in viral.items():
 # percentiles of the resamples, or between percentiles moved for bias and skewness (BCa, Efron 1987).
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Dot chart of the intervals of AUC, sensitivity, specificity, PPV and NPV of the class viral by each method. Intervals from resampled patients are wider than those over images for AUC and sensitivity."}}
-several, alone = evaluate.compared(FOUR.predictions, "viral"), evaluate.compared(A.predictions, "covid")
-rungs = several.assign(label=several["statistic"].map(evaluate.NAMES), kind=several["method"], value=several["estimate"])
+several, alone = (
+    evaluate.compared(FOUR.predictions, "viral"),
+    evaluate.compared(A.predictions, "covid"),
+)
+rungs = several.assign(
+    label=several["statistic"].map(evaluate.NAMES),
+    kind=several["method"],
+    value=several["estimate"],
+)
 with plots.style():
-    plots.ladder(rungs, "Value, with 95 % interval (the axis does not begin at 0)", plt.subplots(figsize=(7, 6))[1])
+    plots.ladder(
+        rungs,
+        "Value, with 95 % interval (the axis does not begin at 0)",
+        plt.subplots(figsize=(7, 6))[1],
+    )
     plt.show()
 
 
@@ -357,7 +465,12 @@ def by_method(found):
 
 def ratios(found, method, other):
     """How many times as wide one method's intervals are as another's, by statistic."""
-    width = (found["high"] - found["low"]).groupby([found["statistic"], found["method"]], sort=False).first().unstack()
+    width = (
+        (found["high"] - found["low"])
+        .groupby([found["statistic"], found["method"]], sort=False)
+        .first()
+        .unstack()
+    )
     return (width[method] / width[other]).dropna()
 
 
@@ -368,7 +481,11 @@ say("wider", f"{wider.max():.1f}")
 say("wider-what", evaluate.NAMES[wider.idxmax()])
 same = ratios(alone, "Bootstrap, percentiles", "Wilson, images")
 same["auc"] = ratios(alone, "Bootstrap, percentiles", "DeLong, images")["auc"]
-say("same", f"{same[['auc', 'sensitivity', 'specificity']].min():.2f} to {same[['auc', 'sensitivity', 'specificity']].max():.2f}")
+say(
+    "same",
+    f"{same[['auc', 'sensitivity', 'specificity']].min():.2f} to"
+    f" {same[['auc', 'sensitivity', 'specificity']].max():.2f}",
+)
 say("same-ppv", f"{same['ppv']:.2f}")
 viral_images = FOUR.predictions[FOUR.predictions["y_true"] == "viral"]
 most = viral_images["patient_id"].value_counts()
@@ -378,7 +495,9 @@ say("viral-most", int(most.iloc[0]))
 say("viral-worth", f"{intervals.effective(viral_images['patient_id']):.0f}")
 say("rate-a", f"{A.info['config']['lr']:g}")
 say("a-positives", int((A.predictions["y_true"] == "covid").sum()))
-say("a-patients", int(A.predictions.loc[A.predictions["y_true"] == "covid", "patient_id"].nunique()))
+say(
+    "a-patients", int(A.predictions.loc[A.predictions["y_true"] == "covid", "patient_id"].nunique())
+)
 
 # %% tags=["remove-input"]
 pages.table(by_method(several))
@@ -406,18 +525,40 @@ display(pages.absent(missing))
 def variant(run):
     """What sets a variant apart."""
     config = run.info["config"]
-    return f"Learning rate {config['lr']:g}" + (", batch norm re-estimated" if config["batch_norm"] == "re-estimated" else "")
+    return f"Learning rate {config['lr']:g}" + (
+        ", batch norm re-estimated" if config["batch_norm"] == "re-estimated" else ""
+    )
 
 
 rows = []
 for other in variants:
     found = intervals.delong_difference(A.predictions, other.predictions, "covid")
-    apart = intervals.delong_difference(A.predictions, other.predictions.assign(image_id="other/" + other.predictions["image_id"]), "covid")
-    rows.append((variant(other), book.signed(found["difference"], decimals=4), book.signed(found["low"], found["high"], decimals=4), book.show(found["z"], 2), f"{found['p_value']:.3f}",
-                 book.signed(apart["low"], apart["high"], decimals=4)))  # fmt: skip
+    apart = intervals.delong_difference(
+        A.predictions,
+        other.predictions.assign(image_id="other/" + other.predictions["image_id"]),
+        "covid",
+    )
+    rows.append(
+        (
+            variant(other),
+            book.signed(found["difference"], decimals=4),
+            book.signed(found["low"], found["high"], decimals=4),
+            book.show(found["z"], 2),
+            f"{found['p_value']:.3f}",
+            book.signed(apart["low"], apart["high"], decimals=4),
+        )
+    )
 pages.table(
     pd.DataFrame(
-        rows, columns=["Less that with", "Difference of AUC", "95 % interval, paired", "z", "p", "95 % interval, if they were other images"]
+        rows,
+        columns=[
+            "Less that with",
+            "Difference of AUC",
+            "95 % interval, paired",
+            "z",
+            "p",
+            "95 % interval, if they were other images",
+        ],
     )
 )
 

@@ -59,12 +59,19 @@ from cxrlib.pages import say
 
 WHO = {"A": "Study A", "B": "Study B", "here": "This companion"}
 LISTS = {
-    name: yaml.load((Path("..") / "book" / "checklists" / f"{name}.yml").read_text(encoding="utf-8"), yaml.BaseLoader)
+    name: yaml.load(
+        (Path("..") / "book" / "checklists" / f"{name}.yml").read_text(encoding="utf-8"),
+        yaml.BaseLoader,
+    )
     for name in ("claim", "tripod_ai", "probast")
 }  # BaseLoader: yes and no stay words
 ledger = claims.ledger()
-trace = pd.read_csv(claims.folder() / "trace.csv", keep_default_na=False).assign(study=lambda table: table["study"].map(claims.STUDIES))
-RUNS = {name: runs.read(name) for name in ("zhu-fourclass", "zhu-binary", "azemin-standin-resnet50")}
+trace = pd.read_csv(claims.folder() / "trace.csv", keep_default_na=False).assign(
+    study=lambda table: table["study"].map(claims.STUDIES)
+)
+RUNS = {
+    name: runs.read(name) for name in ("zhu-fourclass", "zhu-binary", "azemin-standin-resnet50")
+}
 flow = pd.read_csv(runs.root() / "flow" / "cheazemin2020.csv").set_index("step")
 
 
@@ -77,10 +84,14 @@ def intervals_(who):
     """Every number of the texts is in the ledger's trace: is one of them a confidence level?"""
     if who == "here":
         with_ends = int(ledger["low"].notna().sum())
-        return "yes" if with_ends else "no", f"{with_ends} rebuilt values in the ledger have a 95 % interval."
+        return (
+            "yes" if with_ends else "no"
+        ), f"{with_ends} rebuilt values in the ledger have a 95 % interval."
     numbers = trace[(trace["study"] == who) & (trace["number"] != "")]
     levels = numbers["number"].isin(["95", "90", "99"]) & (numbers["claim"] == "")
-    return ("yes" if levels.any() else "no"), f"None of the {len(numbers)} numbers in the text is a confidence level."
+    return (
+        "yes" if levels.any() else "no"
+    ), f"None of the {len(numbers)} numbers in the text is a confidence level."
 
 
 def demographics(who):
@@ -88,12 +99,18 @@ def demographics(who):
         counted = int(flow["under_18"].notna().sum())
         return (
             "partly",
-            f"Children are counted in {counted} steps of Study A's flow; sex and age band of the COVID-19 images are in the explorer, those of the others not known.",
+            (
+                f"Children are counted in {counted} steps of Study A's flow; sex and age band of"
+                " the COVID-19 images are in the explorer, those of the others not known."
+            ),
         )
     told = printed(who)[
-        printed(who)["unit"].eq("years") | printed(who)["quote"].str.contains(r"\b(?:age|aged|sex|male|female|women|men)\b")
+        printed(who)["unit"].eq("years")
+        | printed(who)["quote"].str.contains(r"\b(?:age|aged|sex|male|female|women|men)\b")
     ]
-    return ("partly" if len(told) else "no"), f"{len(told)} of {len(printed(who))} printed numbers speak of age or sex."
+    return (
+        "partly" if len(told) else "no"
+    ), f"{len(told)} of {len(printed(who))} printed numbers speak of age or sex."
 
 
 def partitions(who):
@@ -105,9 +122,15 @@ def partitions(who):
             | rows["quote"].str.contains("no finding|into the (?:training|testing) set")
         )
     ]
-    parts = rows[(rows["unit"] == "patients") & rows["quote"].str.contains("training set|testing set|test set")]
+    parts = rows[
+        (rows["unit"] == "patients")
+        & rows["quote"].str.contains("training set|testing set|test set")
+    ]
     answer = "yes" if len(images) and len(parts) else "partly" if len(images) else "no"
-    return answer, f"Printed counts of images in a part: {len(images)}; of patients in a part: {len(parts)}."
+    return (
+        answer,
+        f"Printed counts of images in a part: {len(images)}; of patients in a part: {len(parts)}.",
+    )
 
 
 def settings(who):
@@ -115,8 +138,13 @@ def settings(who):
         return (
             "yes" if all(run.info["config"] for run in RUNS.values()) else "no"
         ), "Every record holds its whole configuration, and the pages show it."
-    told = printed(who)[(printed(who)["kind"] == "setting") & printed(who)["section"].astype(str).str.startswith("3.3")]
-    return ("yes" if len(told) >= 10 else "partly"), f"Section 3.3: {len(told)} settings, of augmentation and training."
+    told = printed(who)[
+        (printed(who)["kind"] == "setting")
+        & printed(who)["section"].astype(str).str.startswith("3.3")
+    ]
+    return (
+        "yes" if len(told) >= 10 else "partly"
+    ), f"Section 3.3: {len(told)} settings, of augmentation and training."
 
 
 def sources_(who):
@@ -134,9 +162,12 @@ def flow_(who):
 
 
 def missing(who):
-    return "yes", "Every record names the images that it lacked: " + ", ".join(
-        f"{len(run.info['data']['missing'])} in {name}" for name, run in RUNS.items()
-    ) + "."
+    return (
+        "yes",
+        "Every record names the images that it lacked: "
+        + ", ".join(f"{len(run.info['data']['missing'])} in {name}" for name, run in RUNS.items())
+        + ".",
+    )
 
 
 def split(who):
@@ -146,75 +177,139 @@ def split(who):
 
 def disjoint(who):
     shared = [
-        int(splits.leakage(run.split, run.split["split"]).loc["class and number", "shared_patients"])
+        int(
+            splits.leakage(run.split, run.split["split"]).loc["class and number", "shared_patients"]
+        )
         for name, run in RUNS.items()
         if name.startswith("zhu")
     ]
     return (
-        "yes" if not any(shared) else "no"
-    ), f"By patient, as far as file names tell: {sum(shared)} patients of Study B's runs on both sides."
+        ("yes" if not any(shared) else "no"),
+        (
+            f"By patient, as far as file names tell: {sum(shared)} patients of Study B's runs on"
+            " both sides."
+        ),
+    )
 
 
 def packages(who):
-    return ("yes" if all(run.info["packages"] for run in RUNS.values()) else "no"), "Versions stand in every record, and constraints.txt."
+    return (
+        "yes" if all(run.info["packages"] for run in RUNS.values()) else "no"
+    ), "Versions stand in every record, and constraints.txt."
 
 
 def variants(who):
     found = {name: len(runs.family(name)[0]) for name in studies.families()}
-    return ("yes" if any(found.values()) else "no"), f"{sum(found.values())} further runs recorded: other draws, seeds and settings."
+    return (
+        "yes" if any(found.values()) else "no"
+    ), f"{sum(found.values())} further runs recorded: other draws, seeds and settings."
 
 
 def localisation(who):
     rows = runs.cams(RUNS["zhu-fourclass"])[1]
     masks = int((rows["kind"] == "lung mask").sum())
-    return ("yes" if masks else "no"), f"Maps measured against lung masks {masks} times, and against random networks."
+    return (
+        "yes" if masks else "no"
+    ), f"Maps measured against lung masks {masks} times, and against random networks."
 
 
 def calibration(who):
     there = Path("23_calibration.py").is_file()
-    return ("yes" if there else "no"), "Calibration and net benefit have a page." if there else "There is no page on calibration yet."
+    return ("yes" if there else "no"), (
+        "Calibration and net benefit have a page."
+        if there
+        else "There is no page on calibration yet."
+    )
 
 
 def code(who):
-    there = all((Path("..") / name).is_file() for name in ("LICENSE", "cxrlib/__init__.py", "constraints.txt"))
+    there = all(
+        (Path("..") / name).is_file()
+        for name in ("LICENSE", "cxrlib/__init__.py", "constraints.txt")
+    )
     return ("yes" if there else "no"), "All of it, with a licence and exact versions."
 
 
 def model(who):
     kept = [name for name, run in RUNS.items() if (run.folder / "model.safetensors").is_file()]
-    return ("yes" if len(kept) == len(RUNS) else "partly" if kept else "no"), f"{len(kept)} of {len(RUNS)} models are published."
+    return (
+        "yes" if len(kept) == len(RUNS) else "partly" if kept else "no"
+    ), f"{len(kept)} of {len(RUNS)} models are published."
 
 
 def patients(who):
-    return "yes", "; ".join(
-        f"{name}: {run.info['metrics']['images']:,} test images of {run.info['metrics']['patients']:,} patients"
-        for name, run in RUNS.items()
-    ) + "."
+    return (
+        "yes",
+        "; ".join(
+            f"{name}: {run.info['metrics']['images']:,} test images of"
+            f" {run.info['metrics']['patients']:,} patients"
+            for name, run in RUNS.items()
+        )
+        + ".",
+    )
 
 
 def events(who):
-    """Fewer than a hundred patients with COVID-19 in the test set are called too few: a rule of ours."""
+    """Fewer than a hundred patients with COVID-19 in the test set are called too few: a rule of
+    ours.
+    """
     if who == "A":
-        found = min(int(flow.loc[step, "patients"]) for step in flow.index if step.startswith("test COVID-19"))
+        found = min(
+            int(flow.loc[step, "patients"])
+            for step in flow.index
+            if step.startswith("test COVID-19")
+        )
         return (
-            "yes" if found >= 100 else "no"
-        ), f"Patients with COVID-19 in the test set are not printed; {found} in the state of the collection with fewer of them."
+            ("yes" if found >= 100 else "no"),
+            (
+                f"Patients with COVID-19 in the test set are not printed; {found} in the state of"
+                " the collection with fewer of them."
+            ),
+        )
     if who == "B":
         size = int(printed("B").set_index("id").loc["zhu-t4.2-covid-size", "printed"])
-        return ("yes" if size >= 100 else "no"), f"{size} test images with COVID-19, of an unknown number of patients."
-    found = min(run.predictions.loc[run.predictions["y_true"] == "covid", "patient_id"].nunique() for run in RUNS.values())
-    return ("yes" if found >= 100 else "no"), f"In the smallest test set {found} patients with COVID-19."
+        return (
+            "yes" if size >= 100 else "no"
+        ), f"{size} test images with COVID-19, of an unknown number of patients."
+    found = min(
+        run.predictions.loc[run.predictions["y_true"] == "covid", "patient_id"].nunique()
+        for run in RUNS.values()
+    )
+    return (
+        "yes" if found >= 100 else "no"
+    ), f"In the smallest test set {found} patients with COVID-19."
 
 
 def whole(who):
     lost = sum(len(run.info["data"]["missing"]) for run in RUNS.values())
-    return ("no" if lost else "yes"), "Some images were not at hand." if lost else "All images were at hand."
+    return ("no" if lost else "yes"), (
+        "Some images were not at hand." if lost else "All images were at hand."
+    )
 
 
 RULES = {
     rule.__name__.rstrip("_"): rule
-    for rule in (intervals_, demographics, partitions, settings, sources_, flow_, missing, split, disjoint, packages, variants, localisation, calibration, code, model, patients, events, whole)
-}  # fmt: skip
+    for rule in (
+        intervals_,
+        demographics,
+        partitions,
+        settings,
+        sources_,
+        flow_,
+        missing,
+        split,
+        disjoint,
+        packages,
+        variants,
+        localisation,
+        calibration,
+        code,
+        model,
+        patients,
+        events,
+        whole,
+    )
+}
 ANSWERS = {
     "claim": ["yes", "partly", "no", "?", "n/a"],
     "tripod_ai": ["yes", "partly", "no", "?", "n/a"],
@@ -239,15 +334,19 @@ answers = pd.DataFrame(rows, columns=["list", "item", "title", "who", "answer", 
 def table(name):
     """A list with the three answers to each item; on a phone every item is a card."""
     body = []
-    for (item, title), part in answers[answers["list"] == name].groupby(["item", "title"], sort=False):
+    for (item, title), part in answers[answers["list"] == name].groupby(
+        ["item", "title"], sort=False
+    ):
         cells = "".join(
-            f'<td data-label="{WHO[row.who]}"><strong>{escape(row.answer)}</strong><span class="also">{escape(row.reason)}{" (rule)" if row.ruled else ""}</span></td>'
+            f'<td data-label="{WHO[row.who]}"><strong>{escape(row.answer)}</strong><span'
+            f' class="also">{escape(row.reason)}{" (rule)" if row.ruled else ""}</span></td>'
             for row in part.itertuples()
         )
         body.append(f'<tr><th scope="row">{escape(item)} {escape(title)}</th>{cells}</tr>')
     heads = "".join(f'<th scope="col">{head}</th>' for head in ["Item", *WHO.values()])
     return HTML(
-        f'<div class="rows" tabindex="0" role="region" aria-label="Checklist"><table class="ledger thirds"><thead><tr>{heads}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+        '<div class="rows" tabindex="0" role="region" aria-label="Checklist"><table class="ledger'
+        f' thirds"><thead><tr>{heads}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
     )
 
 
@@ -259,8 +358,14 @@ counts = (
     .reindex(columns=ANSWERS["claim"], fill_value=0)
 )
 applies = counts[["yes", "partly", "no"]].sum(axis=1)
-counts["low"], counts["high"] = counts["yes"] / applies, (counts["yes"] + counts["partly"]) / applies
-YARDSTICK = (0.63, 0.11)  # weighted mean and standard deviation of CLAIM compliance, Kocak et al. 2025
+counts["low"], counts["high"] = (
+    counts["yes"] / applies,
+    (counts["yes"] + counts["partly"]) / applies,
+)
+YARDSTICK = (
+    0.63,
+    0.11,
+)  # weighted mean and standard deviation of CLAIM compliance, Kocak et al. 2025
 say("answers", len(answers))
 say("by-rule", int(answers["ruled"].sum()))
 say("yardstick", f"{100 * YARDSTICK[0]:.0f}")
@@ -276,22 +381,37 @@ for who in WHO:
 COLORS = {"yes": ("#009E73", ""), "partly": ("#E69F00", "//"), "no": ("#BBBBBB", "..")}
 with plots.style():
     figure, axes = plt.subplots(2, 1, figsize=(7, 4.6), sharex=True)
-    for ax, (name, title) in zip(axes, {"claim": "CLAIM", "tripod_ai": "TRIPOD+AI"}.items(), strict=True):
+    for ax, (name, title) in zip(
+        axes, {"claim": "CLAIM", "tripod_ai": "TRIPOD+AI"}.items(), strict=True
+    ):
         part, left = counts.loc[name].loc[list(WHO)], 0
         for answer, (color, hatch) in COLORS.items():
             share = part[answer] / part[["yes", "partly", "no"]].sum(axis=1)
-            drawn = ax.barh(list(WHO.values()), share, left=left, height=0.6, color=color, hatch=hatch, edgecolor="white", label=answer)
+            drawn = ax.barh(
+                list(WHO.values()),
+                share,
+                left=left,
+                height=0.6,
+                color=color,
+                hatch=hatch,
+                edgecolor="white",
+                label=answer,
+            )
             ax.bar_label(drawn, labels=part[answer], label_type="center")
             left = left + share
         if name == "claim":
             mean, sd = YARDSTICK
             ax.axvspan(mean - sd, mean + sd, color="black", alpha=0.12, linewidth=0)
-            ax.axvline(mean, color="black", linestyle="--", linewidth=1.2, label="published mean, ± 1 SD")
+            ax.axvline(
+                mean, color="black", linestyle="--", linewidth=1.2, label="published mean, ± 1 SD"
+            )
         ax.invert_yaxis()
         ax.set(xlim=(0, 1), title=title)
         ax.spines[["top", "right"]].set_visible(False)
     axes[1].set_xlabel("Share of the items that apply and can be told (numbers: items)")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False
+    )
 plt.show()
 
 # %% [markdown]
@@ -299,9 +419,25 @@ plt.show()
 
 # %% tags=["remove-input"]
 shown = counts.loc[["claim", "tripod_ai"]].reset_index().rename_axis(columns=None)
-shown["list"], shown["who"] = shown["list"].map({"claim": "CLAIM", "tripod_ai": "TRIPOD+AI"}), shown["who"].map(WHO)
-shown["share"] = [f"{100 * low:.0f}–{100 * high:.0f} %" for low, high in zip(shown.pop("low"), shown.pop("high"), strict=True)]
-pages.table(shown.rename(columns={"list": "List", "who": "Of", "?": "cannot be told", "n/a": "does not apply", "share": "Reported"}))
+shown["list"], shown["who"] = (
+    shown["list"].map({"claim": "CLAIM", "tripod_ai": "TRIPOD+AI"}),
+    shown["who"].map(WHO),
+)
+shown["share"] = [
+    f"{100 * low:.0f}–{100 * high:.0f} %"
+    for low, high in zip(shown.pop("low"), shown.pop("high"), strict=True)
+]
+pages.table(
+    shown.rename(
+        columns={
+            "list": "List",
+            "who": "Of",
+            "?": "cannot be told",
+            "n/a": "does not apply",
+            "share": "Reported",
+        }
+    )
+)
 
 # %% [markdown]
 # *"Reported": the items answered yes, and those answered yes or partly, in per cent of those that apply and can be told. TRIPOD+AI is counted by lettered part.*
@@ -322,19 +458,32 @@ risk = answers[answers["list"] == "probast"].assign(domain=lambda table: table["
 
 
 def judged(given):
-    """PROBAST's own way from answers to a domain: high with any no, else unclear with any lack of information, else low."""
+    """PROBAST's own way from answers to a domain: high with any no, else unclear with any lack of
+    information, else low.
+    """
     return "high" if {"N", "PN"} & set(given) else "unclear" if "NI" in set(given) else "low"
 
 
 domains = risk.groupby(["domain", "who"])["answer"].agg(judged).unstack()[list(WHO)]
-domains.loc["all"] = ["high" if "high" in set(domains[who]) else "unclear" if "unclear" in set(domains[who]) else "low" for who in domains]
+domains.loc["all"] = [
+    (
+        "high"
+        if "high" in set(domains[who])
+        else "unclear"
+        if "unclear" in set(domains[who])
+        else "low"
+    )
+    for who in domains
+]
 domains.index = [*(f"{key} {name}" for key, name in LISTS["probast"]["domains"].items()), "Overall"]
 say("overall", "; ".join(f"{WHO[who]}: {domains.loc['Overall', who]}" for who in WHO))
 say("high", int((domains.drop(index="Overall") == "high").sum().sum()))
 say("cells", int(domains.drop(index="Overall").size))
 
 # %% tags=["remove-input"]
-pages.table(domains.rename(columns=WHO).rename_axis("Risk of bias").rename_axis(columns=None).reset_index())
+pages.table(
+    domains.rename(columns=WHO).rename_axis("Risk of bias").rename_axis(columns=None).reset_index()
+)
 
 # %% [markdown]
 # *Risk of bias by domain, from the answers below: high where any is N or PN, else unclear where any is NI.* Overall: {glue:text}`overall`. {glue:text}`high` of {glue:text}`cells` cells are high. Rebuilding a study

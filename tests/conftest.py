@@ -16,7 +16,11 @@ if PARALLEL:  # a core for each worker
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
     """Decoded images go to a folder of the test session, never to the user's cache."""
-    folder = tmp_path_factory.getbasetemp().parent / "cache" if PARALLEL else tmp_path_factory.mktemp("cache")  # one for all workers
+    folder = (
+        tmp_path_factory.getbasetemp().parent / "cache"
+        if PARALLEL
+        else tmp_path_factory.mktemp("cache")
+    )  # one for all workers
     os.environ["CXR_CACHE"] = str(folder)
 
 
@@ -42,7 +46,9 @@ def few(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The real collections (CXR_DATA, else data/, else shared/data beside the checkout); without them the test is skipped."""
+    """The real collections (CXR_DATA, else data/, else shared/data beside the checkout); without
+    them the test is skipped.
+    """
     for folder in (os.environ.get("CXR_DATA"), ROOT / "data", ROOT.parent / "shared" / "data"):
         if folder and (Path(folder) / "covid-chestxray-dataset").is_dir():
             return Path(folder)
@@ -51,7 +57,9 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def real_weights() -> Path:
-    """A folder with ImageNet weights (CXR_WEIGHTS, else shared/weights beside the checkout), or skip."""
+    """A folder with ImageNet weights (CXR_WEIGHTS, else shared/weights beside the checkout), or
+    skip.
+    """
     for folder in (os.environ.get("CXR_WEIGHTS"), ROOT.parent / "shared" / "weights"):
         if folder and Path(folder).is_dir():
             return Path(folder)
@@ -62,18 +70,31 @@ def shared_state() -> dict:
     """What tests have in common and must leave as it was, of the libraries that are loaded."""
     # those that the product reads: others a library may set when it is loaded
     read = tuple("CXR_ OMP_ MPL MATPLOTLIB JUPYTER IPYTHON PYTHON XDG_ HOME".split())
-    state = {"folder": os.getcwd(), **{f"${name}": value for name, value in os.environ.items() if name.startswith(read)}}
+    state = {
+        "folder": os.getcwd(),
+        **{f"${name}": value for name, value in os.environ.items() if name.startswith(read)},
+    }
     if torch := sys.modules.get("torch"):
-        state |= {"threads": torch.get_num_threads(), "gradients": torch.is_grad_enabled(), "dtype": torch.get_default_dtype()}
+        state |= {
+            "threads": torch.get_num_threads(),
+            "gradients": torch.is_grad_enabled(),
+            "dtype": torch.get_default_dtype(),
+        }
         state["deterministic"] = torch.are_deterministic_algorithms_enabled()
     if mpl := sys.modules.get("matplotlib"):
-        state |= {f"rcParams {name}": value for name, value in dict.items(mpl.rcParams) if name != "backend"}  # found at the first figure
+        state |= {
+            f"rcParams {name}": value
+            for name, value in dict.items(mpl.rcParams)
+            if name != "backend"
+        }  # found at the first figure
     return state
 
 
 @pytest.fixture(autouse=True)
 def _as_it_was():
-    """No test leaves a trace that another could trip over; what one draws from torch's own generator, the next draws, too."""
+    """No test leaves a trace that another could trip over; what one draws from torch's own
+    generator, the next draws, too.
+    """
     before, torch = shared_state(), sys.modules.get("torch")
     drawn = torch and torch.get_rng_state()
     yield
@@ -96,7 +117,10 @@ def no_traces():
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Path of a real browser, installed if there is none."""
-    script, places = ROOT / "tests" / "browser" / "chromium.sh", {"PYTHON": sys.executable, **os.environ}
+    script, places = (
+        ROOT / "tests" / "browser" / "chromium.sh",
+        {"PYTHON": sys.executable, **os.environ},
+    )
     found = subprocess.run([script], env=places, capture_output=True, text=True, check=True)
     return found.stdout.splitlines()[0]  # a path may hold a space
 
@@ -107,6 +131,8 @@ def browser(chromium):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        started = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
         yield started
         started.close()

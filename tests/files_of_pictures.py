@@ -8,7 +8,9 @@ import pytest
 
 
 def dicom(path, values, bits=12, **fields):
-    """A DICOM radiograph of integer ``values`` (H, W) or colours (H, W, 3); fields by keyword or whole, None leaves one out."""
+    """A DICOM radiograph of integer ``values`` (H, W) or colours (H, W, 3); fields by keyword or
+    whole, None leaves one out.
+    """
     pydicom = pytest.importorskip("pydicom")
     values = np.asarray(values)
     ds = pydicom.Dataset()
@@ -28,7 +30,9 @@ def dicom(path, values, bits=12, **fields):
     for word, value in fields.items():
         if value is None:
             delattr(ds, word)
-        elif isinstance(value, pydicom.DataElement):  # of a representation that the dictionary would not choose
+        elif isinstance(
+            value, pydicom.DataElement
+        ):  # of a representation that the dictionary would not choose
             ds.add(value)
         else:
             setattr(ds, word, value)
@@ -40,7 +44,15 @@ def lut(entries, first, bits, stored="US"):
     pydicom = pytest.importorskip("pydicom")
     item = pydicom.Dataset()
     item.add_new("LUTDescriptor", "US", [len(entries), first, bits])
-    item.add_new("LUTData", stored, np.asarray(entries, "<u2").tobytes() if stored == "OW" else [int(entry) for entry in entries])
+    item.add_new(
+        "LUTData",
+        stored,
+        (
+            np.asarray(entries, "<u2").tobytes()
+            if stored == "OW"
+            else [int(entry) for entry in entries]
+        ),
+    )
     return pydicom.Sequence([item])
 
 
@@ -48,20 +60,33 @@ COLOUR_TYPES = {"grey": 0, "RGB": 2, "palette": 3, "grey+alpha": 4, "RGBA": 6}  
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
 
 
 def png(path, samples, kind="grey", bits=16, **chunks):
-    """A PNG of samples (H, W) or (H, W, C) written by hand, as Pillow writes no colour of 16 bits; ``chunks`` stand before the data."""
+    """A PNG of samples (H, W) or (H, W, C) written by hand, as Pillow writes no colour of 16 bits;
+    ``chunks`` stand before the data.
+    """
     samples = np.asarray(samples)
     height, width = samples.shape[:2]
     if bits >= 8:
-        rows = np.ascontiguousarray(samples.reshape(height, -1), f">u{bits // 8}").view(np.uint8).reshape(height, -1)
+        rows = (
+            np.ascontiguousarray(samples.reshape(height, -1), f">u{bits // 8}")
+            .view(np.uint8)
+            .reshape(height, -1)
+        )
     else:
         each = (samples[..., None] >> np.arange(bits)[::-1]) & 1  # (H, W, bits)
         rows = np.packbits(each.reshape(height, -1).astype(np.uint8), axis=1)
     data = zlib.compress(np.insert(rows, 0, 0, axis=1).tobytes())  # filter 0 before each row
-    content = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, COLOUR_TYPES[kind], 0, 0, 0))
+    content = chunk(
+        b"IHDR", struct.pack(">IIBBBBB", width, height, bits, COLOUR_TYPES[kind], 0, 0, 0)
+    )
     content += b"".join(chunk(name.encode(), value) for name, value in chunks.items())
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + content + chunk(b"IDAT", data) + chunk(b"IEND", b""))
     return path

@@ -7,10 +7,25 @@ import pandas as pd
 from hypothesis import strategies as st
 from sklearn import metrics as skl
 
-ANY = [  # names of classes that a table, a legend, JavaScript or the direction of writing gives a meaning to
-    "macro avg", "weighted avg", "overall", "constructor", "__proto__", "toString", "_hidden", "covid", "COVID-19", "nan", "שלום", "مرحبا 12", "\u202eabc",
-    "肺炎", "x" * 300, "$\\frac{a$",
-]  # fmt: skip
+# names of classes that a table, a legend, JavaScript or the direction of writing gives a meaning to
+ANY = [
+    "macro avg",
+    "weighted avg",
+    "overall",
+    "constructor",
+    "__proto__",
+    "toString",
+    "_hidden",
+    "covid",
+    "COVID-19",
+    "nan",
+    "שלום",
+    "مرحبا 12",
+    "\u202eabc",
+    "肺炎",
+    "x" * 300,
+    "$\\frac{a$",
+]
 FOUR = ["covid", "viral", "bacterial", "normal"]
 
 
@@ -52,7 +67,9 @@ def made_up(sizes=(60, 148, 242, 234), seed=0, images_per_patient=2) -> pd.DataF
 
 @st.composite
 def drawn(draw) -> pd.DataFrame:
-    """Small predictions full of ties: absent classes, classes never called, one class, one patient, one image."""
+    """Small predictions full of ties: absent classes, classes never called, one class, one patient,
+    one image.
+    """
     k, n = draw(st.integers(2, 4)), draw(st.integers(1, 14))
     shares = st.lists(st.integers(0, 4), min_size=k, max_size=k).filter(any)
     votes = np.array(draw(st.lists(shares, min_size=n, max_size=n)), float)
@@ -91,6 +108,8 @@ def slow_table(frame: pd.DataFrame, weights=None) -> pd.DataFrame:
     table = pd.DataFrame(rows, classes)
     sizes = table["size"].to_numpy()
     table.loc["macro avg"] = table.iloc[: len(sizes)].mean(skipna=False)
-    table.loc["weighted avg"] = (table.iloc[: len(sizes)].mul(sizes, axis=0))[sizes > 0].sum(skipna=False) / sizes.sum()
+    table.loc["weighted avg"] = (table.iloc[: len(sizes)].mul(sizes, axis=0))[sizes > 0].sum(
+        skipna=False
+    ) / sizes.sum()
     table.loc[["macro avg", "weighted avg"], "size"] = sizes.sum()
     return table

@@ -1,4 +1,6 @@
-"""Study A's images: the counts of the fact sheet, splits that share no patient, and recorded tables that are the fresh ones."""
+"""Study A's images: the counts of the fact sheet, splits that share no patient, and recorded tables
+that are the fresh ones.
+"""
 
 import math
 from pathlib import Path
@@ -52,39 +54,51 @@ def standin(real_data):
     return azemin.standin_manifest(real_data), azemin.standin_split(real_data)
 
 
-# --- counts ------------------------------------------------------------------------------------------------------------
+# --- counts
+# --------------------------------------------------------------------------------------------------
 
 
 @needs_package
 def test_flow_has_the_counts_of_the_fact_sheet(flow):
     found = {step: tuple(flow.loc[step, ["images", "patients"]]) for step in COUNTS}
     assert found == COUNTS and flow.loc[list(IMAGES), "images"].to_dict() == IMAGES
-    assert flow.loc[["adjudicated validation set", "adjudicated test set"], "under_18"].tolist() == [116, 78]
+    assert flow.loc[
+        ["adjudicated validation set", "adjudicated test set"], "under_18"
+    ].tolist() == [116, 78]
     known = flow.dropna(subset=["patients"])
-    assert (known["under_18"] <= known["age_known"]).all() and (known["patients"] <= known["images"]).all()
+    assert (known["under_18"] <= known["age_known"]).all() and (
+        known["patients"] <= known["images"]
+    ).all()
 
 
 @needs_package
-@pytest.mark.parametrize("name", [name for name in commands.FLOWS if name.startswith("cheazemin2020")])
+@pytest.mark.parametrize(
+    "name", [name for name in commands.FLOWS if name.startswith("cheazemin2020")]
+)
 def test_recorded_table_is_the_fresh_one(real_data, tmp_path, name):
     file = tmp_path / "x.csv"
     assert cli.main(["flow", name, "--data", str(real_data), "--output", str(file)]) == 0
-    assert file.read_text(encoding="utf-8") == (runs.root() / "flow" / f"{name}.csv").read_text(encoding="utf-8"), f"run: cxr flow {name}"
+    assert file.read_text(encoding="utf-8") == (runs.root() / "flow" / f"{name}.csv").read_text(
+        encoding="utf-8"
+    ), f"run: cxr flow {name}"
 
 
 def test_only_154_covid_images_give_the_printed_share():
     printed = claims.reported("cheazemin2020").set_index("id")["printed"]
     assert printed["azemin-2-negatives"] == str(azemin.NEGATIVES)
     share = printed["azemin-2-prevalence"]
-    assert [n for n in range(1, 6000) if f"{100 * n / (n + azemin.NEGATIVES):.2f}" == share] == [azemin.POSITIVES]
+    assert [n for n in range(1, 6000) if f"{100 * n / (n + azemin.NEGATIVES):.2f}" == share] == [
+        azemin.POSITIVES
+    ]
 
 
 @needs_package
 def test_flow_prints_what_is_reported(flow):
     printed = claims.reported("cheazemin2020").set_index("id")["printed"]
     assert flow.loc[flow["printed"] != "", "printed"].to_dict() == {
-        "test negatives": printed["azemin-2-negatives"], "test set": f"{printed['azemin-2-prevalence']} % COVID-19",
-    }  # fmt: skip
+        "test negatives": printed["azemin-2-negatives"],
+        "test set": f"{printed['azemin-2-prevalence']} % COVID-19",
+    }
 
 
 def test_reported_numbers_stand_in_the_paper():
@@ -97,14 +111,19 @@ def test_reported_numbers_stand_in_the_paper():
         "azemin-4-google-test": "more than {} images",
     }
     printed = claims.reported("cheazemin2020").set_index("id")["printed"]
-    assert set(said) <= set(printed.index) and all(words.format(printed[key]) in text for key, words in said.items())
+    assert set(said) <= set(printed.index) and all(
+        words.format(printed[key]) in text for key, words in said.items()
+    )
 
 
 @pytest.mark.parametrize("snapshot, patients", [("29e0b70", 106), ("0bae3ba", 99)])
 def test_covid_images(real_data, snapshot, patients):
     found = azemin.covid(real_data, snapshot)
     assert (len(found), found["patient_id"].nunique()) == (154, patients)
-    assert set(found["view"]) == set(azemin.SNAPSHOTS[snapshot]) and found["finding"].str.startswith("COVID-19").all()
+    assert (
+        set(found["view"]) == set(azemin.SNAPSHOTS[snapshot])
+        and found["finding"].str.startswith("COVID-19").all()
+    )
 
 
 def test_other_snapshot_is_refused(real_data):
@@ -112,7 +131,8 @@ def test_other_snapshot_is_refused(real_data):
         azemin.covid(real_data, "6e57ed3")
 
 
-# --- the paper's own division --------------------------------------------------------------------------------------------
+# --- the paper's own division
+# --------------------------------------------------------------------------------------------
 
 
 @needs_package
@@ -121,14 +141,20 @@ def test_split_has_the_parts_of_figure_1(divided, level):
     split = divided[level]
     assert split["image_id"].is_unique
     assert split.groupby(["split", "y_true"]).size().to_dict() == {
-        ("train", "opacity"): 1031, ("train", "none"): 1383, ("val", "opacity"): 1135, ("val", "none"): 827,
-        ("test", "covid"): 154, ("test", "none"): 5828,
-    }  # fmt: skip
+        ("train", "opacity"): 1031,
+        ("train", "none"): 1383,
+        ("val", "opacity"): 1135,
+        ("val", "none"): 827,
+        ("test", "covid"): 154,
+        ("test", "none"): 5828,
+    }
     listed, read = nih.labels().set_index("image_id"), nih.adjudicated()
     drawn = split.loc[(split["split"] == "test") & (split["y_true"] == "none")]
     assert set(listed.loc[drawn["image_id"], "finding"]) == {"No Finding"}
     assert not drawn["image_id"].isin(read["image_id"]).any()
-    assert (listed.loc[drawn["image_id"], "patient_id"].to_numpy() == drawn["patient_id"].to_numpy()).all()
+    assert (
+        listed.loc[drawn["image_id"], "patient_id"].to_numpy() == drawn["patient_id"].to_numpy()
+    ).all()
 
 
 @needs_package
@@ -140,13 +166,17 @@ def test_no_patient_is_shared_when_patients_are_excluded(divided):
 
 @needs_package
 def test_patients_are_shared_as_expected_when_images_are_excluded(divided):
-    """Hypergeometric: 5,828 drawn of 58,271, of which 8,408 are of a patient with an adjudicated image."""
+    """Hypergeometric: 5,828 drawn of 58,271, of which 8,408 are of a patient with an adjudicated
+    image.
+    """
     share, free, drawn = 8408 / 58_271, 58_271, 5828
     sd = math.sqrt(drawn * share * (1 - share) * (free - drawn) / (free - 1))
     assert round(drawn * share) == 841 and 25 < sd < 26
     found = azemin.shared(divided["image"]).set_index(["first", "second"])["shared_images"]
     assert abs(found["train or val", "test"] - drawn * share) < 3 * sd
-    assert found["train", "test"] + found["val", "test"] == found["train or val", "test"]  # Google's sets share no patient
+    assert (
+        found["train", "test"] + found["val", "test"] == found["train or val", "test"]
+    )  # Google's sets share no patient
     assert found["train", "val"] == 0
 
 
@@ -155,37 +185,65 @@ def test_arguments_of_the_split(real_data, divided):
     first = divided["patient"]
     assert first.equals(azemin.split(real_data))
     other = azemin.split(real_data, seed=1, train="test", snapshot="0bae3ba")
-    assert other.groupby(["split", "y_true"]).size()["train"].to_dict() == {"opacity": 1135, "none": 827}
-    negatives = [set(split.loc[split["y_true"].eq("none") & split["split"].eq("test"), "image_id"]) for split in (first, other)]
+    assert other.groupby(["split", "y_true"]).size()["train"].to_dict() == {
+        "opacity": 1135,
+        "none": 827,
+    }
+    negatives = [
+        set(split.loc[split["y_true"].eq("none") & split["split"].eq("test"), "image_id"])
+        for split in (first, other)
+    ]
     assert negatives[0] != negatives[1] and len(negatives[1]) == 5828
     covid = other.loc[other["y_true"] == "covid"]
     assert (len(covid), covid["patient_id"].nunique()) == (154, 99)
     for wrong in ({"train": "train"}, {"exclude": "hospital"}):
-        with pytest.raises(InputError, match="train must be val or test and exclude image or patient"):
+        with pytest.raises(
+            InputError, match="train must be val or test and exclude image or patient"
+        ):
             azemin.split(real_data, **wrong)
 
 
 def test_shared_by_hand():
     rows = [
-        ("a", "train", "opacity"), ("a", "train", "none"), ("b", "train", "none"), ("b", "val", "none"), ("c", "val", "opacity"),
-        ("a", "test", "none"), ("c", "test", "none"), ("c", "test", "none"), ("d", "test", "none"), ("b", "test", "covid"),
-    ]  # fmt: skip
+        ("a", "train", "opacity"),
+        ("a", "train", "none"),
+        ("b", "train", "none"),
+        ("b", "val", "none"),
+        ("c", "val", "opacity"),
+        ("a", "test", "none"),
+        ("c", "test", "none"),
+        ("c", "test", "none"),
+        ("d", "test", "none"),
+        ("b", "test", "covid"),
+    ]
     split = pd.DataFrame(rows, columns=["patient_id", "split", "y_true"])
-    assert azemin.shared(split).set_index(["first", "second"]).T.to_dict("list") == {  # patients, of; images, of
-        ("train", "val"): [1, 2, 1, 2], ("train", "test"): [1, 3, 1, 4], ("val", "test"): [1, 3, 2, 4],
+    # patients, of; images, of
+    assert azemin.shared(split).set_index(["first", "second"]).T.to_dict("list") == {
+        ("train", "val"): [1, 2, 1, 2],
+        ("train", "test"): [1, 3, 1, 4],
+        ("val", "test"): [1, 3, 2, 4],
         ("train or val", "test"): [2, 3, 3, 4],
-    }  # fmt: skip
+    }
 
 
-# --- without torchxrayvision: lists in the folder --------------------------------------------------------------------------
+# --- without torchxrayvision: lists in the folder
+# --------------------------------------------------------------------------
 
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
-    """Ten patients with two No Finding images each; of the first two patients one image is adjudicated; one COVID-19 row."""
+    """Ten patients with two No Finding images each; of the first two patients one image is
+    adjudicated; one COVID-19 row.
+    """
     monkeypatch.setattr(nih.importlib.util, "find_spec", lambda name, *more: None)
-    write(tmp_path / FULL / nih.LIST, [image(patient, number) for patient in range(1, 11) for number in (0, 1)])
-    write(tmp_path / FULL / nih.ADJUDICATED, [image(1, opacity="YES", set="val"), image(2, opacity="NO", set="test")])
+    write(
+        tmp_path / FULL / nih.LIST,
+        [image(patient, number) for patient in range(1, 11) for number in (0, 1)],
+    )
+    write(
+        tmp_path / FULL / nih.ADJUDICATED,
+        [image(1, opacity="YES", set="val"), image(2, opacity="NO", set="test")],
+    )
     touch(tmp_path / FULL, *(f"images/{patient:08}_000.png" for patient in range(1, 11)))
     file = tmp_path / "covid-chestxray-dataset" / "metadata-2020-04-06-29e0b70.csv"
     file.parent.mkdir()
@@ -194,21 +252,37 @@ def small(tmp_path, monkeypatch):
 
 
 def test_small_lists(small):
-    by_image, by_patient = (azemin.split(small, exclude=level, negatives=n) for level, n in (("image", 18), ("patient", 16)))
-    assert azemin.shared(by_image)["shared_images"].tolist() == [0, 1, 1, 2]  # all are drawn, so both of the other images
+    by_image, by_patient = (
+        azemin.split(small, exclude=level, negatives=n)
+        for level, n in (("image", 18), ("patient", 16))
+    )
+    assert azemin.shared(by_image)["shared_images"].tolist() == [
+        0,
+        1,
+        1,
+        2,
+    ]  # all are drawn, so both of the other images
     assert azemin.shared(by_patient)["shared_images"].tolist() == [0, 0, 0, 0]
     assert by_patient.groupby(["split", "y_true"]).size().to_dict() == {
-        ("train", "opacity"): 1, ("val", "none"): 1, ("test", "covid"): 1, ("test", "none"): 16,
-    }  # fmt: skip
+        ("train", "opacity"): 1,
+        ("val", "none"): 1,
+        ("test", "covid"): 1,
+        ("test", "none"): 16,
+    }
     for level, there in (("image", 18), ("patient", 16)):
-        with pytest.raises(InputError, match=f"{there + 1} test negatives cannot be drawn from {there} images"):
+        with pytest.raises(
+            InputError, match=f"{there + 1} test negatives cannot be drawn from {there} images"
+        ):
             azemin.split(small, exclude=level, negatives=there + 1)
 
 
 def test_adjudicated_image_that_is_not_listed(small):
     write(small / FULL / nih.ADJUDICATED, [image(77, opacity="YES", set="val")])
     for count in (azemin.flow, azemin.split):
-        with pytest.raises(InputError, match=r"google2019_.*csv: nih-chest-xray14/00000077_000 is not in Data_Entry"):
+        with pytest.raises(
+            InputError,
+            match=r"google2019_.*csv: nih-chest-xray14/00000077_000 is not in Data_Entry",
+        ):
             count(small)
 
 
@@ -217,17 +291,26 @@ def test_command_is_one_line(small, capsys, tmp_path):
     target = tmp_path / "out.csv"
     assert cli.main(["flow", "cheazemin2020", "--data", str(small), "--output", str(target)]) == 2
     shown = capsys.readouterr()
-    assert shown.out == "" and shown.err.count("\n") == 1 and "pip install torchxrayvision" in shown.err and not target.exists()
+    assert (
+        shown.out == ""
+        and shown.err.count("\n") == 1
+        and "pip install torchxrayvision" in shown.err
+        and not target.exists()
+    )
 
 
-# --- the stand-in ------------------------------------------------------------------------------------------------------
+# --- the stand-in
+# --------------------------------------------------------------------------------------------------
 
 
 @needs_package
 def test_standin_parts(real_data, standin):
     manifest, split = standin
     ours = split[split["split"] != "test"]
-    assert ours.groupby("y_true").size().to_dict() == {"opacity": 820, "none": 1416}  # data/README.md
+    assert ours.groupby("y_true").size().to_dict() == {
+        "opacity": 820,
+        "none": 1416,
+    }  # data/README.md
     assert ours.groupby("patient_id")["split"].nunique().max() == 1
     patients = ours.groupby("split")["patient_id"].nunique()
     assert patients["val"] / patients.sum() == pytest.approx(0.25, abs=0.01)
@@ -259,9 +342,20 @@ def test_standin_without_normals(small):
     with pytest.raises(InputError, match="no rsna-normal-224"):
         azemin.standin_split(small)
     touch(small, "rsna-normal/images/Normal-1.jpg", "covid-chestxray-dataset/images/p1.png")
-    write(small / FULL / nih.LIST, [image(patient, finding=("No Finding", "Mass|Edema")[patient % 2]) for patient in range(1, 11)])
-    with pytest.raises(InputError, match="38 test negatives cannot be drawn from 1 normal"):  # 5828 / 154 = 37.8
+    write(
+        small / FULL / nih.LIST,
+        [
+            image(patient, finding=("No Finding", "Mass|Edema")[patient % 2])
+            for patient in range(1, 11)
+        ],
+    )
+    with pytest.raises(
+        InputError, match="38 test negatives cannot be drawn from 1 normal"
+    ):  # 5828 / 154 = 37.8
         azemin.standin_split(small)
     touch(small, *(f"rsna-normal/images/Normal-{number}.jpg" for number in range(2, 40)))
     split = azemin.standin_split(small)
-    assert split[split["split"] == "test"].groupby("y_true").size().to_dict() == {"covid": 1, "none": 38}
+    assert split[split["split"] == "test"].groupby("y_true").size().to_dict() == {
+        "covid": 1,
+        "none": 38,
+    }

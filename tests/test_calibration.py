@@ -30,8 +30,14 @@ def test_reliability_against_scikit_learn(by, strategy, cls):
     truth, p = true_of(frame, cls)
     share, mean = calibration_curve(truth, p, n_bins=10, strategy=strategy)
     found = calibration.reliability(frame, cls, 10, by)
-    np.testing.assert_allclose(found[["share", "p"]], np.stack([share, mean], axis=1), rtol=0, atol=1e-12)
-    assert found["images"].sum() == 204 and (found["lower"] <= found["p"]).all() and (found["p"] <= found["upper"]).all()
+    np.testing.assert_allclose(
+        found[["share", "p"]], np.stack([share, mean], axis=1), rtol=0, atol=1e-12
+    )
+    assert (
+        found["images"].sum() == 204
+        and (found["lower"] <= found["p"]).all()
+        and (found["p"] <= found["upper"]).all()
+    )
     if by == "count":
         assert found["images"].between(20, 21).all()
 
@@ -42,15 +48,22 @@ def test_reliability_counts_patients_once():
     truth, p = true_of(frame, "viral")
     for row in found.itertuples():
         inside = (p >= row.lower) & ((p < row.upper) | (row.upper == 1))
-        assert row.images == inside.sum() and row.patients == frame["patient_id"][inside].nunique() < row.images
+        assert (
+            row.images == inside.sum()
+            and row.patients == frame["patient_id"][inside].nunique() < row.images
+        )
         m = frame["patient_id"][inside].value_counts()
         worth = inside.sum() ** 2 / (m**2).sum()
         assert worth <= row.patients
-        assert (row.low, row.high) == pytest.approx(intervals.wilson(truth[inside].mean() * worth, worth))
+        assert (row.low, row.high) == pytest.approx(
+            intervals.wilson(truth[inside].mean() * worth, worth)
+        )
 
 
 def test_interval_of_a_bin_is_about_that_of_resampled_patients():
-    """Copies of each image as further images of its patient: Wilson over patients is what resampling patients finds."""
+    """Copies of each image as further images of its patient: Wilson over patients is what
+    resampling patients finds.
+    """
     frame = made_up((60, 148, 242, 234), images_per_patient=1)
     frame = pd.concat([frame, frame.assign(image_id=frame["image_id"] + "b")], ignore_index=True)
     found, (truth, p) = calibration.reliability(frame, "normal", 3), true_of(frame, "normal")
@@ -73,7 +86,12 @@ def test_ece_is_its_definition_on_anything(frame, bins, by):
         else:
             truth, p = true_of(frame, cls)
         bounds, off = calibration.edges(p, bins, by), 0
-        assert bounds[0] == 0 and bounds[-1] == 1 and (np.diff(bounds) > 0).all() and len(bounds) <= bins + 1
+        assert (
+            bounds[0] == 0
+            and bounds[-1] == 1
+            and (np.diff(bounds) > 0).all()
+            and len(bounds) <= bins + 1
+        )
         for low, high in zip(bounds[:-1], bounds[1:], strict=True):
             inside = (p >= low) & ((p < high) | (high == 1))
             off += abs(truth[inside].sum() - p[inside].sum())
@@ -83,7 +101,9 @@ def test_ece_is_its_definition_on_anything(frame, bins, by):
 def one_column(p, truth) -> pd.DataFrame:
     """Two classes, the second's p what the first's leaves of 1."""
     p = np.asarray(p, float)
-    return predictions(1 - np.asarray(truth, int), np.stack([p, 1 - p], axis=1), classes=["ill", "well"])
+    return predictions(
+        1 - np.asarray(truth, int), np.stack([p, 1 - p], axis=1), classes=["ill", "well"]
+    )
 
 
 @pytest.mark.parametrize("bins", [5, 10, 15, 20, 30])
@@ -104,8 +124,12 @@ def test_ece_of_probabilities_on_bounds():
     assert calibration.ece(off, "ill") == pytest.approx((0.2 + 0.2) / 2)
     assert calibration.ece(off, "well") == pytest.approx((0.2 + 0.2) / 2)
     assert calibration.reliability(off, "ill")["images"].tolist() == [100, 100]
-    assert calibration.ece(one_column([0.95, 1.0], [1, 0]), "ill") == pytest.approx(abs(0.975 - 0.5))
-    assert calibration.ece(one_column([0.8] * 10, [1] * 3 + [0] * 7), "ill", by="count") == pytest.approx(0.5)
+    assert calibration.ece(one_column([0.95, 1.0], [1, 0]), "ill") == pytest.approx(
+        abs(0.975 - 0.5)
+    )
+    assert calibration.ece(
+        one_column([0.8] * 10, [1] * 3 + [0] * 7), "ill", by="count"
+    ) == pytest.approx(0.5)
     hundredths = calibration.reliability(one_column(np.arange(100) / 100, [0, 1] * 50), "ill")
     assert hundredths["images"].tolist() == [10] * 10
 
@@ -113,13 +137,17 @@ def test_ece_of_probabilities_on_bounds():
 def test_ece_of_true_probabilities_is_what_chance_gives():
     rng = np.random.default_rng(3)
     p = rng.random(3000)
-    frame = predictions((rng.random(3000) > p).astype(int), np.stack([p, 1 - p], axis=1), classes=FOUR[:2])
+    frame = predictions(
+        (rng.random(3000) > p).astype(int), np.stack([p, 1 - p], axis=1), classes=FOUR[:2]
+    )
     mean, most = calibration.chance_ece(frame, "covid")
     assert 0 < mean < most and calibration.ece(frame, "covid") < most
     pushed = np.stack([p**2, 1 - p**2], axis=1)
     off = predictions((rng.random(3000) > p).astype(int), pushed, classes=FOUR[:2])
     assert calibration.ece(off, "covid") > 3 * calibration.chance_ece(off, "covid")[1]
-    assert calibration.ece(off, "covid") == pytest.approx(1 / 2 - 1 / 3, abs=0.02)  # the integral of p - p²
+    assert calibration.ece(off, "covid") == pytest.approx(
+        1 / 2 - 1 / 3, abs=0.02
+    )  # the integral of p - p²
 
 
 def test_binning_refuses():
@@ -136,9 +164,16 @@ def test_brier_against_scikit_learn_and_the_loop(cls):
     truth, p = true_of(frame, cls)
     found = calibration.brier(frame, cls, replicates=50, seed=3)
     assert found["brier"] == pytest.approx(brier_score_loss(truth, p), abs=1e-12)
-    assert found["skill"] == pytest.approx(1 - brier_score_loss(truth, p) / brier_score_loss(truth, np.full(len(p), truth.mean())))
-    loop = [brier_score_loss(truth, p, sample_weight=row) for row in resamples.patient_resamples(frame, 50, 3)]
-    assert [found["low"], found["high"]] == pytest.approx(np.quantile(loop, [0.025, 0.975]), abs=1e-12)
+    assert found["skill"] == pytest.approx(
+        1 - brier_score_loss(truth, p) / brier_score_loss(truth, np.full(len(p), truth.mean()))
+    )
+    loop = [
+        brier_score_loss(truth, p, sample_weight=row)
+        for row in resamples.patient_resamples(frame, 50, 3)
+    ]
+    assert [found["low"], found["high"]] == pytest.approx(
+        np.quantile(loop, [0.025, 0.975]), abs=1e-12
+    )
 
 
 def test_what_no_resample_moves_has_no_interval():
@@ -149,27 +184,40 @@ def test_what_no_resample_moves_has_no_interval():
     assert constant[["low", "high", "skill_low", "skill_high"]].isna().all()
     varied = one_column(np.linspace(0.1, 0.6, 100), truth)
     curve = calibration.net_benefit(varied, "ill", [0.05, 0.4, 0.9])
-    assert curve["low"].isna().tolist() == curve["high"].isna().tolist() == [True, False, True]  # everybody, some, nobody
+    assert (
+        curve["low"].isna().tolist() == curve["high"].isna().tolist() == [True, False, True]
+    )  # everybody, some, nobody
     one = varied.assign(patient_id=["one"] * 30 + list(range(70)))
     assert calibration.brier(one, "ill")[["low", "high", "skill_low", "skill_high"]].isna().all()
     assert calibration.net_benefit(one, "ill", [0.2, 0.4])[["low", "high"]].isna().all(axis=None)
     well = calibration.brier(one_column([0.1, 0.2, 0.3, 0.4, 0.5], [0] * 5), "ill")
-    assert np.isnan([well["skill"], well["skill_low"]]).all() and well["low"] < well["brier"] < well["high"]
+    assert (
+        np.isnan([well["skill"], well["skill_low"]]).all()
+        and well["low"] < well["brier"] < well["high"]
+    )
 
 
-shares = st.lists(st.floats(0.01, 1), min_size=2, max_size=5).map(lambda values: np.array(values) / sum(values))
+shares = st.lists(st.floats(0.01, 1), min_size=2, max_size=5).map(
+    lambda values: np.array(values) / sum(values)
+)
 
 
 @given(shares, st.data())
 def test_prior_shift_is_bayes_there_and_back(before, data):
-    after = data.draw(st.lists(st.floats(0.01, 1), min_size=len(before), max_size=len(before)).map(lambda v: np.array(v) / sum(v)))
+    after = data.draw(
+        st.lists(st.floats(0.01, 1), min_size=len(before), max_size=len(before)).map(
+            lambda v: np.array(v) / sum(v)
+        )
+    )
     density = np.array(
         data.draw(st.lists(st.floats(0.01, 9), min_size=len(before), max_size=len(before)))
     )  # of one image, given each class
     posterior = lambda prior: density * prior / (density * prior).sum()  # noqa: E731
     shifted = calibration.prior_shift(posterior(before)[None], before, after)
     np.testing.assert_allclose(shifted[0], posterior(after), rtol=1e-9)
-    np.testing.assert_allclose(calibration.prior_shift(shifted, after, before)[0], posterior(before), rtol=1e-9)
+    np.testing.assert_allclose(
+        calibration.prior_shift(shifted, after, before)[0], posterior(before), rtol=1e-9
+    )
 
 
 def test_prior_shift_makes_a_calibrated_model_calibrated_elsewhere():
@@ -183,12 +231,18 @@ def test_prior_shift_makes_a_calibrated_model_calibrated_elsewhere():
     shifted = calibration.prior_shift(np.stack([p, 1 - p], axis=1), [0.5, 0.5], [share, 1 - share])
     after = predictions(y, shifted, classes=FOUR[:2])
     assert calibration.ece(before, "covid") > 0.05 > 0.005 > calibration.ece(after, "covid")
-    assert metrics.per_class(before).loc["covid", "auc"] == pytest.approx(metrics.per_class(after).loc["covid", "auc"], abs=1e-9)
+    assert metrics.per_class(before).loc["covid", "auc"] == pytest.approx(
+        metrics.per_class(after).loc["covid", "auc"], abs=1e-9
+    )
 
 
 @pytest.mark.parametrize(
     "before, after, message",
-    [([0.5, 0.6], [0.5, 0.5], "before is not 2 shares"), ([0.5, 0.5], [1.0], "after is not 2"), ([0, 1], [0.5, 0.5], "absent before")],
+    [
+        ([0.5, 0.6], [0.5, 0.5], "before is not 2 shares"),
+        ([0.5, 0.5], [1.0], "after is not 2"),
+        ([0, 1], [0.5, 0.5], "absent before"),
+    ],
 )
 def test_prior_shift_refuses(before, after, message):
     with pytest.raises(InputError, match=message):
@@ -198,7 +252,9 @@ def test_prior_shift_refuses(before, after, message):
 @settings(max_examples=25, deadline=None)
 @given(
     drawn(),
-    st.lists(st.sampled_from([0.01, 0.1, 0.25, 0.5, 0.75, 0.9]), min_size=1, max_size=4, unique=True),
+    st.lists(
+        st.sampled_from([0.01, 0.1, 0.25, 0.5, 0.75, 0.9]), min_size=1, max_size=4, unique=True
+    ),
     st.sampled_from([None, 0.0, 0.03, 1.0]),
 )
 def test_net_benefit_is_its_definition(frame, thresholds, prevalence):
@@ -210,11 +266,17 @@ def test_net_benefit_is_its_definition(frame, thresholds, prevalence):
         for t, row in found.iterrows():
             point = metrics.operating_point(frame, cls, t)
             if prevalence is None:
-                assert row["benefit"] == pytest.approx((point["TP"] - point["FP"] * t / (1 - t)) / len(frame), abs=1e-12)
+                assert row["benefit"] == pytest.approx(
+                    (point["TP"] - point["FP"] * t / (1 - t)) / len(frame), abs=1e-12
+                )
             elif 0 < truth.sum() < len(truth):
-                expected = point["sensitivity"] * share - (1 - point["specificity"]) * (1 - share) * t / (1 - t)
+                expected = point["sensitivity"] * share - (1 - point["specificity"]) * (
+                    1 - share
+                ) * t / (1 - t)
                 assert row["benefit"] == pytest.approx(expected, abs=1e-12)
-            assert row["treat_all"] == pytest.approx((share - t) / (1 - t), abs=1e-12)  # the same, rearranged
+            assert row["treat_all"] == pytest.approx(
+                (share - t) / (1 - t), abs=1e-12
+            )  # the same, rearranged
             assert np.isnan(row["benefit"]) or row["benefit"] <= share + 1e-12
 
 
@@ -227,13 +289,23 @@ def test_net_benefit_interval_is_that_of_the_loop():
             ((w @ (truth & (p >= t))) - (w @ (~truth & (p >= t))) * t / (1 - t)) / w.sum()
             for w in resamples.patient_resamples(frame, 60, 2)
         ]
-        assert [row["low"], row["high"]] == pytest.approx(np.quantile(loop, [0.025, 0.975]), abs=1e-12)
+        assert [row["low"], row["high"]] == pytest.approx(
+            np.quantile(loop, [0.025, 0.975]), abs=1e-12
+        )
     below = calibration.net_benefit(frame, "viral", p.min() / 2)
-    assert below["benefit"].iloc[0] == pytest.approx(below["treat_all"].iloc[0])  # everybody is called
+    assert below["benefit"].iloc[0] == pytest.approx(
+        below["treat_all"].iloc[0]
+    )  # everybody is called
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"thresholds": [0, 0.5]}, {"thresholds": 1.0}, {"thresholds": [np.nan]}, {"thresholds": 0.5, "prevalence": 2.57}]
+    "wrong",
+    [
+        {"thresholds": [0, 0.5]},
+        {"thresholds": 1.0},
+        {"thresholds": [np.nan]},
+        {"thresholds": 0.5, "prevalence": 2.57},
+    ],
 )
 def test_net_benefit_refuses(wrong):
     with pytest.raises(InputError, match="net_benefit"):

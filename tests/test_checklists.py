@@ -1,4 +1,6 @@
-"""The checklists: whole, numbered as their makers number them, and every answer either a rule or a judgement with its reason."""
+"""The checklists: whole, numbered as their makers number them, and every answer either a rule or a
+judgement with its reason.
+"""
 
 import re
 from pathlib import Path
@@ -13,7 +15,9 @@ REPORTING = {"yes", "partly", "no", "?", "n/a"}
 
 
 def read(name: str) -> dict:
-    return yaml.load((ROOT / "book" / "checklists" / f"{name}.yml").read_text(encoding="utf-8"), yaml.BaseLoader)
+    return yaml.load(
+        (ROOT / "book" / "checklists" / f"{name}.yml").read_text(encoding="utf-8"), yaml.BaseLoader
+    )
 
 
 @pytest.mark.parametrize(
@@ -21,10 +25,37 @@ def read(name: str) -> dict:
     [
         ("claim", [str(n) for n in range(1, 43)], REPORTING),
         # the parts of TRIPOD+AI by number: 1 to 27, those with letters in order
-        ("tripod_ai", [f"{n}{letter}" for n in range(1, 28) for letter in {3: "abc", 5: "ab", 6: "abc", 8: "abc", 9: "abc", 12: "abcdefg", 18: "abcdef", 20: "abc", 23: "ab", 27: "abc"}.get(n, [""])], REPORTING),
-        ("probast", [f"{domain}.{n}" for domain, size in enumerate((2, 3, 6, 9), 1) for n in range(1, size + 1)], {"Y", "PY", "PN", "N", "NI"}),
+        (
+            "tripod_ai",
+            [
+                f"{n}{letter}"
+                for n in range(1, 28)
+                for letter in {
+                    3: "abc",
+                    5: "ab",
+                    6: "abc",
+                    8: "abc",
+                    9: "abc",
+                    12: "abcdefg",
+                    18: "abcdef",
+                    20: "abc",
+                    23: "ab",
+                    27: "abc",
+                }.get(n, [""])
+            ],
+            REPORTING,
+        ),
+        (
+            "probast",
+            [
+                f"{domain}.{n}"
+                for domain, size in enumerate((2, 3, 6, 9), 1)
+                for n in range(1, size + 1)
+            ],
+            {"Y", "PY", "PN", "N", "NI"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_list_is_whole(name, numbers, answers):
     content = read(name)
     assert [item["item"] for item in content["items"]] == numbers
@@ -54,5 +85,7 @@ def test_every_rule_is_used():
 
 
 def test_the_sources_of_the_lists_are_in_the_bibliography():
-    known = set(re.findall(r"@\w+\{(\w+),", (ROOT / "book" / "references.bib").read_text(encoding="utf-8")))
+    known = set(
+        re.findall(r"@\w+\{(\w+),", (ROOT / "book" / "references.bib").read_text(encoding="utf-8"))
+    )
     assert {read(name)["cite"] for name in ("claim", "tripod_ai", "probast")} <= known

@@ -1,4 +1,6 @@
-"""A clone of what is committed, made into a book as a new user would: minutes, hence slow. Packages come from the registry or uv's cache."""
+"""A clone of what is committed, made into a book as a new user would: minutes, hence slow. Packages
+come from the registry or uv's cache.
+"""
 
 import os
 import shutil
@@ -13,16 +15,30 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory) -> Path:
-    """In a folder whose name a shell would take apart, as Git for Windows makes it, with line ends of its own."""
+    """In a folder whose name a shell would take apart, as Git for Windows makes it, with line ends
+    of its own.
+    """
     folder = tmp_path_factory.mktemp("clone") / "sp ace (ü) & 'quoted'"
-    subprocess.run(["git", "clone", "--quiet", "-c", "core.autocrlf=true", str(ROOT), str(folder)], check=True)
+    subprocess.run(
+        ["git", "clone", "--quiet", "-c", "core.autocrlf=true", str(ROOT), str(folder)], check=True
+    )
     return folder
 
 
 def make(clone: Path, target: str, **changes: str) -> subprocess.CompletedProcess:
-    drop = {"VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "PYTHONPATH", "CXR_DATA", "CXR_CACHE", "OMP_NUM_THREADS"}
+    drop = {
+        "VIRTUAL_ENV",
+        "MAKEFLAGS",
+        "MAKELEVEL",
+        "PYTHONPATH",
+        "CXR_DATA",
+        "CXR_CACHE",
+        "OMP_NUM_THREADS",
+    }
     environment = {name: value for name, value in os.environ.items() if name not in drop} | changes
-    return subprocess.run(["make", target], cwd=clone, capture_output=True, text=True, env=environment, timeout=1800)
+    return subprocess.run(
+        ["make", target], cwd=clone, capture_output=True, text=True, env=environment, timeout=1800
+    )
 
 
 def said(done: subprocess.CompletedProcess) -> list[str]:
@@ -31,9 +47,17 @@ def said(done: subprocess.CompletedProcess) -> list[str]:
 
 
 def test_line_ends_are_the_repositorys(clone):
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=clone, capture_output=True, check=True, text=True).stdout.split("\0")
-    texts = [name for name in listed if Path(name).suffix not in {".npz", ".safetensors", ""}] + [".ci/run", "Makefile", "Snakefile"]
-    assert len(texts) > 100 and not [name for name in texts if name and b"\r\n" in (clone / name).read_bytes()]
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=clone, capture_output=True, check=True, text=True
+    ).stdout.split("\0")
+    texts = [name for name in listed if Path(name).suffix not in {".npz", ".safetensors", ""}] + [
+        ".ci/run",
+        "Makefile",
+        "Snakefile",
+    ]
+    assert len(texts) > 100 and not [
+        name for name in texts if name and b"\r\n" in (clone / name).read_bytes()
+    ]
 
 
 def test_make_book(clone):
@@ -42,7 +66,9 @@ def test_make_book(clone):
     first = clone / "_build" / "html" / "book" / "index.html"
     assert f"Open {first}" in done.stdout and first.is_file()
     pages = list((clone / "_build" / "html").rglob("*.html"))
-    assert len(pages) > 15 and not [page.name for page in pages if str(clone) in page.read_text(encoding="utf-8")]
+    assert len(pages) > 15 and not [
+        page.name for page in pages if str(clone) in page.read_text(encoding="utf-8")
+    ]
 
 
 def test_again_after_a_pull_and_without_a_network(clone):

@@ -21,7 +21,9 @@ def test_canvas_is_measured_in_inches_from_the_upper_left(ax):
     to_pixels = ax.transData.transform
     left, top = to_pixels((0, 0))
     right, lower = to_pixels((1, 1))
-    assert right - left == pytest.approx(ax.figure.dpi) and top - lower == pytest.approx(ax.figure.dpi)
+    assert right - left == pytest.approx(ax.figure.dpi) and top - lower == pytest.approx(
+        ax.figure.dpi
+    )
     assert (left, top) == pytest.approx((0, 3 * ax.figure.dpi))
 
 
@@ -40,7 +42,9 @@ def test_arrow_ends_at_its_last_point(ax):
     ax.figure.canvas.draw()
     [arrow] = ax.patches
     bounds = arrow.get_window_extent().transformed(ax.transData.inverted())
-    assert (bounds.x0, max(bounds.y0, bounds.y1)) == pytest.approx((1, 2.5), abs=0.05) and 2 <= bounds.x1 < 2.2  # the head is broader
+    assert (bounds.x0, max(bounds.y0, bounds.y1)) == pytest.approx(
+        (1, 2.5), abs=0.05
+    ) and 2 <= bounds.x1 < 2.2  # the head is broader
 
 
 def test_shape_is_height_width_channels():

@@ -1,4 +1,6 @@
-"""dicom.py: each of the things that PS3.3 puts between a stored value and the screen, against values worked out by hand from the standard."""
+"""dicom.py: each of the things that PS3.3 puts between a stored value and the screen, against
+values worked out by hand from the standard.
+"""
 
 import io
 
@@ -23,7 +25,9 @@ def grey(path, values, **fields):
 
 
 def refused(path, values, says, **fields):
-    with pytest.raises(InputError, match="a.dcm: image file is DICOM and cannot be decoded") as caught:
+    with pytest.raises(
+        InputError, match="a.dcm: image file is DICOM and cannot be decoded"
+    ) as caught:
         grey(path, values, **fields)
     assert says in str(caught.value) and "\n" not in str(caught.value)
 
@@ -60,23 +64,44 @@ def test_white_is_the_descriptors_unless_the_table_says_otherwise(top, bits, exp
     assert white(top, bits) == expected
 
 
-# --- look-up tables --------------------------------------------------------------------------------------------------
+# --- look-up tables
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stored", ["US", "OW"])
 @pytest.mark.parametrize(
     ("entries", "first", "bits", "values", "expected"),
     [
-        (range(4096), 0, 16, [0, 1000, 2000, 4000], [0, 62, 125, 249]),  # Agfa: 16 bits said, 12 used
+        (
+            range(4096),
+            0,
+            16,
+            [0, 1000, 2000, 4000],
+            [0, 62, 125, 249],
+        ),  # Agfa: 16 bits said, 12 used
         (range(4096), 0, 12, [0, 1000, 2000, 4000], [0, 62, 125, 249]),
-        (range(4096), 0, 8, [0, 1000, 2000, 4000], [0, 62, 125, 249]),  # fewer bits than the entries have
-        (range(2048), 0, 11, [0, 1024, 2047], [0, 128, 255]),  # a depth that is not usual, and right
+        (
+            range(4096),
+            0,
+            8,
+            [0, 1000, 2000, 4000],
+            [0, 62, 125, 249],
+        ),  # fewer bits than the entries have
+        (
+            range(2048),
+            0,
+            11,
+            [0, 1024, 2047],
+            [0, 128, 255],
+        ),  # a depth that is not usual, and right
         (range(256), 0, 16, [0, 100, 255], [0, 100, 255]),
         ([0, 51, 255], 64536, 8, [-1001, -999, -998], [0, 51, 255]),  # -1000 written as US
     ],
 )
 def test_voi_lut(tmp_path, stored, entries, first, bits, values, expected):
-    assert grey(tmp_path, [values], bits=16, VOILUTSequence=lut(list(entries), first, bits, stored)) == [expected]
+    assert grey(
+        tmp_path, [values], bits=16, VOILUTSequence=lut(list(entries), first, bits, stored)
+    ) == [expected]
 
 
 def test_voi_lut_of_an_unsigned_picture_whose_first_value_was_written_as_signed(tmp_path):
@@ -87,7 +112,9 @@ def test_voi_lut_of_an_unsigned_picture_whose_first_value_was_written_as_signed(
 
 
 def test_table_of_packed_bytes(tmp_path):
-    assert grey(tmp_path, [[9, 10, 11, 12, 13]], VOILUTSequence=packed([0, 51, 102, 255], 10, 8)) == [[0, 0, 51, 102, 255]]
+    assert grey(
+        tmp_path, [[9, 10, 11, 12, 13]], VOILUTSequence=packed([0, 51, 102, 255], 10, 8)
+    ) == [[0, 0, 51, 102, 255]]
     table = {"ModalityLUTSequence": packed([255, 51, 0, 102], 0, 8), **FULL}
     assert grey(tmp_path, [[0, 1, 2, 3, 4]], **table) == [[255, 51, 0, 102, 102]]
 
@@ -117,7 +144,8 @@ def test_modality_lut_comes_before_voi_and_instead_of_rescale(tmp_path):
     assert grey(tmp_path, [[-1, 0, 1]], **fields, **after) == [[0, 51, 255]]
 
 
-# --- what is empty is as if absent -----------------------------------------------------------------------------------
+# --- what is empty is as if absent
+# -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -156,26 +184,49 @@ def test_what_is_empty_is_as_if_absent(tmp_path, empty):
     assert np.asarray(images.read_image(tmp_path / "a.dcm")).tolist() == values
 
 
-# --- padding ---------------------------------------------------------------------------------------------------------
+# --- padding
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("values", "fields", "expected"),
     [
         ([-32768, 0, 1000, 2000], {"PixelPaddingValue": -32768}, [0, 0, 128, 255]),
-        ([-2000, 0, 1000, 2000], {"PixelPaddingValue": pydicom.DataElement("PixelPaddingValue", "US", 63536)}, [0, 0, 128, 255]),
+        (
+            [-2000, 0, 1000, 2000],
+            {"PixelPaddingValue": pydicom.DataElement("PixelPaddingValue", "US", 63536)},
+            [0, 0, 128, 255],
+        ),
         ([65535, 0, 1000, 2000], {"PixelPaddingValue": 65535}, [0, 0, 128, 255]),
-        ([9, 5, 7, 0, 1000, 2000], {"PixelPaddingValue": 5, "PixelPaddingRangeLimit": 9}, [0, 0, 0, 0, 128, 255]),
-        ([9, 5, 7, 0, 1000, 2000], {"PixelPaddingValue": 9, "PixelPaddingRangeLimit": 5}, [0, 0, 0, 0, 128, 255]),
+        (
+            [9, 5, 7, 0, 1000, 2000],
+            {"PixelPaddingValue": 5, "PixelPaddingRangeLimit": 9},
+            [0, 0, 0, 0, 128, 255],
+        ),
+        (
+            [9, 5, 7, 0, 1000, 2000],
+            {"PixelPaddingValue": 9, "PixelPaddingRangeLimit": 5},
+            [0, 0, 0, 0, 128, 255],
+        ),
         ([7, 0, 1000, 2000], {"PixelPaddingValue": 4095}, [1, 0, 128, 255]),  # there is none of it
         ([51, 0, 102, 255], {"PixelPaddingValue": 51, **FULL}, [0, 0, 102, 255]),
-        ([-9, 0, 100, 200], {"PixelPaddingValue": -9, "RescaleSlope": -1, "RescaleIntercept": 0}, [0, 255, 128, 0]),  # of stored values
-        ([65535, 0, 1000, 2000], {"PixelPaddingValue": 65535, "PhotometricInterpretation": "MONOCHROME1"}, [0, 255, 128, 0]),
+        (
+            [-9, 0, 100, 200],
+            {"PixelPaddingValue": -9, "RescaleSlope": -1, "RescaleIntercept": 0},
+            [0, 255, 128, 0],
+        ),  # of stored values
+        (
+            [65535, 0, 1000, 2000],
+            {"PixelPaddingValue": 65535, "PhotometricInterpretation": "MONOCHROME1"},
+            [0, 255, 128, 0],
+        ),
         ([7, 7], {"PixelPaddingValue": 7}, [0, 0]),
     ],
 )
 def test_padding_is_black_and_stretches_nothing(tmp_path, values, fields, expected):
-    assert np.abs(np.array(grey(tmp_path, [values], bits=16, **fields)) - [expected]).max() <= 1  # halves round either way
+    assert (
+        np.abs(np.array(grey(tmp_path, [values], bits=16, **fields)) - [expected]).max() <= 1
+    )  # halves round either way
 
 
 @pytest.mark.parametrize(("word", "kind"), [("Float", "<f4"), ("DoubleFloat", "<f8")])
@@ -192,20 +243,30 @@ def test_floating_point_pixels_and_their_padding(tmp_path, word, kind):
     assert np.asarray(images.read_image(tmp_path / "a.dcm")).tolist() == [[0, 0, 128, 255]]
 
 
-# --- bits ------------------------------------------------------------------------------------------------------------
+# --- bits
+# --------------------------------------------------------------------------------------------------
 
 
 def test_unused_bits_are_no_part_of_a_value(tmp_path):
-    """PS3.5, 8.1.1: they may hold an overlay, or anything; vtk-dicom issue 134, dicom2nifti issue 13."""
+    """PS3.5, 8.1.1: they may hold an overlay, or anything; vtk-dicom issue 134, dicom2nifti issue
+    13.
+    """
     values = np.array([[0, 51, 102, 255]])
     stored = {"bits": 16, "BitsStored": 12, "HighBit": 11}
-    assert grey(tmp_path, values | [[0xF000, 0x3000, 0x8000, 0]], **stored, **FULL) == values.tolist()
+    assert (
+        grey(tmp_path, values | [[0xF000, 0x3000, 0x8000, 0]], **stored, **FULL) == values.tolist()
+    )
     assert grey(tmp_path, values | [[0xF000, 0x3000, 0x8000, 0]], **stored) == values.tolist()
-    assert grey(tmp_path, values << 4 | [[0xF, 3, 8, 0]], **stored | {"HighBit": 15}, **FULL) == values.tolist()  # ACR-NEMA
+    assert (
+        grey(tmp_path, values << 4 | [[0xF, 3, 8, 0]], **stored | {"HighBit": 15}, **FULL)
+        == values.tolist()
+    )  # ACR-NEMA
     signed = np.array([[-2048, -1, 0, 2047]])
     assert grey(tmp_path, signed & 0xFFF, **stored, PixelRepresentation=1) == [[0, 127, 128, 255]]
     assert grey(tmp_path, signed << 4, **stored | {"HighBit": 15}) == [[0, 127, 128, 255]]
-    assert grey(tmp_path, [[0, 51, 255]], bits=16, BitsStored=8, HighBit=7) == [[0, 51, 255]]  # fo-dicom issue 1992
+    assert grey(tmp_path, [[0, 51, 255]], bits=16, BitsStored=8, HighBit=7) == [
+        [0, 51, 255]
+    ]  # fo-dicom issue 1992
 
 
 def test_overlay_in_the_high_bits_of_a_compressed_picture(tmp_path):
@@ -215,7 +276,9 @@ def test_overlay_in_the_high_bits_of_a_compressed_picture(tmp_path):
     ds = pydicom.dcmread(dicom(tmp_path / "a.dcm", values, bits=16, BitsStored=12, HighBit=11))
     plain = np.asarray(images.read_image(tmp_path / "a.dcm"))
     stream = io.BytesIO()
-    Image.fromarray(values.astype(np.uint16)).save(stream, "jpeg2000", irreversible=False, no_jp2=True)
+    Image.fromarray(values.astype(np.uint16)).save(
+        stream, "jpeg2000", irreversible=False, no_jp2=True
+    )
     ds.file_meta.TransferSyntaxUID = pydicom.uid.JPEG2000Lossless
     ds.PixelData = pydicom.encaps.encapsulate([stream.getvalue()])
     ds["PixelData"].is_undefined_length = True
@@ -228,10 +291,14 @@ def test_one_bit(tmp_path):
     ds.BitsAllocated = ds.BitsStored = 1
     ds.HighBit, ds.PixelData = 0, bytes([0b0110_0001, 0])  # least significant first: 1000 0110
     ds.save_as(tmp_path / "a.dcm")
-    assert np.asarray(images.read_image(tmp_path / "a.dcm")).tolist() == [[255, 0, 0, 0], [0, 255, 255, 0]]
+    assert np.asarray(images.read_image(tmp_path / "a.dcm")).tolist() == [
+        [255, 0, 0, 0],
+        [0, 255, 255, 0],
+    ]
 
 
-# --- polarity --------------------------------------------------------------------------------------------------------
+# --- polarity
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -239,42 +306,71 @@ def test_one_bit(tmp_path):
     [
         ("MONOCHROME1", "INVERSE", True),  # as the DX object says it: not twice
         ("MONOCHROME2", "IDENTITY", False),
-        ("MONOCHROME2", "INVERSE", True),  # the two contradict each other: the shape is the later step, as in dcmtk and dcm4che
+        (
+            "MONOCHROME2",
+            "INVERSE",
+            True,
+        ),  # the two contradict each other: the shape is the later step, as in dcmtk and dcm4che
         ("MONOCHROME1", "IDENTITY", False),
         ("MONOCHROME1", None, True),
     ],
 )
 def test_presentation_shape(tmp_path, photometric, shape, inverse):
-    fields = {"PhotometricInterpretation": photometric} | ({"PresentationLUTShape": shape} if shape else {})
-    assert grey(tmp_path, [[0, 51, 200]], **fields, **FULL) == ([[255, 204, 55]] if inverse else [[0, 51, 200]])
-    narrow = {"WindowCenter": 50.5, "WindowWidth": 101}  # inverted after the window, bioformats issue 3620: 0 to 100
-    assert grey(tmp_path, [[0, 20, 200]], **fields, **narrow) == ([[255, 204, 0]] if inverse else [[0, 51, 255]])
+    fields = {"PhotometricInterpretation": photometric} | (
+        {"PresentationLUTShape": shape} if shape else {}
+    )
+    assert grey(tmp_path, [[0, 51, 200]], **fields, **FULL) == (
+        [[255, 204, 55]] if inverse else [[0, 51, 200]]
+    )
+    narrow = {
+        "WindowCenter": 50.5,
+        "WindowWidth": 101,
+    }  # inverted after the window, bioformats issue 3620: 0 to 100
+    assert grey(tmp_path, [[0, 20, 200]], **fields, **narrow) == (
+        [[255, 204, 0]] if inverse else [[0, 51, 255]]
+    )
 
 
 def test_unknown_shape_is_refused(tmp_path):
     refused(tmp_path, [[1, 2]], "Presentation LUT Shape LIN OD", PresentationLUTShape="LIN OD")
 
 
-# --- colour ----------------------------------------------------------------------------------------------------------
+# --- colour
+# --------------------------------------------------------------------------------------------------
 
 
 def palette(path, values, tables, first=0, bits=16, stored="<u2", signed=False):
     ds = pydicom.dcmread(dicom(path / "a.dcm", values, bits=16))
     ds.PhotometricInterpretation = "PALETTE COLOR"
     for colour, table in zip(("Red", "Green", "Blue"), tables, strict=True):
-        ds.add_new(f"{colour}PaletteColorLookupTableDescriptor", "SS" if signed else "US", [len(table), first, bits])
-        ds.add_new(f"{colour}PaletteColorLookupTableData", "OW", np.asarray(table, stored).tobytes())
+        ds.add_new(
+            f"{colour}PaletteColorLookupTableDescriptor",
+            "SS" if signed else "US",
+            [len(table), first, bits],
+        )
+        ds.add_new(
+            f"{colour}PaletteColorLookupTableData", "OW", np.asarray(table, stored).tobytes()
+        )
     ds.save_as(path / "a.dcm")
     return np.asarray(images.read_image(path / "a.dcm")).tolist()
 
 
 @pytest.mark.parametrize(
     ("table", "bits", "stored"),
-    [([0, 51 * 257, 65535, 0], 16, "<u2"), ([0, 51, 255, 0], 8, "u1"), ([0, 51, 255, 0], 8, "<u2"), ([0, 51, 255, 0], 16, "<u2")],
+    [
+        ([0, 51 * 257, 65535, 0], 16, "<u2"),
+        ([0, 51, 255, 0], 8, "u1"),
+        ([0, 51, 255, 0], 8, "<u2"),
+        ([0, 51, 255, 0], 16, "<u2"),
+    ],
 )
 def test_palette(tmp_path, table, bits, stored):
-    """The last case: 16 bits said, 8 used, the kind of the Agfa table. Values outside take the first and last entry."""
-    assert palette(tmp_path, [[9, 10, 11, 12, 300]], [table] * 3, 10, bits, stored) == [[0, 0, 51, 255, 0]]
+    """The last case: 16 bits said, 8 used, the kind of the Agfa table. Values outside take the
+    first and last entry.
+    """
+    assert palette(tmp_path, [[9, 10, 11, 12, 300]], [table] * 3, 10, bits, stored) == [
+        [0, 0, 51, 255, 0]
+    ]
     dark = [np.zeros_like(table), table, np.zeros_like(table)]
     assert palette(tmp_path, [[11, 12]], dark, 10, bits, stored) == [[30, 150]]  # 0.587 of it
 
@@ -282,7 +378,9 @@ def test_palette(tmp_path, table, bits, stored):
 def test_colour_of_12_bits_in_16(tmp_path):
     values = np.array([[[0, 0, 0], [4095, 4095, 4095], [819, 819, 819]]])
     for stored in (12, 16):
-        assert grey(tmp_path, values, bits=16, BitsStored=stored, HighBit=stored - 1) == [[0, 255, 51]]
+        assert grey(tmp_path, values, bits=16, BitsStored=stored, HighBit=stored - 1) == [
+            [0, 255, 51]
+        ]
 
 
 @pytest.mark.parametrize("kind", ["HSV", "CMYK", "YBR_PARTIAL_420", "ARGB"])
@@ -291,30 +389,51 @@ def test_unknown_colour_is_refused(tmp_path, kind):
 
 
 def test_three_samples_of_grey_are_refused(tmp_path):
-    refused(tmp_path, np.zeros((2, 2, 3), int), "MONOCHROME2", bits=8, PhotometricInterpretation="MONOCHROME2")
+    refused(
+        tmp_path,
+        np.zeros((2, 2, 3), int),
+        "MONOCHROME2",
+        bits=8,
+        PhotometricInterpretation="MONOCHROME2",
+    )
 
 
 def test_window_left_over_from_a_grey_original_does_nothing_to_colour(tmp_path):
-    """cornerstoneWADOImageLoader issue 143: a captured screen, black by a window of Hounsfield units."""
+    """cornerstoneWADOImageLoader issue 143: a captured screen, black by a window of Hounsfield
+    units.
+    """
     left = {"WindowCenter": 500, "WindowWidth": 2000, "RescaleSlope": 1, "RescaleIntercept": -1024}
-    assert grey(tmp_path, [[[0, 0, 0], [51, 51, 51], [255, 255, 255]]], bits=8, **left) == [[0, 51, 255]]
+    assert grey(tmp_path, [[[0, 0, 0], [51, 51, 51], [255, 255, 255]]], bits=8, **left) == [
+        [0, 51, 255]
+    ]
 
 
 def test_planes_apart(tmp_path):
     values = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [9, 9, 9]]], np.uint8)
     apart = np.moveaxis(values, 2, 0).tobytes()
-    assert grey(tmp_path, values, bits=8, PlanarConfiguration=1, PixelData=apart) == [[76, 150], [29, 9]]
+    assert grey(tmp_path, values, bits=8, PlanarConfiguration=1, PixelData=apart) == [
+        [76, 150],
+        [29, 9],
+    ]
 
 
-# --- where it is said ------------------------------------------------------------------------------------------------
+# --- where it is said
+# ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("groups", ["SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"])
+@pytest.mark.parametrize(
+    "groups", ["SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"]
+)
 def test_window_and_rescale_of_an_enhanced_object(tmp_path, groups):
     window = item(WindowCenter=1128, WindowWidth=256, VOILUTFunction="LINEAR")
     rescale = item(RescaleSlope=1, RescaleIntercept=1000, RescaleType="US")
-    group = item(FrameVOILUTSequence=pydicom.Sequence([window]), PixelValueTransformationSequence=pydicom.Sequence([rescale]))
-    assert grey(tmp_path, [[0, 51, 255, 4000]], NumberOfFrames=1, **{groups: pydicom.Sequence([group])}) == [[0, 51, 255, 255]]
+    group = item(
+        FrameVOILUTSequence=pydicom.Sequence([window]),
+        PixelValueTransformationSequence=pydicom.Sequence([rescale]),
+    )
+    assert grey(
+        tmp_path, [[0, 51, 255, 4000]], NumberOfFrames=1, **{groups: pydicom.Sequence([group])}
+    ) == [[0, 51, 255, 255]]
 
 
 @pytest.mark.parametrize("implicit", [True, False])

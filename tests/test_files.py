@@ -58,7 +58,9 @@ def test_success_replaces_and_leaves_one_file(tmp_path):
     target = tmp_path / "new" / "array.npy"
     for content in ("first", "second"):
         with files.atomic(target) as temporary:
-            assert temporary.parent == target.parent, "a rename is whole only within one file system"
+            assert temporary.parent == target.parent, (
+                "a rename is whole only within one file system"
+            )
             assert temporary.suffix == ".npy" and temporary != target
             temporary.write_text(content)
             assert content == "first" or target.read_text(encoding="utf-8") == "first"
@@ -69,7 +71,10 @@ def test_success_replaces_and_leaves_one_file(tmp_path):
 def test_killed_while_writing_leaves_the_target(tmp_path):
     target = tmp_path / "table.csv"
     target.write_text("old")
-    code = "import os, sys; from cxrlib import files\nwith files.atomic(sys.argv[1]) as t:\n t.write_text('half'); os._exit(9)"
+    code = (
+        "import os, sys; from cxrlib import files\nwith files.atomic(sys.argv[1]) as t:\n"
+        " t.write_text('half'); os._exit(9)"
+    )
     done = subprocess.run([sys.executable, "-c", code, str(target)], capture_output=True, text=True)
     assert done.returncode == 9, done.stderr
     assert target.read_text(encoding="utf-8") == "old"
@@ -81,11 +86,15 @@ def test_text_is_utf8_with_line_feeds(tmp_path):
     assert files.write_text(tmp_path / "a.txt", "ä\r\nb\n").read_bytes() == b"\xc3\xa4\r\nb\n"
 
 
-@pytest.mark.parametrize("path", ["../x", "/etc/x", "a/../../x", "a/../x", "..", "a\\x", "..\\x", "a\0b", "//x"])
+@pytest.mark.parametrize(
+    "path", ["../x", "/etc/x", "a/../../x", "a/../x", "..", "a\\x", "..\\x", "a\0b", "//x"]
+)
 def test_paths_that_leave_are_refused(tmp_path, path):
     with pytest.raises(InputError) as caught:
         files.inside(tmp_path, path, where="a.csv: row 7: filename")
-    assert str(caught.value).startswith("a.csv: row 7: filename: ") and str(caught.value).isprintable()
+    assert (
+        str(caught.value).startswith("a.csv: row 7: filename: ") and str(caught.value).isprintable()
+    )
 
 
 @pytest.mark.parametrize("path", ["x.png", "a/b/x.png", "a..b/x", "...", "a b/ü.png"])
@@ -93,7 +102,11 @@ def test_paths_that_stay_are_joined(tmp_path, path):
     assert files.inside(tmp_path, path, where="") == tmp_path / path
 
 
-@given(st.lists(st.sampled_from(["..", ".", "a", "", "..a", " "]) | st.text(max_size=4), max_size=6).map("/".join))
+@given(
+    st.lists(
+        st.sampled_from(["..", ".", "a", "", "..a", " "]) | st.text(max_size=4), max_size=6
+    ).map("/".join)
+)
 def test_no_spelling_leaves(path):
     try:
         joined = files.inside("/data", path, where="")
@@ -104,18 +117,28 @@ def test_no_spelling_leaves(path):
 
 def test_sha256_is_the_published_one(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-4, first example
-    assert files.sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (
+        files.sha256(tmp_path / "abc")
+        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
 
 
 def test_one_at_a_time(tmp_path):
-    """A second process waits for the first and says so; one that is killed leaves no lock behind."""
+    """A second process waits for the first and says so; one that is killed leaves no lock
+    behind.
+    """
     code = (
-        f"import sys, time\nfrom cxrlib.files import alone\nwith alone({str(tmp_path / 'lock')!r}, 'make book'):\n"
-        "    print('in', flush=True)\n    time.sleep(float(sys.argv[1]))"
+        f"import sys, time\nfrom cxrlib.files import alone\nwith alone({str(tmp_path / 'lock')!r},"
+        " 'make book'):\n    print('in', flush=True)\n    time.sleep(float(sys.argv[1]))"
     )
 
     def holder(seconds: str) -> subprocess.Popen:
-        return subprocess.Popen([sys.executable, "-c", code, seconds], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            [sys.executable, "-c", code, seconds],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     first = holder("600")
     assert first.stdout.readline() == "in\n"

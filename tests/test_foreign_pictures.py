@@ -1,8 +1,9 @@
 """Other people's picture files, against other people's readers; and damaged ones. All slow.
 
-What is needed beside Python packages: ``apt-get install dcmtk imagemagick`` for ``dcmj2pnm``, ``dcm2pnm`` and ``convert``; and Pillow's own
-test pictures, which are in its source alone: ``pip download --no-deps --no-binary pillow pillow``, unpack it, and set ``CXR_PILLOW_TESTS`` to
-its folder ``Tests/images``. What is not there is skipped.
+What is needed beside Python packages: ``apt-get install dcmtk imagemagick`` for ``dcmj2pnm``,
+``dcm2pnm`` and ``convert``; and Pillow's own test pictures, which are in its source alone: ``pip
+download --no-deps --no-binary pillow pillow``, unpack it, and set ``CXR_PILLOW_TESTS`` to its
+folder ``Tests/images``. What is not there is skipped.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ pydicom = pytest.importorskip("pydicom")
 from cxrlib import images, pictures  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
-SAMPLES = sorted(file for file in (Path(pydicom.__file__).parent / "data" / "test_files").rglob("*") if file.is_file())
+SAMPLES = sorted(
+    file
+    for file in (Path(pydicom.__file__).parent / "data" / "test_files").rglob("*")
+    if file.is_file()
+)
 
 
 def read(file: Path) -> np.ndarray | None:
@@ -43,11 +48,14 @@ def read(file: Path) -> np.ndarray | None:
     return np.asarray(image).astype(float)
 
 
-# --- DICOM -----------------------------------------------------------------------------------------------------------
+# --- DICOM
+# --------------------------------------------------------------------------------------------------
 
 
 def by_pydicom(ds) -> np.ndarray:
-    """Grey values by pydicom's functions, whose output range is that of the stored bits after rescaling; None without a picture."""
+    """Grey values by pydicom's functions, whose output range is that of the stored bits after
+    rescaling; None without a picture.
+    """
     from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
     if ds.PhotometricInterpretation == "PALETTE COLOR":
@@ -67,10 +75,14 @@ def by_pydicom(ds) -> np.ndarray:
 
 
 def by_dcmtk(file: Path, ds, folder: Path) -> np.ndarray | None:
-    """Grey values by dcmtk, None where it reads no picture. It draws overlays only where it is not told otherwise."""
+    """Grey values by dcmtk, None where it reads no picture. It draws overlays only where it is not
+    told otherwise.
+    """
     window = ["+Wi", "1"] if ds.get("WindowCenter") else ["+Wm"]
     for tool in ("dcmj2pnm", "dcm2pnm"):
-        subprocess.run([tool, "-O", *window, file, folder / "out.pnm"], capture_output=True, check=False)
+        subprocess.run(
+            [tool, "-O", *window, file, folder / "out.pnm"], capture_output=True, check=False
+        )
         if (folder / "out.pnm").is_file():
             with Image.open(folder / "out.pnm") as image:
                 return np.asarray(image.convert("L")).astype(float)
@@ -79,7 +91,9 @@ def by_dcmtk(file: Path, ds, folder: Path) -> np.ndarray | None:
 
 @pytest.mark.parametrize("file", SAMPLES, ids=lambda file: file.name)
 def test_dicom_files_that_come_with_pydicom(file, tmp_path):
-    """Within 2 of 255 of pydicom's functions and of dcmtk; refused only where there is no single picture, or pydicom cannot decode it here."""
+    """Within 2 of 255 of pydicom's functions and of dcmtk; refused only where there is no single
+    picture, or pydicom cannot decode it here.
+    """
     got = read(file)
     try:
         ds = pydicom.dcmread(file, force=True)
@@ -92,7 +106,9 @@ def test_dicom_files_that_come_with_pydicom(file, tmp_path):
         return
     if expected is not None:
         assert np.abs(got - expected).max() <= 2
-    if "rtdose" in file.name and "expb" in file.name:  # dcmtk takes 32-bit words of big-endian files for two of 16
+    if (
+        "rtdose" in file.name and "expb" in file.name
+    ):  # dcmtk takes 32-bit words of big-endian files for two of 16
         little = read(file.with_name(file.name.replace("_expb", "")))
         assert (got == little).all()
     elif shutil.which("dcmj2pnm"):
@@ -105,7 +121,9 @@ def test_enough_of_them_are_pictures():
 
 
 def made_up(rng: np.random.Generator, file: Path) -> list[str]:
-    """A DICOM file with a random one of everything that decides a grey value; what dcm2pnm must be told to obey it."""
+    """A DICOM file with a random one of everything that decides a grey value; what dcm2pnm must be
+    told to obey it.
+    """
     bits, signed = int(rng.integers(8, 17)), bool(rng.integers(2))
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1)) if signed else (0, 2**bits)
     values = rng.integers(low, high, (16, 16))
@@ -116,13 +134,22 @@ def made_up(rng: np.random.Generator, file: Path) -> list[str]:
         fields["PresentationLUTShape"] = rng.choice(["IDENTITY", "INVERSE"])
     first, last = low, high - 1
     if rng.integers(2):
-        fields |= {"RescaleSlope": int(rng.integers(1, 4)), "RescaleIntercept": int(rng.integers(-500, 500))}
-        first, last = (end * fields["RescaleSlope"] + fields["RescaleIntercept"] for end in (low, high - 1))
+        fields |= {
+            "RescaleSlope": int(rng.integers(1, 4)),
+            "RescaleIntercept": int(rng.integers(-500, 500)),
+        }
+        first, last = (
+            end * fields["RescaleSlope"] + fields["RescaleIntercept"] for end in (low, high - 1)
+        )
     told = ["+Wm"]
     kind = rng.integers(3)
     if kind == 0:
         centre, width = int(rng.integers(first, last)), int(rng.integers(2, last - first))
-        fields |= {"WindowCenter": centre, "WindowWidth": width, "VOILUTFunction": rng.choice(["LINEAR", "SIGMOID"])}
+        fields |= {
+            "WindowCenter": centre,
+            "WindowWidth": width,
+            "VOILUTFunction": rng.choice(["LINEAR", "SIGMOID"]),
+        }
         told = ["+Wi", "1"]
     elif kind == 1:
         depth = int(rng.choice([8, 10, 12, 16]))
@@ -131,7 +158,9 @@ def made_up(rng: np.random.Generator, file: Path) -> list[str]:
         fields["VOILUTSequence"] = lut(entries, 0, depth, "OW")
         at = int(rng.integers(max(first, -(2**15)), min(last, 2**15 - 1)))
         descriptor = [500, at, depth] if first < 0 else [500, abs(at), depth]
-        fields["VOILUTSequence"][0].add_new("LUTDescriptor", "SS" if first < 0 else "US", descriptor)
+        fields["VOILUTSequence"][0].add_new(
+            "LUTDescriptor", "SS" if first < 0 else "US", descriptor
+        )
         told = ["+Wl", "1"]
     unused = rng.integers(0, 2**16, (16, 16)) & ~(2**bits - 1) & 0xFFFF
     dicom(file, values & (2**bits - 1) | unused, bits=16, **fields)
@@ -139,13 +168,19 @@ def made_up(rng: np.random.Generator, file: Path) -> list[str]:
 
 
 def test_made_up_dicom_files_against_dcmtk(tmp_path):
-    """300 by a fixed seed: every mix of depth, sign, unused bits, rescale, VOI LUT or window, polarity. Within 2 of 255."""
+    """300 by a fixed seed: every mix of depth, sign, unused bits, rescale, VOI LUT or window,
+    polarity. Within 2 of 255.
+    """
     if not shutil.which("dcm2pnm"):
         pytest.skip("needs dcmtk")
     rng, wrong = np.random.default_rng(19), []
     for k in range(300):
         told = made_up(rng, tmp_path / "a.dcm")
-        subprocess.run(["dcm2pnm", *told, tmp_path / "a.dcm", tmp_path / "a.pgm"], capture_output=True, check=True)
+        subprocess.run(
+            ["dcm2pnm", *told, tmp_path / "a.dcm", tmp_path / "a.pgm"],
+            capture_output=True,
+            check=True,
+        )
         with Image.open(tmp_path / "a.pgm") as image:
             expected = np.asarray(image).astype(float)
         difference = np.abs(read(tmp_path / "a.dcm") - expected).max()
@@ -154,40 +189,71 @@ def test_made_up_dicom_files_against_dcmtk(tmp_path):
     assert not wrong
 
 
-# --- Pillow's test pictures --------------------------------------------------------------------------------------------
+# --- Pillow's test pictures
+# --------------------------------------------------------------------------------------------
 
 OTHERWISE = {  # what ImageMagick 6.9 reads otherwise, and why it is no judge of it
     "1_trns.png": "libpng refuses a tRNS beyond the depth; PNG 3 says that its lower bit counts",
-    "badrle.bmp": "damaged", "pal8badindex.bmp": "damaged", "pal8os2v2.bmp": "header of OS/2", "pal8_offset.bmp": "header's offset",
-    "rgb32fakealpha.bmp": "the fourth byte is no alpha", "rgb32bf-abgr.bmp": "alpha by its mask", "clipboard.dib": "header without a file's",
+    "badrle.bmp": "damaged",
+    "pal8badindex.bmp": "damaged",
+    "pal8os2v2.bmp": "header of OS/2",
+    "pal8_offset.bmp": "header's offset",
+    "rgb32fakealpha.bmp": "the fourth byte is no alpha",
+    "rgb32bf-abgr.bmp": "alpha by its mask",
+    "clipboard.dib": "header without a file's",
     "first_frame_transparency.gif": "first frame smaller than the screen",
-    "hopper2I.tif": "does not invert 2 bits", "hopper2IR.tif": "does not invert 2 bits",
-    "hopper4I.tif": "does not invert 4 bits", "hopper4IR.tif": "does not invert 4 bits",
-    "xmp_tags_orientation.png": "turns by EXIF alone", "xmp_tags_orientation_exiftool.png": "turns by EXIF alone",
-    "pil123p.png": "of gamma 1 with alpha: laid on black before gamma", "pil123rgba.png": "of gamma 1 with alpha: laid on black before gamma",
-    "16_bit_binary_pgm.tiff": "32 bits, of which 16 are used", "hopper.pfm": "fractions above 1", "hopper_be.pfm": "fractions above 1",
-    "16bit.s.tif": "signed", "i_trns.png": "9 bits of 16, transparent: laid on black before they are scaled",
-    "hopper.Lab.tif": "another white point", "tiff_tiled_cmyk_jpeg.tif": "reads it otherwise than the same in strips",
-    "old-style-jpeg-compression.tif": "its libtiff has none", "old-style-jpeg-compression-no-samplesperpixel.tif": "its libtiff has none",
-}  # fmt: skip
+    "hopper2I.tif": "does not invert 2 bits",
+    "hopper2IR.tif": "does not invert 2 bits",
+    "hopper4I.tif": "does not invert 4 bits",
+    "hopper4IR.tif": "does not invert 4 bits",
+    "xmp_tags_orientation.png": "turns by EXIF alone",
+    "xmp_tags_orientation_exiftool.png": "turns by EXIF alone",
+    "pil123p.png": "of gamma 1 with alpha: laid on black before gamma",
+    "pil123rgba.png": "of gamma 1 with alpha: laid on black before gamma",
+    "16_bit_binary_pgm.tiff": "32 bits, of which 16 are used",
+    "hopper.pfm": "fractions above 1",
+    "hopper_be.pfm": "fractions above 1",
+    "16bit.s.tif": "signed",
+    "i_trns.png": "9 bits of 16, transparent: laid on black before they are scaled",
+    "hopper.Lab.tif": "another white point",
+    "tiff_tiled_cmyk_jpeg.tif": "reads it otherwise than the same in strips",
+    "old-style-jpeg-compression.tif": "its libtiff has none",
+    "old-style-jpeg-compression-no-samplesperpixel.tif": "its libtiff has none",
+}
 
 TWINS = [  # the same picture in two files, of which ImageMagick does not read the first
-    ("old-style-jpeg-compression.tif", "old-style-jpeg-compression.png"), ("tiff_tiled_cmyk_jpeg.tif", "tiff_strip_cmyk_jpeg.tif"),
-    *((f"tiff_gray_2_4_bpp/hopper{bits}{kind}.tif", f"tiff_gray_2_4_bpp/hopper{bits}.tif") for bits in (2, 4) for kind in ("I", "IR", "R")),
-]  # fmt: skip
+    ("old-style-jpeg-compression.tif", "old-style-jpeg-compression.png"),
+    ("tiff_tiled_cmyk_jpeg.tif", "tiff_strip_cmyk_jpeg.tif"),
+    *(
+        (f"tiff_gray_2_4_bpp/hopper{bits}{kind}.tif", f"tiff_gray_2_4_bpp/hopper{bits}.tif")
+        for bits in (2, 4)
+        for kind in ("I", "IR", "R")
+    ),
+]
 
 
 def by_imagemagick(file: Path) -> np.ndarray:
-    """Grey values 0 to 65535 of the first picture, (n,), by ImageMagick: turned upright, laid on black."""
-    steps = "-auto-orient -background black -alpha remove -colorspace sRGB -grayscale Rec601Luma -depth 16 gray:-".split()
-    done = subprocess.run(["convert", f"{file}[0]", *steps], capture_output=True, check=False, timeout=60)
+    """Grey values 0 to 65535 of the first picture, (n,), by ImageMagick: turned upright, laid on
+    black.
+    """
+    steps = (
+        "-auto-orient -background black -alpha remove -colorspace sRGB -grayscale Rec601Luma -depth"
+        " 16 gray:-".split()
+    )
+    done = subprocess.run(
+        ["convert", f"{file}[0]", *steps], capture_output=True, check=False, timeout=60
+    )
     return np.frombuffer(done.stdout, "<u2").astype(float)
 
 
 def test_pictures_that_come_with_pillows_source():
-    """Within 2 of 255 of ImageMagick, or refused. AVIF is left out, which ImageMagick 6.9 has not."""
+    """Within 2 of 255 of ImageMagick, or refused. AVIF is left out, which ImageMagick 6.9 has
+    not.
+    """
     if not os.environ.get("CXR_PILLOW_TESTS") or not shutil.which("convert"):
-        pytest.skip("set CXR_PILLOW_TESTS to Tests/images of Pillow's source, and install ImageMagick")
+        pytest.skip(
+            "set CXR_PILLOW_TESTS to Tests/images of Pillow's source, and install ImageMagick"
+        )
     wrong, compared = [], 0
     for file in sorted(Path(os.environ["CXR_PILLOW_TESTS"]).rglob("*")):
         if not file.is_file() or file.suffix in {".avif", ".avifs"} or file.name in OTHERWISE:
@@ -208,10 +274,14 @@ def test_pictures_that_come_with_pillows_source():
             wrong.append((file.name, np.abs(got.ravel() - expected).max()))
     assert not wrong and compared > 500
     for one, other in TWINS:
-        assert (read(Path(os.environ["CXR_PILLOW_TESTS"]) / one) == read(Path(os.environ["CXR_PILLOW_TESTS"]) / other)).all()
+        assert (
+            read(Path(os.environ["CXR_PILLOW_TESTS"]) / one)
+            == read(Path(os.environ["CXR_PILLOW_TESTS"]) / other)
+        ).all()
 
 
-# --- damaged files -----------------------------------------------------------------------------------------------------
+# --- damaged files
+# --------------------------------------------------------------------------------------------------
 
 
 def whole(folder: Path) -> list[bytes]:
@@ -223,23 +293,58 @@ def whole(folder: Path) -> list[bytes]:
     exif[274] = 6
     made = []
     for kind, image, options in [
-        ("png", grey, {"exif": exif}), ("png", colour.quantize(9), {"transparency": b"\1\200\377"}), ("png", Image.fromarray(deep), {}),
-        ("jpeg", grey, {"exif": exif}), ("jpeg", colour, {"progressive": True}), ("jpeg", colour.convert("CMYK"), {}),
-        ("tiff", grey, {"compression": "tiff_lzw"}), ("tiff", Image.fromarray(deep), {}), ("tiff", colour, {"compression": "jpeg"}),
-        ("tiff", Image.fromarray(ramp / np.float32(255)), {}), ("tiff", colour.quantize(9), {}), ("gif", grey, {}), ("webp", colour, {}),
-        ("bmp", colour, {}), ("bmp", colour.quantize(9), {}), ("ppm", grey, {}), ("jpeg2000", Image.fromarray(deep), {}), ("avif", colour, {}),
-    ]:  # fmt: skip
+        ("png", grey, {"exif": exif}),
+        ("png", colour.quantize(9), {"transparency": b"\1\200\377"}),
+        ("png", Image.fromarray(deep), {}),
+        ("jpeg", grey, {"exif": exif}),
+        ("jpeg", colour, {"progressive": True}),
+        ("jpeg", colour.convert("CMYK"), {}),
+        ("tiff", grey, {"compression": "tiff_lzw"}),
+        ("tiff", Image.fromarray(deep), {}),
+        ("tiff", colour, {"compression": "jpeg"}),
+        ("tiff", Image.fromarray(ramp / np.float32(255)), {}),
+        ("tiff", colour.quantize(9), {}),
+        ("gif", grey, {}),
+        ("webp", colour, {}),
+        ("bmp", colour, {}),
+        ("bmp", colour.quantize(9), {}),
+        ("ppm", grey, {}),
+        ("jpeg2000", Image.fromarray(deep), {}),
+        ("avif", colour, {}),
+    ]:
         stream = io.BytesIO()
         image.save(stream, kind, **options)
         made.append(stream.getvalue())
     for kind, channels in (("RGB", 3), ("grey+alpha", 2), ("RGBA", 4)):
-        made.append(png(folder / "a.png", np.dstack([deep] * channels), kind, gAMA=(100000).to_bytes(4, "big")).read_bytes())
-    window = {"WindowCenter": 128, "WindowWidth": 256, "VOILUTFunction": "SIGMOID", "RescaleSlope": 1, "RescaleIntercept": 0}
+        made.append(
+            png(
+                folder / "a.png",
+                np.dstack([deep] * channels),
+                kind,
+                gAMA=(100000).to_bytes(4, "big"),
+            ).read_bytes()
+        )
+    window = {
+        "WindowCenter": 128,
+        "WindowWidth": 256,
+        "VOILUTFunction": "SIGMOID",
+        "RescaleSlope": 1,
+        "RescaleIntercept": 0,
+    }
     for values, fields in [
-        (deep, window), (deep, {"VOILUTSequence": lut(range(4096), 0, 16, "OW"), "PixelPaddingValue": 0}),
-        (deep.astype(int) - 9, {"ModalityLUTSequence": lut(range(300), 0, 12), "PresentationLUTShape": "INVERSE", "bits": 16}),
-        (np.dstack([ramp] * 3), {"bits": 8, "PlanarConfiguration": 1}), (ramp, {"bits": 8, "PhotometricInterpretation": "MONOCHROME1"}),
-    ]:  # fmt: skip
+        (deep, window),
+        (deep, {"VOILUTSequence": lut(range(4096), 0, 16, "OW"), "PixelPaddingValue": 0}),
+        (
+            deep.astype(int) - 9,
+            {
+                "ModalityLUTSequence": lut(range(300), 0, 12),
+                "PresentationLUTShape": "INVERSE",
+                "bits": 16,
+            },
+        ),
+        (np.dstack([ramp] * 3), {"bits": 8, "PlanarConfiguration": 1}),
+        (ramp, {"bits": 8, "PhotometricInterpretation": "MONOCHROME1"}),
+    ]:
         made.append(dicom(folder / "a.dcm", values, **fields).read_bytes())
     ds = pydicom.dcmread(folder / "a.dcm")
     ds.compress(pydicom.uid.RLELossless)
@@ -248,7 +353,9 @@ def whole(folder: Path) -> list[bytes]:
 
 
 def damaged(content: bytes, rng: random.Random) -> bytes:
-    """Some bytes changed, lost, repeated or added, most often near the beginning, where a format says what is to come."""
+    """Some bytes changed, lost, repeated or added, most often near the beginning, where a format
+    says what is to come.
+    """
     content = bytearray(content)
     for _ in range(rng.choice([1, 1, 1, 2, 5, 20])):
         at = rng.randrange(min(len(content), rng.choice([60, 700, 10**9])) or 1)
@@ -256,7 +363,9 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
         if kind < 3:
             content[at : at + 1] = bytes([rng.choice([0, 1, 127, 128, 255, rng.randrange(256)])])
         elif kind == 3:
-            content[at : at + rng.choice([1, 2, 4])] = rng.choice([0, 1, 2**16 - 1, 2**31 - 1]).to_bytes(4, rng.choice(["little", "big"]))
+            content[at : at + rng.choice([1, 2, 4])] = rng.choice(
+                [0, 1, 2**16 - 1, 2**31 - 1]
+            ).to_bytes(4, rng.choice(["little", "big"]))
         elif kind == 4:
             del content[at : at + rng.randrange(1, 40)]
         elif kind == 5:
@@ -268,8 +377,12 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
 
 
 def test_a_damaged_file_is_a_picture_or_one_line(tmp_path, monkeypatch):
-    """6,000 files by a fixed seed; another is tried with CXR_FUZZ_SEED, more with CXR_FUZZ_FILES."""
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10**6)  # so that no number of pixels that a file makes up costs time
+    """6,000 files by a fixed seed; another is tried with CXR_FUZZ_SEED, more with
+    CXR_FUZZ_FILES.
+    """
+    monkeypatch.setattr(
+        Image, "MAX_IMAGE_PIXELS", 10**6
+    )  # so that no number of pixels that a file makes up costs time
     rng = random.Random(int(os.environ.get("CXR_FUZZ_SEED", "19")))
     sound, read_well = whole(tmp_path), 0
     for name in ("x", "x.dcm"):

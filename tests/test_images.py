@@ -1,4 +1,6 @@
-"""Every kind of image file is read rightly or refused in one line; augmentation agrees with torchvision's."""
+"""Every kind of image file is read rightly or refused in one line; augmentation agrees with
+torchvision's.
+"""
 
 import io
 import math
@@ -42,7 +44,8 @@ def off(pixels, expected):
     return np.abs(pixels.astype(int) - np.asarray(expected).astype(int)).max()
 
 
-# --- what can be read is read rightly --------------------------------------------------------------------------------
+# --- what can be read is read rightly
+# --------------------------------------------------------------------------------
 
 
 def test_grey_png_is_its_pixels(tmp_path):
@@ -72,7 +75,8 @@ def test_deep_images_are_scaled_by_their_depth(tmp_path, bits, kind):
         tags = [(256, 4, SIDE), (257, 4, SIDE), (258, 3, 16), (259, 3, 1), (262, 3, 1), (273, 4, 8)]
         tags += [(277, 3, 1), (278, 4, SIDE), (279, 4, deep.nbytes)]
         directory = struct.pack(">H", len(tags)) + b"".join(
-            struct.pack(">HHI", tag, form, 1) + (struct.pack(">HH", value, 0) if form == 3 else struct.pack(">I", value))
+            struct.pack(">HHI", tag, form, 1)
+            + (struct.pack(">HH", value, 0) if form == 3 else struct.pack(">I", value))
             for tag, form, value in tags
         )
         header = b"MM\0*" + struct.pack(">I", 8 + deep.nbytes)
@@ -87,7 +91,9 @@ def test_deep_images_are_scaled_by_their_depth(tmp_path, bits, kind):
 
 
 def test_deep_black_is_black(tmp_path):
-    assert not decode(saved(tmp_path / "a.png", Image.fromarray(np.zeros((SIDE, SIDE), np.uint16)))).any()
+    assert not decode(
+        saved(tmp_path / "a.png", Image.fromarray(np.zeros((SIDE, SIDE), np.uint16)))
+    ).any()
 
 
 @pytest.mark.parametrize("odd", [-1, 70000])
@@ -99,7 +105,9 @@ def test_pixels_of_no_depth_are_refused(tmp_path, odd):
 def test_cmyk_jpeg(tmp_path):
     ink = np.zeros((SIDE, SIDE, 4), np.uint8)
     ink[..., 3] = 255 - RAMP  # black ink alone
-    got = decode(saved(tmp_path / "a.jpg", Image.fromarray(ink, "CMYK"), quality=100, subsampling=0))
+    got = decode(
+        saved(tmp_path / "a.jpg", Image.fromarray(ink, "CMYK"), quality=100, subsampling=0)
+    )
     assert off(got, RAMP) <= 4
 
 
@@ -107,7 +115,9 @@ def test_palette_with_transparency(tmp_path):
     image = Image.fromarray(np.arange(SIDE * SIDE).reshape(SIDE, SIDE).astype(np.uint8) % 3, "P")
     image.putpalette([255] * 3 + [200] * 3 + [255] * 3)
     got = decode(saved(tmp_path / "a.png", image, transparency=bytes([0, 255, 128])))
-    assert off(got, np.array([0, 200, 128])[np.asarray(image)]) <= 1  # transparent white on black is black
+    assert (
+        off(got, np.array([0, 200, 128])[np.asarray(image)]) <= 1
+    )  # transparent white on black is black
 
 
 def test_alpha_is_laid_on_black(tmp_path):
@@ -149,7 +159,8 @@ def test_exif_turn_is_obeyed(tmp_path, orientation):
     assert (got == TURNED[orientation](plain)).all()
 
 
-# --- 16 bits a channel, fractions, polarity ---------------------------------------------------------------------------
+# --- 16 bits a channel, fractions, polarity
+# ---------------------------------------------------------------------------
 
 TWELVE = np.linspace(0, 4095, SIDE * SIDE).astype(np.uint16).reshape(SIDE, SIDE)
 
@@ -161,7 +172,10 @@ def test_png_of_16_bits_a_channel_is_read_as_grey_of_16_is(tmp_path, kind, bits)
     alpha = np.full_like(deep, 65535)
     samples = {"RGB": [deep] * 3, "grey+alpha": [deep, alpha], "RGBA": [deep] * 3 + [alpha]}[kind]
     plain = decode(png(tmp_path / "a.png", deep))
-    assert off(decode(png(tmp_path / "b.png", np.dstack(samples), kind)), plain) <= 1 and plain.max() > 250
+    assert (
+        off(decode(png(tmp_path / "b.png", np.dstack(samples), kind)), plain) <= 1
+        and plain.max() > 250
+    )
     if kind != "RGB":
         samples[-1] = np.full_like(deep, 32768)
         assert off(decode(png(tmp_path / "c.png", np.dstack(samples), kind)), plain / 2) <= 1
@@ -195,7 +209,9 @@ def test_transparent_colour_of_a_png_is_black(tmp_path, bits):
     values = np.full((SIDE, SIDE, 3), 2**bits - 1)
     values[:, ::2] = [1, 2, 3]
     values[0, 0] = 0, 2, 3
-    got = decode(png(tmp_path / "a.png", values, "RGB", bits, tRNS=struct.pack(">3H", *[2**bits - 1] * 3)))
+    got = decode(
+        png(tmp_path / "a.png", values, "RGB", bits, tRNS=struct.pack(">3H", *[2**bits - 1] * 3))
+    )
     assert got.max() <= 2
     got = decode(png(tmp_path / "b.png", values, "RGB", bits, tRNS=struct.pack(">3H", 1, 2, 3)))
     assert (got[:, 1::2] == 255).all() and got[:, ::2].max() <= 2
@@ -204,16 +220,29 @@ def test_transparent_colour_of_a_png_is_black(tmp_path, bits):
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("kind", ["grey", "RGB", "grey+alpha"])
 def test_gamma_of_a_png(tmp_path, kind, bits):
-    """PNG 3, 13.13, for a display of 2.2: light in proportion to the samples is brightened, unless a profile or sRGB says more."""
-    values = np.broadcast_to(np.arange(SIDE) * (2**bits - 1) // (SIDE - 1), (SIDE, SIDE)).astype(int)
-    samples = {"grey": values, "RGB": np.dstack([values] * 3), "grey+alpha": np.dstack([values, np.full_like(values, 2**bits - 1)])}[kind]
+    """PNG 3, 13.13, for a display of 2.2: light in proportion to the samples is brightened, unless
+    a profile or sRGB says more.
+    """
+    values = np.broadcast_to(np.arange(SIDE) * (2**bits - 1) // (SIDE - 1), (SIDE, SIDE)).astype(
+        int
+    )
+    samples = {
+        "grey": values,
+        "RGB": np.dstack([values] * 3),
+        "grey+alpha": np.dstack([values, np.full_like(values, 2**bits - 1)]),
+    }[kind]
     share = values / (2**bits - 1)
 
     def read(**chunks):
         return decode(png(tmp_path / "a.png", samples, kind, bits, **chunks))
 
     assert off(read(gAMA=struct.pack(">I", 100000)), 255 * share ** (1 / 2.2)) <= 1
-    for chunks in ({"gAMA": struct.pack(">I", 45455)}, {"sRGB": b"\0", "gAMA": struct.pack(">I", 100000)}, {"gAMA": bytes(4)}, {}):
+    for chunks in (
+        {"gAMA": struct.pack(">I", 45455)},
+        {"sRGB": b"\0", "gAMA": struct.pack(">I", 100000)},
+        {"gAMA": bytes(4)},
+        {},
+    ):
         assert off(read(**chunks), 255 * share) <= 1
 
 
@@ -231,12 +260,27 @@ def test_white_is_zero_at_every_depth(tmp_path, order):
     deep = (255 - RAMP).astype(np.uint16) * 257
     assert off(decode(tiff(tmp_path / "b.tif", deep, **options)), RAMP) == 0
     assert off(decode(tiff(tmp_path / "c.tif", deep, **options, compression="zlib")), RAMP) == 0
-    assert off(decode(tiff(tmp_path / "d.tif", ((255 - RAMP) / 255).astype(np.float32), **options)), RAMP) <= 1
+    assert (
+        off(
+            decode(tiff(tmp_path / "d.tif", ((255 - RAMP) / 255).astype(np.float32), **options)),
+            RAMP,
+        )
+        <= 1
+    )
 
 
 @pytest.mark.parametrize("bits", [12, 16])
-@pytest.mark.parametrize("options", [{}, {"byteorder": ">"}, {"compression": "zlib"}, {"planarconfig": "separate"},
-                                     {"planarconfig": "separate", "byteorder": ">"}, {"tile": (16, 16)}])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"byteorder": ">"},
+        {"compression": "zlib"},
+        {"planarconfig": "separate"},
+        {"planarconfig": "separate", "byteorder": ">"},
+        {"tile": (16, 16)},
+    ],
+)
 @pytest.mark.parametrize("alpha", [None, "unassalpha", "assocalpha"])
 def test_tiff_of_16_bits_a_channel(tmp_path, bits, options, alpha):
     deep = TWELVE << (bits - 12)
@@ -254,16 +298,26 @@ def test_tiff_of_16_bits_turns(tmp_path, order):
     expected = np.rot90(colour @ [0.299, 0.587, 0.114] / 257, -1)
     turn = {"extratags": [(274, "H", 1, 6, True)], "byteorder": order}
     assert off(decode(tiff(tmp_path / "a.tif", colour, photometric="rgb", **turn)), expected) <= 1
-    assert off(decode(tiff(tmp_path / "b.tif", colour[..., 0], **turn)), np.rot90(colour[..., 0] / 257, -1)) <= 1
+    assert (
+        off(
+            decode(tiff(tmp_path / "b.tif", colour[..., 0], **turn)),
+            np.rot90(colour[..., 0] / 257, -1),
+        )
+        <= 1
+    )
 
 
 def test_where_the_lower_byte_cannot_be_had_the_upper_must_do(tmp_path):
-    """Compressed planes apart, and PPM: Pillow gives the high byte. It is enough for 16 bits; a detector's 12 are refused, not darkened."""
+    """Compressed planes apart, and PPM: Pillow gives the high byte. It is enough for 16 bits; a
+    detector's 12 are refused, not darkened.
+    """
     colour = np.moveaxis(np.dstack([TWELVE] * 3), 2, 0)
     options = {"photometric": "rgb", "planarconfig": "separate", "compression": "zlib"}
     assert off(decode(tiff(tmp_path / "a.tif", colour << 4, **options)), TWELVE / 4095 * 255) <= 1
     refused(tiff(tmp_path / "b.tif", colour, **options), "16 bits a channel")
-    (tmp_path / "a.ppm").write_bytes(b"P6 40 40 65535\n" + (np.dstack([TWELVE] * 3) << 4).astype(">u2").tobytes())
+    (tmp_path / "a.ppm").write_bytes(
+        b"P6 40 40 65535\n" + (np.dstack([TWELVE] * 3) << 4).astype(">u2").tobytes()
+    )
     assert off(decode(tmp_path / "a.ppm"), TWELVE / 4095 * 255) <= 1
 
 
@@ -293,7 +347,13 @@ def test_fractions(tmp_path, values, expected):
 
 def test_signed_tiff(tmp_path):
     assert off(decode(tiff(tmp_path / "a.tif", RAMP.astype(np.int16))), RAMP) == 0
-    assert off(decode(tiff(tmp_path / "b.tif", (RAMP * 128.4).astype(np.int16))), RAMP * 128.4 / 32767 * 255) <= 1
+    assert (
+        off(
+            decode(tiff(tmp_path / "b.tif", (RAMP * 128.4).astype(np.int16))),
+            RAMP * 128.4 / 32767 * 255,
+        )
+        <= 1
+    )
     for kind, says in ((np.int16, "outside"), (np.int8, "below 0")):
         with pytest.raises(InputError, match=f"c.tif.*{says}"):
             decode(tiff(tmp_path / "c.tif", RAMP.astype(kind) - kind(1)))
@@ -303,7 +363,12 @@ def test_palette_of_8_bits_where_16_belong(tmp_path):
     """Pillow issue 2157: entries up to 255 came out black."""
     table = np.arange(256)[::-1]
     for k, scale in enumerate((1, 257)):
-        file = tiff(tmp_path / f"{k}.tif", RAMP, photometric="palette", colormap=np.array([table * scale] * 3, np.uint16))
+        file = tiff(
+            tmp_path / f"{k}.tif",
+            RAMP,
+            photometric="palette",
+            colormap=np.array([table * scale] * 3, np.uint16),
+        )
         assert off(decode(file), 255 - RAMP) <= 1
 
 
@@ -311,10 +376,14 @@ def test_palette_of_8_bits_where_16_belong(tmp_path):
 def test_grey_map_says_what_is_white(tmp_path, top):
     """Pillow issues 5403 and 6202: of 10 and 12 bits. The largest value need not be there."""
     values = np.linspace(0, top / 4, SIDE * SIDE).astype(int).reshape(SIDE, SIDE)
-    (tmp_path / "a.pgm").write_bytes(b"P5 40 40 %d\n" % top + values.astype(">u2" if top > 255 else "u1").tobytes())
+    (tmp_path / "a.pgm").write_bytes(
+        b"P5 40 40 %d\n" % top + values.astype(">u2" if top > 255 else "u1").tobytes()
+    )
     (tmp_path / "b.pgm").write_text(f"P2 40 40 {top}\n" + " ".join(map(str, values.ravel())))
     for name in ("a.pgm", "b.pgm"):
-        expected = values / (2**14 - 1 if top == 65535 else top) * 255  # 65535 says no more than "16 bits"
+        expected = (
+            values / (2**14 - 1 if top == 65535 else top) * 255
+        )  # 65535 says no more than "16 bits"
         assert off(decode(tmp_path / name), expected) <= 1
 
 
@@ -323,7 +392,9 @@ def test_jpeg_2000_says_what_is_white(tmp_path):
     stream = io.BytesIO()
     Image.fromarray(dark).save(stream, "jpeg2000", irreversible=False)
     (tmp_path / "a.jp2").write_bytes(stream.getvalue())
-    assert off(decode(tmp_path / "a.jp2"), dark / 1023 * 255) <= 1  # 16 bits hold 9: of the smallest usual depth, as everywhere
+    assert (
+        off(decode(tmp_path / "a.jp2"), dark / 1023 * 255) <= 1
+    )  # 16 bits hold 9: of the smallest usual depth, as everywhere
 
 
 @pytest.mark.parametrize("kind", ["tif", "gif", "png", "webp"])
@@ -346,7 +417,9 @@ def test_bitmap_whose_fourth_byte_is_zero_is_not_transparent(tmp_path):
     pixels = np.dstack([RAMP, RAMP, RAMP, np.zeros_like(RAMP)])[::-1].tobytes()
     masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
     info = struct.pack("<IiiHHIIiiII", 56, SIDE, SIDE, 1, 32, 3, len(pixels), 0, 0, 0, 0) + masks
-    (tmp_path / "a.bmp").write_bytes(b"BM" + struct.pack("<IHHI", 70 + len(pixels), 0, 0, 70) + info + pixels)
+    (tmp_path / "a.bmp").write_bytes(
+        b"BM" + struct.pack("<IHHI", 70 + len(pixels), 0, 0, 70) + info + pixels
+    )
     assert (decode(tmp_path / "a.bmp") == RAMP).all()
 
 
@@ -365,7 +438,8 @@ def test_interlaced_png_of_16_bits(tmp_path):
     assert off(decode(tmp_path / "a.png"), deep @ [0.299, 0.587, 0.114] / 4095 * 255) <= 1
 
 
-# --- what cannot be read is refused ------------------------------------------------------------------------------------
+# --- what cannot be read is refused
+# ------------------------------------------------------------------------------------
 
 
 def refused(file, *fragments):
@@ -388,7 +462,10 @@ def load_beside_a_good_one(file):
 
 
 def truncated(name):
-    stream, noise = io.BytesIO(), np.random.default_rng(0).integers(0, 256, (SIDE, SIDE), dtype=np.uint8)
+    stream, noise = (
+        io.BytesIO(),
+        np.random.default_rng(0).integers(0, 256, (SIDE, SIDE), dtype=np.uint8),
+    )
     Image.fromarray(noise).save(stream, name)
     return stream.getvalue()[:-300]
 
@@ -429,7 +506,13 @@ def test_absent_file_is_refused(tmp_path):
 def samples():
     exif = Image.Exif()
     exif[274], exif[36867] = 6, "2020:01:22 00:00:00"
-    kinds = {"png": {"exif": exif}, "jpeg": {"exif": exif}, "tiff": {"compression": "tiff_lzw"}, "gif": {}, "webp": {}}
+    kinds = {
+        "png": {"exif": exif},
+        "jpeg": {"exif": exif},
+        "tiff": {"compression": "tiff_lzw"},
+        "gif": {},
+        "webp": {},
+    }
     for name, options in kinds.items():
         stream = io.BytesIO()
         Image.fromarray(RAMP).save(stream, name, **options)
@@ -440,8 +523,16 @@ SAMPLES = list(samples())
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from(SAMPLES), st.floats(0, 1), st.binary(max_size=8), st.integers(0, 8), st.booleans())
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.sampled_from(SAMPLES),
+    st.floats(0, 1),
+    st.binary(max_size=8),
+    st.integers(0, 8),
+    st.booleans(),
+)
 def test_damaged_file_is_read_or_refused(tmp_path, content, at, junk, lost, front):
     at = int(at * min(len(content), 120 if front else 10**9))
     (tmp_path / "x").write_bytes(content[:at] + junk + content[at + lost :])
@@ -467,7 +558,8 @@ def test_one_broken_file_ends_the_command(phantom_data, tmp_path, capsys, monkey
     assert not (tmp_path / "results").exists() and not (tmp_path / "work").exists()
 
 
-# --- the array -----------------------------------------------------------------------------------------------------------
+# --- the array
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -510,7 +602,9 @@ def test_same_content_is_decoded_once(three, tmp_path, monkeypatch):
     assert stored() == {name}
     assert (load("d", "a") == first[::-1]).all() and len(stored()) == 2
     assert load("a", "d", size=20).shape == (2, 20, 20) and len(stored()) == 3
-    (three / "d.png").write_bytes((three / "d.png").read_bytes() + b"\0")  # the same picture, another file
+    (three / "d.png").write_bytes(
+        (three / "d.png").read_bytes() + b"\0"
+    )  # the same picture, another file
     assert (load("a", "d") == first).all() and len(stored()) == 4
 
 
@@ -520,7 +614,9 @@ def test_cache_folder_from_the_environment(three, tmp_path, monkeypatch):
     assert len(list((tmp_path / "elsewhere").iterdir())) == 1
 
 
-ids = st.dictionaries(st.text("abc/", min_size=1), st.text("0123456789abcdef", min_size=4, max_size=4), min_size=1)
+ids = st.dictionaries(
+    st.text("abc/", min_size=1), st.text("0123456789abcdef", min_size=4, max_size=4), min_size=1
+)
 
 
 @given(ids, st.randoms())
@@ -540,10 +636,13 @@ def test_fingerprint_is_that_of_sha256sum():
     assert images.fingerprint(["a/2", "a/1"], ["ff", "00"]) == expected
 
 
-# --- tensors -------------------------------------------------------------------------------------------------------------
+# --- tensors
+# --------------------------------------------------------------------------------------------------
 
 
-MOVED = 64 * SIDE * UNIT["float32"]  # a place is off by some roundings of the side, and a picture changes by 1 a pixel at most
+MOVED = (
+    64 * SIDE * UNIT["float32"]
+)  # a place is off by some roundings of the side, and a picture changes by 1 a pixel at most
 
 
 def batch(n=1, side=SIDE, seed=0):
@@ -555,17 +654,32 @@ def batch(n=1, side=SIDE, seed=0):
 def moved(x, angle=0.0, scale=1.0, shift=(0.0, 0.0), flip=False):
     """``x`` through :func:`images.affine` (angle in degrees)."""
     numbers = [torch.tensor([value]) for value in (math.radians(angle), scale)]
-    matrix = images.affine(*numbers, torch.tensor([shift]), torch.tensor([flip])).expand(len(x), 2, 3)
+    matrix = images.affine(*numbers, torch.tensor([shift]), torch.tensor([flip])).expand(
+        len(x), 2, 3
+    )
     grid = torch.nn.functional.affine_grid(matrix, list(x.shape), align_corners=False)
     return torch.nn.functional.grid_sample(x, grid, align_corners=False)
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.floats(-180, 180), st.floats(0.5, 2), st.tuples(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3)), st.booleans(), st.integers(0, 9))
+@given(
+    st.floats(-180, 180),
+    st.floats(0.5, 2),
+    st.tuples(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3)),
+    st.booleans(),
+    st.integers(0, 9),
+)
 def test_affine_is_torchvisions(angle, scale, shift, flip, seed):
     x = batch(seed=seed)
     pixels = [part * SIDE for part in shift]
-    expected = TF.affine(TF.hflip(x) if flip else x, angle, pixels, scale, [0.0], interpolation=TF.InterpolationMode.BILINEAR)
+    expected = TF.affine(
+        TF.hflip(x) if flip else x,
+        angle,
+        pixels,
+        scale,
+        [0.0],
+        interpolation=TF.InterpolationMode.BILINEAR,
+    )
     torch.testing.assert_close(moved(x, angle, scale, shift, flip), expected, atol=MOVED, rtol=0)
 
 
@@ -595,18 +709,29 @@ def rng(seed=0):
 def test_augment_by_nothing_and_by_mirror():
     x = batch(4)
     torch.testing.assert_close(images.augment(x, rng(), **STILL), x, atol=MOVED, rtol=0)
-    torch.testing.assert_close(images.augment(x, rng(), **STILL | {"hflip": 1.0}), x.flip(3), atol=MOVED, rtol=0)
+    torch.testing.assert_close(
+        images.augment(x, rng(), **STILL | {"hflip": 1.0}), x.flip(3), atol=MOVED, rtol=0
+    )
 
 
 def test_augment_is_torchvisions_when_the_draw_is_known():
     x = batch(3)
     got = images.augment(x, rng(), **STILL | {"scale": (1.2, 1.2), "hflip": 1.0})
-    expected = TF.affine(TF.hflip(x), 0, [0, 0], 1.2, [0.0], interpolation=TF.InterpolationMode.BILINEAR)
+    expected = TF.affine(
+        TF.hflip(x), 0, [0, 0], 1.2, [0.0], interpolation=TF.InterpolationMode.BILINEAR
+    )
     torch.testing.assert_close(got, expected, atol=MOVED, rtol=0)
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 2**32), st.floats(0, 180), st.floats(0.5, 1), st.floats(1, 2), st.floats(0, 0.5), st.floats(0, 1))
+@given(
+    st.integers(0, 2**32),
+    st.floats(0, 180),
+    st.floats(0.5, 1),
+    st.floats(1, 2),
+    st.floats(0, 0.5),
+    st.floats(0, 1),
+)
 def test_augment_stays_in_range_and_repeats(seed, rotate, low, high, translate, hflip):
     options = {"rotate": rotate, "scale": (low, high), "translate": translate, "hflip": hflip}
     x = batch(3, seed=1)
@@ -627,10 +752,17 @@ def test_draws_are_uniform_over_the_printed_ranges(monkeypatch):
     monkeypatch.setattr(images, "affine", lambda *draw: drawn.append(draw) or affine(*draw))
     images.augment(torch.zeros(4000, 1, 2, 2), rng(), **THESIS)
     angle, scale, shift, flip = drawn[0]
-    for values, low, high in ((angle.rad2deg(), -15, 15), (scale, 0.9, 1.1), (shift[:, 0], -0.1, 0.1), (shift[:, 1], -0.1, 0.1)):
+    for values, low, high in (
+        (angle.rad2deg(), -15, 15),
+        (scale, 0.9, 1.1),
+        (shift[:, 0], -0.1, 0.1),
+        (shift[:, 1], -0.1, 0.1),
+    ):
         assert low <= values.min() and values.max() <= high
         share = (values.sort().values - low) / (high - low)
-        assert (share - torch.linspace(0, 1, 4000)).abs().max() < 0.04  # Kolmogorov-Smirnov, p < 1e-5
+        assert (
+            share - torch.linspace(0, 1, 4000)
+        ).abs().max() < 0.04  # Kolmogorov-Smirnov, p < 1e-5
     assert abs(flip.float().mean() - 0.5) < 0.04
     table = torch.stack([angle, scale, *shift.T, flip.float()])
     assert (torch.corrcoef(table) - torch.eye(5)).abs().max() < 0.08
@@ -650,7 +782,8 @@ def test_to_tensor_is_torchvisions():
     assert images.to_tensor(pixels).max() == 1
 
 
-# --- DICOM -----------------------------------------------------------------------------------------------------------
+# --- DICOM
+# --------------------------------------------------------------------------------------------------
 
 
 def grey_of(path):
@@ -662,48 +795,109 @@ def grey_of(path):
 @pytest.mark.parametrize(
     ("values", "fields", "expected"),
     [
-        ([[0, 1000, 2000, 4000]], {}, [[0, 64, 128, 255]]),  # lowest to highest: 63.75, 127.5 (to even)
+        (
+            [[0, 1000, 2000, 4000]],
+            {},
+            [[0, 64, 128, 255]],
+        ),  # lowest to highest: 63.75, 127.5 (to even)
         ([[100, 200, 300]], {}, [[0, 128, 255]]),
         ([[700, 700]], {}, [[0, 0]]),
         ([[-1000, 0, 1000]], {}, [[0, 128, 255]]),
-        # PS3.3 C.11.2.1.2.1: ((x - (c - 0.5)) / (w - 1) + 0.5) * 255, black up to c - 0.5 - (w - 1) / 2 = 1000
-        ([[0, 999, 1000, 1051, 1255, 4000]], {"WindowCenter": 1128, "WindowWidth": 256}, [[0, 0, 0, 51, 255, 255]]),
-        ([[1000, 1051, 1255]], {"WindowCenter": [1128, 50], "WindowWidth": [256, 100]}, [[0, 51, 255]]),
-        ([[1100, 1150]], {"WindowCenter": 1128, "WindowWidth": 256}, [[100, 150]]),  # not stretched to the picture's own range
+        # PS3.3 C.11.2.1.2.1: ((x - (c - 0.5)) / (w - 1) + 0.5) * 255, black up to c - 0.5 - (w - 1)
+        # / 2 = 1000
+        (
+            [[0, 999, 1000, 1051, 1255, 4000]],
+            {"WindowCenter": 1128, "WindowWidth": 256},
+            [[0, 0, 0, 51, 255, 255]],
+        ),
+        (
+            [[1000, 1051, 1255]],
+            {"WindowCenter": [1128, 50], "WindowWidth": [256, 100]},
+            [[0, 51, 255]],
+        ),
+        (
+            [[1100, 1150]],
+            {"WindowCenter": 1128, "WindowWidth": 256},
+            [[100, 150]],
+        ),  # not stretched to the picture's own range
         ([[1000, 1100, 1255]], {"WindowCenter": 1000, "WindowWidth": 1}, [[255, 255, 255]]),
-        ([[0, 50, 100, 200]], {"WindowCenter": 50, "WindowWidth": 100, "VOILUTFunction": "LINEAR_EXACT"}, [[0, 128, 255, 255]]),
+        (
+            [[0, 50, 100, 200]],
+            {"WindowCenter": 50, "WindowWidth": 100, "VOILUTFunction": "LINEAR_EXACT"},
+            [[0, 128, 255, 255]],
+        ),
         # 255 / (1 + exp(-4 (x - c) / w)): 255 / (1 + e^4), 127.5, 255 / (1 + e^-4)
-        ([[0, 100, 200]], {"WindowCenter": 100, "WindowWidth": 100, "VOILUTFunction": "SIGMOID"}, [[5, 128, 250]]),
-        ([[0, 100]], {"WindowCenter": None, "WindowWidth": 256}, [[0, 255]]),  # half a window is none
+        (
+            [[0, 100, 200]],
+            {"WindowCenter": 100, "WindowWidth": 100, "VOILUTFunction": "SIGMOID"},
+            [[5, 128, 250]],
+        ),
+        (
+            [[0, 100]],
+            {"WindowCenter": None, "WindowWidth": 256},
+            [[0, 255]],
+        ),  # half a window is none
         # the window is over rescaled values: 2 * 500 + 0 = 1000
-        ([[500, 551, 600]], {"RescaleSlope": 2, "RescaleIntercept": 0, "WindowCenter": 1128, "WindowWidth": 256}, [[0, 102, 200]]),
-        ([[0, 51, 255]], {"RescaleSlope": 1, "RescaleIntercept": 1000, "WindowCenter": 1128, "WindowWidth": 256}, [[0, 51, 255]]),
-        ([[0, 100, 400]], {"RescaleSlope": -1, "RescaleIntercept": 0}, [[255, 191, 0]]),  # 255 - 63.75
-        ([[200, 100, 51]], {"RescaleSlope": -1, "RescaleIntercept": 255, "WindowCenter": 128, "WindowWidth": 256}, [[55, 155, 204]]),
+        (
+            [[500, 551, 600]],
+            {"RescaleSlope": 2, "RescaleIntercept": 0, "WindowCenter": 1128, "WindowWidth": 256},
+            [[0, 102, 200]],
+        ),
+        (
+            [[0, 51, 255]],
+            {"RescaleSlope": 1, "RescaleIntercept": 1000, "WindowCenter": 1128, "WindowWidth": 256},
+            [[0, 51, 255]],
+        ),
+        (
+            [[0, 100, 400]],
+            {"RescaleSlope": -1, "RescaleIntercept": 0},
+            [[255, 191, 0]],
+        ),  # 255 - 63.75
+        (
+            [[200, 100, 51]],
+            {"RescaleSlope": -1, "RescaleIntercept": 255, "WindowCenter": 128, "WindowWidth": 256},
+            [[55, 155, 204]],
+        ),
     ],
 )
 def test_dicom_values_become_grey(tmp_path, values, fields, expected):
     if "WindowCenter" in fields and fields["WindowCenter"] is None:
         fields = {"WindowWidth": fields["WindowWidth"]}
     assert grey_of(dicom(tmp_path / "a", values, **fields)) == expected
-    inverse = grey_of(dicom(tmp_path / "b", values, PhotometricInterpretation="MONOCHROME1", **fields))
-    assert off(np.array(inverse), 255 - np.array(expected)) <= 1  # halves are rounded to even on either side
+    inverse = grey_of(
+        dicom(tmp_path / "b", values, PhotometricInterpretation="MONOCHROME1", **fields)
+    )
+    assert (
+        off(np.array(inverse), 255 - np.array(expected)) <= 1
+    )  # halves are rounded to even on either side
 
 
 def test_dicom_of_16_bits_and_of_8(tmp_path):
     values = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)  # 257 k
-    assert grey_of(dicom(tmp_path / "a", values, bits=16)) == np.arange(256).reshape(16, 16).tolist()
+    assert (
+        grey_of(dicom(tmp_path / "a", values, bits=16)) == np.arange(256).reshape(16, 16).tolist()
+    )
     full = {"WindowCenter": 128, "WindowWidth": 256}
     assert grey_of(dicom(tmp_path / "b", RAMP, bits=8, **full)) == RAMP.tolist()
 
 
 @pytest.mark.parametrize("stored", ["US", "OW"])
 def test_dicom_voi_lut_comes_before_the_window(tmp_path, stored):
-    """Values below the table take its first entry, above it its last; entries of 10 bits reach 1023."""
-    fields = {"VOILUTSequence": lut([0, 1023, 341], 100, 10, stored), "WindowCenter": 1, "WindowWidth": 2}
-    assert grey_of(dicom(tmp_path / "a", [[0, 100, 101, 102, 4000]], **fields)) == [[0, 0, 255, 85, 85]]
+    """Values below the table take its first entry, above it its last; entries of 10 bits reach
+    1023.
+    """
+    fields = {
+        "VOILUTSequence": lut([0, 1023, 341], 100, 10, stored),
+        "WindowCenter": 1,
+        "WindowWidth": 2,
+    }
+    assert grey_of(dicom(tmp_path / "a", [[0, 100, 101, 102, 4000]], **fields)) == [
+        [0, 0, 255, 85, 85]
+    ]
     long = lut(np.arange(4096) // 16, 0, 8, stored)  # more entries than 8 bits count
-    assert grey_of(dicom(tmp_path / "b", [[0, 800, 1600, 4095]], VOILUTSequence=long)) == [[0, 50, 100, 255]]
+    assert grey_of(dicom(tmp_path / "b", [[0, 800, 1600, 4095]], VOILUTSequence=long)) == [
+        [0, 50, 100, 255]
+    ]
 
 
 def test_dicom_colour_is_luma(tmp_path):
@@ -712,7 +906,15 @@ def test_dicom_colour_is_luma(tmp_path):
     assert off(got, colours @ [0.299, 0.587, 0.114]) <= 1  # ITU-R BT.601
     # Full-range YCbCr: Y is that luma, and no colour is beyond it when Cb = Cr = 128
     ycc = np.dstack([RAMP, np.full_like(RAMP, 128), np.full_like(RAMP, 128)])
-    assert off(images.decode(dicom(tmp_path / "b", ycc, bits=8, PhotometricInterpretation="YBR_FULL"), SIDE), RAMP) <= 1
+    assert (
+        off(
+            images.decode(
+                dicom(tmp_path / "b", ycc, bits=8, PhotometricInterpretation="YBR_FULL"), SIDE
+            ),
+            RAMP,
+        )
+        <= 1
+    )
 
 
 def test_dicom_is_told_by_its_mark_and_squashed_as_others_are(tmp_path):
@@ -720,8 +922,12 @@ def test_dicom_is_told_by_its_mark_and_squashed_as_others_are(tmp_path):
     tall[0, :2] = 0, 4095
     file = dicom(tmp_path / "a.png", tall)
     assert images.is_dicom(file) and images.read_image(file).size == (30, 90)
-    png = saved(tmp_path / "b.dcm", images.read_image(file), format="png")  # a PNG, whatever its name
-    assert not images.is_dicom(png) and (images.decode(png, SIDE) == images.decode(file, SIDE)).all()
+    png = saved(
+        tmp_path / "b.dcm", images.read_image(file), format="png"
+    )  # a PNG, whatever its name
+    assert (
+        not images.is_dicom(png) and (images.decode(png, SIDE) == images.decode(file, SIDE)).all()
+    )
 
 
 def test_dicom_without_a_mark_needs_its_suffix(tmp_path):
@@ -749,7 +955,11 @@ def test_dicom_without_a_mark_needs_its_suffix(tmp_path):
 )
 @pytest.mark.filterwarnings("ignore")
 def test_dicom_that_is_no_radiograph_is_refused(tmp_path, fields, says):
-    refused(dicom(tmp_path / "a.dcm", [[1, 2, 3]], **fields), "image file is DICOM and cannot be decoded", says)
+    refused(
+        dicom(tmp_path / "a.dcm", [[1, 2, 3]], **fields),
+        "image file is DICOM and cannot be decoded",
+        says,
+    )
 
 
 def test_dicom_of_unreadable_compression_is_refused(tmp_path):
@@ -763,12 +973,16 @@ def test_dicom_of_unreadable_compression_is_refused(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.floats(0, 1), st.binary(max_size=6), st.integers(0, 8), st.booleans())
 def test_damaged_dicom_is_read_or_refused(tmp_path, at, junk, lost, truncate):
     content = dicom(tmp_path / "a.dcm", RAMP, bits=8, WindowCenter=90, WindowWidth=200).read_bytes()
     at = int(at * len(content) * 0.9 if truncate else at * 500)  # 500: about where the header ends
-    (tmp_path / "a.dcm").write_bytes(content[:at] + (b"" if truncate else junk + content[at + lost :]))
+    (tmp_path / "a.dcm").write_bytes(
+        content[:at] + (b"" if truncate else junk + content[at + lost :])
+    )
     try:
         assert images.read_image(tmp_path / "a.dcm").mode == "L" and not truncate
     except InputError as error:
@@ -784,9 +998,13 @@ def test_dicom_without_pydicom_says_what_to_install(tmp_path, monkeypatch):
 def test_a_cache_that_cannot_be_made_is_named_with_what_helps(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("CXR_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(InputError, match=r"file/cache: decoded images cannot be kept there .*CXR_CACHE"):
+    with pytest.raises(
+        InputError, match=r"file/cache: decoded images cannot be kept there .*CXR_CACHE"
+    ):
         images.cache_folder()
     monkeypatch.setenv("CXR_CACHE", "")
     monkeypatch.setenv("HOME", str(tmp_path / "file" / "home"))
-    with pytest.raises(InputError, match=r"\.cache/cxrlib: decoded images cannot be kept there .*CXR_CACHE"):
+    with pytest.raises(
+        InputError, match=r"\.cache/cxrlib: decoded images cannot be kept there .*CXR_CACHE"
+    ):
         images.cache_folder()

@@ -1,4 +1,6 @@
-"""``make book`` where something is out of order: it goes on, or says in one line what is wrong. In a clone of one short page."""
+"""``make book`` where something is out of order: it goes on, or says in one line what is wrong. In
+a clone of one short page.
+"""
 
 import json
 import os
@@ -16,19 +18,26 @@ from jupytext.cli import jupytext
 from cxrlib import InputError, book, making
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = "# ---\n# jupyter:\n#   jupytext:\n#     notebook_metadata_filter: cxr\n#   cxr: {records: []}\n# ---\n\n# %% [markdown]\n# # A page\n\n# %%\n"
+PAGE = (
+    "# ---\n# jupyter:\n#   jupytext:\n#     notebook_metadata_filter: cxr\n#   cxr: {records:"
+    " []}\n# ---\n\n# %% [markdown]\n# # A page\n\n# %%\n"
+)
 CODE = 'print("first", "text")\n'
 
 
 @pytest.fixture
 def clone(tmp_path, monkeypatch) -> Path:
-    """The least of which ``make book`` makes a book, in a folder whose name has everything in it that a shell gives a meaning to."""
+    """The least of which ``make book`` makes a book, in a folder whose name has everything in it
+    that a shell gives a meaning to.
+    """
     folder = tmp_path / "sp ace (ü) & 'quoted' $HOME;"
     shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "_config.yml"):
         shutil.copy(ROOT / name, folder / name)
     (folder / "book" / "index.md").write_text("# A book\n\nIt has one page.\n", encoding="utf-8")
-    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\nparts: [{chapters: [{file: notebooks/01_page}]}]\n")
+    (folder / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/index\nparts: [{chapters: [{file: notebooks/01_page}]}]\n"
+    )
     (folder / "notebooks").mkdir()
     write(folder, CODE)
     monkeypatch.chdir(folder)
@@ -40,10 +49,19 @@ def write(clone: Path, code: str) -> None:
 
 
 def start(**changes: str) -> subprocess.Popen:
-    """``make book`` without make: it is started with the virtual environment's Python, by its full name."""
+    """``make book`` without make: it is started with the virtual environment's Python, by its full
+    name.
+    """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **changes}
     command = [sys.executable, "-m", "cxrlib", "make", "book", "--cores", "2"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
 
 
 def made(**changes: str) -> tuple[int, str, str]:
@@ -78,11 +96,23 @@ MERGE = b"# %%\nx = 1\n<<<<<<< HEAD\ny = 2\n=======\ny = 3\n>>>>>>> other\n"
         (damaged("_toc.yml", None), r"_toc\.yml: is missing"),
         (damaged("_toc.yml", b"root: [\n"), r"_toc\.yml: cannot be read as a table of contents"),
         (damaged("_toc.yml", b"[]"), r"_toc\.yml: cannot be read as a table of contents"),
-        (damaged("_toc.yml", b"root: book/gone\nparts: []\n"), r"_toc\.yml: book/gone does not exist"),
+        (
+            damaged("_toc.yml", b"root: book/gone\nparts: []\n"),
+            r"_toc\.yml: book/gone does not exist",
+        ),
         (damaged("_config.yml", b"title: 'open\n"), r"_config\.yml: is not valid YAML"),
-        (damaged("notebooks/01_page.py", MERGE), r"notebooks/01_page\.py: line 3 is the mark of a merge conflict"),
-        (damaged("notebooks/01_page.ipynb", MERGE), r"notebooks/01_page\.ipynb: line 3 is the mark of a merge conflict"),
-        (damaged("book/index.md", MERGE), r"book/index\.md: line 3 is the mark of a merge conflict"),
+        (
+            damaged("notebooks/01_page.py", MERGE),
+            r"notebooks/01_page\.py: line 3 is the mark of a merge conflict",
+        ),
+        (
+            damaged("notebooks/01_page.ipynb", MERGE),
+            r"notebooks/01_page\.ipynb: line 3 is the mark of a merge conflict",
+        ),
+        (
+            damaged("book/index.md", MERGE),
+            r"book/index\.md: line 3 is the mark of a merge conflict",
+        ),
         (damaged("book/index.md", b"Gr\xfc\xdfe"), r"book/index\.md: is not UTF-8"),
     ],
 )
@@ -145,12 +175,16 @@ def test_edits_of_a_pair_are_not_lost(clone, change, both):
     edited = target.read_bytes()
     if both:
         write(clone, "print(2)\n")
-    with pytest.raises(InputError, match=r"01_page\.ipynb: was edited, and .*01_page\.py beside it"):
+    with pytest.raises(
+        InputError, match=r"01_page\.ipynb: was edited, and .*01_page\.py beside it"
+    ):
         book.pair(clone / "notebooks")
     assert target.read_bytes() == edited
     jupytext(["--quiet", "--to", "py:percent", str(target)])  # the advice
     book.pair(clone / "notebooks")
-    assert book.content(json.loads(edited)) == book.content(json.loads(target.read_text(encoding="utf-8")))
+    assert book.content(json.loads(edited)) == book.content(
+        json.loads(target.read_text(encoding="utf-8"))
+    )
     assert "cxr" in json.loads(book.notebook(source))["metadata"]
 
 
@@ -190,24 +224,44 @@ def executed(clone: Path) -> dict:
 
 
 def printed(notebook: dict) -> str:
-    return "".join("".join(output.get("text", [])) for cell in notebook["cells"] for output in cell.get("outputs", []))
+    return "".join(
+        "".join(output.get("text", []))
+        for cell in notebook["cells"]
+        for output in cell.get("outputs", [])
+    )
 
 
 def test_the_users_jupyter_and_matplotlib_change_nothing(clone, monkeypatch, tmp_path):
-    """Another Python's kernel of the same name, start-up files, a style and a back end of their own."""
+    """Another Python's kernel of the same name, start-up files, a style and a back end of their
+    own.
+    """
     kernel = tmp_path / "jupyter" / "kernels" / "python3"
     kernel.mkdir(parents=True)
     (kernel / "kernel.json").write_text(
-        json.dumps({"argv": ["/nowhere/python", "{connection_file}"], "display_name": "?", "language": "python"})
+        json.dumps(
+            {
+                "argv": ["/nowhere/python", "{connection_file}"],
+                "display_name": "?",
+                "language": "python",
+            }
+        )
     )
     (tmp_path / "ipython" / "profile_default" / "startup").mkdir(parents=True)
-    (tmp_path / "ipython" / "profile_default" / "startup" / "00.py").write_text("print('started up')")
+    (tmp_path / "ipython" / "profile_default" / "startup" / "00.py").write_text(
+        "print('started up')"
+    )
     (tmp_path / "matplotlib").mkdir()
     (tmp_path / "matplotlib" / "matplotlibrc").write_text("text.usetex: True\nlines.linewidth: 9\n")
     write(
-        clone, "import sys\nimport matplotlib as mpl\nprint(sys.executable, mpl.rcParams['lines.linewidth'], mpl.get_backend(), sep='|')\n"
+        clone,
+        "import sys\nimport matplotlib as mpl\nprint(sys.executable,"
+        " mpl.rcParams['lines.linewidth'], mpl.get_backend(), sep='|')\n",
     )
-    for name, value in {"JUPYTER_PATH": "jupyter", "IPYTHONDIR": "ipython", "MPLCONFIGDIR": "matplotlib"}.items():
+    for name, value in {
+        "JUPYTER_PATH": "jupyter",
+        "IPYTHONDIR": "ipython",
+        "MPLCONFIGDIR": "matplotlib",
+    }.items():
         monkeypatch.setenv(name, str(tmp_path / value))
     monkeypatch.setenv("MPLBACKEND", "Agg")
     *found, backend = printed(executed(clone)).strip().split("|")
@@ -217,13 +271,17 @@ def test_the_users_jupyter_and_matplotlib_change_nothing(clone, monkeypatch, tmp
 def test_standard_error_is_for_who_builds(clone, capfd):
     write(
         clone,
-        "import os\nimport sys\nimport warnings\nprint('for the page')\nwarnings.warn('old')\nos.write(2, b'from C\\n')\nprint('/a/path', file=sys.stderr)\n",
+        "import os\nimport sys\nimport warnings\nprint('for the"
+        " page')\nwarnings.warn('old')\nos.write(2, b'from C\\n')\nprint('/a/path',"
+        " file=sys.stderr)\n",
     )
     assert printed(executed(clone)) == "for the page\n"
     begin = f"cxr: note: {clone / 'notebooks' / '01_page.ipynb'}: "
     err = capfd.readouterr().err.replace("from C\n", "", 1)  # which the kernel echoes, too
     lines = err.splitlines()
-    assert lines and all(line.startswith(begin) for line in lines), f"and no word from the kernel itself: {err}"
+    assert lines and all(line.startswith(begin) for line in lines), (
+        f"and no word from the kernel itself: {err}"
+    )
     for end in (": /a/path", "UserWarning: old"):
         assert any(line.endswith(end) for line in lines), err
 
@@ -235,7 +293,9 @@ def test_standard_error_is_for_who_builds(clone, capfd):
 def test_a_book_in_a_folder_of_any_name(clone):
     code, out, err = made()
     assert (code, err) == (0, ""), "a good run is quiet"
-    assert "page 01_page" in out and f"Open {clone / '_build' / 'html' / 'book' / 'index.html'}" in out
+    assert (
+        "page 01_page" in out and f"Open {clone / '_build' / 'html' / 'book' / 'index.html'}" in out
+    )
     assert "first text" in page(clone) and str(clone) not in page(clone)
     write(clone, 'print("second", "text")\n')  # the source alone
     assert made()[0] == 0
@@ -243,7 +303,11 @@ def test_a_book_in_a_folder_of_any_name(clone):
     before = page(clone)
     write(clone, "raise KeyError('gone')\n")
     code, out, err = made()
-    assert code == 2 and "notebooks/01_page.ipynb: cell 1 failed: KeyError: 'gone'" in err and len(err.splitlines()) <= 2, err
+    assert (
+        code == 2
+        and "notebooks/01_page.ipynb: cell 1 failed: KeyError: 'gone'" in err
+        and len(err.splitlines()) <= 2
+    ), err
     assert page(clone) == before, "the old book stays"
 
 
@@ -260,7 +324,8 @@ def test_what_only_snakemake_knows_is_shown(clone):
 def test_killed_and_made_again(clone, all_of_it):
     write(
         clone,
-        "import time\nfrom pathlib import Path\nPath('../started').touch()\ntime.sleep(30 if not Path('../again').exists() else 0)\nprint('first text')\n",
+        "import time\nfrom pathlib import Path\nPath('../started').touch()\ntime.sleep(30 if not"
+        " Path('../again').exists() else 0)\nprint('first text')\n",
     )
     process = start()
     deadline = time.monotonic() + 120
@@ -270,7 +335,9 @@ def test_killed_and_made_again(clone, all_of_it):
     if all_of_it:
         os.killpg(process.pid, signal.SIGKILL)
     else:
-        found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True).stdout.split()
+        found = subprocess.run(
+            ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True
+        ).stdout.split()
         for child in found:
             os.kill(int(child), signal.SIGKILL)
     process.communicate()
@@ -284,7 +351,9 @@ def test_two_at_once(clone):
     both = [start(), start()]
     said = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
-    assert sum("another make book is at work" in err for _, err in said) == 1 and "first text" in page(clone)
+    assert sum(
+        "another make book is at work" in err for _, err in said
+    ) == 1 and "first text" in page(clone)
 
 
 @pytest.mark.slow
@@ -292,7 +361,9 @@ def test_a_home_that_cannot_be_written(clone):
     """Nor be made: a file stands in its way. That holds for the administrator, too."""
     (clone / "file").touch()
     home = str(clone / "file" / "home")
-    unset = {name: "" for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "IPYTHONDIR")}
+    unset = {
+        name: "" for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "IPYTHONDIR")
+    }
     code, _, err = made(HOME=home, **unset)
     assert code == 0 and "first text" in page(clone), err
     assert "matplotlib" not in page(clone) and home not in page(clone)

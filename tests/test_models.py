@@ -34,11 +34,16 @@ def weights_folder(tmp_path, monkeypatch, state):
     """CXR_WEIGHTS with a float16 ResNet-18 and a README.md beside it."""
     folder = tmp_path / "weights"
     folder.mkdir()
-    rounded = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
-    save_file({key: value.contiguous() for key, value in rounded.items()}, folder / "resnet18-test-fp16.safetensors")
+    rounded = {
+        key: value.half() if value.is_floating_point() else value for key, value in state.items()
+    }
+    save_file(
+        {key: value.contiguous() for key, value in rounded.items()},
+        folder / "resnet18-test-fp16.safetensors",
+    )
     (folder / "README.md").write_text(
-        "# Weights\n\n| file | what |\n|---|---|\n"
-        "| `resnet18-test-fp16.safetensors` | drawn **at random** by a test |\n| `resnet50-x.safetensors` | another |\n"
+        "# Weights\n\n| file | what |\n|---|---|\n| `resnet18-test-fp16.safetensors` | drawn **at"
+        " random** by a test |\n| `resnet50-x.safetensors` | another |\n"
     )
     monkeypatch.setenv("CXR_WEIGHTS", str(folder))
     return folder
@@ -51,15 +56,25 @@ def one_line(caught) -> str:
 
 
 def test_weights_folder_comes_first_and_its_readme_is_the_note(weights_folder, state, monkeypatch):
-    monkeypatch.setattr(torch.hub, "urlopen", lambda *args, **named: pytest.fail("downloaded in spite of CXR_WEIGHTS"))
+    monkeypatch.setattr(
+        torch.hub,
+        "urlopen",
+        lambda *args, **named: pytest.fail("downloaded in spite of CXR_WEIGHTS"),
+    )
     got, what = models.imagenet("resnet18")
     assert got.keys() == state.keys()
     for key, value in state.items():
-        assert got[key].dtype == value.dtype, key  # floating point is float32 again, counters stay whole numbers
-        assert torch.equal(got[key], value.half().float() if value.is_floating_point() else value), key
+        assert got[key].dtype == value.dtype, (
+            key
+        )  # floating point is float32 again, counters stay whole numbers
+        assert torch.equal(
+            got[key], value.half().float() if value.is_floating_point() else value
+        ), key
     assert what["name"] == "resnet18-test-fp16.safetensors"
     assert what["note"] == "drawn at random by a test"
-    digest = subprocess.run(["sha256sum", weights_folder / what["name"]], capture_output=True, text=True, check=True).stdout.split()[0]
+    digest = subprocess.run(
+        ["sha256sum", weights_folder / what["name"]], capture_output=True, text=True, check=True
+    ).stdout.split()[0]
     assert what["sha256"] == digest
 
 
@@ -70,7 +85,10 @@ def test_torchvision_file_in_the_weights_folder(tmp_path, monkeypatch, state):
     (tmp_path / "w.pth").rename(tmp_path / f"resnet18-{digits}.pth")
     monkeypatch.setenv("CXR_WEIGHTS", str(tmp_path))
     got, what = models.imagenet("resnet18")
-    assert what["name"] == f"resnet18-{digits}.pth" and what["note"] == "no README.md beside it says what it is"
+    assert (
+        what["name"] == f"resnet18-{digits}.pth"
+        and what["note"] == "no README.md beside it says what it is"
+    )
     assert all(torch.equal(got[key], value) for key, value in state.items())
 
 
@@ -99,7 +117,9 @@ def test_truncated_weights(weights_folder):
     assert file.name in one_line(caught)
 
 
-@pytest.mark.parametrize("content", [[torch.zeros(2)], {"state_dict": {"conv1.weight": torch.zeros(2)}}])
+@pytest.mark.parametrize(
+    "content", [[torch.zeros(2)], {"state_dict": {"conv1.weight": torch.zeros(2)}}]
+)
 def test_a_file_that_is_no_state(tmp_path, monkeypatch, content):
     torch.save(content, tmp_path / "resnet18-x.pth")
     monkeypatch.setenv("CXR_WEIGHTS", str(tmp_path))
@@ -132,7 +152,11 @@ def refused(*args, **named):
     raise urllib.error.URLError("Name or service not known")
 
 
-@pytest.mark.parametrize("opened", [refused, lambda *args, **named: Answer(b"a login page")], ids=["no network", "not the file"])
+@pytest.mark.parametrize(
+    "opened",
+    [refused, lambda *args, **named: Answer(b"a login page")],
+    ids=["no network", "not the file"],
+)
 def test_failed_download_is_one_line(tmp_path, monkeypatch, opened):
     monkeypatch.delenv("CXR_WEIGHTS", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
@@ -149,7 +173,9 @@ def test_unknown_models():
             call()
 
 
-@pytest.mark.parametrize("key", ["conv1.weight", "layer3.1.bn2.running_var", "layer2.0.downsample.0.weight"])
+@pytest.mark.parametrize(
+    "key", ["conv1.weight", "layer3.1.bn2.running_var", "layer2.0.downsample.0.weight"]
+)
 @pytest.mark.parametrize("fault", ["missing", "shape"])
 def test_state_that_does_not_fit_names_the_key(state, key, fault):
     bad = {name: value for name, value in state.items() if name != key}
@@ -179,14 +205,18 @@ def test_new_head_depends_on_the_seed_and_only_on_it(state):
         torch.manual_seed(2)
         before = torch.random.get_rng_state()
         again = models.resnet("resnet18", 4, state, seed=5)
-        assert torch.equal(torch.random.get_rng_state(), before)  # and the caller's generator is left alone
+        assert torch.equal(
+            torch.random.get_rng_state(), before
+        )  # and the caller's generator is left alone
     bare = models.resnet("resnet18", 4, None, seed=5)
     other = models.resnet("resnet18", 4, state, seed=6)
     for key in ("fc.weight", "fc.bias"):
         assert torch.equal(first.state_dict()[key], again.state_dict()[key])
         assert torch.equal(first.state_dict()[key], bare.state_dict()[key])
         assert not torch.equal(first.state_dict()[key], other.state_dict()[key])
-    assert torch.equal(first.conv1.weight, state["conv1.weight"]) and torch.equal(other.conv1.weight, first.conv1.weight)
+    assert torch.equal(first.conv1.weight, state["conv1.weight"]) and torch.equal(
+        other.conv1.weight, first.conv1.weight
+    )
 
 
 def test_trained_state_is_taken_whole():
@@ -202,7 +232,10 @@ def test_resnet101_head_is_what_study_a_trains():
 
 
 def test_forward_equals_torchvision(state):
-    model, plain = models.resnet("resnet18", 1000, state).eval(), torchvision.models.resnet18(weights=None).eval()
+    model, plain = (
+        models.resnet("resnet18", 1000, state).eval(),
+        torchvision.models.resnet18(weights=None).eval(),
+    )
     plain.load_state_dict(state)
     x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -229,7 +262,13 @@ def test_half_keeps_batch_norm_and_rounds_the_rest(state, tmp_path):
             assert torch.equal(back[key], value)
 
 
-@given(st.lists(st.floats(2**-14, 2**15, width=32).flatmap(lambda v: st.sampled_from([v, -v])), min_size=1, max_size=20))
+@given(
+    st.lists(
+        st.floats(2**-14, 2**15, width=32).flatmap(lambda v: st.sampled_from([v, -v])),
+        min_size=1,
+        max_size=20,
+    )
+)
 @settings(deadline=None, max_examples=50)
 def test_half_rounds_by_less_than_a_thousandth(values):
     weight = torch.tensor([values])
@@ -238,7 +277,11 @@ def test_half_rounds_by_less_than_a_thousandth(values):
 
 
 def test_save_writes_metadata_and_channels_last(tmp_path):
-    value = torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last).requires_grad_()
+    value = (
+        torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+        .to(memory_format=torch.channels_last)
+        .requires_grad_()
+    )
     models.save({"w": value}, tmp_path / "new" / "m.safetensors", {"licence": "x"})
     assert torch.equal(load_file(tmp_path / "new" / "m.safetensors")["w"], value)
     raw = (tmp_path / "new" / "m.safetensors").read_bytes()
@@ -285,21 +328,34 @@ def test_device_and_precision(monkeypatch):
     assert models.device("cpu") == torch.device("cpu")
     assert not torch.backends.cudnn.allow_tf32
     best = models.device().type
-    assert best == ("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+    assert best == (
+        "cuda"
+        if torch.cuda.is_available()
+        else "mps"
+        if torch.backends.mps.is_available()
+        else "cpu"
+    )
     assert models.precision(torch.device("cpu")) in {"float32", "bfloat16"}
     assert models.precision(torch.device("mps")) == "float32"
     assert models.precision(torch.device("cpu"), "bfloat16") == "bfloat16"
     assert models.precision(torch.device("cpu"), "float32") == "float32"
-    assert models.describe(torch.device("cpu")) == {"type": "cpu", "name": "cpu", "threads": torch.get_num_threads()}
+    assert models.describe(torch.device("cpu")) == {
+        "type": "cpu",
+        "name": "cpu",
+        "threads": torch.get_num_threads(),
+    }
 
 
 @pytest.mark.parametrize(
     ("amx", "avx", "maker", "kind"),
     [
-        (True, True, "GenuineIntel", "bfloat16"), (False, True, "GenuineIntel", "float32"), (False, True, "AuthenticAMD", "bfloat16"),
-        (False, False, "AuthenticAMD", "float32"), (False, False, "GenuineIntel", "float32"),
+        (True, True, "GenuineIntel", "bfloat16"),
+        (False, True, "GenuineIntel", "float32"),
+        (False, True, "AuthenticAMD", "bfloat16"),
+        (False, False, "AuthenticAMD", "float32"),
+        (False, False, "GenuineIntel", "float32"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("linux", [True, False])
 def test_precision_of_a_processor(monkeypatch, amx, avx, maker, kind, linux):
     monkeypatch.delenv("CXR_PRECISION", raising=False)
@@ -322,12 +378,22 @@ def test_precision_by_the_environment(monkeypatch):
     cpu = torch.device("cpu")
     monkeypatch.delenv("CXR_PRECISION", raising=False)
     best = models.precision(cpu)
-    for value, kind in (("float32", "float32"), ("bfloat16", "bfloat16"), ("auto", best), ("", best)):
+    for value, kind in (
+        ("float32", "float32"),
+        ("bfloat16", "bfloat16"),
+        ("auto", best),
+        ("", best),
+    ):
         monkeypatch.setenv("CXR_PRECISION", value)
         assert models.precision(cpu) == models.precision(cpu, "auto") == kind
-        assert [models.precision(cpu, asked) for asked in ("float32", "bfloat16")] == ["float32", "bfloat16"]
+        assert [models.precision(cpu, asked) for asked in ("float32", "bfloat16")] == [
+            "float32",
+            "bfloat16",
+        ]
     monkeypatch.setenv("CXR_PRECISION", "float16")
-    with pytest.raises(InputError, match="^CXR_PRECISION 'float16': there are auto, float32, bfloat16$"):
+    with pytest.raises(
+        InputError, match="^CXR_PRECISION 'float16': there are auto, float32, bfloat16$"
+    ):
         models.precision(cpu)
     with pytest.raises(InputError, match="^precision 'half': there are auto, float32, bfloat16$"):
         models.precision(cpu, "half")
@@ -346,27 +412,45 @@ def test_what_reads_records_needs_no_torch():
     names = ["sources", "splits", "studies", "metrics", "runs", "phantom", "plots", "cli"]
     done = run_without(
         ["torch", "torchvision", "safetensors"],
-        "import cxrlib\n" + "".join(f"import cxrlib.{name}\n" for name in names) + "from cxrlib.cli import main\n"
+        "import cxrlib\n"
+        + "".join(f"import cxrlib.{name}\n" for name in names)
+        + "from cxrlib.cli import main\n"
         "try:\n    import torch\nexcept ModuleNotFoundError:\n    print('blocked')\n"
         "raise SystemExit(main(['train', 'zhu-fourclass', '--phantom']))",
     )
-    assert done.stdout == "blocked\n", done.stderr  # the blocker does block, and every import before it went well
+    assert done.stdout == "blocked\n", (
+        done.stderr
+    )  # the blocker does block, and every import before it went well
     assert done.returncode == 2
     assert (
-        done.stderr.count("\n") == 1 and "needs torch" in done.stderr and "pip install" in done.stderr and "make train-env" in done.stderr
+        done.stderr.count("\n") == 1
+        and "needs torch" in done.stderr
+        and "pip install" in done.stderr
+        and "make train-env" in done.stderr
     )
 
 
 def test_training_needs_only_what_colab_has():
-    lacks = ["jupyter_book", "papermill", "snakemake", "jupytext", "statsmodels", "playwright", "hypothesis"]
+    lacks = [
+        "jupyter_book",
+        "papermill",
+        "snakemake",
+        "jupytext",
+        "statsmodels",
+        "playwright",
+        "hypothesis",
+    ]
     done = run_without(
-        [*lacks, "latex2mathml", "matplotlib", "seaborn"], "from cxrlib import cli, images, models, pipeline, training\nprint('imported')"
+        [*lacks, "latex2mathml", "matplotlib", "seaborn"],
+        "from cxrlib import cli, images, models, pipeline, training\nprint('imported')",
     )
     assert (done.returncode, done.stdout) == (0, "imported\n"), done.stderr
 
 
 def test_recorded_frozen_network_says_what_its_record_says(real_data, real_weights, monkeypatch):
-    """Study A's stand-in: ImageNet's body from the weights, the last layer from the record, on real radiographs."""
+    """Study A's stand-in: ImageNet's body from the weights, the last layer from the record, on real
+    radiographs.
+    """
     monkeypatch.setenv("CXR_WEIGHTS", str(real_weights))
     run = runs.read("azemin-standin-resnet50")
     shown = run.predictions[run.predictions["y_true"] == "covid"].iloc[::50]
@@ -376,7 +460,9 @@ def test_recorded_frozen_network_says_what_its_record_says(real_data, real_weigh
     assert_near(log_p, np.log(shown[["p_covid", "p_none"]]), apart(layers=50))
 
 
-def test_recorded_refuses_other_weights_and_records_without_a_model(tmp_path, real_weights, monkeypatch):
+def test_recorded_refuses_other_weights_and_records_without_a_model(
+    tmp_path, real_weights, monkeypatch
+):
     monkeypatch.setenv("CXR_WEIGHTS", str(real_weights))
     run = runs.read("azemin-standin-resnet50")
     with pytest.raises(InputError, match="was made from the ImageNet weights resnet50.*are others"):

@@ -32,20 +32,33 @@ def plain(html: str) -> list[list[str]]:
 
 
 def test_beside_shows_printed_rebuilt_interval_and_redraws(run):
-    again = [run, runs.Run(run.folder, run.info, run.split, run.history, run.predictions.iloc[::2], run.validation)]
+    again = [
+        run,
+        runs.Run(
+            run.folder, run.info, run.split, run.history, run.predictions.iloc[::2], run.validation
+        ),
+    ]
     rows = cells(pages.beside(run, again).data)
-    assert [row[1] for row in rows[:4]] == ["printed", "rebuilt", "95 % interval", "2 re-draws"] and len(rows) == 4 * 6
+    assert [row[1] for row in rows[:4]] == [
+        "printed",
+        "rebuilt",
+        "95 % interval",
+        "2 re-draws",
+    ] and len(rows) == 4 * 6
     frame = run.predictions
     guess = frame[[f"p_{name}" for name in run.classes]].idxmax(axis=1).str[2:]
     viral = {row[1]: row[2:] for row in rows if row[0] == "Viral"}
-    assert viral["printed"] == ["148", "0.82", "0.90", "0.82", "0.97", "0.86", "0.96"], "Table 4.2 of the thesis"
+    assert viral["printed"] == ["148", "0.82", "0.90", "0.82", "0.97", "0.86", "0.96"], (
+        "Table 4.2 of the thesis"
+    )
     assert viral["rebuilt"][1:4] == [
-        f"{value:.3f}" for value in (
+        f"{value:.3f}"
+        for value in (
             recall_score(frame["y_true"], guess, labels=["viral"], average=None)[0],
             precision_score(frame["y_true"], guess, labels=["viral"], average=None)[0],
             recall_score(frame["y_true"], guess, labels=["viral"], average=None)[0],
         )
-    ]  # fmt: skip
+    ]
     values = [metrics.per_class(other.predictions).loc["viral", "precision"] for other in again]
     assert viral["2 re-draws"][2] == f"{min(values):.2f}–{max(values):.2f}"
     for row in rows:
@@ -62,8 +75,13 @@ def test_settings_give_the_section_of_each_printed_one(run):
 
 
 def test_images_adds_up(run):
-    *classes, total = [[int(text) for text in row[1:]] for row in plain(pages.images(run).data) if row]
-    assert sum(total) == run.info["data"]["images"] and [sum(column) for column in zip(*classes, strict=True)] == total
+    *classes, total = [
+        [int(text) for text in row[1:]] for row in plain(pages.images(run).data) if row
+    ]
+    assert (
+        sum(total) == run.info["data"]["images"]
+        and [sum(column) for column in zip(*classes, strict=True)] == total
+    )
 
 
 def test_schedule_says_when_it_is_shortened(run):
@@ -79,7 +97,8 @@ def test_schedule_says_when_it_is_shortened(run):
     )
     assert (
         pages.schedule([short, short])
-        == "2 runs of at most 6 epochs (the study: 50), the learning rate divided by ten after epochs 3 and 5"
+        == "2 runs of at most 6 epochs (the study: 50), the learning rate divided by ten after"
+        " epochs 3 and 5"
     )
 
 
@@ -91,23 +110,37 @@ def test_repeat_says_whether_nothing_but_the_machine_differs(run):
     gpu = {"type": "cuda", "name": "NVIDIA T4", "threads": 1}
     assert pages.repeat(run, []) == pages.repeat(run, [like(seed=7)]) == (None, "not yet recorded")
     again, short, moved = like(), like(epochs=6, milestones=[3, 5]), like(device=gpu)
-    assert pages.repeat(run, [like(seed=7), again]) == (again, "the same training repeated on a CPU")
-    assert pages.repeat(run, [moved, like(seed=7)]) == (moved, "the same training repeated on a GPU in place of a CPU")
+    assert pages.repeat(run, [like(seed=7), again]) == (
+        again,
+        "the same training repeated on a CPU",
+    )
+    assert pages.repeat(run, [moved, like(seed=7)]) == (
+        moved,
+        "the same training repeated on a GPU in place of a CPU",
+    )
     assert pages.repeat(run, [short]) == (short, "its draw on the schedule of the others")
-    assert pages.repeat(run, [like(precision="float32")])[1] != "the same training repeated on a CPU"
+    assert (
+        pages.repeat(run, [like(precision="float32")])[1] != "the same training repeated on a CPU"
+    )
 
 
 def test_absent_names_what_is_missing():
-    assert pages.absent([]).data == pages.items([], "head").data == "<!-- nothing -->"  # a page shows none of it
+    assert (
+        pages.absent([]).data == pages.items([], "head").data == "<!-- nothing -->"
+    )  # a page shows none of it
     assert "seed-1, seed-2" in pages.absent(["a/seed-1", "a/seed-2"]).data
 
 
 def test_labels_from_a_file_are_escaped(run, monkeypatch):
     """A class name is a column of a file that anybody may bring."""
     evil = "<img src=x onerror=alert(1)>"
-    predictions = run.predictions.rename(columns={"p_viral": f"p_{evil}"}).replace({"y_true": {"viral": evil}})
+    predictions = run.predictions.rename(columns={"p_viral": f"p_{evil}"}).replace(
+        {"y_true": {"viral": evil}}
+    )
     printed = claims.reported("zhu2020")
-    printed = printed.assign(metric=printed["metric"].str.replace("viral.", f"{evil}.", regex=False))
+    printed = printed.assign(
+        metric=printed["metric"].str.replace("viral.", f"{evil}.", regex=False)
+    )
     monkeypatch.setattr(claims, "reported", lambda study: printed)
     other = runs.Run(
         run.folder,
@@ -122,7 +155,9 @@ def test_labels_from_a_file_are_escaped(run, monkeypatch):
 
 
 def test_load_refuses_an_unknown_origin():
-    with pytest.raises(ValueError, match="origin must be recorded, phantom or images, not 'memory'"):
+    with pytest.raises(
+        ValueError, match="origin must be recorded, phantom or images, not 'memory'"
+    ):
         pages.load("zhu-fourclass", "memory")
 
 

@@ -1,4 +1,6 @@
-"""The phantom radiographs: reproducible, laid out as the real sources, and true about where the opacities are."""
+"""The phantom radiographs: reproducible, laid out as the real sources, and true about where the
+opacities are.
+"""
 
 import hashlib
 import json
@@ -20,16 +22,25 @@ REAL_HEADER = (
     "filename,doi,url,license,clinical_notes,other_notes,"
 )
 REAL_NAMES = {
-    "viral": r"kermany-chest-xray-224/chest_xray/(?:train|val|test)/PNEUMONIA/(person\d+)_virus_\d+\.jpeg",
-    "bacterial": r"kermany-chest-xray-224/chest_xray/(?:train|val|test)/PNEUMONIA/(person\d+)_bacteria_\d+\.jpeg",
-    "normal": r"kermany-chest-xray-224/chest_xray/(?:train|val|test)/NORMAL/((?:NORMAL2-)?IM-\d{4})-0001\.jpeg",
+    "viral": (
+        r"kermany-chest-xray-224/chest_xray/(?:train|val|test)/PNEUMONIA/(person\d+)_virus_\d+\.jpeg"
+    ),
+    "bacterial": (
+        r"kermany-chest-xray-224/chest_xray/(?:train|val|test)/PNEUMONIA/(person\d+)_bacteria_\d+\.jpeg"
+    ),
+    "normal": (
+        r"kermany-chest-xray-224/chest_xray/(?:train|val|test)/NORMAL/((?:NORMAL2-)?IM-\d{4})-0001\.jpeg"
+    ),
     "covid": r"covid-chestxray-dataset/images/(phantom-\d{3})-day\d+\.png",
 }
 
 
 def digests(folder):
     files = [path for path in folder.rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
 
 
 def read(path):
@@ -57,7 +68,13 @@ def test_larger_set_holds_the_smaller_and_seeds_differ(tmp_path):
     pictures = []
     for name, n, seed in (("small", 40, 1), ("large", 45, 1), ("other", 40, 2)):
         phantom.write(tmp_path / name, n, seed, size=32)
-        pictures.append({path.name: path.read_bytes() for path in (tmp_path / name).glob("*/**/*.*g") if "phantom-truth" not in path.parts})
+        pictures.append(
+            {
+                path.name: path.read_bytes()
+                for path in (tmp_path / name).glob("*/**/*.*g")
+                if "phantom-truth" not in path.parts
+            }
+        )
     small, large, other = pictures
     assert len(small) == len(set(small.values())) == 40
     assert small.items() <= large.items()
@@ -93,9 +110,15 @@ def test_files_are_named_as_in_the_real_sources(data):
         assert (mode, picture.shape) == ("L", (64, 64))
     truth = truth.assign(person=people)
     children = truth[truth["class"] != "covid"]
-    assert (children.groupby(["class", "person"]).split.apply(lambda s: len(set(s == "test"))) == 1).all()
+    assert (
+        children.groupby(["class", "person"]).split.apply(lambda s: len(set(s == "test"))) == 1
+    ).all()
     assert all(f"/{row.split}/" in row.path for row in children.itertuples())
-    on_disk = {str(p.relative_to(folder)) for name in ("covid*", "kermany*") for p in folder.glob(f"{name}/**/*.*g")}
+    on_disk = {
+        str(p.relative_to(folder))
+        for name in ("covid*", "kermany*")
+        for p in folder.glob(f"{name}/**/*.*g")
+    }
     assert on_disk == set(truth.path)
     assert truth.image_id.is_unique
     assert "no patient" in (folder / "PHANTOM.txt").read_text(encoding="utf-8")
@@ -105,7 +128,9 @@ def test_metadata_has_the_real_columns_and_rows_to_leave_out(data):
     folder, truth = data
     assert (folder / METADATA).read_text(encoding="utf-8").splitlines()[0] == REAL_HEADER
     rows = pd.read_csv(folder / METADATA)
-    chosen = rows[rows.finding.str.startswith("COVID-19") & rows.view.isin(["PA", "AP", "AP Supine"])]
+    chosen = rows[
+        rows.finding.str.startswith("COVID-19") & rows.view.isin(["PA", "AP", "AP Supine"])
+    ]
     paths = "covid-chestxray-dataset/images/" + chosen.filename
     assert sorted(paths) == sorted(truth.path[truth["class"] == "covid"])
     assert set(chosen.view) == {"PA", "AP", "AP Supine"}
@@ -124,7 +149,9 @@ def test_masks_and_centres_are_true(data):
         centres = json.loads(row["centres"])
         assert bool(centres) == (opacity > 0).any() == (row["class"] != "normal")
         assert all(opacity[y, x] for x, y in centres)
-    assert truth.groupby("class").pattern.unique().map(list).to_dict() == {k: [v] for k, v in phantom.PATTERN.items()}
+    assert truth.groupby("class").pattern.unique().map(list).to_dict() == {
+        k: [v] for k, v in phantom.PATTERN.items()
+    }
 
 
 def test_artefact_is_on_its_class_alone(data):
@@ -137,7 +164,9 @@ def test_artefact_is_on_its_class_alone(data):
 @pytest.mark.parametrize("adult", [True, False])
 def test_opacity_brightens_the_same_chest_and_nothing_else(kind, adult):
     for seed in range(5):
-        clear, sick = (phantom.radiograph(np.random.default_rng(seed), k, adult, 128) for k in ("none", kind))
+        clear, sick = (
+            phantom.radiograph(np.random.default_rng(seed), k, adult, 128) for k in ("none", kind)
+        )
         assert (clear.lungs == sick.lungs).all()
         mask = sick.opacity
         assert sick.image[mask].mean() > clear.image[mask].mean() + 8
@@ -148,22 +177,33 @@ def test_opacity_brightens_the_same_chest_and_nothing_else(kind, adult):
 
 def test_looks_like_a_chest():
     for seed in range(8):
-        image, lungs, _, _ = phantom.radiograph(np.random.default_rng(seed), adult=seed % 2 == 0, marker=None)
+        image, lungs, _, _ = phantom.radiograph(
+            np.random.default_rng(seed), adult=seed % 2 == 0, marker=None
+        )
         belly, heart = image[-25:, 100:156], image[110:150, 120:136]
         assert image[lungs].mean() + 40 < min(heart.mean(), belly.mean())
         assert image.max() < 255 and image[lungs].min() > 5
 
 
 def test_marker_stands_on_its_side():
-    bare, right, left = (phantom.radiograph(np.random.default_rng(0), marker=m).image for m in (None, "R", "L"))
+    bare, right, left = (
+        phantom.radiograph(np.random.default_rng(0), marker=m).image for m in (None, "R", "L")
+    )
     assert np.nonzero(right != bare)[1].max() < 64
     assert np.nonzero(left != bare)[1].min() > 192
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["none", "diffuse", "focal", "bilateral"]), st.booleans(), st.integers(32, 72))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["none", "diffuse", "focal", "bilateral"]),
+    st.booleans(),
+    st.integers(32, 72),
+)
 def test_radiograph_keeps_its_promises(seed, kind, adult, size):
-    image, lungs, opacity, centres = phantom.radiograph(np.random.default_rng(seed), kind, adult, size)
+    image, lungs, opacity, centres = phantom.radiograph(
+        np.random.default_rng(seed), kind, adult, size
+    )
     assert image.dtype == np.uint8 and lungs.dtype == opacity.dtype == bool
     assert image.shape == lungs.shape == opacity.shape == (size, size)
     assert lungs.any() and not (opacity & ~lungs).any()
@@ -192,7 +232,13 @@ def test_another_phantom_is_not_mixed_in(data):
 
 
 @pytest.mark.parametrize(
-    ("change", "named"), [({"n": 39}, "n=39"), ({"seed": -1}, "seed=-1"), ({"size": 31}, "size=31"), ({"artefact": "flu"}, "'flu'")]
+    ("change", "named"),
+    [
+        ({"n": 39}, "n=39"),
+        ({"seed": -1}, "seed=-1"),
+        ({"size": 31}, "size=31"),
+        ({"artefact": "flu"}, "'flu'"),
+    ],
 )
 def test_bad_arguments_are_one_line_and_write_nothing(tmp_path, change, named):
     with pytest.raises(InputError, match=named) as error:

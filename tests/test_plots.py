@@ -1,4 +1,6 @@
-"""plots.py: what the axes carry, that nothing leaks into matplotlib's settings, that no text is cut or too small."""
+"""plots.py: what the axes carry, that nothing leaks into matplotlib's settings, that no text is cut
+or too small.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +35,20 @@ def frame() -> pd.DataFrame:
     p = np.exp(rng.normal(size=(85, 4)) + 1.5 * np.eye(4)[y])
     keys = {"image_id": [f"i{i}" for i in range(85)], "patient_id": [f"p{i}" for i in range(85)]}
     fixed = {"source": "s", "split": "test", "y_true": np.array(FOUR)[y]}
-    return pd.DataFrame({**keys, **fixed, **{f"p_{c}": p[:, i] / p.sum(axis=1) for i, c in enumerate(FOUR)}})
+    return pd.DataFrame(
+        {**keys, **fixed, **{f"p_{c}": p[:, i] / p.sum(axis=1) for i, c in enumerate(FOUR)}}
+    )
 
 
 @pytest.fixture
 def history() -> pd.DataFrame:
     epoch = np.arange(1, 31)
-    columns = {f"{part}_{what}": 1 / epoch for part in ("train", "val") for what in ("loss", "accuracy")}
-    table = pd.DataFrame({"epoch": epoch, "lr": np.select([epoch <= 10, epoch <= 20], [3e-3, 3e-4], 3e-5), **columns})
+    columns = {
+        f"{part}_{what}": 1 / epoch for part in ("train", "val") for what in ("loss", "accuracy")
+    }
+    table = pd.DataFrame(
+        {"epoch": epoch, "lr": np.select([epoch <= 10, epoch <= 20], [3e-3, 3e-4], 3e-5), **columns}
+    )
     table.loc[[4, 29], ["test_loss", "test_accuracy"]] = [[0.5, 0.7], [0.4, 0.8]]
     return table
 
@@ -56,24 +64,43 @@ def ticks(axis) -> list[str]:
 
 
 def assert_legible(figure) -> None:
-    """At 100 pixels an inch (a 7 inch figure on a 700 pixel page) all text is 12 pixels or more, and none is cut."""
+    """At 100 pixels an inch (a 7 inch figure on a 700 pixel page) all text is 12 pixels or more,
+    and none is cut.
+    """
     figure.canvas.draw()
     for text in figure.findobj(Text):
         if text.get_visible() and text.get_text().strip() and text.get_window_extent().width:
             assert text.get_fontsize() * 100 / 72 >= 12, text
     tight, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
-    assert tight.x0 >= -0.01 and tight.y0 >= -0.01 and tight.x1 <= width + 0.01 and tight.y1 <= height + 0.01
+    assert (
+        tight.x0 >= -0.01
+        and tight.y0 >= -0.01
+        and tight.x1 <= width + 0.01
+        and tight.y1 <= height + 0.01
+    )
 
 
 def test_confusion_cells_and_labels():
     ax = plots.confusion(MATRIX, title="Figure 4.3")
-    assert [t.get_text() for t in ax.texts][4:8] == ["0\n0.0%", "121\n81.8%", "22\n14.9%", "5\n3.4%"]
+    assert [t.get_text() for t in ax.texts][4:8] == [
+        "0\n0.0%",
+        "121\n81.8%",
+        "22\n14.9%",
+        "5\n3.4%",
+    ]
     assert len(ax.texts) == 16 and ax.get_title() == "Figure 4.3"
     assert ticks(ax.xaxis) == ["COVID-19", "Viral", "Bacterial", "Normal"]
-    assert ticks(ax.yaxis) == ["COVID-19\nn = 60", "Viral\nn = 148", "Bacterial\nn = 242", "Normal\nn = 234"]
+    assert ticks(ax.yaxis) == [
+        "COVID-19\nn = 60",
+        "Viral\nn = 148",
+        "Bacterial\nn = 242",
+        "Normal\nn = 234",
+    ]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Predicted class", "True class")
     shares = ax.collections[0].get_array().ravel()
-    np.testing.assert_allclose(shares, (MATRIX.to_numpy() / [[60], [148], [242], [234]]).ravel() * 100)
+    np.testing.assert_allclose(
+        shares, (MATRIX.to_numpy() / [[60], [148], [242], [234]]).ravel() * 100
+    )
     assert ax.collections[0].get_clim() == (0, 100)
     assert ax.figure.axes[1].get_ylabel() == "Share of the true class (%)"
     assert_legible(ax.figure)
@@ -107,7 +134,10 @@ def test_roc_curves_and_auc(frame):
     ax = plots.roc_curves(frame)
     assert len(ax.lines) == 5
     for cls, line, text in zip(FOUR, ax.lines, legend(ax), strict=False):
-        curve, expected = metrics.roc(frame, cls), roc_auc_score(frame["y_true"] == cls, frame[f"p_{cls}"])
+        curve, expected = (
+            metrics.roc(frame, cls),
+            roc_auc_score(frame["y_true"] == cls, frame[f"p_{cls}"]),
+        )
         assert text == f"{plots.LABELS[cls]}: {expected:.3f}"
         np.testing.assert_array_equal(line.get_xydata(), curve[["fpr", "tpr"]])
         assert line.get_color() == plots.look(cls)["color"]
@@ -119,7 +149,9 @@ def test_roc_curves_and_auc(frame):
     assert_legible(ax.figure)
 
 
-@pytest.mark.parametrize("zoom, right, bottom", [(True, 0.2, 0.8), ((0.1, 0.95), 0.1, 0.95), ((0.5, 0.4), 0.5, 0.4)])
+@pytest.mark.parametrize(
+    "zoom, right, bottom", [(True, 0.2, 0.8), ((0.1, 0.95), 0.1, 0.95), ((0.5, 0.4), 0.5, 0.4)]
+)
 def test_roc_zoom(frame, zoom, right, bottom):
     ax = plots.roc_curves(frame, zoom=zoom)
     np.testing.assert_allclose(ax.get_xlim(), [-0.02 * right, right])
@@ -130,8 +162,13 @@ def test_roc_zoom(frame, zoom, right, bottom):
 def test_roc_beside_the_printed(frame):
     ax = plots.roc_curves(frame, ["viral", "covid"], reported={"viral": "0.96", "normal": "0.98"})
     auc = metrics.per_class(frame)["auc"]
-    assert legend(ax)[:2] == [f"Viral: {auc['viral']:.2f} (printed 0.96)", f"COVID-19: {auc['covid']:.3f}"]
-    assert [line.get_color() for line in ax.lines[:2]] == [plots.look(cls)["color"] for cls in ("viral", "covid")]
+    assert legend(ax)[:2] == [
+        f"Viral: {auc['viral']:.2f} (printed 0.96)",
+        f"COVID-19: {auc['covid']:.3f}",
+    ]
+    assert [line.get_color() for line in ax.lines[:2]] == [
+        plots.look(cls)["color"] for cls in ("viral", "covid")
+    ]
 
 
 @pytest.mark.filterwarnings("error")
@@ -145,7 +182,9 @@ def test_roc_of_classes_without_a_look_of_their_own(frame):
     names = {cls: f"finding {i}" for i, cls in enumerate(FOUR)}
     renamed = frame.rename(columns={f"p_{cls}": f"p_{name}" for cls, name in names.items()})
     ax = plots.roc_curves(renamed.assign(y_true=frame["y_true"].map(names)))
-    assert len({line.get_color() for line in ax.lines[:4]}) == 4 and legend(ax)[0].startswith("finding 0: ")
+    assert len({line.get_color() for line in ax.lines[:4]}) == 4 and legend(ax)[0].startswith(
+        "finding 0: "
+    )
 
 
 def test_roc_on_given_axes(frame):
@@ -167,18 +206,34 @@ def test_looks_are_fixed_and_distinct():
 
 def test_learning_curves(history):
     axes = plots.learning_curves(history, kept=17)
-    assert [ax.get_ylabel() for ax in axes] == ["Cross-entropy loss (nats)", "Accuracy (fraction right)"]
+    assert [ax.get_ylabel() for ax in axes] == [
+        "Cross-entropy loss (nats)",
+        "Accuracy (fraction right)",
+    ]
     for ax, what in zip(axes, ["loss", "accuracy"], strict=True):
         train, val, test, kept, *steps = ax.lines
         np.testing.assert_array_equal(train.get_xydata(), history[["epoch", f"train_{what}"]])
         np.testing.assert_array_equal(val.get_xydata(), history[["epoch", f"val_{what}"]])
-        np.testing.assert_array_equal(test.get_xydata(), history[["epoch", f"test_{what}"]].dropna())
-        assert test.get_linestyle() == "None" and test.get_marker() == "D" and train.get_marker() == ""
+        np.testing.assert_array_equal(
+            test.get_xydata(), history[["epoch", f"test_{what}"]].dropna()
+        )
+        assert (
+            test.get_linestyle() == "None" and test.get_marker() == "D" and train.get_marker() == ""
+        )
         assert list(kept.get_xdata()) == [17, 17]
-        assert [line.get_xdata()[0] for line in steps] == [11, 21]  # the first epochs with the new rates
+        assert [line.get_xdata()[0] for line in steps] == [
+            11,
+            21,
+        ]  # the first epochs with the new rates
         assert [text.get_text() for text in ax.texts] == ["0.0003", "0.00003"]
         assert ax.get_xlabel() == "Epoch"
-    assert legend(axes[0].figure) == ["Training", "Validation", "Test", "Kept (epoch 17)", "New learning rate (above)"]
+    assert legend(axes[0].figure) == [
+        "Training",
+        "Validation",
+        "Test",
+        "Kept (epoch 17)",
+        "New learning rate (above)",
+    ]
     colours = [to_rgba(line.get_color()) for line in axes[0].lines[:3]]
     assert len(set(colours)) == 3
     assert_legible(axes[0].figure)
@@ -194,9 +249,14 @@ def test_learning_curves_without_marks_on_given_axes(history):
 def test_learning_curves_of_a_loss_near_nought_are_logarithmic(history):
     axes = plots.learning_curves(history.assign(val_loss=1e-4))
     assert [ax.get_yscale() for ax in axes] == ["log", "linear"]
-    assert axes[0].get_ylabel() == "Cross-entropy loss (nats), logarithmic" and axes[1].get_ylabel() == "Accuracy (fraction right)"
+    assert (
+        axes[0].get_ylabel() == "Cross-entropy loss (nats), logarithmic"
+        and axes[1].get_ylabel() == "Accuracy (fraction right)"
+    )
     assert_legible(axes[0].figure)
-    assert plots.learning_curves(history.assign(val_loss=0.0))[0].get_yscale() == "linear"  # nought has no logarithm
+    assert (
+        plots.learning_curves(history.assign(val_loss=0.0))[0].get_yscale() == "linear"
+    )  # nought has no logarithm
 
 
 def test_learning_curves_refuse(history):
@@ -208,9 +268,13 @@ def test_learning_curves_refuse(history):
 
 
 def test_radiographs_of_different_sizes():
-    images = [np.full(shape, 100, np.uint8) for shape in [(100, 80), (60, 120), (224, 224), (30, 30)]]
+    images = [
+        np.full(shape, 100, np.uint8) for shape in [(100, 80), (60, 120), (224, 224), (30, 30)]
+    ]
     images.append(np.full((10, 10), 0.5, np.float32))
-    axes = plots.radiographs(images, ["COVID-19", "a title too long for one line of so narrow an image", "b", "c", "d"])
+    axes = plots.radiographs(
+        images, ["COVID-19", "a title too long for one line of so narrow an image", "b", "c", "d"]
+    )
     assert len(axes) == 8 and [len(ax.images) for ax in axes] == [1] * 5 + [0] * 3
     assert not any(ax.axison for ax in axes)
     assert [ax.images[0].get_array().shape for ax in axes[:5]] == [image.shape for image in images]
@@ -227,12 +291,20 @@ def test_radiographs_of_different_sizes():
 def test_radiographs_on_given_axes():
     figure, axes = plt.subplots(2, 2)
     drawn = plots.radiographs([np.zeros((4, 4), np.uint8)] * 3, "abc", axes)
-    assert list(drawn) == list(axes.ravel()) and not axes[1, 1].axison and plt.get_fignums() == [figure.number]
+    assert (
+        list(drawn) == list(axes.ravel())
+        and not axes[1, 1].axison
+        and plt.get_fignums() == [figure.number]
+    )
 
 
 def test_radiographs_refuse():
     image = np.zeros((4, 4))
-    for images, titles, axes in [([], [], None), ([image], ["a", "b"], None), ([image] * 2, "ab", [plt.gca()])]:
+    for images, titles, axes in [
+        ([], [], None),
+        ([image], ["a", "b"], None),
+        ([image] * 2, "ab", [plt.gca()]),
+    ]:
         with pytest.raises(InputError, match=f"radiographs: {len(images)} images"):
             plots.radiographs(images, titles, axes)
 
@@ -242,10 +314,17 @@ CAM[:3, :3], CAM[4:, 4:] = 8.0, 4.0  # upper left, the highest; lower right, hal
 
 
 def rendered(ax, down: float, right: float) -> np.ndarray:
-    """Red, green and blue (0 to 1) that the figure shows at a place of the picture, in shares of its height and width."""
+    """Red, green and blue (0 to 1) that the figure shows at a place of the picture, in shares of
+    its height and width.
+    """
     ax.figure.canvas.draw()
     box, pixels = ax.get_window_extent(), np.asarray(ax.figure.canvas.buffer_rgba())
-    return pixels[int(pixels.shape[0] - box.y1 + down * box.height), int(box.x0 + right * box.width), :3] / 255
+    return (
+        pixels[
+            int(pixels.shape[0] - box.y1 + down * box.height), int(box.x0 + right * box.width), :3
+        ]
+        / 255
+    )
 
 
 def mixed(cam: tuple, grey: float) -> list[float]:
@@ -260,7 +339,8 @@ def test_overlay_colours_and_proportions(shape):
     assert_legible(ax.figure)
     box = ax.get_window_extent()
     assert box.width / box.height == pytest.approx(shape[1] / shape[0], rel=0.01)
-    # The definition of jet (MATLAB's): dark red (0.5, 0, 0) at 1, dark blue (0, 0, 0.5) at 0, (0.5, 1, 0.5) at a half.
+    # The definition of jet (MATLAB's): dark red (0.5, 0, 0) at 1, dark blue (0, 0, 0.5) at 0, (0.5,
+    # 1, 0.5) at a half.
     np.testing.assert_allclose(rendered(ax, 1.5 / 7, 1.5 / 7), mixed((0.5, 0, 0), 0.4), atol=0.02)
     np.testing.assert_allclose(rendered(ax, 5.5 / 7, 5.5 / 7), mixed((0.5, 1, 0.5), 0.4), atol=0.02)
     np.testing.assert_allclose(rendered(ax, 5.5 / 7, 1.5 / 7), mixed((0, 0, 0.5), 0.4), atol=0.01)
@@ -276,9 +356,13 @@ def test_overlay_enlarges_the_map_bilinearly_whatever_its_scale():
     for scale in (1e-30, 1.0, 1e9):
         drawn = plots.overlay(np.zeros((300, 401), np.uint8), cam * scale).images[1].get_array()
         share = torch.from_numpy(cam / cam.max())[None, None]
-        expected = functional.interpolate(share, (300, 401), mode="bilinear", align_corners=False)[0, 0]
+        expected = functional.interpolate(share, (300, 401), mode="bilinear", align_corners=False)[
+            0, 0
+        ]
         np.testing.assert_allclose(drawn, expected, atol=1e-5)
-    assert (plots.overlay(None, cam.astype(np.float16), shape=(14, 10)).images[0].get_array() <= 1).all()
+    assert (
+        plots.overlay(None, cam.astype(np.float16), shape=(14, 10)).images[0].get_array() <= 1
+    ).all()
 
 
 def test_overlay_says_which_side_is_which():
@@ -286,7 +370,9 @@ def test_overlay_says_which_side_is_which():
     ax.figure.canvas.draw()
     sides = {text.get_text(): text.get_window_extent() for text in ax.texts}
     box = ax.get_window_extent()
-    assert sides["R"].x1 < box.x0 and box.x1 < sides["L"].x0 and len(sides) == 2  # beside the picture, not in it
+    assert (
+        sides["R"].x1 < box.x0 and box.x1 < sides["L"].x0 and len(sides) == 2
+    )  # beside the picture, not in it
     assert ax.get_xlabel() == "Left of the picture is usually the patient's right"
 
 
@@ -295,7 +381,9 @@ def test_overlay_of_a_map_of_zeros_and_without_an_image():
     assert len(ax.images) == 1 and (ax.images[0].get_array() == 0).all()
     np.testing.assert_allclose(rendered(ax, 0.3, 0.6), [0, 0, 0.5], atol=0.01)
     assert_legible(ax.figure)
-    assert ax.get_window_extent().width / ax.get_window_extent().height == pytest.approx(90 / 120, rel=0.01)
+    assert ax.get_window_extent().width / ax.get_window_extent().height == pytest.approx(
+        90 / 120, rel=0.01
+    )
     alone = plots.overlay(None, CAM, shape=(120, 90))
     np.testing.assert_allclose(rendered(alone, 1.5 / 7, 1.5 / 7), [0.5, 0, 0], atol=0.02)
     assert plots.overlay(None, CAM).images[0].get_array().shape == (7, 7)
@@ -303,13 +391,25 @@ def test_overlay_of_a_map_of_zeros_and_without_an_image():
 
 def test_overlay_on_given_axes():
     figure, axes = plt.subplots(1, 2, figsize=(7, 4), layout="constrained")
-    assert plots.overlay(np.zeros((50, 60), np.uint8), CAM, axes[1], "a_$x$ b" * 9, colour_bar=False) is axes[1]
+    assert (
+        plots.overlay(np.zeros((50, 60), np.uint8), CAM, axes[1], "a_$x$ b" * 9, colour_bar=False)
+        is axes[1]
+    )
     assert plt.get_fignums() == [figure.number] and not axes[1].child_axes and not axes[0].images
     assert axes[1].get_title().replace("\n", "").replace(" ", "") == "a_$x$b" * 9
     assert_legible(figure)
 
 
-@pytest.mark.parametrize("cam", [np.full((7, 7), -1.0), np.full((7, 7), np.nan), np.full((7, 7), np.inf), np.ones(7), np.ones((0, 7))])
+@pytest.mark.parametrize(
+    "cam",
+    [
+        np.full((7, 7), -1.0),
+        np.full((7, 7), np.nan),
+        np.full((7, 7), np.inf),
+        np.ones(7),
+        np.ones((0, 7)),
+    ],
+)
 def test_overlay_refuses(cam):
     with pytest.raises(InputError, match="overlay: the map"):
         plots.overlay(np.zeros((50, 60), np.uint8), cam)
@@ -318,14 +418,32 @@ def test_overlay_refuses(cam):
 
 def test_ladder_puts_values_on_the_rungs_of_their_labels():
     rows = pd.DataFrame(
-        [("first", "printed", 0.9, np.nan, np.nan), ("first", "rebuilt", 0.8, 0.7, 0.85), ("second", "rebuilt", 0.6, 0.5, 0.65), ("first", "rebuilt", 0.7, 0.6, 0.8)],
+        [
+            ("first", "printed", 0.9, np.nan, np.nan),
+            ("first", "rebuilt", 0.8, 0.7, 0.85),
+            ("second", "rebuilt", 0.6, 0.5, 0.65),
+            ("first", "rebuilt", 0.7, 0.6, 0.8),
+        ],
         columns=["label", "kind", "value", "low", "high"],
-    )  # fmt: skip
+    )
     ax = plots.ladder(rows, "Recall", line=0.92)
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["first", "second"] and ax.get_xlabel() == "Recall"
-    points = {line.get_label(): line.get_xydata() for line in ax.lines if not line.get_label().startswith("_")}
-    assert {kind: at[:, 0].tolist() for kind, at in points.items()} == {"printed": [0.9], "rebuilt": [0.8, 0.6, 0.7]}
-    assert np.rint(points["rebuilt"][:, 1]).tolist() == [0, 1, 0] and points["printed"][0, 1] < points["rebuilt"][0, 1]
+    assert [text.get_text() for text in ax.get_yticklabels()] == [
+        "first",
+        "second",
+    ] and ax.get_xlabel() == "Recall"
+    points = {
+        line.get_label(): line.get_xydata()
+        for line in ax.lines
+        if not line.get_label().startswith("_")
+    }
+    assert {kind: at[:, 0].tolist() for kind, at in points.items()} == {
+        "printed": [0.9],
+        "rebuilt": [0.8, 0.6, 0.7],
+    }
+    assert (
+        np.rint(points["rebuilt"][:, 1]).tolist() == [0, 1, 0]
+        and points["printed"][0, 1] < points["rebuilt"][0, 1]
+    )
     assert ax.get_ylim()[0] > ax.get_ylim()[1], "the first label is on top"
     with pytest.raises(InputError, match="ladder: no column high"):
         plots.ladder(rows.drop(columns="high"), "Recall")
@@ -334,16 +452,23 @@ def test_ladder_puts_values_on_the_rungs_of_their_labels():
 def test_a_matplotlibrc_of_the_users_changes_nothing(tmp_path):
     """In a process of its own, since matplotlib reads it when it is loaded."""
     (tmp_path / "matplotlibrc").write_text(
-        "text.usetex: True\naxes.facecolor: red\nlines.linewidth: 9\nsavefig.bbox: tight\nfont.size: 30\n"
+        "text.usetex: True\naxes.facecolor: red\nlines.linewidth: 9\nsavefig.bbox:"
+        " tight\nfont.size: 30\n"
     )
     code = (
-        "import sys, numpy as np\nfrom cxrlib import metrics, plots\nimport matplotlib as mpl\nmpl.use('Agg')\nimport pandas as pd\n"
-        "matrix = pd.DataFrame([[5, 1], [2, 7]], ['a', 'b'], ['a', 'b'])\n"
-        "with plots.style():\n    plots.confusion(matrix).figure.savefig(sys.argv[1], metadata={'Software': None})\n"
+        "import sys, numpy as np\nfrom cxrlib import metrics, plots\nimport matplotlib as"
+        " mpl\nmpl.use('Agg')\nimport pandas as pd\nmatrix = pd.DataFrame([[5, 1], [2, 7]], ['a',"
+        " 'b'], ['a', 'b'])\nwith plots.style():\n   "
+        " plots.confusion(matrix).figure.savefig(sys.argv[1], metadata={'Software': None})\n"
     )
     drawn = []
     for number, rc in enumerate([os.devnull, str(tmp_path / "matplotlibrc")]):
         file = tmp_path / f"{number}.png"
-        subprocess.run([sys.executable, "-c", code, str(file)], env={**os.environ, "MATPLOTLIBRC": rc}, check=True, timeout=120)
+        subprocess.run(
+            [sys.executable, "-c", code, str(file)],
+            env={**os.environ, "MATPLOTLIBRC": rc},
+            check=True,
+            timeout=120,
+        )
         drawn.append(file.read_bytes())
     assert drawn[0] == drawn[1]

@@ -1,4 +1,6 @@
-"""predict.py: the recorded model's own probabilities on a person's files; overlays whole or not at all."""
+"""predict.py: the recorded model's own probabilities on a person's files; overlays whole or not at
+all.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,11 @@ def log_p(table) -> np.ndarray:
 @pytest.fixture
 def flat(monkeypatch):
     """In place of Grad-CAM, maps that are zero; their overlays are even."""
-    monkeypatch.setattr(gradcam, "of_pixels", lambda model, pixels, *rest, **options: np.zeros((len(pixels), 7, 7), np.float32))
+    monkeypatch.setattr(
+        gradcam,
+        "of_pixels",
+        lambda model, pixels, *rest, **options: np.zeros((len(pixels), 7, 7), np.float32),
+    )
 
 
 def command(capsys, *arguments) -> tuple[int, str, str]:
@@ -73,7 +79,8 @@ def complaint(capsys, *arguments) -> str:
     return err
 
 
-# --- numbers ---------------------------------------------------------------------------------------------------------
+# --- numbers
+# --------------------------------------------------------------------------------------------------
 
 
 def test_probabilities_are_those_of_the_recorded_model(some, table, run):
@@ -82,14 +89,19 @@ def test_probabilities_are_those_of_the_recorded_model(some, table, run):
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-12)
     assert table["predicted"].tolist() == [CLASSES[k] for k in p.argmax(axis=1)]
     model = models.resnet("resnet18", 4, models.read(run.folder / "model.safetensors"))
-    np.testing.assert_array_equal(p, np.exp(training.predict(model, np.stack([images.decode(path, 224) for path in some]))))
+    np.testing.assert_array_equal(
+        p, np.exp(training.predict(model, np.stack([images.decode(path, 224) for path in some])))
+    )
 
 
 def test_order_follows_the_paths(some, table):
     again = predict.predict(some[::-1], on="cpu")
     assert again["image"].tolist() == some[::-1]
     assert_near(log_p(again[::-1]), log_p(table), apart())
-    assert min(np.abs(one - two).max() for one, two in itertools.combinations(log_p(table), 2)) > 100 * apart() * np.abs(log_p(table)).max()
+    assert (
+        min(np.abs(one - two).max() for one, two in itertools.combinations(log_p(table), 2))
+        > 100 * apart() * np.abs(log_p(table)).max()
+    )
 
 
 def test_real_test_images_get_their_recorded_probabilities(real_data, run):
@@ -108,7 +120,12 @@ def test_dicom_of_a_radiograph_gets_the_same_probabilities(tmp_path, some, table
     ds.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
     ds.SOPClassUID, ds.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1.1", "1.2.3"
     ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PixelRepresentation = *pixels.shape, 1, 0
-    ds.PhotometricInterpretation, ds.BitsAllocated, ds.BitsStored, ds.HighBit = "MONOCHROME1", 16, 12, 11
+    ds.PhotometricInterpretation, ds.BitsAllocated, ds.BitsStored, ds.HighBit = (
+        "MONOCHROME1",
+        16,
+        12,
+        11,
+    )
     ds.WindowCenter, ds.WindowWidth = 2128, 256  # 2000 to 2255
     ds.PixelData = (2255 - pixels.astype(np.uint16)).tobytes()
     ds.save_as(tmp_path / "IM0001", enforce_file_format=True)
@@ -117,7 +134,8 @@ def test_dicom_of_a_radiograph_gets_the_same_probabilities(tmp_path, some, table
     assert_near(log_p(got), log_p(table[:1]), apart())
 
 
-# --- which images ----------------------------------------------------------------------------------------------------
+# --- which images
+# --------------------------------------------------------------------------------------------------
 
 
 def test_a_folder_means_its_images(tmp_path, some):
@@ -140,22 +158,35 @@ def test_overlays_have_names_of_their_own():
     assert predict.names(paths, "covid") == [f"{stem}_covid.png" for stem in stems]
 
 
-# --- overlays --------------------------------------------------------------------------------------------------------
+# --- overlays
+# --------------------------------------------------------------------------------------------------
 
 
 def test_overlays_are_of_the_models_maps(tmp_path, some, table, run, monkeypatch):
     drawn = []
     overlay = plots.overlay
-    monkeypatch.setattr(plots, "overlay", lambda *args, **options: drawn.append((args, options["title"])) or overlay(*args, **options))
+    monkeypatch.setattr(
+        plots,
+        "overlay",
+        lambda *args, **options: (
+            drawn.append((args, options["title"])) or overlay(*args, **options)
+        ),
+    )
     got = predict.predict(some[:2], cam=tmp_path / "new" / "out", target="normal", on="cpu")
     pd.testing.assert_frame_equal(got[["image", "predicted"]], table[["image", "predicted"]][:2])
     assert_near(log_p(got), log_p(table[:2]), apart())
     written = sorted(file.name for file in (tmp_path / "new" / "out").iterdir())
-    assert written == sorted(predict.names(some[:2], "normal")) and os.listdir(tmp_path / "new") == ["out"]
+    assert written == sorted(predict.names(some[:2], "normal")) and os.listdir(
+        tmp_path / "new"
+    ) == ["out"]
     assert plt.get_fignums() == []
     model = models.resnet("resnet18", 4, models.read(run.folder / "model.safetensors"))
-    expected = gradcam.of_pixels(model, np.stack([images.decode(path, 224) for path in some[:2]]), CLASSES.index("normal"))
-    for ((picture, cam), title), path, cam_expected, p in zip(drawn, some[:2], expected, got["p_normal"], strict=True):
+    expected = gradcam.of_pixels(
+        model, np.stack([images.decode(path, 224) for path in some[:2]]), CLASSES.index("normal")
+    )
+    for ((picture, cam), title), path, cam_expected, p in zip(
+        drawn, some[:2], expected, got["p_normal"], strict=True
+    ):
         np.testing.assert_array_equal(picture, np.asarray(images.read_image(path)))
         np.testing.assert_array_equal(cam, cam_expected)
         empty = "; empty map: nothing raised this score" if not cam_expected.any() else ""
@@ -169,7 +200,9 @@ def test_overlay_file_keeps_the_proportions(tmp_path, flat, size):
     with Image.open(tmp_path / "out" / "a_covid.png") as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
     assert max(pixels.shape) == 1000
-    rows, columns = np.nonzero(np.abs(pixels - [153, 153, 204]).max(axis=2) < 3)  # 0.6 white + 0.4 (0, 0, 0.5)
+    rows, columns = np.nonzero(
+        np.abs(pixels - [153, 153, 204]).max(axis=2) < 3
+    )  # 0.6 white + 0.4 (0, 0, 0.5)
     assert np.ptp(columns) / np.ptp(rows) == pytest.approx(size[0] / size[1], rel=0.02)
     assert max(np.ptp(columns), np.ptp(rows)) > 600
 
@@ -179,7 +212,10 @@ def test_overlay_says_that_it_is_no_medical_device(tmp_path, some, flat, monkeyp
     monkeypatch.setattr(
         mpl.figure.Figure,
         "savefig",
-        lambda figure, *args, **options: texts.append([text.get_text() for text in figure.texts]) or savefig(figure, *args, **options),
+        lambda figure, *args, **options: (
+            texts.append([text.get_text() for text in figure.texts])
+            or savefig(figure, *args, **options)
+        ),
     )
     predict.predict(some[:1], cam=tmp_path, on="cpu")
     assert texts == [["Research software, not a medical device"]]
@@ -192,7 +228,10 @@ def test_overlays_are_replaced_but_never_a_radiograph(tmp_path, some, flat, caps
     assert "a_covid.png" in complaint(capsys, tmp_path, "--cam", tmp_path)
     assert (tmp_path / "a_covid.png").read_bytes() == before and len(os.listdir(tmp_path)) == 2
     for _ in range(2):
-        assert command(capsys, tmp_path / "a.png", "--cam", tmp_path / "out", "--device", "cpu")[0] == 0
+        assert (
+            command(capsys, tmp_path / "a.png", "--cam", tmp_path / "out", "--device", "cpu")[0]
+            == 0
+        )
         assert os.listdir(tmp_path / "out") == ["a_covid.png"]
 
 
@@ -205,11 +244,16 @@ def test_an_overlay_is_whole_or_not_there(tmp_path, some, flat, monkeypatch, cap
     savefig = mpl.figure.Figure.savefig
     monkeypatch.setattr(mpl.figure.Figure, "savefig", full)
     code, out, err = command(capsys, *some[:3], "--cam", tmp_path / "out", "--device", "cpu")
-    assert code == 2 and "No space" in err.splitlines()[-1] and len(out.splitlines()) == 2  # the first row was there already
-    assert os.listdir(tmp_path / "out") == predict.names(some[:1], "covid") and plt.get_fignums() == []
+    assert (
+        code == 2 and "No space" in err.splitlines()[-1] and len(out.splitlines()) == 2
+    )  # the first row was there already
+    assert (
+        os.listdir(tmp_path / "out") == predict.names(some[:1], "covid") and plt.get_fignums() == []
+    )
 
 
-# --- the command -----------------------------------------------------------------------------------------------------
+# --- the command
+# --------------------------------------------------------------------------------------------------
 
 
 def test_command_prints_a_plain_table_and_a_warning(some, table, capsys, tmp_path):
@@ -218,31 +262,46 @@ def test_command_prints_a_plain_table_and_a_warning(some, table, capsys, tmp_pat
     printed = pd.read_csv(io.StringIO(out))
     pd.testing.assert_frame_equal(printed, table, check_exact=False, atol=1e-8)
     warning, model = err.splitlines()
-    assert warning == (
-        "cxr: not a medical device: these numbers must not guide the care of a patient; "
-        "the model was trained on two image collections that differ by age, hospital and file processing"
+    assert (
+        warning
+        == "cxr: not a medical device: these numbers must not guide the care of a patient; the"
+        " model was trained on two image collections that differ by age, hospital and file"
+        " processing"
     )
-    assert model == "cxr: model zhu-fourclass: Study B, four classes, resnet18 trained on radiographs"
-    named = command(capsys, "zhu-fourclass", *some, "--device", "cpu", "--output", tmp_path / "new" / "p.csv")
+    assert (
+        model == "cxr: model zhu-fourclass: Study B, four classes, resnet18 trained on radiographs"
+    )
+    named = command(
+        capsys, "zhu-fourclass", *some, "--device", "cpu", "--output", tmp_path / "new" / "p.csv"
+    )
     assert named == (0, "", err) and (tmp_path / "new" / "p.csv").read_text(encoding="utf-8") == out
 
 
 def test_images_may_stand_after_an_option(some, capsys):
     before = command(capsys, "zhu-fourclass", *some[:2], "--device", "cpu")
-    assert command(capsys, "zhu-fourclass", some[0], "--device", "cpu", some[1]) == before and before[0] == 0
+    assert (
+        command(capsys, "zhu-fourclass", some[0], "--device", "cpu", some[1]) == before
+        and before[0] == 0
+    )
     assert command(capsys, "zhu-fourclass", "--device", "cpu", *some[:2]) == before
     with pytest.raises(SystemExit):
         command(capsys, some[0], "--colour", "red")
 
 
-def test_model_is_the_first_word_if_it_is_a_record_and_no_file(some, table, capsys, tmp_path, monkeypatch, run):
+def test_model_is_the_first_word_if_it_is_a_record_and_no_file(
+    some, table, capsys, tmp_path, monkeypatch, run
+):
     results = tmp_path / "results"
-    shutil.copytree(run.folder, results / "mine", ignore=shutil.ignore_patterns("model.safetensors"))
+    shutil.copytree(
+        run.folder, results / "mine", ignore=shutil.ignore_patterns("model.safetensors")
+    )
     (results / "mine" / "model.safetensors").symlink_to(run.folder / "model.safetensors")
     options = ["--device", "cpu", "--results", results]
     code, out, err = command(capsys, "mine", some[0], *options)
     assert code == 0 and len(out.splitlines()) == 2 and "model mine" in err
-    assert "zhu-fourclass" in complaint(capsys, some[0], *options)  # the default is not recorded there
+    assert "zhu-fourclass" in complaint(
+        capsys, some[0], *options
+    )  # the default is not recorded there
     monkeypatch.chdir(tmp_path)
     shutil.copy(some[0], "mine")
     assert "zhu-fourclass" in complaint(capsys, "mine", *options)  # now a file, so an image
@@ -260,7 +319,18 @@ def test_what_is_no_file_among_good_ones_ends_the_command(some, tmp_path, capsys
     file = tmp_path / "in" / bad
     file.parent.mkdir()
     {"absent.png": lambda path: None, "empty": Path.mkdir, "pipe.png": os.mkfifo}[bad](file)
-    line = complaint(capsys, some[0], file, some[1], "--cam", tmp_path / "out", "--output", tmp_path / "p.csv", "--device", "cpu")
+    line = complaint(
+        capsys,
+        some[0],
+        file,
+        some[1],
+        "--cam",
+        tmp_path / "out",
+        "--output",
+        tmp_path / "p.csv",
+        "--device",
+        "cpu",
+    )
     assert str(file) in line and os.listdir(tmp_path) == ["in"]
 
 
@@ -269,7 +339,16 @@ def test_unreadable_files_among_good_ones_are_named_and_counted(some, table, tmp
         (tmp_path / name).write_bytes(content)
     bad = sorted(map(str, tmp_path.iterdir()))
     code, out, err = command(
-        capsys, *some[:3], *bad, *some[3:], "--device", "cpu", "--output", tmp_path / "p.csv", "--cam", tmp_path / "out"
+        capsys,
+        *some[:3],
+        *bad,
+        *some[3:],
+        "--device",
+        "cpu",
+        "--output",
+        tmp_path / "p.csv",
+        "--cam",
+        tmp_path / "out",
     )
     assert code == 1 and out == ""
     got = pd.read_csv(tmp_path / "p.csv")
@@ -285,13 +364,20 @@ def test_unreadable_files_among_good_ones_are_named_and_counted(some, table, tmp
 def test_nothing_is_written_when_nothing_can_be_read(some, tmp_path, capsys):
     for name, content in BAD.items():
         (tmp_path / name).write_bytes(content)
-    assert "text.png: image file is of no known" in complaint(capsys, tmp_path / "text.png", "--output", tmp_path / "p.csv")
+    assert "text.png: image file is of no known" in complaint(
+        capsys, tmp_path / "text.png", "--output", tmp_path / "p.csv"
+    )
     code, out, err = command(capsys, tmp_path, "--output", tmp_path / "p.csv")
-    assert (code, out) == (2, "") and err.splitlines()[-1] == "cxr: none of the 3 image files can be read" and err.count("\n") == 4
+    assert (
+        (code, out) == (2, "")
+        and err.splitlines()[-1] == "cxr: none of the 3 image files can be read"
+        and err.count("\n") == 4
+    )
     assert sorted(os.listdir(tmp_path)) == sorted(BAD)
 
 
-# --- a folder of any size ---------------------------------------------------------------------------------------------
+# --- a folder of any size
+# ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -316,7 +402,11 @@ def test_rows_come_in_order_and_little_is_read_ahead(many, monkeypatch):
     answers = iter(predict.job([many], on="cpu"))
     file, p = next(answers)
     time.sleep(0.3)  # for the threads to read on, if they would
-    assert file.endswith("000.png") and p[0] == pytest.approx(0) and len(read) <= predict.BATCH + predict.AHEAD + 1
+    assert (
+        file.endswith("000.png")
+        and p[0] == pytest.approx(0)
+        and len(read) <= predict.BATCH + predict.AHEAD + 1
+    )
     rest = list(answers)
     assert [Path(file).stem for file, _ in rest] == [f"{k:03}" for k in range(1, 300)]
     np.testing.assert_allclose([p[0] for _, p in rest], np.arange(1, 300) % 256 / 256)
@@ -332,7 +422,9 @@ def test_reading_goes_on_while_the_network_works(many, monkeypatch):
         during.append(len(read) - before)
         return answer(*args)
 
-    monkeypatch.setattr(images, "read_image", lambda path: (time.sleep(0.005), read.append(path), image(path))[2])
+    monkeypatch.setattr(
+        images, "read_image", lambda path: (time.sleep(0.005), read.append(path), image(path))[2]
+    )
     monkeypatch.setattr(training, "predict", slow)
     next(iter(predict.job([many], on="cpu")))
     assert during[0] > 10
@@ -352,9 +444,14 @@ def test_interrupted_prediction_keeps_its_rows(many, tmp_path, capsys, monkeypat
     code, _, err = command(capsys, many, "--device", "cpu", "--output", tmp_path / "p.csv")
     assert code == 130 and (tmp_path / "p.csv").read_text() == "earlier"
     assert len(pd.read_csv(tmp_path / "p.csv.partial")) == 128
-    assert err.splitlines()[-2:] == [f"cxr: the rows so far are in {tmp_path / 'p.csv.partial'}", "cxr: interrupted"]
+    assert err.splitlines()[-2:] == [
+        f"cxr: the rows so far are in {tmp_path / 'p.csv.partial'}",
+        "cxr: interrupted",
+    ]
     calls += [1] * 3
-    assert "p.csv.partial: holds the rows of a run that was interrupted" in complaint(capsys, many, "--output", tmp_path / "p.csv")
+    assert "p.csv.partial: holds the rows of a run that was interrupted" in complaint(
+        capsys, many, "--output", tmp_path / "p.csv"
+    )
     (tmp_path / "p.csv.partial").unlink()
     assert command(capsys, many, "--device", "cpu", "--output", tmp_path / "p.csv")[0] == 0
     assert len(pd.read_csv(tmp_path / "p.csv")) == 300 and not (tmp_path / "p.csv.partial").exists()
@@ -366,7 +463,10 @@ def test_killed_prediction_leaves_no_half_table_and_loses_no_row(many, tmp_path,
     code = f"""
 import numpy as np, time
 from cxrlib import cli, training
-training.predict = lambda model, pixels, *rest: (time.sleep(0.2), np.log(np.full((len(pixels), 4), 0.25)))[1]
+def slowly(model, pixels, *rest):
+    time.sleep(0.2)
+    return np.log(np.full((len(pixels), 4), 0.25))
+training.predict = slowly
 cli.main(["predict", {str(many)!r}, "--device", "cpu", "--output", {str(tmp_path / "p.csv")!r}])
 """
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
@@ -388,7 +488,9 @@ def test_answers_are_the_same_however_many_files_there_are(tmp_path, some, run, 
     for k in range(8):
         os.link(some[k % 5], tmp_path / f"{k:03}.png")
     expected = np.exp(training.predict(model, pixels[np.arange(8) % 5], batch=3))
-    np.testing.assert_array_equal(predict.predict([tmp_path], on="cpu")[COLUMNS[1:5]].to_numpy(), expected)
+    np.testing.assert_array_equal(
+        predict.predict([tmp_path], on="cpu")[COLUMNS[1:5]].to_numpy(), expected
+    )
 
 
 def test_bar_is_for_a_terminal(many, capsys, monkeypatch):
@@ -397,28 +499,43 @@ def test_bar_is_for_a_terminal(many, capsys, monkeypatch):
     tty.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", tty)
     out = command(capsys, many, "--device", "cpu")[1]
-    assert "300/300" in tty.getvalue() and "img" in tty.getvalue() and "300" not in out.splitlines()[0]
+    assert (
+        "300/300" in tty.getvalue() and "img" in tty.getvalue() and "300" not in out.splitlines()[0]
+    )
     assert len(pd.read_csv(io.StringIO(out))) == 300
 
 
-# --- names -----------------------------------------------------------------------------------------------------------
+# --- names
+# --------------------------------------------------------------------------------------------------
 
 
 def test_names_do_no_harm(some, tmp_path, capsys, monkeypatch):
-    """A spreadsheet takes a name that begins with = for a formula, a terminal takes ESC for a command."""
+    """A spreadsheet takes a name that begins with = for a formula, a terminal takes ESC for a
+    command.
+    """
     monkeypatch.chdir(tmp_path)
     for name in ("=cmd.png", "+1.png", "@a.png", "\x1b[31mred.png", "\udce9.png"):
         shutil.copy(some[1], name)
     Path("\x1b[31mbad.png").write_bytes(b"text")
     code, out, err = command(capsys, *sorted(os.listdir()), "--device", "cpu")
-    assert code == 1 and "\x1b" not in out + err and "\N{REPLACEMENT CHARACTER}[31mbad.png: image file" in err
+    assert (
+        code == 1
+        and "\x1b" not in out + err
+        and "\N{REPLACEMENT CHARACTER}[31mbad.png: image file" in err
+    )
     assert set(pd.read_csv(io.StringIO(out))["image"]) == {
-        "'=cmd.png", "'+1.png", "'@a.png", "\N{REPLACEMENT CHARACTER}[31mred.png", "\N{REPLACEMENT CHARACTER}.png"
-    }  # fmt: skip
+        "'=cmd.png",
+        "'+1.png",
+        "'@a.png",
+        "\N{REPLACEMENT CHARACTER}[31mred.png",
+        "\N{REPLACEMENT CHARACTER}.png",
+    }
     assert "\x1b" not in complaint(capsys, "\x1b[31mabsent.png", some[0])
 
 
-def test_every_picture_of_a_folder_is_taken_and_what_else_is_there_is_named(some, tmp_path, capsys, table):
+def test_every_picture_of_a_folder_is_taken_and_what_else_is_there_is_named(
+    some, tmp_path, capsys, table
+):
     picture = Image.open(some[1]).convert("L")
     kinds = {
         "a.jfif": "jpeg",
@@ -439,7 +556,11 @@ def test_every_picture_of_a_folder_is_taken_and_what_else_is_there_is_named(some
     code, out, err = command(capsys, tmp_path, "--device", "cpu")
     got = pd.read_csv(io.StringIO(out))
     assert code == 0 and [Path(name).name for name in got["image"]] == sorted(kinds)
-    np.testing.assert_allclose(got.set_index("image").loc[str(tmp_path / "f"), "p_covid"], table.loc[1, "p_covid"], atol=1e-6)
+    np.testing.assert_allclose(
+        got.set_index("image").loc[str(tmp_path / "f"), "p_covid"],
+        table.loc[1, "p_covid"],
+        atol=1e-6,
+    )
     assert err.splitlines()[:2] == [
         f"cxr: {tmp_path}: 2 passed over, not pictures: notes.txt, pipe.png",
         f"cxr: {tmp_path}: 1 folders in it are not searched: deeper/",
@@ -454,26 +575,36 @@ def test_every_picture_of_a_folder_is_taken_and_what_else_is_there_is_named(some
 def test_folders_alone_are_named(tmp_path, capsys):
     """One folder a patient, as DICOM is often laid out."""
     (tmp_path / "patient-1").mkdir()
-    assert "holds no PNG, JPEG or DICOM image; folders in it are not searched: patient-1/" in complaint(capsys, tmp_path)
+    assert (
+        "holds no PNG, JPEG or DICOM image; folders in it are not searched: patient-1/"
+        in complaint(capsys, tmp_path)
+    )
 
 
 def test_rows_of_an_interrupted_run_are_not_lost_to_the_next(some, tmp_path, capsys):
     (tmp_path / "p.csv.partial").write_text("image,p_covid\na.png,0.5\n")
-    assert "p.csv.partial: holds the rows of a run that was interrupted" in complaint(capsys, some[0], "--output", tmp_path / "p.csv")
+    assert "p.csv.partial: holds the rows of a run that was interrupted" in complaint(
+        capsys, some[0], "--output", tmp_path / "p.csv"
+    )
     assert (tmp_path / "p.csv.partial").read_text() == "image,p_covid\na.png,0.5\n"
 
 
 def test_output_is_none_of_the_images(some, tmp_path, capsys):
     shutil.copy(some[1], tmp_path / "a.csv")
     before = (tmp_path / "a.csv").read_bytes()
-    assert "one of the images" in complaint(capsys, tmp_path / "a.csv", "--output", tmp_path / "a.csv", "--device", "cpu")
+    assert "one of the images" in complaint(
+        capsys, tmp_path / "a.csv", "--output", tmp_path / "a.csv", "--device", "cpu"
+    )
     assert (tmp_path / "a.csv").read_bytes() == before and os.listdir(tmp_path) == ["a.csv"]
 
 
 def test_bad_options(some, tmp_path, capsys):
     (tmp_path / "file").write_bytes(b"")
     for options, says in [
-        (["--target", "flu"], "target 'flu': the classes of zhu-fourclass are covid, viral, bacterial, normal"),
+        (
+            ["--target", "flu"],
+            "target 'flu': the classes of zhu-fourclass are covid, viral, bacterial, normal",
+        ),
         (["--cam", tmp_path / "file"], str(tmp_path / "file")),
         (["--device", "nonsense"], "nonsense"),
         (["--output", some[1]], "ends in .csv"),

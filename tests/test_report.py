@@ -1,4 +1,6 @@
-"""The report's page: what it shows is what was measured. Hostile files and browsers are in test_evaluate.py."""
+"""The report's page: what it shows is what was measured. Hostile files and browsers are in
+test_evaluate.py.
+"""
 
 import re
 

@@ -22,7 +22,9 @@ def make(folder: Path, seed: int = 0, images: int = 9) -> runs.Run:
     rng = np.random.default_rng(seed)
 
     def predictions(part: str) -> pd.DataFrame:
-        p = rng.dirichlet(np.full(3, 0.05), images)  # some near 1, many tiny, as a trained network's are
+        p = rng.dirichlet(
+            np.full(3, 0.05), images
+        )  # some near 1, many tiny, as a trained network's are
         return pd.DataFrame(
             {
                 "image_id": [f"s/{part}-{i}" for i in range(images)],
@@ -41,7 +43,13 @@ def make(folder: Path, seed: int = 0, images: int = 9) -> runs.Run:
     history["epoch"] = [1, 2, 3]
     history.loc[1, ["test_loss", "test_accuracy"]] = np.nan
     info = {field: {} for field in runs.REQUIRED}
-    info |= {"run": folder.name, "study": "é", "classes": CLASSES, "seed": seed, "lacked": ["a", "b"]}
+    info |= {
+        "run": folder.name,
+        "study": "é",
+        "classes": CLASSES,
+        "seed": seed,
+        "lacked": ["a", "b"],
+    }
     return runs.Run(folder, info, split, history, test, val)
 
 
@@ -68,7 +76,12 @@ def test_round_trip(tmp_path_factory, seed, images):
     run = make(tmp_path_factory.mktemp("round") / "r", seed, images)
     assert runs.write(run) == run.folder
     back = runs.read("r", run.folder.parent)
-    assert back.info == run.info and back.name == "r" and back.classes == CLASSES and back.folder == run.folder
+    assert (
+        back.info == run.info
+        and back.name == "r"
+        and back.classes == CLASSES
+        and back.folder == run.folder
+    )
     pd.testing.assert_frame_equal(back.split, run.split, check_dtype=False)
     pd.testing.assert_frame_equal(back.history, run.history, rtol=1e-5, check_dtype=False)
     for got, want in ((back.predictions, run.predictions), (back.validation, run.validation)):
@@ -79,11 +92,19 @@ def test_identifiers_stay_text(tmp_path):
     run = make(tmp_path / "r")
     run.predictions["patient_id"] = [f"{i:04d}" for i in range(9)]
     runs.write(run)
-    assert runs.read("r", tmp_path).predictions["patient_id"].tolist() == [f"{i:04d}" for i in range(9)]
+    assert runs.read("r", tmp_path).predictions["patient_id"].tolist() == [
+        f"{i:04d}" for i in range(9)
+    ]
 
 
 def test_files_are_what_the_module_says(record):
-    assert set(content(record)) == {"run.json", "split.csv", "history.csv", "predictions.csv", "validation.csv"}
+    assert set(content(record)) == {
+        "run.json",
+        "split.csv",
+        "history.csv",
+        "predictions.csv",
+        "validation.csv",
+    }
     assert "é" in (record / "run.json").read_text(encoding="utf-8")
     assert all(b"\r" not in data for data in content(record).values())
 
@@ -91,7 +112,11 @@ def test_files_are_what_the_module_says(record):
 def test_recorded_and_root(tmp_path, record, monkeypatch):
     assert runs.recorded("some-run", tmp_path) and not runs.recorded("other", tmp_path)
     monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
-    assert runs.root() == tmp_path and runs.recorded("some-run") and runs.read("some-run").info["seed"] == 0
+    assert (
+        runs.root() == tmp_path
+        and runs.recorded("some-run")
+        and runs.read("some-run").info["seed"] == 0
+    )
     monkeypatch.delenv("CXR_RESULTS")
     assert runs.root() == Path(runs.__file__).parents[1] / "results"
     (record / "run.json").unlink()
@@ -127,7 +152,11 @@ def test_wrong_classes_in_run_json(record, classes):
 
 COLUMNS = [
     *(("split.csv", column) for column in ["image_id", "patient_id", "y_true", "split", "missing"]),
-    *(("history.csv", f"{part}_{figure}") for part in ("train", "val", "test") for figure in ("loss", "accuracy")),
+    *(
+        ("history.csv", f"{part}_{figure}")
+        for part in ("train", "val", "test")
+        for figure in ("loss", "accuracy")
+    ),
     *(("history.csv", column) for column in ("epoch", "lr", "seconds")),
     *(
         (file, column)
@@ -165,7 +194,9 @@ def test_extra_files_and_the_model(tmp_path):
     source = tmp_path / "m"
     source.write_bytes(b"weights")
     folder = runs.write(make(tmp_path / "r"), {"model.safetensors": source})
-    assert content(folder).keys() - content(runs.write(make(tmp_path / "bare"))).keys() == {"model.safetensors"}
+    assert content(folder).keys() - content(runs.write(make(tmp_path / "bare"))).keys() == {
+        "model.safetensors"
+    }
     assert (folder / "model.safetensors").read_bytes() == b"weights" and source.is_file()
 
 
@@ -175,7 +206,9 @@ def test_writing_again_replaces_the_whole_record(tmp_path):
     runs.write(make(tmp_path / "r"), {"model.safetensors": source})
     runs.write(make(tmp_path / "r", seed=1))
     assert runs.read("r", tmp_path).info["seed"] == 1
-    assert not (tmp_path / "r" / "model.safetensors").exists()  # nothing of the old one is left over
+    assert not (
+        tmp_path / "r" / "model.safetensors"
+    ).exists()  # nothing of the old one is left over
     fresh = runs.write(make(tmp_path / "fresh" / "r", seed=1))
     assert content(tmp_path / "r") == content(fresh)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["fresh", "m", "r"]
@@ -214,7 +247,9 @@ def _no_extra(run):
     return run, {"model.safetensors": run.folder / "does not exist"}
 
 
-@pytest.mark.parametrize("spoil", [_no_sum, _no_class, _twice, _no_field, _no_column, _no_json, _no_extra])
+@pytest.mark.parametrize(
+    "spoil", [_no_sum, _no_class, _twice, _no_field, _no_column, _no_json, _no_extra]
+)
 @pytest.mark.parametrize("existing", [True, False])
 def test_failure_leaves_everything_as_it_was(tmp_path, spoil, existing):
     folder = tmp_path / "results" / "r"
@@ -245,7 +280,9 @@ def test_failure_of_the_last_step_brings_the_old_record_back(tmp_path, monkeypat
 
 
 def test_what_a_killed_write_left_is_no_record(tmp_path):
-    """A process killed while writing leaves a hidden folder; the record's own name stays free or whole."""
+    """A process killed while writing leaves a hidden folder; the record's own name stays free or
+    whole.
+    """
     folder = runs.write(make(tmp_path / "r"))
     shutil.copytree(folder, tmp_path / ".r.4711")
     assert runs.recorded("r", tmp_path) and runs.read("r", tmp_path).info["seed"] == 0
@@ -259,7 +296,11 @@ def test_family_tells_the_recorded_from_the_missing(tmp_path):
         made.info["run"] = name
         runs.write(made)
     found, missing = runs.family("zhu-binary-redraws", tmp_path)
-    assert [run.name for run in found] == [names[1], names[3]] and missing == [names[0], names[2], *names[4:]]
+    assert [run.name for run in found] == [names[1], names[3]] and missing == [
+        names[0],
+        names[2],
+        *names[4:],
+    ]
 
 
 def test_cams_say_what_is_damaged(record):

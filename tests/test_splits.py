@@ -15,7 +15,9 @@ from cxrlib.files import InputError
 def people(*sizes):
     """A manifest in which patient ``s/k`` has ``sizes[k]`` images."""
     patients = [f"s/{k}" for k, size in enumerate(sizes) for _ in range(size)]
-    return pd.DataFrame({"image_id": [f"s/i{n}" for n in range(len(patients))], "patient_id": patients})
+    return pd.DataFrame(
+        {"image_id": [f"s/i{n}" for n in range(len(patients))], "patient_id": patients}
+    )
 
 
 def sides(manifest, split):
@@ -59,7 +61,9 @@ def test_exact_and_whole_or_refused(sizes, wanted, seed):
     except InputError:
         assert set(sizes) != {1} or not 0 <= wanted < len(manifest), "single images always add up"
         return
-    assert (split == "test").sum() == wanted and (split == "train").sum() == len(manifest) - wanted > 0
+    assert (split == "test").sum() == wanted and (split == "train").sum() == len(
+        manifest
+    ) - wanted > 0
     assert sides(manifest, split) == 1
 
 
@@ -75,18 +79,25 @@ def test_order_of_rows_is_nothing(sizes, seed, random):
     pd.testing.assert_series_equal(shuffled.sort_index(), split.sort_index())
 
 
-@pytest.mark.parametrize("sizes, wanted", [((2, 2, 2), 3), ((5, 5), 1), ((1, 1), 2), ((1, 1), 3), ((1, 1), -1), ((), 0)])
+@pytest.mark.parametrize(
+    "sizes, wanted", [((2, 2, 2), 3), ((5, 5), 1), ((1, 1), 2), ((1, 1), 3), ((1, 1), -1), ((), 0)]
+)
 def test_impossible_request_is_refused(sizes, wanted):
-    with pytest.raises(InputError, match=f"{wanted} test images cannot be drawn from {sum(sizes)} images"):
+    with pytest.raises(
+        InputError, match=f"{wanted} test images cannot be drawn from {sum(sizes)} images"
+    ):
         splits.by_patient(people(*sizes), wanted, 0)
 
 
-# --- folds and oversampling -------------------------------------------------------------------------------------------
+# --- folds and oversampling
+# -------------------------------------------------------------------------------------------
 
 
 @st.composite
 def labelled(draw):
-    """Patients with one class each or, now and then, two, as a manifest with labels; and a number of folds."""
+    """Patients with one class each or, now and then, two, as a manifest with labels; and a number
+    of folds.
+    """
     n = draw(st.integers(2, 5))
     manifest = people(*draw(st.lists(st.integers(1, 5), min_size=4 * n, max_size=40)))
     number = manifest["patient_id"].str[2:].astype(int)
@@ -110,18 +121,24 @@ def test_folds_part_no_patient_and_copies_stay(case, seed, copies):
     assert set(copied["image_id"]) == set(train["image_id"])
     assert not set(copied["patient_id"]) & set(held["patient_id"])
     times = copied["image_id"].value_counts()
-    assert (times[train["image_id"]].to_numpy() == np.where(labels[train.index] == "covid", copies, 1)).all()
+    assert (
+        times[train["image_id"]].to_numpy() == np.where(labels[train.index] == "covid", copies, 1)
+    ).all()
 
 
 def test_folds_are_even_and_seeds_differ(covid):
     labels = covid["view"].where(covid["view"] == "PA", "AP")
     fold = splits.folds(covid, labels, 10, 0)
     shares = (labels == "PA").groupby(fold).agg(["size", "sum"])
-    assert shares["size"].between(18, 29).all() and shares["sum"].between(10, 21).all()  # 23.2 and 15.6 on average
+    assert (
+        shares["size"].between(18, 29).all() and shares["sum"].between(10, 21).all()
+    )  # 23.2 and 15.6 on average
     assert not fold.equals(splits.folds(covid, labels, 10, 1))
 
 
-@pytest.mark.parametrize("n, says", [(4, "only 3 patients"), (1, "1 folds"), (0, "0 folds"), (-2, "-2 folds")])
+@pytest.mark.parametrize(
+    "n, says", [(4, "only 3 patients"), (1, "1 folds"), (0, "0 folds"), (-2, "-2 folds")]
+)
 def test_folds_that_cannot_be_are_refused(n, says):
     manifest = people(3, 3, 3, 1, 1, 1, 1, 1)
     labels = pd.Series(["covid"] * 9 + ["normal"] * 5)
@@ -146,11 +163,14 @@ def test_no_copies_changes_nothing_and_none_is_refused():
         splits.oversample(labels, {"a": 0})
 
 
-# --- leakage ------------------------------------------------------------------------------------------------------------
+# --- leakage
+# --------------------------------------------------------------------------------------------------
 
 
 def test_kermany_shares_no_patient_or_170_numbers(real_data):
-    """Fact sheet 3.3. Its 202 and 1,642 count person numbers; the table counts the 225 and 1,219 normal ids too, none shared."""
+    """Fact sheet 3.3. Its 202 and 1,642 count person numbers; the table counts the 225 and 1,219
+    normal ids too, none shared.
+    """
     manifest = sources.kermany(real_data)
     every = splits.leakage(manifest, manifest["predefined_split"])
     sick = manifest["finding"] != "normal"
@@ -158,7 +178,11 @@ def test_kermany_shares_no_patient_or_170_numbers(real_data):
     columns = ["train_patients", "test_patients", "shared_patients"]
     assert persons.loc["class and number", columns].tolist() == [1360 + 1090, 77 + 126, 0]
     assert persons.loc["number alone", columns].tolist() == [1642, 202, 170]
-    assert every.loc["class and number", columns].tolist() == [1360 + 1090 + 1219, 77 + 126 + 225, 0]
+    assert every.loc["class and number", columns].tolist() == [
+        1360 + 1090 + 1219,
+        77 + 126 + 225,
+        0,
+    ]
     assert every.loc["number alone", columns].tolist() == [1642 + 1219, 202 + 225, 170]
     # the images of shared numbers, counted once more from the file names
     name = manifest["path"].str.extract(r"/(train|val|test)/PNEUMONIA/person(\d+)_")
@@ -168,7 +192,14 @@ def test_kermany_shares_no_patient_or_170_numbers(real_data):
 
 
 def test_planted_leak_is_counted():
-    patients = ["kermany/virus-person1", "kermany/bacteria-person1", "kermany/bacteria-person1", "a/1", "a/1", "b/1"]
+    patients = [
+        "kermany/virus-person1",
+        "kermany/bacteria-person1",
+        "kermany/bacteria-person1",
+        "a/1",
+        "a/1",
+        "b/1",
+    ]
     split = pd.Series(["train", "test", "test", "val", "test", "test"])
     found = splits.leakage(pd.DataFrame({"patient_id": patients}), split)
     assert found.loc["class and number"].tolist() == [2, 3, 1, 1]

@@ -1,4 +1,6 @@
-"""The status page says what the executed notebooks show and what the records are, and nothing else."""
+"""The status page says what the executed notebooks show and what the records are, and nothing
+else.
+"""
 
 import json
 from pathlib import Path
@@ -14,11 +16,19 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def notebook(file: Path, **cells: str | None) -> None:
-    """Cells that claim items: ``Table_1="text"`` with that output, ``Table_1=None`` not executed."""
+    """Cells that claim items: ``Table_1="text"`` with that output, ``Table_1=None`` not
+    executed.
+    """
     made = nbformat.v4.new_notebook()
     for item, text in cells.items():
-        outputs = [] if text is None else [nbformat.v4.new_output("display_data", {"text/html": text})]
-        made.cells.append(nbformat.v4.new_code_cell("x", metadata={"cxr": {"items": [item.replace("_", " ")]}}, outputs=outputs))
+        outputs = (
+            [] if text is None else [nbformat.v4.new_output("display_data", {"text/html": text})]
+        )
+        made.cells.append(
+            nbformat.v4.new_code_cell(
+                "x", metadata={"cxr": {"items": [item.replace("_", " ")]}}, outputs=outputs
+            )
+        )
     file.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(made, file)
 
@@ -26,13 +36,29 @@ def notebook(file: Path, **cells: str | None) -> None:
 @pytest.fixture
 def book(tmp_path):
     """Sources and stage of a small book; five items of Study B."""
-    items = [{"item": f"Table {n}", "title": "t"} for n in range(1, 5)] + [{"item": "Figure 1", "title": "f", "parts": ["A", "B"]}]
+    items = [{"item": f"Table {n}", "title": "t"} for n in range(1, 5)] + [
+        {"item": "Figure 1", "title": "f", "parts": ["A", "B"]}
+    ]
     (tmp_path / "source" / "book").mkdir(parents=True)
     (tmp_path / "source" / "book" / "inventory.yml").write_text(yaml.safe_dump({"zhu2020": items}))
-    notebook(tmp_path / "source" / "notebooks" / "01_a.ipynb", Table_1=None, Table_2=None, Figure_1_A=None, Figure_1_B=None)
+    notebook(
+        tmp_path / "source" / "notebooks" / "01_a.ipynb",
+        Table_1=None,
+        Table_2=None,
+        Figure_1_A=None,
+        Figure_1_B=None,
+    )
     notebook(tmp_path / "source" / "notebooks" / "02_b.ipynb", Table_3=None)
-    notebook(tmp_path / "stage" / "notebooks" / "01_a.ipynb", Table_1="1", Table_2="<p>The map alone", Figure_1_A="1", Figure_1_B="1")
-    notebook(tmp_path / "stage" / "notebooks" / "02_b.ipynb")  # its record is missing: a notice stands in for the cells
+    notebook(
+        tmp_path / "stage" / "notebooks" / "01_a.ipynb",
+        Table_1="1",
+        Table_2="<p>The map alone",
+        Figure_1_A="1",
+        Figure_1_B="1",
+    )
+    notebook(
+        tmp_path / "stage" / "notebooks" / "02_b.ipynb"
+    )  # its record is missing: a notice stands in for the cells
     return tmp_path / "stage", tmp_path / "source"
 
 
@@ -64,23 +90,54 @@ def test_marks_are_what_the_pages_say():
 def test_page_counts_and_links(book, tmp_path, monkeypatch):
     monkeypatch.setenv("CXR_RESULTS", str(tmp_path / "results"))
     text = status.page(*book)
-    assert "Study B, Zhu 2020: 3 of 5 items" in text and "| Table 3 | t | [02](../notebooks/02_b.ipynb) | waits for its record |" in text
-    assert f"Records: 0 of {len(studies.RECORDS)}" in text and text.count("not yet recorded") == len(studies.RECORDS)
+    assert (
+        "Study B, Zhu 2020: 3 of 5 items" in text
+        and "| Table 3 | t | [02](../notebooks/02_b.ipynb) | waits for its record |" in text
+    )
+    assert f"Records: 0 of {len(studies.RECORDS)}" in text and text.count(
+        "not yet recorded"
+    ) == len(studies.RECORDS)
     info = json.loads((ROOT / "results" / "zhu-fourclass" / "run.json").read_text(encoding="utf-8"))
     target = tmp_path / "results" / "zhu-fourclass-redraws" / "seed-2" / "run.json"
     target.parent.mkdir(parents=True)
-    target.write_text(json.dumps(info | {"epochs": {"run": 3, "planned": 6}, "seconds": {"training": 119}, "device": {"name": "box"}}))
+    target.write_text(
+        json.dumps(
+            info
+            | {
+                "epochs": {"run": 3, "planned": 6},
+                "seconds": {"training": 119},
+                "device": {"name": "box"},
+            }
+        )
+    )
     assert "| zhu-fourclass-redraws/seed-2 | 3, 6 | box | 2 |" in status.page(*book)
 
 
 def test_inventory_is_the_studies_lists():
-    """22 items in the thesis's lists of figures and tables; eleven in the paper; every one named once."""
+    """22 items in the thesis's lists of figures and tables; eleven in the paper; every one named
+    once.
+    """
     items = status.inventory(ROOT / "book" / "inventory.yml")
     names = {study: [item["item"] for item in found] for study, found in items.items()}
-    assert {study: len(set(found)) for study, found in names.items()} == {"zhu2020": 22, "cheazemin2020": 11}
-    figures = ["2.1", "2.2", "2.3", "3.1", "3.2", "3.3", "3.4", "3.5", *(f"4.{n}" for n in range(1, 10))]
+    assert {study: len(set(found)) for study, found in names.items()} == {
+        "zhu2020": 22,
+        "cheazemin2020": 11,
+    }
+    figures = [
+        "2.1",
+        "2.2",
+        "2.3",
+        "3.1",
+        "3.2",
+        "3.3",
+        "3.4",
+        "3.5",
+        *(f"4.{n}" for n in range(1, 10)),
+    ]
     tables = ["2.1", "2.2", "2.3", "4.1", "4.2"]
-    assert sorted(names["zhu2020"]) == sorted([f"Figure {n}" for n in figures] + [f"Table {n}" for n in tables])
+    assert sorted(names["zhu2020"]) == sorted(
+        [f"Figure {n}" for n in figures] + [f"Table {n}" for n in tables]
+    )
 
 
 @pytest.mark.parametrize("damage", ["[", "- 1", "zhu2020: [{item: Table 1}]", "other: []"])
@@ -94,7 +151,10 @@ def test_how_an_item_was_rebuilt_is_said_with_its_state(book):
     file = book[1] / "book" / "inventory.yml"
     items = [{"item": f"Table {n}", "title": "t", "by": "by a stand-in"} for n in (1, 3)]
     file.write_text(yaml.safe_dump({"zhu2020": items}))
-    assert [row[4] for row in status.states(*book)] == [f"{status.REBUILT}, by a stand-in", status.WAITING]
+    assert [row[4] for row in status.states(*book)] == [
+        f"{status.REBUILT}, by a stand-in",
+        status.WAITING,
+    ]
 
 
 def test_study_as_own_rule_is_named_below_the_records(book):

@@ -44,12 +44,16 @@ def toy(seed: int = 0, train: int = 24, val: int = 12, test: int = 8):
         where = np.flatnonzero(split == part)
         labels[where] = [CLASSES[i % 4] for i in range(len(where))]
     level = np.array([40 * (1 + CLASSES.index(label)) for label in labels])
-    pixels = np.clip(level[:, None, None] + rng.normal(0, 40, (len(split), 32, 32)), 0, 255).astype(np.uint8)
+    pixels = np.clip(level[:, None, None] + rng.normal(0, 40, (len(split), 32, 32)), 0, 255).astype(
+        np.uint8
+    )
     return pixels, labels, split
 
 
 def fit(run, data, folder, **named):
-    return training.fit(run, *data, folder, **{"state": None, "on": CPU, "kind": KIND, "progress": False} | named)
+    return training.fit(
+        run, *data, folder, **{"state": None, "on": CPU, "kind": KIND, "progress": False} | named
+    )
 
 
 def same(one: dict, other: dict) -> bool:
@@ -65,7 +69,9 @@ def test_learning_rate_is_pytorchs_multisteplr(name):
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=run.lr)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, list(run.milestones), run.gamma)
     for epoch in range(1, run.epochs + 1):
-        assert training.learning_rate(run, epoch) == pytest.approx(schedule.get_last_lr()[0], rel=1e-9), epoch
+        assert training.learning_rate(run, epoch) == pytest.approx(
+            schedule.get_last_lr()[0], rel=1e-9
+        ), epoch
         optimizer.step()
         schedule.step()
 
@@ -73,17 +79,27 @@ def test_learning_rate_is_pytorchs_multisteplr(name):
 @given(count=st.integers(1, 90), batch=st.integers(1, 40), seed=st.integers(0, 2**30))
 @settings(deadline=None, max_examples=60)
 def test_batches_visit_every_position_once(count, batch, seed):
-    positions = np.random.default_rng(seed).integers(0, 50, count)  # oversampled positions occur several times
-    parts = list(training.batches(experiment(batch=batch), positions, torch.Generator().manual_seed(seed)))
+    positions = np.random.default_rng(seed).integers(
+        0, 50, count
+    )  # oversampled positions occur several times
+    parts = list(
+        training.batches(experiment(batch=batch), positions, torch.Generator().manual_seed(seed))
+    )
     assert sorted(np.concatenate(parts)) == sorted(positions)
-    assert [len(part) for part in parts[:-1]] == [batch] * (len(parts) - 1) and 1 <= len(parts[-1]) <= batch
-    again = list(training.batches(experiment(batch=batch), positions, torch.Generator().manual_seed(seed)))
+    assert [len(part) for part in parts[:-1]] == [batch] * (len(parts) - 1) and 1 <= len(
+        parts[-1]
+    ) <= batch
+    again = list(
+        training.batches(experiment(batch=batch), positions, torch.Generator().manual_seed(seed))
+    )
     assert all(np.array_equal(a, b) for a, b in zip(parts, again, strict=True))
 
 
 def test_batches_are_shuffled_anew():
     rng = torch.Generator().manual_seed(0)
-    one, two = (np.concatenate(list(training.batches(experiment(), np.arange(200), rng))) for _ in range(2))
+    one, two = (
+        np.concatenate(list(training.batches(experiment(), np.arange(200), rng))) for _ in range(2)
+    )
     assert not np.array_equal(one, np.arange(200)) and not np.array_equal(one, two)
 
 
@@ -107,13 +123,17 @@ def test_predict_is_a_plain_loop():
     model = models.resnet("resnet18", 4, None, 3)
     model.train()  # what the caller left it in does not matter
     with torch.no_grad():
-        model(torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0)))  # batch-norm statistics that are not 0 and 1
+        model(
+            torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+        )  # batch-norm statistics that are not 0 and 1
     got = training.predict(model, pixels, CPU, batch=4)
     plain = models.resnet("resnet18", 4, model.state_dict()).double().eval()
     want = []
     for image in pixels:
         grey = torch.tensor(image / 255.0)
-        x = torch.stack([(grey - m) / s for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))])
+        x = torch.stack(
+            [(grey - m) / s for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))]
+        )
         with torch.no_grad():
             want.append(torch.log(torch.softmax(plain(x[None]), 1))[0].numpy())
     assert_near(got, want, apart())
@@ -129,7 +149,12 @@ def plain_network() -> torch.nn.Module:
     """No batch norm, so an image's gradient does not depend on its neighbours."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, stride=4), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(512, 4))
+        return torch.nn.Sequential(
+            torch.nn.Conv2d(3, 8, 3, stride=4),
+            torch.nn.Tanh(),
+            torch.nn.Flatten(),
+            torch.nn.Linear(512, 4),
+        )
 
 
 def one_epoch(run, micro, kind="float32", look=lambda *given: None):
@@ -137,20 +162,38 @@ def one_epoch(run, micro, kind="float32", look=lambda *given: None):
     targets = torch.tensor([CLASSES.index(label) for label in labels])
     model = plain_network()
     model.register_forward_hook(look)
-    optimizer = torch.optim.SGD(model.parameters(), lr=run.lr, momentum=run.momentum, weight_decay=run.weight_decay)
-    figures = training.train_epoch(model, optimizer, run, pixels, targets, np.arange(len(pixels)), 1, CPU, kind, micro, tqdm(disable=True))
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=run.lr, momentum=run.momentum, weight_decay=run.weight_decay
+    )
+    figures = training.train_epoch(
+        model,
+        optimizer,
+        run,
+        pixels,
+        targets,
+        np.arange(len(pixels)),
+        1,
+        CPU,
+        kind,
+        micro,
+        tqdm(disable=True),
+    )
     return figures, model.state_dict(), (pixels, targets)
 
 
 def assert_went_alike(got: dict, want: dict, tolerance: float) -> None:
-    """The weights went the same way from where :func:`plain_network` starts; ``tolerance`` is of the longest way of a tensor's weights."""
+    """The weights went the same way from where :func:`plain_network` starts; ``tolerance`` is of
+    the longest way of a tensor's weights.
+    """
     for key, start in plain_network().state_dict().items():
         assert_near(got[key].double() - start, want[key].double() - start, tolerance, key)
 
 
 @pytest.mark.parametrize("micro", [1, 4, 5])
 def test_small_pieces_add_up_to_the_batch(micro):
-    """Three steps through two layers forth and back; a way is a thousandth of a weight, which costs three of the digits."""
+    """Three steps through two layers forth and back; a way is a thousandth of a weight, which costs
+    three of the digits.
+    """
     (loss, accuracy), whole, _ = one_epoch(experiment(**STILL), 16)
     figures, pieces, _ = one_epoch(experiment(**STILL), micro)
     assert figures == (pytest.approx(loss, rel=apart(layers=2)), accuracy)
@@ -158,42 +201,71 @@ def test_small_pieces_add_up_to_the_batch(micro):
 
 
 def test_one_step_is_sgd_by_hand():
-    run = experiment(**STILL, batch=64, lr=0.1, weight_decay=0.05)  # one batch holds all, so their order does not matter
+    run = experiment(
+        **STILL, batch=64, lr=0.1, weight_decay=0.05
+    )  # one batch holds all, so their order does not matter
     (loss, accuracy), after, (pixels, targets) = one_epoch(run, 64)
     plain = plain_network().double()
     grey = torch.tensor(pixels / 255.0)
-    x = torch.stack([(grey - m) / s for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))], 1)
+    x = torch.stack(
+        [(grey - m) / s for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))], 1
+    )
     scores = plain(x)
     p = torch.softmax(scores, 1)[range(len(x)), targets]
     expected = -torch.log(p).mean()
     expected.backward()
     assert loss == pytest.approx(expected.item(), rel=apart(layers=2))
     assert accuracy == pytest.approx(accuracy_score(targets, scores.argmax(1)))
-    want = {key: (weight - 0.1 * (weight.grad + 0.05 * weight)).detach() for key, weight in plain.named_parameters()}
-    assert_went_alike(after, want, apart(layers=4) + 100 * UNIT["float32"])  # a way is a hundredth of a weight
+    want = {
+        key: (weight - 0.1 * (weight.grad + 0.05 * weight)).detach()
+        for key, weight in plain.named_parameters()
+    }
+    assert_went_alike(
+        after, want, apart(layers=4) + 100 * UNIT["float32"]
+    )  # a way is a hundredth of a weight
 
 
 def test_bfloat16_multiplies_and_nothing_else():
-    """Scores come out rounded to 8 bits; weights and figures stay float32 and went nearly the same way."""
+    """Scores come out rounded to 8 bits; weights and figures stay float32 and went nearly the same
+    way.
+    """
     seen = []
     run = experiment(**STILL, batch=64, lr=0.1)
     (loss, _), full, _ = one_epoch(run, 64)
-    (rounded, _), mixed, _ = one_epoch(run, 64, "bfloat16", lambda model, inputs, scores: seen.append(scores.dtype))
-    assert set(seen) == {torch.bfloat16} and {value.dtype for value in mixed.values()} == {torch.float32}
+    (rounded, _), mixed, _ = one_epoch(
+        run, 64, "bfloat16", lambda model, inputs, scores: seen.append(scores.dtype)
+    )
+    assert set(seen) == {torch.bfloat16} and {value.dtype for value in mixed.values()} == {
+        torch.float32
+    }
     assert rounded == pytest.approx(loss, rel=apart("bfloat16", layers=2))
     assert_went_alike(mixed, full, apart("bfloat16", layers=4))
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    """A run whose every number can be had by hand: full batches, no augmentation, covid images twice."""
-    run = experiment(**STILL, batch=64, epochs=3, milestones=(1,), gamma=0.5, lr=0.002, weight_decay=0.2, oversample={"covid": 2}, seed=3)
+    """A run whose every number can be had by hand: full batches, no augmentation, covid images
+    twice.
+    """
+    run = experiment(
+        **STILL,
+        batch=64,
+        epochs=3,
+        milestones=(1,),
+        gamma=0.5,
+        lr=0.002,
+        weight_decay=0.2,
+        oversample={"covid": 2},
+        seed=3,
+    )
     folder = tmp_path_factory.mktemp("tiny")
     return run, toy(), fit(run, toy(), folder), folder
 
 
 def test_whole_run_is_plain_gradient_descent(tiny, tmp_path, monkeypatch):
-    """All in float64: a network with batch norm makes the rounding of float32, 6e-8, grow to some per cent in three steps."""
+    """All in float64: a network with batch norm makes the rounding of float32, 6e-8, grow to some
+    per cent in three steps.
+    """
     run, (pixels, labels, split), *_ = tiny
     resnet = models.resnet
     model = resnet("slim", 4, None, 3).double()
@@ -202,14 +274,25 @@ def test_whole_run_is_plain_gradient_descent(tiny, tmp_path, monkeypatch):
         patch.setattr(models, "resnet", lambda *given: resnet(*given).double())
         patch.setattr(torch.Tensor, "float", torch.Tensor.double)  # pixels and scores
         rand = torch.rand
-        patch.setattr(torch, "rand", lambda *size, **named: rand(*size, **named).double())  # the augmentation, which does nothing
+        patch.setattr(
+            torch, "rand", lambda *size, **named: rand(*size, **named).double()
+        )  # the augmentation, which does nothing
         got = fit(run, (pixels, labels, split), tmp_path, kind="float32")
-    assert {value.dtype for value in got.last.values() if value.is_floating_point()} == {torch.float64}
+    assert {value.dtype for value in got.last.values() if value.is_floating_point()} == {
+        torch.float64
+    }
     tolerance = 1e8 * UNIT["float64"]  # of the growth, 1e6, and some
     grey = torch.tensor(pixels / 255.0)
-    x = torch.stack([(grey - m) / s for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))], 1)
+    x = torch.stack(
+        [(grey - m) / s for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))], 1
+    )
     y = torch.tensor([CLASSES.index(label) for label in labels])
-    train = [i for i in range(len(x)) if split[i] == "train" for _ in range(2 if labels[i] == "covid" else 1)]
+    train = [
+        i
+        for i in range(len(x))
+        if split[i] == "train"
+        for _ in range(2 if labels[i] == "covid" else 1)
+    ]
     val = [i for i in range(len(x)) if split[i] == "val"]
     velocity = {name: torch.zeros_like(value) for name, value in model.named_parameters()}
     losses = []
@@ -230,12 +313,16 @@ def test_whole_run_is_plain_gradient_descent(tiny, tmp_path, monkeypatch):
         row = got.history.iloc[epoch - 1]
         assert (row["epoch"], row["lr"]) == (epoch, pytest.approx(rate))
         assert row["train_loss"] == pytest.approx(loss.item(), rel=tolerance)
-        assert row["train_accuracy"] == pytest.approx((scores.argmax(1) == y[train]).double().mean().item())
+        assert row["train_accuracy"] == pytest.approx(
+            (scores.argmax(1) == y[train]).double().mean().item()
+        )
         assert row["val_loss"] == pytest.approx(losses[-1], rel=tolerance)
     assert got.kept_epoch == 1 + int(np.argmin(losses))
     for key, value in model.state_dict().items():
         if value.is_floating_point():
-            assert (got.last[key] - value).norm() <= tolerance * (value - start[key]).norm(), key  # of the way that the weights went
+            assert (got.last[key] - value).norm() <= tolerance * (value - start[key]).norm(), (
+                key
+            )  # of the way that the weights went
     assert got.reason == "schedule complete (3 epochs)"
 
 
@@ -246,7 +333,9 @@ def test_kept_states_give_the_recorded_figures(tiny):
     for epoch, state in ((got.kept_epoch, got.kept), (len(got.history), got.last)):
         log_p = training.predict(models.resnet("slim", 4, state), pixels[split == "val"])
         row = got.history.iloc[epoch - 1]
-        assert row["val_loss"] == pytest.approx(-np.mean([line[target] for line, target in zip(log_p, targets, strict=True)]), rel=1e-12)
+        assert row["val_loss"] == pytest.approx(
+            -np.mean([line[target] for line, target in zip(log_p, targets, strict=True)]), rel=1e-12
+        )
         assert row["val_accuracy"] == accuracy_score(targets, log_p.argmax(1))
     assert list(got.history.columns) == training.HISTORY
     assert got.history[["test_loss", "test_accuracy"]].isna().all(axis=None)
@@ -255,7 +344,10 @@ def test_kept_states_give_the_recorded_figures(tiny):
 # Which epoch is kept, and when training ends
 
 
-@given(losses=st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.5]), min_size=1, max_size=12), patience=st.integers(1, 5))
+@given(
+    losses=st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.5]), min_size=1, max_size=12),
+    patience=st.integers(1, 5),
+)
 @settings(deadline=None, max_examples=200)
 def test_finished_stops_after_patience_epochs_without_a_better_one(losses, patience):
     run = experiment(patience=patience, epochs=12)
@@ -295,12 +387,22 @@ def test_patience_starts_anew_with_every_better_epoch(tmp_path, monkeypatch):
 def test_test_images_choose_the_epoch_where_the_experiment_says_so(tmp_path, monkeypatch):
     pixels, labels, split = toy(train=4, val=4)
     split = np.where((split == "val") & (np.arange(len(split)) % 2 == 1), "test", split)
-    scripted(monkeypatch, [0.9, 0.7, 0.8, 0.5, 0.1, 0.6, 0.2, 0.6])  # validation, test, validation, …
-    got = fit(experiment(epochs=9, patience=2, epoch_by="test"), (pixels, labels, split), tmp_path / "a")
-    assert got.history["val_loss"].tolist() == [0.9, 0.8, 0.1, 0.2] and got.history["test_loss"].tolist() == [0.7, 0.5, 0.6, 0.6]
+    scripted(
+        monkeypatch, [0.9, 0.7, 0.8, 0.5, 0.1, 0.6, 0.2, 0.6]
+    )  # validation, test, validation, …
+    got = fit(
+        experiment(epochs=9, patience=2, epoch_by="test"), (pixels, labels, split), tmp_path / "a"
+    )
+    assert got.history["val_loss"].tolist() == [0.9, 0.8, 0.1, 0.2] and got.history[
+        "test_loss"
+    ].tolist() == [0.7, 0.5, 0.6, 0.6]
     assert got.kept_epoch == 2 and got.reason == "early stopping (no better test loss in 2 epochs)"
     with pytest.raises(InputError, match="no test image"):
-        fit(experiment(epoch_by="test"), (pixels, labels, np.where(split == "test", "val", split)), tmp_path / "b")
+        fit(
+            experiment(epoch_by="test"),
+            (pixels, labels, np.where(split == "test", "val", split)),
+            tmp_path / "b",
+        )
 
 
 def test_loss_that_is_no_number_is_one_line(tmp_path, monkeypatch):
@@ -312,7 +414,11 @@ def test_loss_that_is_no_number_is_one_line(tmp_path, monkeypatch):
 def test_missing_class_and_missing_validation(tmp_path):
     pixels, labels, split = toy()
     with pytest.raises(InputError, match="no training image of class viral"):
-        fit(experiment(), (pixels, labels, np.where((labels == "viral") & (split == "train"), "test", split)), tmp_path)
+        fit(
+            experiment(),
+            (pixels, labels, np.where((labels == "viral") & (split == "train"), "test", split)),
+            tmp_path,
+        )
     with pytest.raises(InputError, match="no validation image"):
         fit(experiment(), (pixels, labels, np.where(split == "val", "test", split)), tmp_path)
 
@@ -344,7 +450,9 @@ def test_training_and_validation_images_do_matter(tmp_path):
     changed = pixels.copy()
     changed[split == "val"] = 0
     other = fit(run, (changed, labels, split), tmp_path / "c")
-    assert same(base.last, other.last)  # validation images choose the epoch; no weight is made from them
+    assert same(
+        base.last, other.last
+    )  # validation images choose the epoch; no weight is made from them
     assert base.history["val_loss"][0] != other.history["val_loss"][0]
 
 
@@ -363,7 +471,11 @@ def test_oversampling_copies_training_images_only(tmp_path, monkeypatch):
 
     monkeypatch.setattr(training, "train_epoch", spy_train)
     monkeypatch.setattr(training, "predict", spy_predict)
-    fit(experiment(epochs=1, oversample={"covid": 5, "normal": 2}), (pixels, labels, split), tmp_path)
+    fit(
+        experiment(epochs=1, oversample={"covid": 5, "normal": 2}),
+        (pixels, labels, split),
+        tmp_path,
+    )
     times = np.bincount(seen[0], minlength=len(split))
     want = pd.Series(labels).map({"covid": 5, "normal": 2}).fillna(1).where(split == "train", 0)
     assert times.tolist() == want.astype(int).tolist()
@@ -387,14 +499,19 @@ def test_seed_decides(tmp_path):
 
 def test_checkpoint_holds_what_a_run_needs(tiny):
     run, _, got, folder = tiny
-    assert sorted(file.name for file in folder.iterdir()) == ["checkpoint-0003.safetensors", "checkpoint.json"]
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "checkpoint-0003.safetensors",
+        "checkpoint.json",
+    ]
     tensors, note = training.read_checkpoint(folder)
     assert note["file"] == "checkpoint-0003.safetensors" and note["kept_epoch"] == got.kept_epoch
     assert note["threads"] == torch.get_num_threads() and len(note["history"]) == 3
     assert note["identity"]["lr"] == 0.002 and note["identity"]["precision"] == KIND
     parameters = [name for name, _ in models.resnet("slim", 4).named_parameters()]
     assert set(tensors) == (
-        {f"model.{key}" for key in got.last} | {f"best.{key}" for key in got.kept} | {f"momentum.{name}" for name in parameters}
+        {f"model.{key}" for key in got.last}
+        | {f"best.{key}" for key in got.kept}
+        | {f"momentum.{name}" for name in parameters}
     )
     assert all(torch.equal(tensors[f"model.{key}"], value) for key, value in got.last.items())
     assert all(torch.equal(tensors[f"best.{key}"], value) for key, value in got.kept.items())
@@ -409,7 +526,9 @@ def test_going_on_from_a_finished_run_trains_nothing(tiny, monkeypatch):
 
 
 def test_interrupted_in_memory(tmp_path, monkeypatch):
-    """Stopped in the second epoch and gone on with: the same as without the stop, to the bit. The studies' own network, whole."""
+    """Stopped in the second epoch and gone on with: the same as without the stop, to the bit. The
+    studies' own network, whole.
+    """
     run = experiment(model="resnet18", oversample={"covid": 2})
     whole = fit(run, toy(), tmp_path / "whole")
     train_epoch = training.train_epoch
@@ -492,7 +611,8 @@ def pointer():  # between the tensors and checkpoint.json
 def record():  # training is over, the record is not begun
     on_call(runs, "write", 1)
 
-for where, words in json.loads(sys.argv[1]).items():  # each in a process of its own, forked before anything is computed
+# Each in a process of its own, forked before anything is computed.
+for where, words in json.loads(sys.argv[1]).items():
     child = os.fork()
     if child == 0:
         globals()[where]()
@@ -510,12 +630,19 @@ def uninterrupted(few, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def all_killed(few, tmp_path_factory) -> Path:
-    """Runs of ``cxr train`` that ended themselves by ``kill -9``, each at another moment: what they left, by its name."""
+    """Runs of ``cxr train`` that ended themselves by ``kill -9``, each at another moment: what they
+    left, by its name.
+    """
     base = tmp_path_factory.mktemp("killed")
-    words = json.dumps({where: command(few, base / where) for where in ("epoch", "tensors", "pointer", "record")})
+    words = json.dumps(
+        {where: command(few, base / where) for where in ("epoch", "tensors", "pointer", "record")}
+    )
     paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
     process = subprocess.run(
-        [sys.executable, "-c", KILLER, words], env=os.environ | {"PYTHONPATH": paths}, capture_output=True, timeout=300
+        [sys.executable, "-c", KILLER, words],
+        env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True,
+        timeout=300,
     )
     assert process.returncode == 0, process.stderr.decode()
     return base
@@ -530,11 +657,15 @@ def killed(all_killed) -> Path:
 def assert_same_record(folder: Path, whole: Path) -> None:
     for name in ("model.safetensors", "predictions.csv", "validation.csv", "split.csv"):
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
-    one, other = (pd.read_csv(place / "history.csv").drop(columns="seconds") for place in (folder, whole))
+    one, other = (
+        pd.read_csv(place / "history.csv").drop(columns="seconds") for place in (folder, whole)
+    )
     pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
-@pytest.mark.parametrize(("where", "epochs"), [("epoch", 1), ("tensors", 1), ("pointer", 1), ("record", 3)])
+@pytest.mark.parametrize(
+    ("where", "epochs"), [("epoch", 1), ("tensors", 1), ("pointer", 1), ("record", 3)]
+)
 def test_killed_at_the_worst_moment(few, uninterrupted, all_killed, tmp_path, where, epochs):
     shutil.copytree(all_killed / where, tmp_path, dirs_exist_ok=True)
     assert not (tmp_path / "results" / NAME).exists()
@@ -584,7 +715,10 @@ def test_a_checkpoint_older_than_a_setting_goes_on(killed, few, capsys, tmp_path
     shutil.copytree(killed, tmp_path / "b")
     file = tmp_path / "b" / "work" / NAME / "checkpoint.json"
     note = json.loads(file.read_text(encoding="utf-8"))
-    assert note["identity"].pop("unit") == "patient" and note["identity"].pop("epoch_by") == "validation"
+    assert (
+        note["identity"].pop("unit") == "patient"
+        and note["identity"].pop("epoch_by") == "validation"
+    )
     file.write_text(json.dumps(note))
     line = complaint(capsys, command(few, tmp_path / "b", "--resume", "--set", "epoch_by=test"))
     assert "made with epoch_by 'validation', this run has 'test'" in line
@@ -644,7 +778,11 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path, stopped, spoil, resume):
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory):
     """A run of two epochs, its images, and a folder with the checkpoint of its first epoch."""
-    run, data, folder = experiment(epochs=2), toy(train=4, val=4, test=0), tmp_path_factory.mktemp("stopped")
+    run, data, folder = (
+        experiment(epochs=2),
+        toy(train=4, val=4, test=0),
+        tmp_path_factory.mktemp("stopped"),
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "finished", lambda run, rows, kept: "stopped" if rows else "")
         fit(run, data, folder)

@@ -10,7 +10,12 @@ from cxrlib import sources, studies, zhu
 ROOT = Path(__file__).resolve().parents[1]
 FOUR, TWO = studies.ZHU_FOURCLASS, studies.ZHU_BINARY
 TABLES = {
-    "zhu-fourclass": {"covid": (1376, 60), "viral": (1345, 148), "bacterial": (2538, 242), "normal": (1349, 234)},
+    "zhu-fourclass": {
+        "covid": (1376, 60),
+        "viral": (1345, 148),
+        "bacterial": (2538, 242),
+        "normal": (1349, 234),
+    },
     "zhu-binary": {"covid": (4128, 60), "non_covid": (5232, 624)},
 }
 each = pytest.mark.parametrize("experiment", [FOUR, TWO], ids=lambda experiment: experiment.name)
@@ -32,9 +37,16 @@ def test_split_is_the_thesis_tables(experiment, real_data):
     manifest, split = parts(experiment, real_data)
     assert split["image_id"].tolist() == manifest["image_id"].tolist() and len(split) == 6088
     held = split["split"] == "test"
-    copies = split["y_true"].map(experiment.oversample).fillna(1)  # the tables count copies, in training only
-    training, testing = copies[~held].groupby(split["y_true"]).sum(), split[held].groupby("y_true").size()
-    assert {name: (training[name], testing[name]) for name in experiment.classes} == TABLES[experiment.name]
+    copies = (
+        split["y_true"].map(experiment.oversample).fillna(1)
+    )  # the tables count copies, in training only
+    training, testing = (
+        copies[~held].groupby(split["y_true"]).sum(),
+        split[held].groupby("y_true").size(),
+    )
+    assert {name: (training[name], testing[name]) for name in experiment.classes} == TABLES[
+        experiment.name
+    ]
     assert set(split["split"]) == {"train", "val", "test"}
     assert split.groupby("patient_id")["split"].nunique().max() == 1
     assert (held == (manifest["predefined_split"] == "test"))[manifest["source"] == "kermany"].all()
@@ -65,7 +77,10 @@ def test_phantom_keeps_the_share(experiment, phantom_data):
     covid = split["y_true"] == "covid"
     assert abs((split.loc[covid, "split"] == "test").sum() - covid.sum() * 60 / 232) <= 0.5
     assert split.groupby("patient_id")["split"].nunique().max() == 1
-    assert manifest.loc[covid, "view"].isin(["PA", "AP", "AP Supine"]).all() and not (manifest["finding"] == "SARS").any()
+    assert (
+        manifest.loc[covid, "view"].isin(["PA", "AP", "AP Supine"]).all()
+        and not (manifest["finding"] == "SARS").any()
+    )
     for part in ("train", "val", "test"):
         assert set(split.loc[split["split"] == part, "y_true"]) == set(experiment.classes)
 
@@ -74,15 +89,24 @@ def test_flow_is_the_fact_sheets(real_data):
     flow = zhu.flow(real_data)
     assert flow["images"].tolist() == [360, 316, 253, 198, 232, 5856, 6088]
     assert flow["patients"].tolist()[:1] + flow["patients"].tolist()[3:6] == [198, 131, 145, 4097]
-    assert flow.to_csv(index=False) == (ROOT / "results" / "flow" / "zhu2020.csv").read_text(encoding="utf-8")
+    assert flow.to_csv(index=False) == (ROOT / "results" / "flow" / "zhu2020.csv").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_figure_4_6_is_of_a_later_snapshot(real_data):
-    """The comment printed under Figure 4.6 stands in the notes of one image, which the thesis's snapshot does not list."""
+    """The comment printed under Figure 4.6 stands in the notes of one image, which the thesis's
+    snapshot does not list.
+    """
     [row] = zhu.outside(real_data).to_dict("records")
     later = sources.listed(real_data, "9e80e4c")
-    notes = later.loc[later["clinical_notes"].str.contains("diffuse ground-glass haze bilaterally"), ["filename", "patientid"]]
-    assert notes.to_numpy().tolist() == [[row["path"].rpartition("/")[2], "203"]] and row["patient_id"].endswith("/203")
+    notes = later.loc[
+        later["clinical_notes"].str.contains("diffuse ground-glass haze bilaterally"),
+        ["filename", "patientid"],
+    ]
+    assert notes.to_numpy().tolist() == [[row["path"].rpartition("/")[2], "203"]] and row[
+        "patient_id"
+    ].endswith("/203")
     for snapshot in ("6e57ed3", "10f0e4e"):
         assert row["image_id"] not in set(sources.covid_chestxray(real_data, snapshot)["image_id"])
 
@@ -91,9 +115,14 @@ def test_split_by_image_and_folds(phantom_data):
     manifest = zhu.manifest(phantom_data)
     labels = zhu.labels(manifest, studies.ZHU_CLASSES)
     covid = labels == "covid"
-    by_patient, by_image = (zhu.split(manifest, labels, 0, 4, unit=unit) for unit in ("patient", "image"))
-    shared = [set(split["patient_id"][covid & (split["split"] == "test")]) & set(split["patient_id"][covid & (split["split"] != "test")])
-              for split in (by_patient, by_image)]  # fmt: skip
+    by_patient, by_image = (
+        zhu.split(manifest, labels, 0, 4, unit=unit) for unit in ("patient", "image")
+    )
+    shared = [
+        set(split["patient_id"][covid & (split["split"] == "test")])
+        & set(split["patient_id"][covid & (split["split"] != "test")])
+        for split in (by_patient, by_image)
+    ]
     assert not shared[0] and shared[1]
     assert (by_patient["split"] == "test").sum() == (by_image["split"] == "test").sum()
     tested = []

@@ -18,4 +18,6 @@ sys.meta_path[:] = map(Blind, sys.meta_path)
 
 def run_without(blocked: list[str], code: str, *arguments: str) -> subprocess.CompletedProcess:
     source = f"BLOCKED = {set(blocked)!r}\n{BLOCKER}\n{code}"
-    return subprocess.run([sys.executable, "-c", source, *arguments], capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        [sys.executable, "-c", source, *arguments], capture_output=True, text=True, timeout=300
+    )

@@ -1,6 +1,7 @@
 """Sphinx extension: pages that need no network.
 
-Formulas become MathML, which browsers draw themselves. Before any other script runs the one that stands in for a refused storage. The live-code loader that jupyter-book puts on every page (twice,
+Formulas become MathML, which browsers draw themselves. Before any other script runs the one that
+stands in for a refused storage. The live-code loader that jupyter-book puts on every page (twice,
 which is an error in the console) is taken out, because it fetches its script from elsewhere.
 """
 
@@ -20,14 +21,24 @@ def _display(self, node):
 
 def _without_thebe(app, pagename, templatename, context, doctree):
     def thebe(script) -> bool:
-        return "thebe" in (str(getattr(script, "filename", None)) + str(getattr(script, "attributes", ""))).lower()
+        return (
+            "thebe"
+            in (
+                str(getattr(script, "filename", None)) + str(getattr(script, "attributes", ""))
+            ).lower()
+        )
 
     if "script_files" in context:
-        context["script_files"] = [script for script in context["script_files"] if not thebe(script)]
+        context["script_files"] = [
+            script for script in context["script_files"] if not thebe(script)
+        ]
 
 
 def _storage_first(app, pagename, templatename, context, doctree):
-    context["metatags"] = context.get("metatags", "") + f'<script src="{context["pathto"]("_static/storage.js", 1)}"></script>'
+    context["metatags"] = (
+        context.get("metatags", "")
+        + f'<script src="{context["pathto"]("_static/storage.js", 1)}"></script>'
+    )
 
 
 def setup(app):

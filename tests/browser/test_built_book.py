@@ -12,19 +12,38 @@ from cxrlib import runs, studies
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
 FIGURES = {  # pictures on each page; of the maps, those drawn without radiographs
-    "book/index": 0, "notebooks/01_study_b_images": 4, "notebooks/02_study_b_methods": 6, "notebooks/03_study_b_binary": 3,
-    "notebooks/04_study_b_four_classes": 4, "notebooks/05_study_b_gradcam": 7, "notebooks/06_study_b_how_sure": 3, "notebooks/11_study_a_images": 1,
-    "notebooks/12_study_a_methods": 1, "notebooks/13_study_a_results": 5, "notebooks/14_study_a_efficiency": 1, "notebooks/20_explorer": 0,
-    "notebooks/21_claims": 0, "notebooks/22_forensics": 17, "notebooks/23_calibration": 8, "notebooks/24_checklists": 1, "book/rerun": 0, "book/evaluate": 0,
+    "book/index": 0,
+    "notebooks/01_study_b_images": 4,
+    "notebooks/02_study_b_methods": 6,
+    "notebooks/03_study_b_binary": 3,
+    "notebooks/04_study_b_four_classes": 4,
+    "notebooks/05_study_b_gradcam": 7,
+    "notebooks/06_study_b_how_sure": 3,
+    "notebooks/11_study_a_images": 1,
+    "notebooks/12_study_a_methods": 1,
+    "notebooks/13_study_a_results": 5,
+    "notebooks/14_study_a_efficiency": 1,
+    "notebooks/20_explorer": 0,
+    "notebooks/21_claims": 0,
+    "notebooks/22_forensics": 17,
+    "notebooks/23_calibration": 8,
+    "notebooks/24_checklists": 1,
+    "book/rerun": 0,
+    "book/evaluate": 0,
     "book/status": 0,
-}  # fmt: skip
-RADIOGRAPHS = {"01_study_b_images": 1, "13_study_a_results": 2}  # more pictures where the collections are on disk
+}
+RADIOGRAPHS = {
+    "01_study_b_images": 1,
+    "13_study_a_results": 2,
+}  # more pictures where the collections are on disk
 PAGES = [f"{name}.html" for name in FIGURES]
 WIDTHS = [1280, 390]
 
 
 @pytest.fixture(
-    scope="module", params=[(page, width) for page in PAGES for width in WIDTHS], ids=lambda value: f"{Path(value[0]).stem}-{value[1]}"
+    scope="module",
+    params=[(page, width) for page in PAGES for width in WIDTHS],
+    ids=lambda value: f"{Path(value[0]).stem}-{value[1]}",
 )
 def opened(request, browser):
     """A page as a reader sees it offline, with everything that the browser complained of."""
@@ -33,7 +52,12 @@ def opened(request, browser):
     context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
     page = context.new_page()
     page.complaints = []
-    page.on("console", lambda message: page.complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on(
+        "console",
+        lambda message: (
+            page.complaints.append(message.text) if message.type in ("error", "warning") else None
+        ),
+    )
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.on("requestfailed", lambda failed: page.complaints.append(f"failed: {failed.url}"))
     page.asked = []
@@ -58,9 +82,15 @@ def test_page_is_not_wider_than_the_window(opened):
 def test_figures_are_there_and_legible(opened):
     width = opened.viewport_size["width"]
     sizes = opened.evaluate(
-        "[...document.querySelectorAll('.cell_output img:not(.cxr img)')].map(i => { const r = i.getBoundingClientRect(); return [i.naturalWidth, r.width, r.height, r.left, i.alt, !!i.closest('.tag_small')] })"
+        "[...document.querySelectorAll('.cell_output img:not(.cxr img)')].map(i => { const r ="
+        " i.getBoundingClientRect(); return [i.naturalWidth, r.width, r.height, r.left, i.alt,"
+        " !!i.closest('.tag_small')] })"
     )
-    more = sum(count for name, count in RADIOGRAPHS.items() if name in opened.url) if not opened.query_selector(".no-radiographs") else 0
+    more = (
+        sum(count for name, count in RADIOGRAPHS.items() if name in opened.url)
+        if not opened.query_selector(".no-radiographs")
+        else 0
+    )
     assert len(sizes) == next(count for name, count in FIGURES.items() if name in opened.url) + more
     for natural, shown, height, left, alt, small in sizes:
         assert natural >= 500, "the picture did not load, or is too coarse"
@@ -68,7 +98,9 @@ def test_figures_are_there_and_legible(opened):
             "legible on a phone too, where the cell scrolls"
         )
         assert left >= 0 and (left + shown <= width + 1 or width < 600)
-        assert len(alt) > 40 and "_images" not in alt, "a figure needs a text for those who cannot see it"
+        assert len(alt) > 40 and "_images" not in alt, (
+            "a figure needs a text for those who cannot see it"
+        )
 
 
 def test_not_a_medical_device_is_said(opened):
@@ -76,7 +108,9 @@ def test_not_a_medical_device_is_said(opened):
 
 
 def test_formulas_are_drawn(opened):
-    formulas = opened.evaluate("[...document.querySelectorAll('math')].map(m => m.getBoundingClientRect().height)")
+    formulas = opened.evaluate(
+        "[...document.querySelectorAll('math')].map(m => m.getBoundingClientRect().height)"
+    )
     assert all(height > 5 for height in formulas)
     if "04_study_b" in opened.url:
         assert formulas
@@ -94,7 +128,8 @@ def test_numbers_on_the_page_are_those_of_the_predictions(opened):
     assert f"Of {len(frame)} test images" in text
     assert f"classified correctly: {accuracy_score(frame['y_true'], guess):.3f}" in text
     cells = opened.evaluate(
-        "[...document.querySelectorAll('table.printed-rebuilt tbody tr')].map(r => [...r.cells].map(c => c.innerText.trim()))"
+        "[...document.querySelectorAll('table.printed-rebuilt tbody tr')].map(r =>"
+        " [...r.cells].map(c => c.innerText.trim()))"
     )
     rebuilt = [row for row in cells if row[1] == "rebuilt"]
     for name, row in zip(classes, rebuilt, strict=False):
@@ -105,7 +140,8 @@ def test_status_page_counts_the_inventory(opened):
     if "status" not in opened.url:
         return
     tables = opened.evaluate(
-        "[...document.querySelectorAll('article table')].map(t => [...t.tBodies[0].rows].map(r => [...r.cells].map(c => c.innerText.trim())))"
+        "[...document.querySelectorAll('article table')].map(t => [...t.tBodies[0].rows].map(r =>"
+        " [...r.cells].map(c => c.innerText.trim())))"
     )
     assert [len(table) for table in tables] == [22, 11, len(studies.RECORDS)]
     assert all(re.match("(re)?built", row[3]) for row in tables[0]), "22 of 22 items of Study B"
@@ -117,9 +153,13 @@ def test_tables_2_2_and_2_3_are_the_printed_ones(opened):
     if "01_study_b" not in opened.url:
         return
     tables = opened.evaluate(
-        "[...document.querySelectorAll('table.numbers')].map(t => [...t.tBodies[0].rows].map(r => [...r.cells].map(c => c.innerText.trim().replace(',', ''))))"
+        "[...document.querySelectorAll('table.numbers')].map(t => [...t.tBodies[0].rows].map(r =>"
+        " [...r.cells].map(c => c.innerText.trim().replace(',', ''))))"
     )
-    printed = [[5232, 624, 5856], [4128, 60, 4188]], [[1376, 60, 1436], [1345, 148, 1493], [2538, 242, 2780], [1349, 234, 1583]]
+    printed = (
+        [[5232, 624, 5856], [4128, 60, 4188]],
+        [[1376, 60, 1436], [1345, 148, 1493], [2538, 242, 2780], [1349, 234, 1583]],
+    )
     for table, rows in zip(tables[-2:], printed, strict=True):
         assert [[int(row[column]) for column in (2, 4, 6)] for row in table] == rows
         assert [[int(row[column]) for column in (1, 3, 5)] for row in table] == rows
@@ -143,14 +183,22 @@ def test_links_within_the_book_lead_somewhere():
 def test_questions_of_the_forensics_page_lead_to_their_sections(opened):
     if "22_forensics" not in opened.url:
         return
-    links = opened.evaluate("[...document.querySelectorAll('article table a')].map(a => [a.getAttribute('href').slice(1), a.innerText])")
-    sections = opened.evaluate("[...document.querySelectorAll('section > h3')].map(h => [h.parentElement.id, h.firstChild.textContent])")
+    links = opened.evaluate(
+        "[...document.querySelectorAll('article table a')].map(a =>"
+        " [a.getAttribute('href').slice(1), a.innerText])"
+    )
+    sections = opened.evaluate(
+        "[...document.querySelectorAll('section > h3')].map(h => [h.parentElement.id,"
+        " h.firstChild.textContent])"
+    )
     assert sorted(links) == sorted(sections) and len(links) == 17
     assert "Exactly 72 matrices print Table 4.2." in opened.inner_text("article")
 
 
 def test_matrices_are_leafed_through_with_the_keyboard(opened):
-    """Each of the 72 has the class sizes of the thesis as its row sums, and 632 images right; no two are alike."""
+    """Each of the 72 has the class sizes of the thesis as its row sums, and 632 images right; no
+    two are alike.
+    """
     if "22_forensics" not in opened.url:
         return
     slider, seen = opened.locator("#every-matrix input"), set()
@@ -158,9 +206,12 @@ def test_matrices_are_leafed_through_with_the_keyboard(opened):
     for place in range(1, 73):
         assert opened.inner_text("#every-matrix label").strip() == f"Matrix {place} of 72"
         rows = opened.evaluate(
-            "[...document.querySelectorAll('#every-matrix tbody tr')].map(r => [...r.querySelectorAll('td')].map(c => +c.innerText))"
+            "[...document.querySelectorAll('#every-matrix tbody tr')].map(r =>"
+            " [...r.querySelectorAll('td')].map(c => +c.innerText))"
         )
-        assert [sum(row) for row in rows] == [60, 148, 242, 234] and sum(rows[k][k] for k in range(4)) == 632
+        assert [sum(row) for row in rows] == [60, 148, 242, 234] and sum(
+            rows[k][k] for k in range(4)
+        ) == 632
         seen.add(str(rows))
         opened.keyboard.press("ArrowRight")
     assert len(seen) == 72 and opened.inner_text("#every-matrix label").strip() == "Matrix 72 of 72"
@@ -175,8 +226,11 @@ def test_matrix_without_javascript(browser):
     context.close()
 
 
-REFUSED = """for (const name of ["localStorage", "sessionStorage"]) Object.defineProperty(window, name, {
-  configurable: true, get() { throw new DOMException("Access is denied for this document.", "SecurityError"); } });"""
+REFUSED = """
+const refuse = () => { throw new DOMException("Access is denied.", "SecurityError"); };
+for (const name of ["localStorage", "sessionStorage"])
+  Object.defineProperty(window, name, { configurable: true, get: refuse });
+"""
 
 
 def test_theme_and_search_work_where_storage_is_refused(browser):
@@ -192,5 +246,7 @@ def test_theme_and_search_work_where_storage_is_refused(browser):
     assert seen == {"auto", "light", "dark"} and errors == []
     page.goto((HTML / "search.html").as_uri() + "?q=calibration")
     page.wait_for_selector("#search-results li")
-    assert page.locator("#search-results li").count() > 2 and not [error for error in errors if "denied" in error]
+    assert page.locator("#search-results li").count() > 2 and not [
+        error for error in errors if "denied" in error
+    ]
     context.close()

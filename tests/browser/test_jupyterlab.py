@@ -1,4 +1,6 @@
-"""The explorer in JupyterLab: moving it moves the Python object, and setting the object moves it."""
+"""The explorer in JupyterLab: moving it moves the Python object, and setting the object moves
+it.
+"""
 
 import json
 import os
@@ -27,10 +29,19 @@ display(control, explorer)"""
 
 @pytest.fixture
 def lab(tmp_path):
-    """A JupyterLab of its own, on this machine only, with the notebook in it; gives its address and the folder of its connection files."""
+    """A JupyterLab of its own, on this machine only, with the notebook in it; gives its address and
+    the folder of its connection files.
+    """
     pytest.importorskip("jupyterlab")
     code = CELL.format(tests=str(Path(__file__).resolve().parents[1]))
-    cell = {"cell_type": "code", "id": "one", "metadata": {}, "source": code, "outputs": [], "execution_count": None}
+    cell = {
+        "cell_type": "code",
+        "id": "one",
+        "metadata": {},
+        "source": code,
+        "outputs": [],
+        "execution_count": None,
+    }
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
     (tmp_path / "live.ipynb").write_text(json.dumps(notebook))
@@ -39,7 +50,12 @@ def lab(tmp_path):
         port = free.getsockname()[1]
     places = {
         name: str(tmp_path / name.lower())
-        for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
+        for name in (
+            "JUPYTER_RUNTIME_DIR",
+            "JUPYTER_CONFIG_DIR",
+            "JUPYTERLAB_SETTINGS_DIR",
+            "JUPYTERLAB_WORKSPACES_DIR",
+        )
     }
     command = [
         sys.executable,
@@ -57,7 +73,9 @@ def lab(tmp_path):
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
     with open(tmp_path / "lab.log", "w", encoding="utf-8") as log:
-        server = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **places}, stdout=log, stderr=log)
+        server = subprocess.Popen(
+            command, cwd=tmp_path, env={**os.environ, **places}, stdout=log, stderr=log
+        )
     try:
         for _ in range(240):
             try:
@@ -74,7 +92,9 @@ def lab(tmp_path):
 
 def ask(client, code: str) -> str:
     """What an expression is in the kernel that the page is connected to."""
-    reply = client.execute_interactive(code="", user_expressions={"answer": code}, store_history=False, timeout=60)
+    reply = client.execute_interactive(
+        code="", user_expressions={"answer": code}, store_history=False, timeout=60
+    )
     return reply["content"]["user_expressions"]["answer"]["data"]["text/plain"]
 
 
@@ -104,7 +124,10 @@ def test_page_and_python_move_each_other(browser, lab, tmp_path):
         time.sleep(0.25)
     assert moved == pytest.approx(0.701) == float(ask(client, "control.value"))
 
-    client.execute_interactive("explorer.threshold, explorer.prevalence, explorer.positive_class = 0.25, 0.2, 'viral'", timeout=60)
+    client.execute_interactive(
+        "explorer.threshold, explorer.prevalence, explorer.positive_class = 0.25, 0.2, 'viral'",
+        timeout=60,
+    )
     page.wait_for_function("document.querySelector('.cxr-a input[type=range]').value === '250'")
     page.wait_for_function("document.querySelectorAll('.cxr-choices select')[1].value === 'viral'")
     assert page.get_by_label("Prevalence, exact").input_value() == "20"
