@@ -15,7 +15,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP SNAKEMAKE_PROFILE
 .PHONY: book test test-slow records train-env notebooks readme lint clean
 
 book: $(VENV)/book.stamp
-	@$(BIN)/python -m cxrlib make book --cores $(JOBS)
+	@$(BIN)/python -m companion make book --cores $(JOBS)
 
 test: $(VENV)/test.stamp book
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
@@ -24,16 +24,16 @@ test-slow: $(VENV)/test.stamp book
 	@$(BIN)/python -m pytest -m slow
 
 records: $(VENV)/train.stamp
-	@$(BIN)/python -m cxrlib make records --cores $(JOBS)
+	@$(BIN)/python -m companion make records --cores $(JOBS)
 
 train-env: $(VENV)/train.stamp
 
 # Rewrite the .ipynb files from their .py sources, without outputs.
 notebooks: $(VENV)/book.stamp
-	@$(BIN)/python -m cxrlib notebooks
+	@$(BIN)/python -m companion notebooks
 
 readme: $(VENV)/book.stamp
-	@$(BIN)/python -m cxrlib readme
+	@$(BIN)/python -m companion readme
 
 lint: $(VENV)/test.stamp
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 
-from cxrlib import images
+from cxrlib.data import images
 from cxrlib.files import InputError
 
 STAGES = {
@@ -110,8 +110,8 @@ def of_pixels(
     on: torch.device | str = "cpu",
     batch: int = 32,
 ) -> np.ndarray:
-    """:func:`cams` of uint8 images ``(N, H, W)``, prepared as :func:`cxrlib.training.predict` does:
-    float32 ``(N, h, w)``.
+    """:func:`cams` of uint8 images ``(N, H, W)``, prepared as
+    :func:`cxrlib.transfer.training.predict` does: float32 ``(N, h, w)``.
     """
     wanted, out = _targets(target, len(pixels)), []
     for start in range(0, max(len(pixels), 1), batch):

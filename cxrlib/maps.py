@@ -22,8 +22,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cxrlib import audits, gradcam, images, models, runs, sources, zhu
+from companion import audits
+from companion.studies import zhu2020
+from cxrlib import gradcam, runs
+from cxrlib.data import images, sources
 from cxrlib.files import InputError, atomic, write_text
+from cxrlib.transfer import models
 
 LAYER = "layer4"
 DRAWS = 10  # of random weights: one draw's maps say nothing of another's
@@ -124,7 +128,7 @@ def chosen(rows: pd.DataFrame, root: Path, study: str) -> pd.DataFrame:
     """The rows whose maps are kept: COVID-19 images on disk, and what Study B shows but cannot have
     trained on (``split`` is ``outside``).
     """
-    outside = [zhu.outside(root)] if study == "zhu2020" else []
+    outside = [zhu2020.outside(root)] if study == "zhu2020" else []
     rows = pd.concat([rows[rows["y_true"] == "covid"], *outside], ignore_index=True)
     return rows[sources.present(rows, root)].reset_index(drop=True)
 

@@ -21,8 +21,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cxrlib import audits, gradcam, images, models, pictures, plots, runs, training
+from companion import audits
+from cxrlib import gradcam, plots, runs
+from cxrlib.data import images, pictures
 from cxrlib.files import InputError, atomic
+from cxrlib.transfer import models, training
 
 MODEL = "zhu-fourclass"
 SIDE = 1000  # pixels, longest side of an overlay
@@ -37,7 +40,7 @@ def files(paths: Sequence[str | Path], notes: list[str] | None = None) -> list[s
     """The image files meant, in order: a file as given; of a folder its image files, sorted by
     name.
 
-    What is an image file says :func:`cxrlib.pictures.is_picture`. Other files in a folder, and
+    What is an image file says :func:`cxrlib.data.pictures.is_picture`. Other files in a folder, and
     folders in it, which are not searched, are counted in lines that are put into ``notes``, the
     first five named; hidden files, DICOMDIR, Thumbs.db and desktop.ini are passed over without.
     Raises InputError for a folder without any.

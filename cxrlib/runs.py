@@ -41,10 +41,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cxrlib import studies
+from companion import studies
+from companion.studies.settings import HISTORY
 from cxrlib.files import InputError, checkout
-from cxrlib.metrics import check_predictions
-from cxrlib.studies import HISTORY
+from cxrlib.metrics.rates import check_predictions
 
 REQUIRED = [
     "run",
@@ -182,8 +182,8 @@ def read(name: str, results: str | Path | None = None) -> Run:
 
 
 def family(name: str, results: str | Path | None = None) -> tuple[list[Run], list[str]]:
-    """The recorded runs of a family (:func:`cxrlib.studies.families`) in its order, and the names
-    of those not yet recorded.
+    """The recorded runs of a family (:func:`companion.studies.settings.families`) in its order, and
+    the names of those not yet recorded.
     """
     members = studies.families()[name]
     return [read(member, results) for member in members if recorded(member, results)], [

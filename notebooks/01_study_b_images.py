@@ -49,9 +49,12 @@ import pandas as pd
 from IPython.display import display
 from PIL import Image
 
-from cxrlib import claims, pages, plots, runs, sources, studies, zhu
+from companion import claims, pages, studies
+from companion.pages import say
+from companion.studies import zhu2020
+from cxrlib import plots, runs
+from cxrlib.data import sources
 from cxrlib.files import InputError
-from cxrlib.pages import say
 
 CLASSES = list(studies.ZHU_CLASSES)
 split = runs.read(
@@ -135,7 +138,7 @@ say("covid-images", int(pictures["covid"]))
 say("covid-patients", int(people["covid"]))
 say(
     "lateral",
-    f"{zhu.LATERAL.rpartition('/')[2]}, {split.set_index('image_id').loc[zhu.LATERAL, 'split']} set"
+    f"{zhu2020.LATERAL.rpartition('/')[2]}, {split.set_index('image_id').loc[zhu2020.LATERAL, 'split']} set"
     " of the recorded split",
 )
 say("kermany-images", int(kermany["images"]))
@@ -164,8 +167,8 @@ say("bacterial-test-ids", int(test_bacterial["patient_id"].nunique()))
 
 # %% tags=["remove-input"] cxr={"items": ["Figure 2.1"]} mystnb={"image": {"alt": "Four chest radiographs side by side: an adult with COVID-19, and children with viral pneumonia, bacterial pneumonia and neither."}}
 try:
-    manifest = zhu.manifest(data)
-    manifest = manifest.assign(y_true=zhu.labels(manifest, studies.ZHU_CLASSES))
+    manifest = zhu2020.manifest(data)
+    manifest = manifest.assign(y_true=zhu2020.labels(manifest, studies.ZHU_CLASSES))
     here = manifest[sources.present(manifest, data)].sort_values("image_id")
     samples = [
         here[here["y_true"] == name].iloc[0] for name in CLASSES

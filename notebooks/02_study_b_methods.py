@@ -45,9 +45,10 @@ from matplotlib.patheffects import withStroke
 from scipy.stats import norm
 from sklearn.metrics import auc
 
-from cxrlib import claims, diagrams, networks, pages, plots, studies
-from cxrlib.diagrams import DARK, LOOKS, arrow, box, canvas, note, shape
-from cxrlib.pages import say
+from companion import claims, diagrams, networks, pages, studies
+from companion.diagrams import DARK, LOOKS, arrow, box, canvas, note, shape
+from companion.pages import say
+from cxrlib import plots
 
 diagrams.vector()
 facts = networks.recorded("resnet18")

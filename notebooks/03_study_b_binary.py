@@ -49,8 +49,11 @@ data = None  # folder of the image collections, for origin = "images"; default C
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from cxrlib import claims, intervals, metrics, pages, plots, runs, splits, studies
-from cxrlib.pages import say
+from companion import claims, pages, studies
+from companion.pages import say
+from cxrlib import metrics, plots, runs
+from cxrlib.data import splits
+from cxrlib.metrics import intervals
 
 run = pages.load(run_name, origin, data)
 redraws, missing_redraws = runs.family("zhu-binary-redraws") if origin == "recorded" else ([], [])

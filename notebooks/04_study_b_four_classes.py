@@ -52,8 +52,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from cxrlib import book, claims, intervals, metrics, pages, plots, runs, splits, studies
-from cxrlib.pages import say
+from companion import book, claims, pages, studies
+from companion.pages import say
+from cxrlib import metrics, plots, runs
+from cxrlib.data import splits
+from cxrlib.metrics import intervals
 
 run = pages.load(run_name, origin, data)
 redraws, missing_redraws = (

@@ -53,8 +53,12 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from cxrlib import book, intervals, pages, plots, runs, sources, widgets, zhu
-from cxrlib.pages import say
+from companion import book, pages
+from companion.pages import say
+from companion.studies import zhu2020
+from cxrlib import explorer, plots, runs
+from cxrlib.data import sources
+from cxrlib.metrics import intervals
 
 run = pages.load(run_name, origin, data)
 maps, where = runs.cams(run)
@@ -131,7 +135,7 @@ PARTS = {
 
 def covid(data):
     """The study's COVID-19 collection and the picture of Figure 4.6."""
-    return pd.concat([sources.covid_chestxray(data), zhu.outside(data)])
+    return pd.concat([sources.covid_chestxray(data), zhu2020.outside(data)])
 
 
 def figure(number, instead=None):
@@ -217,7 +221,7 @@ figure("4.9")
 # %% tags=["remove-input"]
 shown = f"covid-chestxray/{CASES['4.5'][0]}"
 slider = (
-    widgets.CamSlider(
+    explorer.CamSlider(
         cam[shown],
         pages.radiograph(covid, shown, data),
         shape=shape[shown],

@@ -51,8 +51,11 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from cxrlib import audits, book, claims, intervals, metrics, pages, phantom, plots, runs, studies
-from cxrlib.pages import say
+from companion import audits, book, claims, pages, studies
+from companion.pages import say
+from cxrlib import metrics, plots, runs
+from cxrlib.data import phantom
+from cxrlib.metrics import intervals
 
 headline = {name: runs.read(name) for name in studies.EXPERIMENTS}
 families = {

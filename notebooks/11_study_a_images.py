@@ -43,9 +43,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.patches import FancyBboxPatch
 
-from cxrlib import claims, diagrams, pages, runs
-from cxrlib.diagrams import arrow, canvas, note
-from cxrlib.pages import say
+from companion import claims, diagrams, pages
+from companion.diagrams import arrow, canvas, note
+from companion.pages import say
+from cxrlib import runs
 
 diagrams.vector()
 plt.rcParams["font.size"] = 9
@@ -255,7 +256,7 @@ shown = pd.DataFrame(
 pages.table(shown)
 
 # %% [markdown]
-# *What the text of the paper leaves open. The other choices are arguments of* `cxrlib.azemin.split`*: the set that trains, what the draw avoids, the commit, the seed.*
+# *What the text of the paper leaves open. The other choices are arguments of* `companion.studies.cheazemin2020.split`*: the set that trains, what the draw avoids, the commit, the seed.*
 #
 # ## Mutually exclusive: images or patients?
 #
@@ -359,7 +360,7 @@ say("standin-share", f"{100 * drawn.iloc[0] / drawn.sum():.2f} %")
 
 # %% [markdown]
 # The paper's rule needs the radiographs of ChestX-ray14. With the whole collection in the data folder (`cxr sources` says where to get it and where to put it),
-# `cxrlib.azemin.split` divides it as above. For this book {glue:text}`subset` of them were at hand, of which {glue:text}`subset-adjudicated` are adjudicated: too few to train on.
+# `companion.studies.cheazemin2020.split` divides it as above. For this book {glue:text}`subset` of them were at hand, of which {glue:text}`subset-adjudicated` are adjudicated: too few to train on.
 #
 # So there is a **stand-in**, and it is named so wherever its results appear. Its opacity is text-mined: Infiltration, Consolidation, Pneumonia or Edema, against "No Finding".
 # The {glue:text}`left-out` images with other findings only are left out. About a quarter of the patients validates. It is tested on the {glue:text}`on-disk` COVID-19 images at hand

@@ -42,9 +42,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit, softmax
 
-from cxrlib import diagrams, networks, pages
-from cxrlib.diagrams import arrow, box, canvas, note, shape
-from cxrlib.pages import say
+from companion import diagrams, networks, pages
+from companion.diagrams import arrow, box, canvas, note, shape
+from companion.pages import say
 
 diagrams.vector()
 facts = networks.recorded("resnet101")

@@ -51,20 +51,11 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from cxrlib import (
-    azemin,
-    book,
-    claims,
-    forensics,
-    intervals,
-    metrics,
-    pages,
-    plots,
-    runs,
-    studies,
-    widgets,
-)
-from cxrlib.pages import say
+from companion import book, claims, forensics, pages, studies
+from companion.pages import say
+from companion.studies import cheazemin2020
+from cxrlib import explorer, metrics, plots, runs
+from cxrlib.metrics import intervals
 
 run = runs.read(run_name)
 variants, missing = runs.family("azemin-standin-resnet50-variants")
@@ -160,8 +151,8 @@ plt.show()
 
 # %% tags=["remove-cell"]
 candidates = forensics.binary_matrices(
-    azemin.POSITIVES,
-    azemin.NEGATIVES,
+    cheazemin2020.POSITIVES,
+    cheazemin2020.NEGATIVES,
     **{name: printed[name] for name in ("sensitivity", "specificity", "accuracy")},
 )
 tp, fn = candidates[0][:2]
@@ -173,7 +164,10 @@ say("fp", f"{min(fps):,} to {max(fps):,}")
 say("tn", f"{min(tn for *_, tn in candidates):,} to {max(tn for *_, tn in candidates):,}")
 say("paper-ppv", f"{100 * tp / (tp + max(fps)):.2f} to {100 * tp / (tp + min(fps)):.2f}")
 say("per-true", f"{fps[0] / tp:.1f}")
-say("all-negative", f"{100 * azemin.NEGATIVES / (azemin.NEGATIVES + azemin.POSITIVES):.1f}")
+say(
+    "all-negative",
+    f"{100 * cheazemin2020.NEGATIVES / (cheazemin2020.NEGATIVES + cheazemin2020.POSITIVES):.1f}",
+)
 
 # %% [markdown]
 # *Figure 4, by the stand-in. Rows: true class; columns: predicted class.*
@@ -186,10 +180,13 @@ say("all-negative", f"{100 * azemin.NEGATIVES / (azemin.NEGATIVES + azemin.POSIT
 
 # %% tags=["remove-input"]
 clear = candidates[0][3]
-widgets.Ppv(
+explorer.Ppv(
     (tp / (tp + fn), *intervals.wilson(tp, tp + fn)),
     (clear / (clear + fps[0]), *intervals.wilson(clear, clear + fps[0])),
-    marks={"the paper’s test set": azemin.POSITIVES / (azemin.POSITIVES + azemin.NEGATIVES)},
+    marks={
+        "the paper’s test set": cheazemin2020.POSITIVES
+        / (cheazemin2020.POSITIVES + cheazemin2020.NEGATIVES)
+    },
 )
 
 # %% [markdown]
@@ -302,7 +299,7 @@ say("points", len(points))
 # Two of them at any threshold:
 
 # %% tags=["remove-input"]
-widgets.RocPair([run, *variants])
+explorer.RocPair([run, *variants])
 
 # %% [markdown]
 # *ROC curves of two runs, the second dashed, with the operating points of one threshold. Intervals are computed by formula as the threshold moves (Wilson's, with the images counted for less where a patient has several; DeLong's), those of the tables above by drawing patients anew: they differ a little.*
@@ -316,7 +313,7 @@ HITS, MISSES = covid[covid["p_covid"] >= 0.5].iloc[::-1][:4], covid[covid["p_cov
 
 def row_of(found):
     """The radiographs of a few images side by side, or a notice, and a table of them either way."""
-    pictures = [pages.radiograph(azemin.covid, name, data) for name in found["image_id"]]
+    pictures = [pages.radiograph(cheazemin2020.covid, name, data) for name in found["image_id"]]
     if len(pictures) and all(picture is not None for picture in pictures):
         plots.radiographs(pictures, [f"p = {value:.2f}" for value in found["p_covid"]])
         plt.show()
@@ -357,7 +354,9 @@ if cam is None:
     display(pages.items([f"This run has no map of {SHOWN}."]))
 else:
     shape = maps["shape"][list(maps["image_id"]).index(SHOWN)]
-    pages.show_map(pages.radiograph(azemin.covid, SHOWN, data), cam, shape, "Grad-CAM, opacity")
+    pages.show_map(
+        pages.radiograph(cheazemin2020.covid, SHOWN, data), cam, shape, "Grad-CAM, opacity"
+    )
     value = frame.set_index("image_id")["p_covid"].get(SHOWN, np.nan)
     side = np.sign(cam.max(axis=0).argmax() - (cam.shape[1] - 1) / 2)
     place = (

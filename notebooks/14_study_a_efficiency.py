@@ -47,8 +47,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
 
-from cxrlib import azemin, book, claims, intervals, pages, plots, runs
-from cxrlib.pages import say
+from companion import book, claims, pages
+from companion.pages import say
+from companion.studies import cheazemin2020
+from cxrlib import plots, runs
+from cxrlib.metrics import intervals
 
 folder = Path(folder or runs.root() / "efficiency")
 measured = sorted(
@@ -309,7 +312,7 @@ plt.show()
 sensitivity, specificity = (
     float(printed[f"azemin-3-{name}"]) / 100 for name in ("sensitivity", "specificity")
 )
-prevalence = azemin.POSITIVES / (azemin.POSITIVES + azemin.NEGATIVES)
+prevalence = cheazemin2020.POSITIVES / (cheazemin2020.POSITIVES + cheazemin2020.NEGATIVES)
 flagged = sensitivity * prevalence + (1 - specificity) * (1 - prevalence)
 say("flagged", f"{100 * flagged:.1f}")
 say("alarms", f"{MPM * flagged:.0f}")

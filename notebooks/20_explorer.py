@@ -49,8 +49,11 @@ if importlib.util.find_spec("cxrlib") is None:
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the predictions", "code_prompt_hide": "Load the predictions"}
 from IPython.display import display
 
-from cxrlib import book, claims, intervals, metrics, pages, runs, subgroups, widgets
-from cxrlib.pages import say
+from companion import book, claims, pages, subgroups
+from companion.pages import say
+from cxrlib import explorer as widgets
+from cxrlib import metrics, runs
+from cxrlib.metrics import intervals
 
 HEADLINES = ["azemin-standin-resnet50", "zhu-fourclass", "zhu-binary"]
 headlines = {name: runs.read(name) for name in HEADLINES}
@@ -172,7 +175,7 @@ pages.links(
 #
 # Images of one patient are alike, so an interval must not count them as independent. Resampling patients, as the other pages do, takes too long for a slider. Here the variance of a sensitivity or specificity
 # over patients says how many independent images it is worth, and Wilson's interval is taken for that many; where nothing is wrong, each patient counts once. The likelihood ratios, PPV, NPV, accuracy and
-# net benefit get theirs from these two (`cxrlib.readings` has the formulas with their sources). The size of each class is taken as given, as it was chosen; only the accuracy of calling no one, which is that size, gets an interval of its own. RSNA's normals and most
+# net benefit get theirs from these two (`cxrlib.metrics.readings` has the formulas with their sources). The size of each class is taken as given, as it was chosen; only the accuracy of calling no one, which is that size, gets an interval of its own. RSNA's normals and most
 # children are known by image only, so each counts as a patient. The page computes all this itself, and a test compares it with the Python code.
 #
 # ## What it cannot show

@@ -47,9 +47,9 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import HTML
 
-from cxrlib import claims, pages
-from cxrlib.checks import VERDICTS
-from cxrlib.pages import say
+from companion import claims, pages
+from companion.checks import VERDICTS
+from companion.pages import say
 
 ledger = claims.ledger()
 counts = pd.crosstab(ledger["verdict"], ledger["study"]).reindex(

@@ -76,9 +76,12 @@ from IPython.display import HTML
 from scipy.special import ndtr, ndtri
 from scipy.stats import binomtest
 
-from cxrlib import claims, forensics, intervals, pages, plots, runs, splits
-from cxrlib.forensics import unrounded
-from cxrlib.pages import say
+from companion import claims, forensics, pages
+from companion.forensics import unrounded
+from companion.pages import say
+from cxrlib import plots, runs
+from cxrlib.data import splits
+from cxrlib.metrics import intervals
 
 A, B = (
     claims.reported(study).set_index("id")["printed"] for study in ("cheazemin2020", "zhu2020")

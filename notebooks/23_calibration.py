@@ -55,19 +55,10 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from cxrlib import (
-    book,
-    calibration,
-    claims,
-    evaluate,
-    intervals,
-    metrics,
-    pages,
-    plots,
-    plots_decision,
-    runs,
-)
-from cxrlib.pages import say
+from companion import book, claims, pages
+from companion.pages import say
+from cxrlib import evaluate, metrics, plots, plots_decision, runs
+from cxrlib.metrics import calibration, intervals
 
 A, TWO, FOUR = (
     runs.read(name) for name in ("azemin-standin-resnet50", "zhu-binary", "zhu-fourclass")

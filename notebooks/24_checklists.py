@@ -54,8 +54,10 @@ import pandas as pd
 import yaml
 from IPython.display import HTML
 
-from cxrlib import claims, pages, plots, runs, sources, splits, studies
-from cxrlib.pages import say
+from companion import claims, pages, studies
+from companion.pages import say
+from cxrlib import plots, runs
+from cxrlib.data import sources, splits
 
 WHO = {"A": "Study A", "B": "Study B", "here": "This companion"}
 LISTS = {

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path += [str(folder) for folder in ROOT.joinpath("tests").rglob("*") if folder.is_dir()]
 PARALLEL = "PYTEST_XDIST_WORKER" in os.environ
 if PARALLEL:  # a core for each worker
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -27,7 +28,7 @@ def _own_cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def phantom_data(tmp_path_factory) -> Path:
     """A data folder with 160 synthetic radiographs in the real collections' layouts."""
-    from cxrlib import phantom
+    from cxrlib.data import phantom
 
     folder = tmp_path_factory.mktemp("phantom")
     phantom.write(folder, 160, seed=0, size=96)
@@ -37,7 +38,7 @@ def phantom_data(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def few(tmp_path_factory) -> Path:
     """A phantom of 60 images, where a run is needed but not what it learns."""
-    from cxrlib import phantom
+    from cxrlib.data import phantom
 
     folder = tmp_path_factory.mktemp("few")
     phantom.write(folder, 60, seed=1, size=64)

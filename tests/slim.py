@@ -9,7 +9,8 @@ import torchvision
 from torchvision.models._api import register_model
 from torchvision.models.resnet import BasicBlock
 
-from cxrlib import models, studies
+from companion import studies
+from cxrlib.transfer import models
 
 
 class Slim(torchvision.models.ResNet):

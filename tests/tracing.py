@@ -20,7 +20,7 @@ from pathlib import Path
 
 import yaml
 
-from cxrlib import claims
+from companion import claims
 
 ROOT = Path(__file__).resolve().parents[1]
 TRACE = claims.folder() / "trace.csv"

@@ -7,7 +7,8 @@ from urllib.parse import unquote, urlparse
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 
-from cxrlib import runs, studies
+from companion import studies
+from cxrlib import runs
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cxrlib import checks, claims
+from companion import checks, claims
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "_build" / "html" / "notebooks" / "21_claims.html"
@@ -202,7 +202,7 @@ def test_html_in_a_quote_is_text(page, monkeypatch, tmp_path):
     scope = {"ledger": hostile, "counts": None}
     exec(
         "import base64, re\nimport pandas as pd\nfrom html import escape\nfrom pathlib import"
-        " Path\nfrom cxrlib import claims\nfrom cxrlib.checks import VERDICTS",
+        " Path\nfrom companion import claims\nfrom companion.checks import VERDICTS",
         scope,
     )
     scope["counts"] = scope["pd"].DataFrame(0, index=list(checks.VERDICTS), columns=["A", "B"])

@@ -15,7 +15,10 @@ from frames import ANY, drawn, made_up, predictions
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cxrlib import metrics, readings, runs, subgroups, widgets
+from companion import subgroups
+from cxrlib import explorer as widgets
+from cxrlib import metrics, runs
+from cxrlib.metrics import readings
 
 MODULE = (Path(widgets.__file__).parent / "explorer.js").read_text(encoding="utf-8")
 HEADLINES = ["azemin-standin-resnet50", "zhu-fourclass", "zhu-binary"]

@@ -1,0 +1,144 @@
+"""``make book`` and ``make records``: Snakemake, started one at a time in a clone, with the reason
+in plain sight when it ends badly.
+
+What Snakemake says about its own work goes to a file. What the commands it runs say, in lines that
+begin with ``cxr:``, is shown.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from companion import book
+from cxrlib.files import InputError, alone
+
+BUILD = Path("_build")
+NOISE = re.compile(
+    r"Shutting down|Exiting because|Complete log|Elapsed time|At least one"
+    r" job|RuleException|WorkflowError:$"
+)
+SHOWN = 12  # lines of Snakemake's own that are shown when no command said what was wrong
+
+
+def make(target: str, cores: int) -> None:
+    """Check what the book is made from, bring the notebook pairs in step, and let Snakemake make
+    ``book`` or ``records``.
+
+    Raises:
+        InputError: something that the book is made from is missing or damaged, or a step failed.
+    """
+    check_sources()
+    BUILD.mkdir(exist_ok=True)
+    with alone(BUILD / f".{target}.lock", f"make {target}"):
+        book.pair(Path("notebooks"))
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            target,
+            "--cores",
+            str(cores),
+            "--rerun-triggers",
+            "mtime",
+        ]
+        command += [
+            "--nolock",
+            "--rerun-incomplete",
+        ]  # the lock above is free again however its holder ended
+        environment = {**os.environ, **places()}
+        if target == "records":  # with the bars of its trainings
+            if subprocess.run([*command, "--quiet", "rules"], env=environment).returncode:
+                raise InputError("make records: a run failed, see the lines above")
+            return
+        run(command, environment)
+        print(f"Open {(BUILD / 'html' / book.first_page()).resolve()}")
+
+
+def run(command: list[str], environment: dict[str, str]) -> None:
+    """Run Snakemake; show what its commands say, keep what it says itself, and tell from that why
+    it failed.
+    """
+    log, said = BUILD / "make.log", False
+    process = subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, text=True, errors="replace"
+    )
+    with open(log, "w", encoding="utf-8") as kept, process:
+        for line in process.stderr:
+            kept.write(line)
+            if line.startswith("cxr: "):
+                sys.stderr.write(line)
+                said = said or not line.startswith("cxr: note: ")
+    if process.returncode == 0:
+        return
+    if not said:
+        lines = [
+            line
+            for line in log.read_text(encoding="utf-8").splitlines()
+            if line.strip() and not NOISE.match(line)
+        ]
+        first = next(
+            (
+                place
+                for place, line in enumerate(lines)
+                if re.search(r"Error|Exception|Traceback", line)
+            ),
+            0,
+        )
+        sys.stderr.write("\n".join(lines[first:][-SHOWN:]) + "\n")
+    raise InputError(
+        f"make book: a step failed, see the lines above; {log} holds all that Snakemake said"
+    )
+
+
+def places() -> dict[str, str]:
+    """A folder in ``_build`` for what Snakemake and others keep between runs, where the user's own
+    cannot be written.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    return {} if writable(cache) else {"XDG_CACHE_HOME": str((BUILD / "cache").resolve())}
+
+
+def writable(folder: Path) -> bool:
+    """Whether files can be made in ``folder``, or in the nearest folder above it that exists."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK)
+
+
+def check_sources() -> None:
+    """See that the text files that the book is made from are there, are UTF-8, and hold no marks of
+    an unfinished merge.
+
+    Raises:
+        InputError: the first that does not; the line names it.
+    """
+    for name in ("_config.yml", "_toc.yml"):
+        if not Path(name).is_file():
+            raise InputError(
+                f"{name}: is missing; make is run in a clone of the repository, which holds it"
+            )
+    files = [
+        Path("_config.yml"),
+        Path("_toc.yml"),
+        *Path("notebooks").glob("[0-9]*.*"),
+        *Path("book").rglob("*"),
+    ]
+    for file in sorted(
+        file
+        for file in files
+        if file.suffix in {".py", ".ipynb", ".md", ".yml", ".bib", ".css", ".js"}
+    ):
+        book.text_of(file)
+    try:
+        yaml.safe_load(Path("_config.yml").read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InputError(f"_config.yml: is not valid YAML ({error})") from None
+    for chapter in book.chapters():
+        if not any(Path(f"{chapter}{ending}").is_file() for ending in (".md", ".py", ".ipynb")):
+            raise InputError(f"_toc.yml: {chapter} does not exist")

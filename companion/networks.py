@@ -1,0 +1,112 @@
+"""What a network is made of, as a forward pass of it shows: ``results/networks/<name>.json``.
+
+The book is built without torch, so its drawings of the networks read these files. A test compares
+them with a new pass.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cxrlib import runs
+from cxrlib.files import InputError, write_text
+
+FIELDS = ["name", "input", "parameters", "fc", "modules"]
+HEADS = (1000, 4, 2)  # classes: ImageNet's and those of the two studies
+
+
+def trace(name: str = "resnet18", size: int = 224) -> dict:
+    """Send one image (3, size, size) through a network with 1,000 classes and random weights, and
+    note what it passes.
+
+    ``modules`` holds the residual blocks and, after each, the layers in it, in the order they are
+    called; a layer that is called twice stands there twice. Each has ``name``, ``type``, ``input``
+    and ``output`` (shapes without the batch, channels first) and ``parameters`` (how many numbers
+    are learned); convolutions and max-pooling also ``kernel``, ``stride`` and ``padding`` (height,
+    width), blocks also ``downsample``: whether their shortcut has layers. ``parameters`` beside
+    ``modules`` is the whole network's, ``fc`` that of its last layer by number of classes.
+
+    Raises:
+        InputError: no such network.
+    """
+    import torch
+    from torchvision.models.resnet import BasicBlock, Bottleneck
+
+    from cxrlib.transfer import models
+
+    def count(module):
+        return sum(values.numel() for values in module.parameters())
+
+    def enter(title, module, inputs):
+        row = {
+            "name": title,
+            "type": type(module).__name__,
+            "input": list(inputs[0].shape[1:]),
+            "output": None,
+            "parameters": count(module),
+        }
+        for key, attribute in {
+            "kernel": "kernel_size",
+            "stride": "stride",
+            "padding": "padding",
+        }.items():
+            if hasattr(module, "kernel_size"):
+                value = getattr(module, attribute)
+                row[key] = [value, value] if isinstance(value, int) else list(value)
+        if isinstance(module, BasicBlock | Bottleneck):
+            row["downsample"] = module.downsample is not None
+        rows.append(row)
+        unfinished.append(row)
+
+    model, rows, unfinished = models.resnet(name, HEADS[0]).eval(), [], []
+    for title, module in model.named_modules():
+        if isinstance(module, BasicBlock | Bottleneck) or not list(module.children()):
+            module.register_forward_pre_hook(
+                lambda module, inputs, title=title: enter(title, module, inputs)
+            )
+            module.register_forward_hook(
+                lambda module, inputs, output: unfinished.pop().update(
+                    output=list(output.shape[1:])
+                )
+            )
+    with torch.no_grad():
+        model(torch.zeros(1, 3, size, size))
+    fc = {str(classes): count(models.resnet(name, classes).fc) for classes in HEADS}
+    return {
+        "name": name,
+        "input": [3, size, size],
+        "parameters": count(model),
+        "fc": fc,
+        "modules": rows,
+    }
+
+
+def _file(name: str) -> Path:
+    return runs.root() / "networks" / f"{name}.json"
+
+
+def write(name: str = "resnet18") -> Path:
+    """Record :func:`trace`, one module a line."""
+    facts = trace(name)
+    rows = ",\n".join(json.dumps(row) for row in facts.pop("modules"))
+    return write_text(_file(name), f'{json.dumps(facts)[:-1]}, "modules": [\n{rows}\n]}}\n')
+
+
+def recorded(name: str = "resnet18") -> dict:
+    """The recorded :func:`trace`. :class:`InputError` when it is missing or damaged, one line that
+    names the file.
+    """
+    file = _file(name)
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"{file}: not yet recorded; companion.networks.write({name!r}) makes it"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read as JSON ({error})") from None
+    for field in FIELDS:
+        if not isinstance(facts, dict) or field not in facts:
+            raise InputError(f"{file}: lacks the field {field}")
+    return facts

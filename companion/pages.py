@@ -1,0 +1,368 @@
+"""What several notebooks show alike: a run, its settings, its numbers beside the printed ones.
+Returns HTML and Markdown to display.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import HTML, Markdown, display
+from PIL import Image
+
+from companion import book, claims, studies
+from cxrlib import metrics, plots, runs
+from cxrlib.data import sources
+from cxrlib.files import InputError
+from cxrlib.metrics import intervals
+from cxrlib.runs import Run
+
+COLUMNS = {  # of Tables 4.1 and 4.2: metric -> head
+    "accuracy_as_printed": "Accuracy",
+    "precision": "Precision",
+    "recall": "Recall",
+    "specificity": "Selectivity",
+    "f1": "F1-score",
+    "auc": "AUC",
+}
+SETTINGS = {
+    "model": "Network, starting from ImageNet weights",
+    "size": "Image side (pixels)",
+    "batch": "Batch (images)",
+    "lr": "Learning rate",
+    "momentum": "Momentum",
+    "weight_decay": "Weight decay",
+    "milestones": "Rate divided by ten after epoch",
+    "epochs": "Epochs at most",
+    "patience": "Early stopping after epochs without gain",
+    "rotate": "Rotation, up to ± (degrees)",
+    "scale": "Scaling, factor from, to",
+    "translate": "Shift, up to ± (share of the side)",
+    "hflip": "Mirrored with probability",
+    "oversample": "Copies of each training image",
+}
+
+
+def say(name: str, value) -> None:
+    """Make a value available to the text of the book as ``{glue:text}`name```; anywhere else
+    nothing happens.
+    """
+    try:
+        from myst_nb import glue
+    except ModuleNotFoundError:
+        return
+    glue(name, f"{value:,}" if isinstance(value, int) else str(value), display=False)
+
+
+def load(run_name: str, origin: str = "recorded", data: str | Path | None = None) -> Run:
+    """The run a notebook shows: ``recorded`` reads it, ``phantom`` trains on synthetic images in
+    seconds, ``images`` on real ones.
+    """
+    if origin == "recorded":
+        return runs.read(run_name)
+    if origin not in {"phantom", "images"}:
+        raise ValueError(f"origin must be recorded, phantom or images, not {origin!r}")
+    from cxrlib.data import phantom
+    from cxrlib.transfer import pipeline
+
+    experiment = studies.experiment(run_name)
+    if origin == "images":
+        folder = pipeline.train(experiment, data=data, resume=True, keep_model=True, keep_maps=True)
+        return runs.read(folder.name, folder.parent)
+    with tempfile.TemporaryDirectory(prefix="phantom-") as scratch:
+        places = {name: Path(scratch) / name for name in ("data", "results", "work")}
+        phantom.write(places["data"], 160, seed=0, size=96)
+        variant = experiment.variant(f"phantom-{run_name}", **studies.PHANTOM)
+        folder = pipeline.train(variant, **places, keep_maps=True, progress=False)
+        run = runs.read(folder.name, folder.parent)
+        return replace(run, maps=runs.cams(run))
+
+
+def table(frame: pd.DataFrame, index: bool = False, **options) -> HTML:
+    """A table of numbers in the book's style."""
+    return _wide(frame.to_html(index=index, classes="numbers", border=0, **options))
+
+
+def _wide(html: str) -> HTML:
+    """A table that scrolls inside itself, with the keyboard too."""
+    return HTML(f'<div class="wide" tabindex="0" role="region" aria-label="Table">{html}</div>')
+
+
+NOTHING = "<!-- nothing -->"  # an empty text would show as the name of its type
+
+
+def items(sentences: Sequence[str], head: str = "") -> Markdown:
+    """A list of sentences, under a bold line; nothing where there are none."""
+    return Markdown(
+        (f"**{head}**\n\n" if head and sentences else "")
+        + "\n".join(f"- {sentence}" for sentence in sentences)
+        or NOTHING
+    )
+
+
+def links(targets: Mapping[str, tuple[str, str]]) -> HTML:
+    """A list of links within the page: text to (address, what is there)."""
+    return HTML(
+        "<ul>"
+        + "".join(
+            f'<li><a href="{escape(to)}">{escape(text)}</a> {escape(words)}</li>'
+            for text, (to, words) in targets.items()
+        )
+        + "</ul>"
+    )
+
+
+def settings(run: Run) -> HTML:
+    """The settings of a run beside those the study prints, with the section that prints them."""
+    experiment, config = studies.experiment(run.info["experiment"]), run.info["config"]
+    rows = [("Optimiser, loss", "SGD, cross-entropy", "SGD, cross-entropy", "3.3.2")]
+    rows += [
+        (
+            text,
+            studies.spell(getattr(experiment, key), plots.label),
+            studies.spell(config[key], plots.label),
+            experiment.printed.get(key, ""),
+        )
+        for key, text in SETTINGS.items()
+    ]
+    rows += [
+        ("Number format", "not stated", config["precision"], ""),
+        ("Seed", "not stated", str(run.info["seed"]), ""),
+    ]
+    return table(pd.DataFrame(rows, columns=["Setting", "Printed", "This run", "Section"]))
+
+
+def images(run: Run) -> HTML:
+    """Images on disk by class and part of the split, copies not counted."""
+    shown = pd.DataFrame(run.info["data"]["counts"]).rename(
+        index=plots.label, columns={"train": "Training", "val": "Validation", "test": "Test"}
+    )
+    shown.loc["All"] = shown.sum()
+    return table(shown, index=True)
+
+
+def say_training(run: Run) -> None:
+    """Glue ``epochs-run``, ``epochs-planned``, ``epochs-kept``, ``reason``, ``device``,
+    ``minutes``, ``recorded`` and ``replicates``.
+    """
+    info = run.info
+    for name in ("run", "planned", "kept"):
+        say(f"epochs-{name}", info["epochs"][name])
+    say("reason", info["epochs"]["reason"])
+    threads = (
+        f" with {info['device']['threads']} threads" if info["device"]["name"] == "cpu" else ""
+    )
+    say("device", f"{device_of(run)}{threads}, in {info['config']['precision']}")
+    say("minutes", f"{info['seconds']['training'] / 60:.0f}")
+    say("recorded", info.get("recorded", ""))
+    say("replicates", intervals.REPLICATES)
+
+
+def marks(run: Run) -> HTML:
+    """Loss and accuracy of validation and test at the epochs whose test results are known."""
+    columns = ["epoch", "val_loss", "val_accuracy", "test_loss", "test_accuracy"]
+    shown = run.history.dropna(subset=["test_loss"])[columns].astype(
+        dict.fromkeys(columns[1:], float)
+    )
+    shown = shown.rename(
+        columns=lambda name: name.replace("_", " ").replace("val ", "validation ").capitalize()
+    )
+    return table(
+        shown,
+        float_format=lambda value: (
+            f"{value:.3f}" if value >= 0.001 or value == 0 else f"{value:.1e}"
+        ),
+    )
+
+
+def beside(run: Run, redraws: Sequence[Run] = ()) -> HTML:
+    """Table 4.1 or 4.2: under each printed number the rebuilt one, its 95 % interval, and lowest
+    and highest over the re-draws.
+    """
+    rebuilt, bounds = metrics.per_class(run.predictions), intervals.table(run.predictions)
+    printed = claims.reported(run.info["study"])
+    printed = printed[printed["run"] == run.info["experiment"]].set_index("metric")["printed"]
+    again = [metrics.per_class(other.predictions) for other in redraws]
+    body = []
+    for name in [name for name in rebuilt.index if f"{name}.recall" in printed.index]:
+        size = rebuilt.loc[name, "size"] if name in run.classes else ""
+        rows = {
+            "printed": [
+                printed.get(f"{name}.size", ""),
+                *(printed[f"{name}.{key}"] for key in COLUMNS),
+            ],
+            "rebuilt": [size, *(book.show(rebuilt.loc[name, key]) for key in COLUMNS)],
+            "95 % interval": [
+                "",
+                *(
+                    book.interval(*bounds.loc[name, [(key, "low"), (key, "high")]], decimals=2)
+                    for key in COLUMNS
+                ),
+            ],
+        }
+        if again:
+            ends = [[other.loc[name, key] for other in again] for key in COLUMNS]
+            rows[f"{len(again)} re-draws"] = [
+                "",
+                *(book.interval(min(values), max(values), decimals=2) for values in ends),
+            ]
+        title = (
+            plots.label(name)
+            if name in run.classes
+            else name.capitalize().replace(" avg", " average")
+        )
+        for place, (source, cells) in enumerate(rows.items()):
+            head = (
+                f'<th scope="rowgroup" rowspan="{len(rows)}">{escape(title)}</th>'
+                if place == 0
+                else ""
+            )
+            style = ("printed", "rebuilt", "interval", "spread")[place]
+            body.append(
+                f'<tr class="{style}">{head}<th scope="row">{source}</th>'
+                + "".join(f"<td>{cell}</td>" for cell in cells)
+                + "</tr>"
+            )
+    head = "".join(
+        f'<th scope="col">{text}</th>' for text in ["Label", "Source", "Size", *COLUMNS.values()]
+    )
+    return _wide(
+        '<table class="dataframe numbers'
+        f' printed-rebuilt"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+    )
+
+
+def schedule(family: Sequence[Run]) -> str:
+    """How long the runs of a family trained, e.g. ``5 runs of at most 6 epochs (the study: 50),
+    …``.
+    """
+    if not family:
+        return "none recorded yet"
+    config, printed = (
+        family[0].info["config"],
+        studies.experiment(family[0].info["experiment"]).epochs,
+    )
+    after = (
+        f"epoch{'s' if len(config['milestones']) > 1 else ''}"
+        f" {' and '.join(map(str, config['milestones'])) or 'none'}"
+    )
+    short = (
+        f" (the study: {printed}), the learning rate divided by ten after {after}"
+        if config["epochs"] < printed
+        else ""
+    )
+    return (
+        f"{len(family)} {'runs' if len(family) > 1 else 'run'} of at most {config['epochs']}"
+        f" epochs{short}"
+    )
+
+
+def repeat(run: Run, redraws: Sequence[Run]) -> tuple[Run | None, str]:
+    """The re-draw of ``run``'s own seed, which draws nothing anew, and what it is, in words; None
+    while it is not recorded.
+    """
+    again = next((other for other in redraws if other.info["seed"] == run.info["seed"]), None)
+    if again is None:
+        return None, "not yet recorded"
+    if any(
+        again.info["config"][key] != run.info["config"][key]
+        for key in ("epochs", "milestones", "precision")
+    ):
+        return again, "its draw on the schedule of the others"
+    kind, before = (
+        "a CPU" if other.info["device"]["type"] == "cpu" else "a GPU" for other in (again, run)
+    )
+    return again, f"the same training repeated on {kind}" + (
+        f" in place of {before}" if kind != before else ""
+    )
+
+
+def device_of(run: Run) -> str:
+    """``a CPU``, or ``a GPU`` with its name."""
+    device = run.info["device"]
+    return "a CPU" if device["type"] == "cpu" else f"a GPU ({device['name']})"
+
+
+def absent(names: Sequence[str]) -> Markdown:
+    """The notice for runs of a family that are not recorded; empty where there are none."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.rpartition("/")[0], []).append(name)
+    if not groups:
+        return Markdown(NOTHING)
+    listed = "; ".join(
+        f"{family}: {', '.join(name.rpartition('/')[2] for name in members)}"
+        for family, members in groups.items()
+    )
+    return Markdown(f"*Not yet recorded: {listed}. `make records` makes them.*")
+
+
+def stages(where: pd.DataFrame, kind: str) -> tuple[pd.DataFrame, pd.Series]:
+    """Where the maps of the test images lie, by the network's stage: image by image, and draw by
+    draw of the random weights.
+
+    ``where`` is a record's localisation.csv. The first has a row per image and patient and the
+    columns (``region``, ``inside`` or ``peak``; stage), means over the draws; the second is the
+    mean of ``inside`` by stage and draw.
+    """
+    found = where[(where["kind"] == kind) & (where["split"] == "test")]
+    each = found.pivot_table(
+        index=["image_id", "patient_id"],
+        columns="stage",
+        values=["region", "inside", "peak"],
+        aggfunc="mean",
+    )
+    return each, found.groupby(["stage", "draw"])["inside"].mean()
+
+
+def no_radiographs(map_alone: bool = False) -> HTML:
+    """What stands in the place of a radiograph that is not on disk: none may be published with the
+    book.
+    """
+    if map_alone:
+        return HTML(
+            '<p class="no-radiographs">The map alone: the published book holds no radiograph.</p>'
+        )
+    return HTML(
+        '<p class="no-radiographs">The radiographs are not shown: many may not be passed on, so the'
+        " published book holds none. With the collections on disk (<code>cxr sources</code> says"
+        " where to get them and where to put them) <code>CXR_DATA=… make book</code> shows them"
+        " here.</p>"
+    )
+
+
+def radiograph(
+    manifest: Callable[..., pd.DataFrame], image_id: str, data: str | Path | None = None
+) -> np.ndarray | None:
+    """A picture, uint8 ``(H, W)``, of the manifest that ``manifest(data)`` gives; None where it is
+    not on disk.
+    """
+    try:
+        path = manifest(data).set_index("image_id").loc[image_id, "path"]
+        return np.asarray(Image.open(sources.data_folder(data) / path).convert("L"))
+    except (InputError, OSError, KeyError):
+        return None
+
+
+def show_map(picture: np.ndarray | None, cam: np.ndarray, shape: Sequence[int], title: str) -> None:
+    """A radiograph and its class-activation map side by side; without the picture the map alone, of
+    ``shape`` (H, W), and why.
+    """
+    with plots.style():
+        if picture is None:
+            plots.overlay(
+                None, cam, ax=plt.subplots(figsize=(4, 4))[1], shape=tuple(shape), title=title
+            )
+        else:
+            axes = plt.subplots(1, 2, figsize=(7, 3.9))[1]
+            plots.radiographs([picture], ["Radiograph"], axes=axes[:1])[0].set_anchor("C")
+            plots.overlay(picture, cam, ax=axes[1], title=title)
+        plt.show()
+    if picture is None:
+        display(no_radiographs(map_alone=True))

@@ -1,0 +1,146 @@
+"""The status page: which item of which study is rebuilt and where, and what ran, when, how long and
+on what.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+
+from companion import studies
+from cxrlib import runs
+from cxrlib.files import InputError
+
+STUDIES = {"zhu2020": "Study B, Zhu 2020", "cheazemin2020": "Study A, Che Azemin et al. 2020"}
+REBUILT, WAITING, OPEN = "rebuilt", "waits for its record", "not yet built"
+MARKS = {  # what an output says of itself: the state that follows
+    "this is another image of the same patient": "rebuilt with another image of the patient",
+    "not among the images of the study": "rebuilt; the picture is none of the study's images",
+    "The map alone": "rebuilt; the radiograph is shown only where it is on disk",
+    "The radiographs are not shown": "built; shown only where the radiographs are on disk",
+}
+
+
+def inventory(file: Path) -> dict[str, list[dict]]:
+    """``book/inventory.yml``: by study, items with ``item``, ``title`` and perhaps ``parts`` and
+    ``by`` (how, if not as the study did). :class:`InputError` for a damaged one.
+    """
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        for study, items in content.items():
+            if study not in STUDIES or any({"item", "title"} - item.keys() for item in items):
+                raise ValueError(f"study {study}: unknown, or an item lacks item or title")
+        return content
+    except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
+        raise InputError(f"{file}: cannot be read as an inventory ({error})") from None
+
+
+def shown(notebook: Path) -> dict[str, str]:
+    """Items that the cells of a notebook claim, with their state: rebuilt when the executed cell
+    has an output, else waiting.
+    """
+    found = {}
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        outputs = cell.get("outputs", [])
+        said = json.dumps(outputs)
+        state = (
+            next((state for mark, state in MARKS.items() if mark in said), REBUILT)
+            if outputs
+            else WAITING
+        )
+        found |= dict.fromkeys(cell["metadata"].get("cxr", {}).get("items", []), state)
+    return found
+
+
+def states(stage: Path, source: Path) -> list[tuple[str, str, str, str, str]]:
+    """``(study, item, title, page, state)`` for the whole inventory, from executed notebooks in
+    ``stage`` and their sources in ``source``.
+    """
+    where: dict[str, tuple[str, str]] = {}
+    for folder in (source, stage):  # an executed cell counts for more than its source
+        for notebook in sorted((folder / "notebooks").glob("[0-9]*.ipynb")):
+            where |= {item: (notebook.name, state) for item, state in shown(notebook).items()}
+    rows = []
+    for study, items in inventory(source / "book" / "inventory.yml").items():
+        for item in items:
+            parts = [
+                where.get(f"{item['item']} {part}".strip(), ("", OPEN))
+                for part in item.get("parts", [""])
+            ]
+            worst = max(
+                (state for _, state in parts), key=[REBUILT, *MARKS.values(), WAITING, OPEN].index
+            )
+            state = (
+                f"{worst}, {item['by']}" if "by" in item and worst not in (WAITING, OPEN) else worst
+            )
+            rows.append((study, item["item"], item["title"], parts[0][0], state))
+    return rows
+
+
+def records() -> list[str]:
+    """Markdown table rows of every record the book knows: state, epochs, device, minutes, date,
+    code.
+    """
+    rows = [
+        "| Record | Epochs run, planned | Device | Minutes | Recorded | Code |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in studies.RECORDS:
+        if not runs.recorded(name):
+            rows.append(f"| {name} | *not yet recorded* | | | | |")
+            continue
+        info = json.loads((runs.root() / name / "run.json").read_text(encoding="utf-8"))
+        git, epochs = info["git"], info["epochs"]
+        code = git["revision"][:7] + (", changed" if git["dirty"] else "")
+        minutes = info["seconds"]["training"] / 60
+        minutes = f"{minutes:.0f}" if minutes >= 0.5 else "<1"
+        rows.append(
+            f"| {name} | {epochs['run']}, {epochs['planned']} | {info['device']['name']} |"
+            f" {minutes} | {info.get('recorded', '')} | {code} |"
+        )
+    return rows
+
+
+def page(stage: Path, source: Path) -> str:
+    """The generated part of the status page, in Markdown."""
+    found, lines = states(stage, source), []
+    for study, title in STUDIES.items():
+        items = [row for row in found if row[0] == study]
+        done = sum(row[4] not in (WAITING, OPEN) for row in items)
+        lines += [
+            f"## {title}: {done} of {len(items)} items",
+            "",
+            "| Item | What it shows | Page | State |",
+            "|---|---|---|---|",
+        ]
+        for _, item, what, notebook, state in items:
+            link = (
+                f"[{notebook.removesuffix('.ipynb')[:2]}](../notebooks/{notebook})"
+                if notebook
+                else ""
+            )
+            lines.append(f"| {item} | {what} | {link} | {state} |")
+        lines.append("")
+    known = sum(runs.recorded(name) for name in studies.RECORDS)
+    apart = [
+        name for name in studies.STUDY_A if name not in studies.RECORDS and not runs.recorded(name)
+    ]
+    beside = [
+        f"Not recorded, as its images and weights were not to be had: {name}.\n" for name in apart
+    ]
+    phantoms = sorted(
+        folder.name for folder in runs.root().glob("phantom-*") if (folder / "run.json").is_file()
+    )
+    beside += (
+        [
+            "Beside these, on synthetic radiographs, to show what a measure can show:"
+            f" {', '.join(phantoms)}.\n"
+        ]
+        if phantoms
+        else []
+    )
+    return "\n".join(
+        [*lines, f"## Records: {known} of {len(studies.RECORDS)}", "", *records(), "", *beside]
+    )

@@ -1,0 +1,3 @@
+"""The two studies: settings, and which images, how divided."""
+
+from companion.studies.settings import *  # noqa: F403

@@ -1,0 +1,133 @@
+"""Study B's images (Zhu 2020): which they are, how many, and how they are divided."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from companion import studies
+from cxrlib.data import sources, splits
+
+KERMANY_CLASS = {"virus": "viral", "bacteria": "bacterial", "normal": "normal"}
+VIEWS = {"PA", "AP", "AP Supine"}
+COVID, TEST_COVID = 232, 60
+FIGURE_4_6 = "covid-chestxray/covid-19-pneumonia-101"
+LATERAL = (  # filed as frontal, so one of the 232
+    "covid-chestxray/covid-19-infection-exclusive-gastrointestinal-symptoms-l"
+)
+
+
+def manifest(data=None, snapshot: str = sources.STUDY_B_SNAPSHOT) -> pd.DataFrame:
+    """Study B's images: all of Kermany and the COVID-19 radiographs in AP, PA or supine AP view
+    (section 2.1).
+
+    232 + 5,856 rows at the snapshot the thesis used. The thesis writes "anteroposterior or
+    posteroanterior"; its 232 needs supine AP too.
+    """
+    covid = sources.covid_chestxray(data, snapshot)
+    covid = covid[sources.covid19(covid) & covid["view"].isin(VIEWS)]
+    return pd.concat([covid, sources.kermany(data)], ignore_index=True)
+
+
+def outside(data=None) -> pd.DataFrame:
+    """Manifest row of the radiograph in Figure 4.6, with ``y_true`` and ``split`` (``outside``).
+
+    Its comment stands in the notes of a file that the collection took up after the snapshot the
+    thesis counted (commit 9e80e4c lists it, 10f0e4e does not), so it is none of the 232. The thesis
+    names Radiopaedia, its source.
+    """
+    root = sources.data_folder(data)
+    path = f"{sources.COVID_CHESTXRAY.locate(root)}/images/covid-19-pneumonia-101.png"
+    row = {
+        "image_id": FIGURE_4_6,
+        "path": path,
+        "patient_id": "covid-chestxray/203",
+        "source": "covid-chestxray",
+        "finding": "COVID-19",
+    }
+    return pd.DataFrame([row | {"y_true": "covid", "split": "outside"}])
+
+
+def flow(data=None, snapshot: str = sources.STUDY_B_SNAPSHOT) -> pd.DataFrame:
+    """How the images were chosen, step by step: ``step, images, patients``. A Kermany patient is a
+    class and number in a file name.
+    """
+    listed, xray = sources.listed(data, snapshot), sources.covid_chestxray(data, snapshot)
+    labelled = xray[sources.covid19(xray)]
+    kermany, chosen = sources.kermany(data), manifest(data, snapshot)
+    steps = {
+        "listed by the COVID-19 collection, CT included": (
+            len(listed),
+            listed["patientid"].nunique(),
+        ),
+        "of them radiographs": (len(xray), xray["patient_id"].nunique()),
+        "of them labelled COVID-19": (len(labelled), labelled["patient_id"].nunique()),
+    }
+    for step, views in {
+        "of them in PA or AP view": VIEWS - {"AP Supine"},
+        "with supine AP view too": VIEWS,
+    }.items():
+        seen = labelled[labelled["view"].isin(views)]
+        steps[step] = (len(seen), seen["patient_id"].nunique())
+    steps["Kermany's collection"] = (len(kermany), kermany["patient_id"].nunique())
+    steps["chosen"] = (len(chosen), chosen["patient_id"].nunique())
+    return pd.DataFrame(
+        [(step, *counts) for step, counts in steps.items()], columns=["step", "images", "patients"]
+    )
+
+
+def labels(manifest: pd.DataFrame, classes: tuple[str, ...]) -> pd.Series:
+    """Class name of every row of :func:`manifest`, for two classes or four."""
+    four = manifest["finding"].map(KERMANY_CLASS).where(manifest["source"] == "kermany", "covid")
+    return four if "non_covid" not in classes else four.where(four == "covid", "non_covid")
+
+
+def split(
+    manifest: pd.DataFrame,
+    labels: pd.Series,
+    seed: int,
+    val_folds: int,
+    *,
+    unit: str = "patient",
+    fold: int = 0,
+) -> pd.DataFrame:
+    """Study B's split (section 2.2): Kermany's own, COVID-19 by patient with 60 images for testing;
+    then the validation fold.
+
+    On a set with fewer COVID-19 images (a phantom) the test share is kept at 60/232.
+
+    Args:
+        unit: ``image`` draws the 60 without regard to patients, to show what that does. fold: 1 to
+        5 tests on that fifth of all images instead, cut by patient with the classes spread evenly.
+
+    Returns:
+        ``image_id, patient_id, y_true, split`` with one row per image, missing files included.
+    """
+    if fold:
+        part = (
+            splits.folds(manifest, labels, studies.CV_FOLDS, seed)
+            .eq(fold - 1)
+            .map({True: "test", False: "train"})
+        )
+    else:
+        covid = manifest["source"] == "covid-chestxray"
+        held = (
+            TEST_COVID if covid.sum() == COVID else max(1, round(covid.sum() * TEST_COVID / COVID))
+        )
+        part = manifest["predefined_split"].copy()
+        drawn = (
+            manifest[covid]
+            if unit == "patient"
+            else manifest[covid].assign(patient_id=manifest["image_id"])
+        )
+        part[covid] = splits.by_patient(drawn, held, seed)
+    train = part == "train"
+    held_out = splits.folds(manifest[train], labels[train], val_folds, seed)
+    part[held_out.index[held_out == 0]] = "val"
+    return pd.DataFrame(
+        {
+            "image_id": manifest["image_id"],
+            "patient_id": manifest["patient_id"],
+            "y_true": labels,
+            "split": part,
+        }
+    )

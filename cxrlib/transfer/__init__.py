@@ -1,0 +1,1 @@
+"""ResNets transferred from ImageNet: training, features, the way to a record."""

@@ -1,0 +1,86 @@
+"""What a frozen network makes of each image, computed once: training the last layer then costs next
+to nothing.
+
+Where only the last layer is trained and images are not augmented, an image has the same features in
+every epoch. So they are computed in one forward pass and cached under a name made from the weights,
+the preprocessing and the files' contents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from companion import audits
+from cxrlib.data import images
+from cxrlib.files import atomic
+
+
+@torch.no_grad()
+def extract(
+    model: nn.Module, pixels: np.ndarray, on: torch.device | str = "cpu", batch: int = 64
+) -> np.ndarray:
+    """Input of the last layer ``fc``, float32 ``(N, D)``, of uint8 images ``(N, H, W)``: evaluation
+    mode, float32.
+    """
+    body = nn.Sequential(
+        *(child for name, child in model.named_children() if name != "fc"), nn.Flatten()
+    ).eval()
+    out = [np.zeros((0, model.fc.in_features), np.float32)]
+    for start in range(0, len(pixels), batch):
+        x = images.prepare(pixels[start : start + batch], on)
+        out.append(body(x).float().cpu().numpy())
+    return np.concatenate(out)
+
+
+@torch.no_grad()
+def reestimate(
+    model: nn.Module, pixels: np.ndarray, on: torch.device | str = "cpu", batch: int = 64
+) -> None:
+    """Replace the means and variances of batch normalisation by those of the images: the plain mean
+    over their batches.
+    """
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a cumulative mean in place of a moving one
+    model.train()
+    for part in np.array_split(np.arange(len(pixels)), max(1, len(pixels) // batch)):
+        model(images.prepare(pixels[part], on))
+    model.eval()
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.momentum = momentum
+
+
+def cached(
+    model: nn.Module,
+    pixels: np.ndarray,
+    hashes: Sequence[str],
+    on: torch.device | str = "cpu",
+    cache: str | Path | None = None,
+    shown: str = "whole",
+) -> np.ndarray:
+    """:func:`extract`, or its earlier result for the same weights and files (``hashes``: SHA-256 of
+    each), memory-mapped.
+
+    ``cache`` is a folder; default ``CXR_CACHE``, else ``~/.cache/cxrlib``. ``shown`` is what
+    ``pixels`` show of the files (:func:`companion.audits.show`).
+    """
+    key = hashlib.sha256(
+        f"{images.DECODER},{pixels.shape[1:]},{images.IMAGENET_MEAN},{images.IMAGENET_STD},{','.join(hashes)}".encode()
+    )
+    key.update(b"" if shown == "whole" else f"{shown},{audits.FRAME}".encode())
+    for name, value in model.state_dict().items():
+        if not name.startswith("fc."):
+            key.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    file = images.cache_folder(cache) / f"features-{key.hexdigest()[:32]}.npy"
+    if not file.is_file():
+        with atomic(file) as temporary, open(temporary, "wb") as stream:
+            np.save(stream, extract(model, pixels, on))
+    return np.load(file, mmap_mode="r")

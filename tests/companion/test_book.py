@@ -1,0 +1,257 @@
+"""Notebooks and pages: pairs agree, execution is whole or not at all, numbers on the pages are the
+record's.
+"""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
+
+from companion import book, studies
+from cxrlib import InputError, runs
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.py"))
+
+
+@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
+def test_pair_agrees_and_holds_no_output(source):
+    pair = source.with_suffix(".ipynb")
+    assert pair.read_text(encoding="utf-8") == book.notebook(source), "run: make notebooks"
+    assert all(not cell.get("outputs") for cell in json.loads(pair.read_text())["cells"])
+
+
+@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
+def test_families_that_a_notebook_reads_are_in_its_metadata(source):
+    """Else the page would not be made anew when one of their runs is recorded."""
+    named = json.loads(book.notebook(source))["metadata"].get("cxr", {}).get("families", [])
+    text = source.read_text()
+    assert (
+        set(named) == set(re.findall(r'runs\.family\("([\w-]+)"\)', text))
+        or "for name in studies.families()" in text
+    )
+
+
+@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
+def test_repository_address_is_the_one_of_the_configuration(source):
+    address = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    assert set(re.findall(r"https://github\.com/[\w-]+/[\w-]+", source.read_text())) == {address}
+
+
+def write_notebook(path: Path, *cells: str, records=()) -> Path:
+    notebook = nbformat.v4.new_notebook(
+        metadata={"language_info": {"name": "python"}, "cxr": {"records": list(records)}}
+    )
+    notebook.cells = [nbformat.v4.new_markdown_cell("# Title\nText.")]
+    notebook.cells += [
+        nbformat.v4.new_code_cell(cell, metadata={"tags": ["parameters"]} if i == 0 else {})
+        for i, cell in enumerate(cells)
+    ]
+    nbformat.write(notebook, path)
+    return path
+
+
+def test_execute_sets_parameters(tmp_path):
+    source = write_notebook(tmp_path / "a.ipynb", "x = 1", "print(x + 1)")
+    book.execute(source, tmp_path / "out" / "a.ipynb", {"x": 41})
+    cells = json.loads((tmp_path / "out" / "a.ipynb").read_text())["cells"]
+    assert cells[-1]["outputs"][0]["text"] == ["42\n"]
+    book.check_executed(tmp_path / "out" / "a.ipynb")
+
+
+def test_failing_cell_is_one_line_and_leaves_nothing(tmp_path):
+    source = write_notebook(tmp_path / "a.ipynb", "x = 1", "raise KeyError('gone')")
+    with pytest.raises(InputError, match=r"a\.ipynb: cell 2 failed: KeyError: 'gone'"):
+        book.execute(source, tmp_path / "out" / "a.ipynb")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_check_executed_tells_cells_that_did_not_run(tmp_path):
+    source = write_notebook(tmp_path / "a.ipynb", "x = 1")
+    with pytest.raises(InputError, match="cell 2 did not run"):
+        book.check_executed(source)
+
+
+def test_missing_record_becomes_a_notice(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
+    source = write_notebook(tmp_path / "a.ipynb", "raise SystemError", records=["zhu-fourclass"])
+    book.execute(source, tmp_path / "out.ipynb")
+    cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
+    assert (
+        len(cells) == 2
+        and "Not yet recorded" in cells[1]["source"]
+        and "zhu-fourclass" in cells[1]["source"]
+        and "make records" in cells[1]["source"]
+    )
+    assert "not yet recorded" in book.headline()
+
+
+@pytest.fixture(scope="module")
+def headline() -> str:
+    return book.headline()
+
+
+def test_headline_equals_scikit_learn_and_stands_in_readme(headline):
+    frame = runs.read("zhu-fourclass").predictions
+    classes = list(studies.ZHU_CLASSES)
+    guess = [classes[k] for k in frame[[f"p_{name}" for name in classes]].to_numpy().argmax(1)]
+    rows = {
+        cells[1].strip(): cells[3].strip()
+        for line in headline.splitlines()
+        if len(cells := line.split("|")) == 7
+    }
+    assert (
+        rows["Images classified correctly (weighted accuracy)"]
+        == f"{accuracy_score(frame['y_true'], guess):.3f}"
+    )
+    assert (
+        rows["Recall, macro average"]
+        == f"{recall_score(frame['y_true'], guess, average='macro'):.3f}"
+    )
+    assert (
+        rows["F1-score, macro average"]
+        == f"{f1_score(frame['y_true'], guess, average='macro'):.3f}"
+    )
+    assert (
+        rows["Viral pneumonia precision"]
+        == f"{precision_score(frame['y_true'], guess, labels=['viral'], average='macro'):.3f}"
+    )
+    assert (
+        rows["Normal recall"]
+        == f"{recall_score(frame['y_true'], guess, labels=['normal'], average='macro'):.3f}"
+    )
+    for name, title in zip(
+        classes, ["COVID-19", "Viral pneumonia", "Bacterial pneumonia", "Normal"], strict=True
+    ):
+        assert (
+            rows[f"{title} AUC"]
+            == f"{roc_auc_score(frame['y_true'] == name, frame[f'p_{name}']):.3f}"
+        )
+    others = {
+        cells[1].strip(): cells[3].strip()
+        for line in headline.splitlines()
+        if len(cells := line.split("|")) == 5
+    }
+    frame = runs.read("azemin-standin-resnet50").predictions
+    truth, called = frame["y_true"] == "covid", frame["p_covid"] >= 0.5
+    assert others["Study A: AUC"].startswith(
+        f"stand-in: {roc_auc_score(truth, frame['p_covid']):.3f} ("
+    )
+    assert others["Study A: sensitivity"].startswith(
+        f"stand-in: {100 * recall_score(truth, called):.2f} % ("
+    )
+    assert others["Study A: specificity"].startswith(
+        f"stand-in: {100 * recall_score(~truth, ~called):.2f} % ("
+    )
+    spread = {
+        cells[1].strip(): cells[5].strip()
+        for line in headline.splitlines()
+        if len(cells := line.split("|")) == 7
+    }
+    again = [
+        pd.read_csv(file)
+        for file in (ROOT / "results/zhu-fourclass-redraws").glob("*/predictions.csv")
+    ]
+    right = [
+        accuracy_score(one["y_true"], one.filter(like="p_").idxmax(axis=1).str[2:]) for one in again
+    ]
+    assert (
+        spread["Images classified correctly (weighted accuracy)"]
+        == f"{min(right):.2f}–{max(right):.2f}"
+    )
+    frame = pd.read_csv(ROOT / "results/zhu-fourclass-shown/frame/predictions.csv")
+    called = frame.filter(like="p_").idxmax(axis=1) == "p_covid"
+    positive = frame["y_true"] == "covid"
+    assert (
+        f"finds {(called & positive).sum()} of {positive.sum()} COVID-19 images and takes"
+        f" {(called & ~positive).sum()} of {(~positive).sum()} others" in headline
+    )
+    assert "a stand-in's values" in headline and len(others) == 2 + len(book.OTHERS)
+    assert headline in (ROOT / "README.md").read_text(), "run: make readme"
+
+
+def test_interval_is_readable_below_nought_too():
+    assert book.interval(0.5, 0.75) == "0.500–0.750" and book.interval(float("nan"), 1.0) == "–"
+    assert book.interval(-0.25, 0.5, decimals=2) == "−0.25 to 0.50", (
+        "a dash after a minus sign is no range"
+    )
+    assert (book.than(0.1, 0.2), book.than(-0.2, -0.1)) == ("more than", "less than")
+    assert (
+        book.than(-0.1, 0.1) == book.than(0, 0) == "no more and no less, within the interval, than"
+    )
+    assert (
+        book.signed(0.0154) == "+0.015"
+        and book.signed(-0.25, 0.5, decimals=2) == "−0.25\N{NO-BREAK SPACE}to +0.50"
+    )
+    assert book.signed(0.0, 0.00004, -0.0004) == "+0.000 (+0.00004\N{NO-BREAK SPACE}to −0.0004)"
+    assert (
+        book.signed(0.0, np.nan, np.nan) == "+0.000 (–)"
+        and book.signed(np.nan) == book.signed(np.nan, np.nan) == "–"
+    )
+    assert book.signed(0.0154, -0.005, 0.036) == "+0.015 (−0.005\N{NO-BREAK SPACE}to +0.036)"
+
+
+def test_refresh_readme_needs_its_marks(tmp_path, headline):
+    (tmp_path / "README.md").write_text("no marks")
+    with pytest.raises(InputError, match="no pair of headline marks"):
+        book.refresh_readme(tmp_path / "README.md")
+    (tmp_path / "README.md").write_text(f"a\n{book.MARKS[0]}\nformer\n{book.MARKS[1]}\nb")
+    book.refresh_readme(tmp_path / "README.md")
+    text = (tmp_path / "README.md").read_text()
+    assert (
+        text.startswith("a\n")
+        and text.endswith("\nb")
+        and "former" not in text
+        and headline in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "pictures"),
+    [("03_study_b_binary", 3), ("04_study_b_four_classes", 4), ("05_study_b_gradcam", 2)],
+)
+def test_a_chapter_on_a_phantom(name, pictures, tmp_path):
+    """The whole notebook, training included, on synthetic radiographs."""
+    target = tmp_path / "out.ipynb"
+    book.execute(ROOT / "notebooks" / f"{name}.ipynb", target, {"origin": "phantom"})
+    book.check_executed(target)
+    text = target.read_text()
+    assert "synthetic phantoms" in text, "the page must say what it was trained on"
+    assert sum('"image/png"' in json.dumps(cell) for cell in json.loads(text)["cells"]) == pictures
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_how_sure_with_and_without_the_families(recorded, tmp_path, monkeypatch):
+    """No re-draw, fold or variant recorded, and all of them (copies of the headline runs under
+    their names).
+    """
+    for name in ("zhu-fourclass", "zhu-binary"):
+        shutil.copytree(
+            runs.root() / name, tmp_path / name, ignore=shutil.ignore_patterns("*.safetensors")
+        )
+    for name, experiment in studies.RECORDS.items() if recorded else ():
+        if experiment.variant_of in studies.EXPERIMENTS:
+            shutil.copytree(tmp_path / experiment.variant_of, tmp_path / name)
+            info = json.loads((tmp_path / name / "run.json").read_text()) | {"run": name}
+            (tmp_path / name / "run.json").write_text(json.dumps(info))
+            if experiment.fold:  # each image is tested in one fold only
+                table = pd.read_csv(tmp_path / name / "predictions.csv")
+                table.assign(image_id=table["image_id"] + f"-{experiment.fold}").to_csv(
+                    tmp_path / name / "predictions.csv", index=False
+                )
+    monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
+    book.execute(ROOT / "notebooks" / "06_study_b_how_sure.ipynb", tmp_path / "out.ipynb")
+    book.check_executed(tmp_path / "out.ipynb")
+    text = (tmp_path / "out.ipynb").read_text()
+    assert ("Not yet recorded" in text) != recorded
+    same = re.findall(
+        r"\+0\.000 \((?:–|\\+u2013)\)", text
+    )  # no resample differs; glued text is stored as Python writes it
+    assert len(same) == (15 if recorded else 0), "copies do not differ"

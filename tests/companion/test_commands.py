@@ -1,0 +1,58 @@
+"""What commands share: reading NAME=VALUE, and one line where an optional package is missing. What
+each does, test_cli.py asks of the whole program.
+"""
+
+import pytest
+from without import run_without
+
+from companion import cli, commands
+from cxrlib.files import InputError
+
+
+def test_pairs():
+    assert commands.pairs(["a=1", "b=x=y", "c=[1, 2]", "d=true", "e="], "-p") == {
+        "a": 1,
+        "b": "x=y",
+        "c": [1, 2],
+        "d": True,
+        "e": None,
+    }
+    with pytest.raises(InputError, match="-p nothing: expected NAME=VALUE"):
+        commands.pairs(["nothing"], "-p")
+
+
+COMMANDS_WITH_TORCH = [
+    ["train", "zhu-fourclass"],
+    ["predict", "zhu-fourclass", __file__],
+    ["cams", "zhu-fourclass"],
+    ["efficiency"],
+    ["bench", "gradcam"],
+]
+
+
+def test_predict_names_what_is_not_there(capsys):
+    for words, line in (
+        (["zhu-binary", "nowhere.png"], "cxr: nowhere.png: image file does not exist\n"),
+        (
+            ["zhu-nope", __file__],
+            (
+                "cxr: zhu-nope: image file does not exist, and no record zhu-nope either (cxr"
+                " records lists them)\n"
+            ),
+        ),
+    ):
+        assert cli.main(["predict", *words]) == 2 and capsys.readouterr().err == line
+
+
+def test_without_torch_one_line_says_how_to_get_it():
+    """In one process, since loading what the commands share takes seconds."""
+    code = (
+        f"from companion.cli import main\nsys.exit([main(words) for words in {COMMANDS_WITH_TORCH!r}]"
+        f" != [2] * {len(COMMANDS_WITH_TORCH)})"
+    )
+    done = run_without(["torch", "torchvision", "safetensors"], code)
+    lines = done.stderr.splitlines()
+    assert (done.returncode, done.stdout, len(lines)) == (0, "", len(COMMANDS_WITH_TORCH)), (
+        done.stderr
+    )
+    assert all("needs torch" in line and "make train-env" in line for line in lines), done.stderr

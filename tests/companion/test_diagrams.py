@@ -1,0 +1,64 @@
+"""Boxes and arrows lie where they are said to, on a canvas of the page's width."""
+
+import io
+import xml.etree.ElementTree as ElementTree
+
+import matplotlib.pyplot as plt
+import pytest
+
+from companion import diagrams
+
+
+@pytest.fixture
+def ax():
+    made = diagrams.canvas(3.0)
+    yield made
+    plt.close(made.figure)
+
+
+def test_canvas_is_measured_in_inches_from_the_upper_left(ax):
+    assert ax.figure.get_size_inches().tolist() == [7.0, 3.0]
+    to_pixels = ax.transData.transform
+    left, top = to_pixels((0, 0))
+    right, lower = to_pixels((1, 1))
+    assert right - left == pytest.approx(ax.figure.dpi) and top - lower == pytest.approx(
+        ax.figure.dpi
+    )
+    assert (left, top) == pytest.approx((0, 3 * ax.figure.dpi))
+
+
+def test_box_is_centred_with_its_text(ax):
+    diagrams.box(ax, 2.0, 1.0, "conv", "conv", width=1.6, height=0.4)
+    [patch], [text] = ax.patches, ax.texts
+    bounds = patch.get_path().get_extents()
+    assert (bounds.x0, bounds.x1, bounds.y0, bounds.y1) == pytest.approx((1.2, 2.8, 0.8, 1.2))
+    assert text.get_position() == (2.0, 1.0) and text.get_fontsize() >= 10
+    with pytest.raises(KeyError):
+        diagrams.box(ax, 2.0, 1.0, "x", "no such kind")
+
+
+def test_arrow_ends_at_its_last_point(ax):
+    diagrams.arrow(ax, (1, 1), (2, 1), (2, 2.5), dashed=True)
+    ax.figure.canvas.draw()
+    [arrow] = ax.patches
+    bounds = arrow.get_window_extent().transformed(ax.transData.inverted())
+    assert (bounds.x0, max(bounds.y0, bounds.y1)) == pytest.approx(
+        (1, 2.5), abs=0.05
+    ) and 2 <= bounds.x1 < 2.2  # the head is broader
+
+
+def test_shape_is_height_width_channels():
+    assert diagrams.shape([2048, 7, 7]) == "7 × 7 × 2,048"
+
+
+def test_vector_figures_are_the_same_file_each_time(monkeypatch):
+    with plt.rc_context():
+        diagrams.vector()
+        files = []
+        for _ in range(2):
+            ax, file = diagrams.canvas(1.0), io.BytesIO()
+            diagrams.box(ax, 2, 0.5, "a", "pool")
+            ax.figure.savefig(file, format="svg", metadata={"Date": None})
+            plt.close(ax.figure)
+            files.append(file.getvalue())
+    assert files[0] == files[1] and ElementTree.fromstring(files[0]).tag.endswith("svg")

@@ -1,0 +1,326 @@
+"""forensics.py: against the fact sheet's numbers, and every search against brute force."""
+
+from __future__ import annotations
+
+import math
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+import pytest
+from frames import FOUR, THESIS, from_matrix
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate, optimize, stats
+from sklearn.metrics import auc as trapezoids
+
+from companion import claims, forensics
+from cxrlib import metrics
+from cxrlib.files import InputError
+
+SIZES = dict(zip(FOUR, (60, 148, 242, 234), strict=True))
+COUNTED = ["precision", "recall", "specificity", "f1"]
+
+
+@pytest.fixture(scope="module")
+def table_4_2():
+    printed = claims.reported("zhu2020")
+    return printed[printed["run"] == "zhu-fourclass"].set_index("metric")["printed"].to_dict()
+
+
+def rounded(value: Fraction, decimals: int, rule: str) -> str:
+    """An exact fraction to so many decimals, by decimal arithmetic with 60 digits."""
+    exact = Decimal(value.numerator * 10**60 // value.denominator).scaleb(-60)
+    return str(exact.quantize(Decimal(1).scaleb(-decimals), rule))
+
+
+@given(
+    st.integers(0, 3000),
+    st.integers(1, 3000),
+    st.integers(0, 4),
+    st.sampled_from([ROUND_HALF_UP, ROUND_HALF_EVEN]),
+)
+def test_printed_as_accepts_either_way_of_rounding_and_no_neighbour(k, n, decimals, rule):
+    share = Fraction(min(k, n), n)
+    text = rounded(share, decimals, rule)
+    assert forensics.printed_as(float(share), text)
+    step = Fraction(1, 10**decimals)
+    for neighbour in (Fraction(text) - step, Fraction(text) + step):
+        tie = abs(share - neighbour) == step / 2
+        assert (
+            forensics.printed_as(float(share), rounded(abs(neighbour), decimals, rule)) == tie
+            or neighbour < 0
+        )
+
+
+def test_printed_as_of_arrays_and_nan():
+    np.testing.assert_array_equal(
+        forensics.printed_as(np.array([0.9649, 0.965, 0.975, 0.9751, np.nan]), "0.97"),
+        [0, 1, 1, 0, 0],
+    )
+    assert forensics.printed_as(float("nan"), "0.97") is False
+    assert forensics.unrounded("258") == (257.5, 258.5) and forensics.unrounded(
+        "-0.5"
+    ) == pytest.approx((-0.55, -0.45))
+    assert forensics.printed_as(257.857, "258") and not forensics.printed_as(258.857, "258")
+
+
+@pytest.mark.parametrize("text", [0.97, "", "nan", "about 1", "97 %", "1e-2", "1,000", None])
+def test_what_is_no_printed_number_is_refused(text):
+    with pytest.raises(InputError, match="is not a number as text"):
+        forensics.printed_as(0.97, text)
+
+
+def test_study_a_leaves_the_four_matrices_of_the_fact_sheet():
+    printed = claims.reported("cheazemin2020").set_index("id")["printed"]
+    given = {
+        name: printed[f"azemin-3-{name}"] for name in ("sensitivity", "specificity", "accuracy")
+    }
+    found = forensics.binary_matrices(154, 5828, **given)
+    assert sorted(found, key=lambda matrix: matrix[3]) == [
+        (119, 35, 5828 - tn, tn) for tn in (4182, 4183, 4184, 4185)
+    ]
+    for tp, fn, fp, tn in found:
+        assert (
+            f"{100 * tp / (tp + fn):.1f} {100 * tn / (tn + fp):.1f} {100 * (tp + tn) / 5982:.1f}"
+            == "77.3 71.8 71.9"
+        )
+    assert forensics.binary_matrices(154, 5828, **given | {"accuracy": "80.0"}) == []
+    with pytest.raises(InputError, match="0 positives"):
+        forensics.binary_matrices(0, 5828, **given)
+
+
+def test_table_4_2_has_two_sets_of_counts(table_4_2):
+    found = forensics.class_counts(SIZES, table_4_2)
+    assert [[counts[name] for name in FOUR] for counts in found] == [
+        [(60, 2), (121, 14), (235, 31), (216, 5)],
+        [(60, 2), (122, 14), (235, 31), (215, 5)],
+    ]
+    rows = {name: text for name, text in table_4_2.items() if "avg" not in name}
+    assert (
+        len(forensics.class_counts(SIZES, rows)) == 3
+    )  # before the averages are used, as the fact sheet counts
+    without = {name: text for name, text in table_4_2.items() if name.split(".")[1] in COUNTED}
+    assert (
+        forensics.class_counts(SIZES, without) == found
+    )  # the column "Accuracy" adds nothing: it is the recall
+    assert forensics.class_counts(SIZES, table_4_2 | {"macro avg.recall": "0.90"}) == []
+
+
+def test_table_4_2_has_72_matrices_and_each_prints_the_whole_table(table_4_2):
+    found = forensics.multiclass_matrices(SIZES, table_4_2)
+    assert found.shape == (72, 4, 4) and len(np.unique(found, axis=0)) == 72
+    assert np.bincount(found[:, 1, 1])[121:].tolist() == [36, 36]
+    assert (found == THESIS).all(axis=(1, 2)).sum() == 1
+    for matrix in found:
+        table = metrics.per_class(from_matrix(matrix))
+        for name, text in table_4_2.items():
+            row, metric = name.split(".")
+            if metric in [*COUNTED, "accuracy_as_printed"]:
+                assert abs(table.loc[row, metric] - float(text)) <= 0.005 + 1e-12, name
+        assert [table.loc[name, "size"] for name in FOUR] == list(SIZES.values())
+    ranges = {(1, 2): (19, 27), (3, 1): (7, 14), (3, 2): (4, 12), (2, 1): (0, 7), (1, 3): (0, 5)}
+    for cell, ends in ranges.items():
+        assert (found[:, *cell].min(), found[:, *cell].max()) == ends
+    assert (
+        (np.trace(found, axis1=1, axis2=2) == 632).all()
+        and (found[:, 1:, 0].sum(axis=1) == 2).all()
+        and (found[:, 0, 1:] == 0).all()
+    )
+
+
+def cells(matrix, classes):
+    """The per-class table of a matrix as ``{"a.recall": value}``, from the metrics module; cells of
+    0/0 are left out.
+    """
+    table = metrics.per_class(from_matrix(matrix))[COUNTED]
+    table.index = [*classes, *metrics.AVERAGES]
+    return {
+        f"{row}.{name}": table.loc[row, name]
+        for row in table.index
+        for name in table
+        if table.loc[row, name] >= 0
+    }
+
+
+def test_search_finds_neither_more_nor_less_than_brute_force():
+    """All 216 matrices of three classes of two images, against every table that one of them
+    prints.
+    """
+    sizes = dict.fromkeys("abc", 2)
+    rows = [row for row in product(range(3), repeat=3) if sum(row) == 2]
+    tables = {matrix: cells(np.array(matrix), sizes) for matrix in product(rows, repeat=3)}
+    assert len(tables) == 216
+    distinct = {
+        tuple(f"{name}={value:.1f}" for name, value in table.items()) for table in tables.values()
+    }
+    for printed in (dict(cell.split("=") for cell in table) for table in distinct):
+        expected = {
+            matrix
+            for matrix, table in tables.items()
+            if all(
+                abs(table.get(name, math.nan) - float(text)) <= 0.05 + 1e-9
+                for name, text in printed.items()
+            )
+        }
+        found = forensics.multiclass_matrices(sizes, printed)
+        assert {tuple(map(tuple, matrix.tolist())) for matrix in found} == expected and len(
+            found
+        ) == len(expected)
+
+
+@given(st.integers(2, 4), st.data())
+@settings(max_examples=40, deadline=None)
+def test_a_matrix_is_among_the_solutions_of_its_own_table(k, data):
+    most = {2: 200, 3: 12, 4: 4}[k]
+    matrix = np.array(
+        data.draw(
+            st.lists(
+                st.lists(st.integers(0, most), min_size=k, max_size=k).filter(any),
+                min_size=k,
+                max_size=k,
+            )
+        )
+    )
+    sizes = {name: int(n) for name, n in zip(FOUR, matrix.sum(axis=1), strict=False)}
+    printed = {name: f"{value:.2f}" for name, value in cells(matrix, sizes).items()}
+    found = forensics.multiclass_matrices(sizes, printed)
+    assert (found == matrix).all(axis=(1, 2)).sum() == 1
+    assert (found.sum(axis=2) == list(sizes.values())).all() and (found >= 0).all()
+
+
+def test_searches_refuse_what_they_cannot_use():
+    with pytest.raises(InputError, match="typo.recall is of none of covid, viral"):
+        forensics.class_counts(SIZES, {"typo.recall": "0.9"})
+    with pytest.raises(InputError, match="is not a number as text"):
+        forensics.class_counts(SIZES, {"viral.recall": 0.9})
+    with pytest.raises(InputError, match="two classes or more"):
+        forensics.class_counts({"a": 3}, {})
+    with pytest.raises(InputError, match="joins of counts remain"):
+        forensics.class_counts(SIZES, {})
+    with pytest.raises(InputError, match="matrices remain"):
+        rows = {f"{name}.{metric}": "0.50" for name in "abcd" for metric in ("recall", "precision")}
+        forensics.multiclass_matrices(dict.fromkeys("abcd", 40), rows)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1000), st.integers(1, 50)), min_size=1, max_size=6))
+def test_mean_lies_in_the_range_of_its_printed_values(pairs):
+    values, weights = np.array(pairs).T / [[1000], [1]]
+    texts = [f"{value:.2f}" for value in values]
+    for weighting in (None, weights):
+        low, high = forensics.mean_range(texts, weighting)
+        assert low >= 0 and high <= 1
+        assert low - 1e-9 <= np.average(values, weights=weighting) <= high + 1e-9
+        assert high - low <= 0.01 + 1e-9
+
+
+def test_mean_of_four_aucs_cannot_be_0_99(table_4_2):
+    printed = [table_4_2[f"{name}.auc"] for name in FOUR]
+    macro, weighted = (
+        forensics.mean_range(printed),
+        forensics.mean_range(printed, list(SIZES.values())),
+    )
+    np.testing.assert_allclose([*macro, *weighted], [0.9750, 0.98375, 0.9724, 0.9820], atol=5e-5)
+    assert macro[1] < 0.985 and table_4_2["macro avg.auc"] == "0.99"
+
+
+def test_possible_positives():
+    assert forensics.possible_positives(5828, "2.57") == [154]
+    for negatives, share in [
+        (100, "10"),
+        (37, "0.0"),
+        (5828, "2.6"),
+        (11, "50.00"),
+        (20, "97.123"),
+    ]:
+        brute = [
+            n
+            for n in range(5000)
+            if abs(100 * n / (n + negatives) - float(share))
+            <= 0.5 * 10 ** -len(share.partition(".")[2]) + 1e-9
+        ]
+        assert forensics.possible_positives(negatives, share) == brute
+    with pytest.raises(InputError, match="no largest number"):
+        forensics.possible_positives(10, "100")
+
+
+rates = st.floats(0.01, 0.99)
+
+
+@given(rates, rates)
+@settings(max_examples=25, deadline=None)
+def test_auc_range_against_linear_programming(one, other):
+    """The largest and the smallest area of a concave polygon through the point, on a fine grid, by
+    linear programming.
+    """
+    sensitivity, specificity = max(one, 1 - other), other  # on or above the diagonal
+    x = np.unique(np.append(np.linspace(0, 1, 120), 1 - specificity))
+    area = np.convolve(np.diff(x), [0.5, 0.5])  # trapezoids
+    bend = np.zeros((len(x) - 2, len(x)))  # slope after less slope before, at most 0
+    for i in range(1, len(x) - 1):
+        before, after = x[i] - x[i - 1], x[i + 1] - x[i]
+        bend[i - 1, i - 1 : i + 2] = 1 / before, -1 / before - 1 / after, 1 / after
+    bend = np.vstack([bend, np.eye(len(x))[-2] - np.eye(len(x))[-1]])  # never falling
+    bounds = [(sensitivity, sensitivity) if value == 1 - specificity else (0, 1) for value in x]
+    bounds[-1] = (1, 1)
+    ends = [
+        optimize.linprog(sign * area, bend, np.zeros(len(bend)), bounds=bounds).fun * sign
+        for sign in (1, -1)
+    ]
+    np.testing.assert_allclose(forensics.auc_range(sensitivity, specificity), ends, atol=5e-3)
+
+
+def test_auc_range_edges_and_the_papers_point():
+    np.testing.assert_allclose(forensics.auc_range(0.773, 0.718), (0.7455, 0.872), atol=5e-4)
+    line = [(0, 2 * 0.773 - 1), (2 * 0.282, 1), (1, 1)]  # through (0.282, 0.773), which halves it
+    assert forensics.auc_range(0.773, 0.718)[1] == pytest.approx(
+        trapezoids(*zip(*line, strict=True))
+    )
+    assert (
+        forensics.auc_range(1, 1) == (1, 1)
+        and forensics.auc_range(0, 1) == (0.5, 1)
+        and forensics.auc_range(1, 0) == (0.5, 1)
+    )
+    for point in [(0.4, 0.5), (1.1, 0.5), (0.5, -0.1), (math.nan, 0.5)]:
+        with pytest.raises(InputError, match="no concave ROC curve"):
+            forensics.auc_range(*point)
+
+
+@given(rates, rates, st.floats(0.2, 4))
+@settings(max_examples=50, deadline=None)
+def test_binormal_auc_by_integration(sensitivity, specificity, ratio):
+    """Two normal distributions that have the operating point: the probability that a positive
+    scores above a negative.
+    """
+    negatives, threshold = stats.norm(0, ratio), ratio * stats.norm.ppf(specificity)
+    positives = stats.norm(threshold + stats.norm.ppf(sensitivity), 1)
+    assert positives.sf(threshold) == pytest.approx(sensitivity) and negatives.cdf(
+        threshold
+    ) == pytest.approx(specificity)
+    above = integrate.quad(
+        lambda score: negatives.cdf(score) * positives.pdf(score),
+        *positives.ppf([1e-12, 1 - 1e-12]),
+        limit=200,
+    )[0]
+    assert forensics.binormal_auc(sensitivity, specificity, ratio) == pytest.approx(above, abs=1e-6)
+
+
+def test_binormal_auc_of_the_papers_point():
+    assert forensics.binormal_auc(0.773, 0.718) == pytest.approx(0.826, abs=5e-4)
+    assert math.isnan(forensics.binormal_auc(1.2, 0.5))
+
+
+@pytest.mark.parametrize("copies, folds", [(1, 5), (2, 5), (5, 3), (8, 2)])
+def test_no_crossing_by_counting(copies, folds):
+    draws = list(product(range(folds), repeat=copies))
+    together = sum(len(set(draw)) == 1 for draw in draws)
+    assert forensics.no_crossing(copies, folds) == pytest.approx(together / len(draws))
+
+
+def test_no_crossing_of_the_thesis():
+    assert forensics.no_crossing(8, 5) == pytest.approx(1.28e-5) and forensics.no_crossing(
+        24, 5
+    ) == pytest.approx(5.0**-23)
+    with pytest.raises(InputError, match="0 copies"):
+        forensics.no_crossing(0, 5)

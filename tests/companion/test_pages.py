@@ -1,0 +1,171 @@
+"""What several chapters show alike says what the record and the study say."""
+
+import re
+import tempfile
+
+import pytest
+from sklearn.metrics import precision_score, recall_score
+
+from companion import claims, pages, studies
+from cxrlib import metrics, runs
+
+
+@pytest.fixture(scope="module")
+def run() -> runs.Run:
+    return runs.read("zhu-fourclass")
+
+
+def cells(html: str) -> list[list[str]]:
+    """Rows of the body as text, the spanning label repeated."""
+    rows, label = [], ""
+    for row in re.findall(r"<tr class=.*?</tr>", html):
+        found = re.findall(r"<(t[hd])([^>]*)>(.*?)</t[hd]>", row)
+        if "rowgroup" in found[0][1]:
+            label, found = found[0][2], found[1:]
+        rows.append([label, *(text for _, _, text in found)])
+    return rows
+
+
+def plain(html: str) -> list[list[str]]:
+    """Rows of the body of a table as text."""
+    body = html.split("<tbody>")[1]
+    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in body.split("</tr>")]
+
+
+def test_beside_shows_printed_rebuilt_interval_and_redraws(run):
+    again = [
+        run,
+        runs.Run(
+            run.folder, run.info, run.split, run.history, run.predictions.iloc[::2], run.validation
+        ),
+    ]
+    rows = cells(pages.beside(run, again).data)
+    assert [row[1] for row in rows[:4]] == [
+        "printed",
+        "rebuilt",
+        "95 % interval",
+        "2 re-draws",
+    ] and len(rows) == 4 * 6
+    frame = run.predictions
+    guess = frame[[f"p_{name}" for name in run.classes]].idxmax(axis=1).str[2:]
+    viral = {row[1]: row[2:] for row in rows if row[0] == "Viral"}
+    assert viral["printed"] == ["148", "0.82", "0.90", "0.82", "0.97", "0.86", "0.96"], (
+        "Table 4.2 of the thesis"
+    )
+    assert viral["rebuilt"][1:4] == [
+        f"{value:.3f}"
+        for value in (
+            recall_score(frame["y_true"], guess, labels=["viral"], average=None)[0],
+            precision_score(frame["y_true"], guess, labels=["viral"], average=None)[0],
+            recall_score(frame["y_true"], guess, labels=["viral"], average=None)[0],
+        )
+    ]
+    values = [metrics.per_class(other.predictions).loc["viral", "precision"] for other in again]
+    assert viral["2 re-draws"][2] == f"{min(values):.2f}–{max(values):.2f}"
+    for row in rows:
+        if row[1] == "95 % interval" and "–" in row[4][1:]:
+            low, high = map(float, row[4].split("–"))
+            value = next(float(other[4]) for other in rows if other[:2] == [row[0], "rebuilt"])
+            assert low - 0.01 <= value <= high + 0.01
+
+
+def test_settings_give_the_section_of_each_printed_one(run):
+    rows = {row[0]: row[1:] for row in plain(pages.settings(run).data) if row}
+    assert rows["Learning rate"] == ["0.003", "0.003", "3.3.2"] and rows["Seed"][0] == "not stated"
+    assert set(pages.SETTINGS) <= set(studies.ZHU_FOURCLASS.as_dict())
+
+
+def test_images_adds_up(run):
+    *classes, total = [
+        [int(text) for text in row[1:]] for row in plain(pages.images(run).data) if row
+    ]
+    assert (
+        sum(total) == run.info["data"]["images"]
+        and [sum(column) for column in zip(*classes, strict=True)] == total
+    )
+
+
+def test_schedule_says_when_it_is_shortened(run):
+    assert pages.schedule([]) == "none recorded yet"
+    assert pages.schedule([run]) == "1 run of at most 50 epochs"
+    short = runs.Run(
+        run.folder,
+        run.info | {"config": run.info["config"] | {"epochs": 6, "milestones": [3, 5]}},
+        run.split,
+        run.history,
+        run.predictions,
+        run.validation,
+    )
+    assert (
+        pages.schedule([short, short])
+        == "2 runs of at most 6 epochs (the study: 50), the learning rate divided by ten after"
+        " epochs 3 and 5"
+    )
+
+
+def test_repeat_says_whether_nothing_but_the_machine_differs(run):
+    def like(seed=run.info["seed"], device=run.info["device"], **config):
+        info = run.info | {"seed": seed, "device": device, "config": run.info["config"] | config}
+        return runs.Run(run.folder, info, run.split, run.history, run.predictions, run.validation)
+
+    gpu = {"type": "cuda", "name": "NVIDIA T4", "threads": 1}
+    assert pages.repeat(run, []) == pages.repeat(run, [like(seed=7)]) == (None, "not yet recorded")
+    again, short, moved = like(), like(epochs=6, milestones=[3, 5]), like(device=gpu)
+    assert pages.repeat(run, [like(seed=7), again]) == (
+        again,
+        "the same training repeated on a CPU",
+    )
+    assert pages.repeat(run, [moved, like(seed=7)]) == (
+        moved,
+        "the same training repeated on a GPU in place of a CPU",
+    )
+    assert pages.repeat(run, [short]) == (short, "its draw on the schedule of the others")
+    assert (
+        pages.repeat(run, [like(precision="float32")])[1] != "the same training repeated on a CPU"
+    )
+
+
+def test_absent_names_what_is_missing():
+    assert (
+        pages.absent([]).data == pages.items([], "head").data == "<!-- nothing -->"
+    )  # a page shows none of it
+    assert "seed-1, seed-2" in pages.absent(["a/seed-1", "a/seed-2"]).data
+
+
+def test_labels_from_a_file_are_escaped(run, monkeypatch):
+    """A class name is a column of a file that anybody may bring."""
+    evil = "<img src=x onerror=alert(1)>"
+    predictions = run.predictions.rename(columns={"p_viral": f"p_{evil}"}).replace(
+        {"y_true": {"viral": evil}}
+    )
+    printed = claims.reported("zhu2020")
+    printed = printed.assign(
+        metric=printed["metric"].str.replace("viral.", f"{evil}.", regex=False)
+    )
+    monkeypatch.setattr(claims, "reported", lambda study: printed)
+    other = runs.Run(
+        run.folder,
+        run.info | {"classes": [evil if name == "viral" else name for name in run.classes]},
+        run.split,
+        run.history,
+        predictions,
+        run.validation,
+    )
+    html = pages.beside(other).data
+    assert "&lt;img" in html and "<img" not in html
+
+
+def test_load_refuses_an_unknown_origin():
+    with pytest.raises(
+        ValueError, match="origin must be recorded, phantom or images, not 'memory'"
+    ):
+        pages.load("zhu-fourclass", "memory")
+
+
+@pytest.mark.slow
+def test_a_phantom_run_leaves_nothing_behind(tmp_path, monkeypatch):
+    """In a notebook, whose Python is killed at its end, nothing can be tidied up later."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    run = pages.load("zhu-fourclass", "phantom")
+    maps, where = runs.cams(run)
+    assert len(maps["cam"]) and len(where) and not list(tmp_path.glob("phantom-*"))

@@ -1,0 +1,160 @@
+"""The engine: the book asks for no training, and `make records` for every record that is
+missing.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from companion import studies
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The repository's files without its records, in a folder whose name a shell would take
+    apart.
+    """
+    folder = tmp_path / "sp ace (ü) & 'quoted'"
+    for name in ("book", "notebooks", "cxrlib", "companion"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "_config.yml", "_toc.yml"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def planned(folder: Path, target: str, monkeypatch) -> list[str]:
+    """Commands of a dry run, in the order given."""
+    monkeypatch.setenv("CXR_RESULTS", str(folder / "results"))
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        target,
+        "--dry-run",
+        "--printshellcmds",
+        "--cores",
+        "2",
+        "--rerun-triggers",
+        "mtime",
+    ]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr + ran.stdout
+    return re.findall(r"-m cxrlib (.+)", ran.stdout + ran.stderr)
+
+
+def test_book_trains_nothing(checkout, monkeypatch):
+    commands = planned(checkout, "book", monkeypatch)
+    assert commands[-1] == "book _build/stage"
+    assert [command.split()[0] for command in commands[:-1]] == ["execute"] * len(
+        list((ROOT / "notebooks").glob("[0-9]*.py"))
+    )
+
+
+def test_records_makes_what_is_missing_and_nothing_else(checkout, monkeypatch):
+    commands = planned(checkout, "records", monkeypatch)
+    train = {name: f"train {name} --resume --short-on-cpu" for name in studies.RECORDS}
+    assert sorted(command for command in commands if not command.startswith("phantom ")) == sorted(
+        train.values()
+    )
+    there = checkout / "results" / "zhu-fourclass"
+    there.mkdir(parents=True)
+    (there / "run.json").write_text("{}")
+    again = planned(checkout, "records", monkeypatch)
+    assert (
+        train["zhu-fourclass"] not in again
+        and train["zhu-binary"] in again
+        and len(again) == len(commands) - 1
+    )
+
+
+STUB = """
+import pathlib, sys
+words = sys.argv[1:]
+with open("order.txt", "a") as log:
+    log.write(" ".join(words) + "\\n")
+if words[0] == "train":
+    name = words[words.index("--name") + 1] if "--name" in words else words[1]
+    record = pathlib.Path("results", name, "run.json")
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text("{}")
+"""
+
+
+def test_records_are_made_one_by_one_the_most_important_first(checkout, monkeypatch):
+    """With a command in cxr's place that only notes what it is asked for."""
+    (checkout / "stub.py").write_text(STUB)
+    engine = (checkout / "Snakefile").read_text()
+    (checkout / "Snakefile").write_text(engine.replace("-m cxrlib", "stub.py"))
+    monkeypatch.setenv("CXR_RESULTS", str(checkout / "results"))
+    subprocess.run(
+        [sys.executable, "-m", "snakemake", "records", "--cores", "2"],
+        cwd=checkout,
+        check=True,
+        capture_output=True,
+    )
+    made = [line.split() for line in (checkout / "order.txt").read_text().splitlines()]
+    assert [words[1] for words in made if words[0] == "train" and "--name" not in words] == list(
+        studies.RECORDS
+    )
+    assert (
+        made[-1][made[-1].index("--name") + 1] == "phantom-localisation"
+        and made[-2][0] == "phantom"
+    )
+
+
+def test_a_changed_record_reruns_its_notebook_only(checkout, monkeypatch):
+    """After a build nothing is to be done; a newer record asks for its notebook and the book, never
+    for training.
+    """
+    record = checkout / "results" / "zhu-fourclass" / "run.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{}")
+    monkeypatch.delenv("CXR_DATA", raising=False)
+    planned(checkout, "book", monkeypatch)  # notes the folder of radiographs
+    outputs = [
+        checkout / "_build/stage/notebooks" / f"{file.stem}.ipynb"
+        for file in (ROOT / "notebooks").glob("[0-9]*.py")
+    ]
+    outputs.append(checkout / "_build/html/index.html")
+    for output in outputs:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text("")
+    assert planned(checkout, "book", monkeypatch) == []
+
+    later = time.time() + 10
+    os.utime(record, (later, later))
+    commands = planned(checkout, "book", monkeypatch)
+    executed = {command.split()[1] for command in commands[:-1]}
+    notebooks = (
+        json.loads(file.read_text()) | {"file": f"notebooks/{file.name}"}
+        for file in (checkout / "notebooks").glob("[0-9]*.ipynb")
+    )
+    assert executed == {
+        notebook["file"]
+        for notebook in notebooks
+        if "zhu-fourclass" in notebook["metadata"]["cxr"]["records"]
+    }
+    assert 0 < len(executed) < len(outputs) - 1 and commands[-1].startswith("book")
+
+    os.utime(record, (0, 0))
+    assert planned(checkout, "book", monkeypatch) == []
+    monkeypatch.setenv(
+        "CXR_DATA", "/another/folder"
+    )  # pages with radiographs are made anew with them, and without them when it is gone
+    shown = [
+        f"notebooks/{name}.ipynb"
+        for name in ("01_study_b_images", "05_study_b_gradcam", "13_study_a_results")
+    ]
+    assert (
+        sorted(command.split()[1] for command in planned(checkout, "book", monkeypatch)[:-1])
+        == shown
+    )

@@ -1,0 +1,79 @@
+"""Subgroups of the test images: facts of the collection's table, and what becomes of an unknown."""
+
+import pandas as pd
+import pytest
+
+from companion import cli, subgroups
+from cxrlib import runs
+from cxrlib.files import InputError
+
+
+def frame(*images: str) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"image_id": images, "source": [image.split("/")[0] for image in images]},
+        index=range(7, 7 + len(images)),
+    )
+
+
+def test_the_recorded_table_is_the_collections(real_data, tmp_path):
+    table = subgroups.table(real_data)
+    recorded = pd.read_csv(runs.root() / subgroups.FILE, dtype=str)
+    pd.testing.assert_frame_equal(
+        table.astype(object).where(table.notna(), None),
+        recorded.astype(object).where(recorded.notna(), None),
+    )
+    later = next((real_data / "covid-chestxray-dataset").glob("metadata-2020-05-04-*.csv"))
+    raw = (
+        pd.read_csv(later)
+        .drop_duplicates("filename")
+        .assign(
+            image_id=lambda rows: "covid-chestxray/" + rows["filename"].str.rsplit(".", n=1).str[0]
+        )
+    )
+    both = table.merge(raw, on="image_id", suffixes=("", "_raw"))
+    assert (
+        len(both) > 200
+        and both["sex"].fillna("").eq(both["sex_raw"].fillna("")).all()
+        and both["view"].eq(both["view_raw"]).all()
+    )
+    assert both["age"].isna().equals(both["age_raw"].isna())
+    known = both.dropna(subset=["age"])
+    first = known["age"].map(subgroups.BANDS)
+    after = known["age"].map(
+        dict(zip(subgroups.BANDS, [*list(subgroups.BANDS.values())[1:], 200], strict=True))
+    )
+    assert ((first <= known["age_raw"]) & (known["age_raw"] < after)).all()
+
+
+def test_every_covid_image_of_the_recorded_runs_is_in_it():
+    recorded = set(pd.read_csv(runs.root() / subgroups.FILE, dtype=str)["image_id"])
+    for name in ("zhu-fourclass", "zhu-binary", "azemin-standin-resnet50"):
+        tested = runs.read(name).predictions
+        assert set(tested.loc[tested["y_true"] == "covid", "image_id"]) <= recorded
+
+
+def test_what_a_description_says_of_all_fills_only_what_is_unknown():
+    known = pd.DataFrame(
+        {"image_id": ["a/1", "kermany/2"], "view": ["PA", "Lateral"], "sex": ["F", None]}
+    )
+    found = subgroups.of(frame("a/1", "kermany/2", "kermany/3", "b/4"), known)
+    assert found.index.tolist() == [7, 8, 9, 10]
+    assert found["view"].tolist() == ["PA", "Lateral", "AP", subgroups.UNKNOWN]
+    assert found["sex"].tolist() == ["F", *[subgroups.UNKNOWN] * 3] and found[
+        "source"
+    ].tolist() == ["a", "kermany", "kermany", "b"]
+
+
+def test_a_table_that_will_not_do_is_one_line(tmp_path, monkeypatch, capsys):
+    for known in (pd.DataFrame({"view": ["AP"]}), pd.DataFrame({"image_id": ["a/1", "a/1"]})):
+        with pytest.raises(
+            InputError, match="^subgroups: needs a column image_id with no image twice$"
+        ):
+            subgroups.of(frame("a/1"), known)
+    monkeypatch.setattr(runs, "root", lambda: tmp_path)
+    with pytest.raises(InputError, match="cannot be read as CSV .* cxr subgroups makes it"):
+        subgroups.of(frame("a/1"))
+    assert (
+        cli.main(["subgroups", "--data", str(tmp_path)]) == 2
+        and len(capsys.readouterr().err.splitlines()) == 1
+    )

@@ -1,0 +1,1010 @@
+"""Every kind of image file is read rightly or refused in one line; augmentation agrees with
+torchvision's.
+"""
+
+import io
+import math
+import os
+import shutil
+import struct
+
+import numpy as np
+import pytest
+from files_of_pictures import dicom, lut, png
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from rounding import UNIT
+
+from companion import cli
+from cxrlib.files import (InputError)
+
+torch = pytest.importorskip("torch")
+from torchvision.transforms import functional as TF  # noqa: E402
+
+from cxrlib.data import images
+
+SIDE = 40
+RAMP = np.add.outer(np.arange(SIDE) * 4, np.arange(SIDE) * 2).astype(np.uint8)  # 0…234, no symmetry
+
+
+def saved(path, image, **options):
+    image.save(path, **options)
+    return path
+
+
+def decode(path):
+    """Decoded at its own size, so that the resampling changes nothing."""
+    pixels = images.decode(path, SIDE)
+    assert pixels.dtype == np.uint8 and pixels.shape == (SIDE, SIDE)
+    return pixels
+
+
+def off(pixels, expected):
+    return np.abs(pixels.astype(int) - np.asarray(expected).astype(int)).max()
+
+
+# --- what can be read is read rightly
+# --------------------------------------------------------------------------------
+
+
+def test_grey_png_is_its_pixels(tmp_path):
+    assert (decode(saved(tmp_path / "a.png", Image.fromarray(RAMP))) == RAMP).all()
+
+
+@pytest.mark.parametrize("size", [(64, 48), (48, 64), (20, 30), (500, 400)])
+def test_resizing_is_pillows(tmp_path, size):
+    pixels = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    file = saved(tmp_path / "a.png", Image.fromarray(pixels))
+    expected = Image.open(file).convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    assert (decode(file) == np.asarray(expected)).all()
+
+
+def test_colour_is_luma(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    got = decode(saved(tmp_path / "a.png", Image.fromarray(pixels)))
+    assert off(got, pixels @ [0.299, 0.587, 0.114]) <= 1  # ITU-R BT.601
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("kind", ["png", "tif", "big-endian tif"])
+def test_deep_images_are_scaled_by_their_depth(tmp_path, bits, kind):
+    deep = np.linspace(0, 2**bits - 1, SIDE * SIDE).astype(np.uint16).reshape(SIDE, SIDE)
+    file = tmp_path / f"a.{kind[-3:]}"
+    if kind == "big-endian tif":
+        tags = [(256, 4, SIDE), (257, 4, SIDE), (258, 3, 16), (259, 3, 1), (262, 3, 1), (273, 4, 8)]
+        tags += [(277, 3, 1), (278, 4, SIDE), (279, 4, deep.nbytes)]
+        directory = struct.pack(">H", len(tags)) + b"".join(
+            struct.pack(">HHI", tag, form, 1)
+            + (struct.pack(">HH", value, 0) if form == 3 else struct.pack(">I", value))
+            for tag, form, value in tags
+        )
+        header = b"MM\0*" + struct.pack(">I", 8 + deep.nbytes)
+        file.write_bytes(header + deep.astype(">u2").tobytes() + directory + bytes(4))
+    else:
+        Image.fromarray(deep).save(file)
+    with Image.open(file) as image:
+        assert image.mode == ("I;16B" if kind == "big-endian tif" else "I;16")
+    got = decode(file)
+    assert got.min() == 0 and got.max() == 255
+    assert off(got, deep >> (bits - 8)) <= 1
+
+
+def test_deep_black_is_black(tmp_path):
+    assert not decode(
+        saved(tmp_path / "a.png", Image.fromarray(np.zeros((SIDE, SIDE), np.uint16)))
+    ).any()
+
+
+@pytest.mark.parametrize("odd", [-1, 70000])
+def test_pixels_of_no_depth_are_refused(tmp_path, odd):
+    pixels = np.full((SIDE, SIDE), odd, np.int32)
+    refused(saved(tmp_path / "a.tif", Image.fromarray(pixels)), "65535")
+
+
+def test_cmyk_jpeg(tmp_path):
+    ink = np.zeros((SIDE, SIDE, 4), np.uint8)
+    ink[..., 3] = 255 - RAMP  # black ink alone
+    got = decode(
+        saved(tmp_path / "a.jpg", Image.fromarray(ink, "CMYK"), quality=100, subsampling=0)
+    )
+    assert off(got, RAMP) <= 4
+
+
+def test_palette_with_transparency(tmp_path):
+    image = Image.fromarray(np.arange(SIDE * SIDE).reshape(SIDE, SIDE).astype(np.uint8) % 3, "P")
+    image.putpalette([255] * 3 + [200] * 3 + [255] * 3)
+    got = decode(saved(tmp_path / "a.png", image, transparency=bytes([0, 255, 128])))
+    assert (
+        off(got, np.array([0, 200, 128])[np.asarray(image)]) <= 1
+    )  # transparent white on black is black
+
+
+def test_alpha_is_laid_on_black(tmp_path):
+    colour = np.dstack([np.full_like(RAMP, 255)] * 3 + [RAMP])
+    assert off(decode(saved(tmp_path / "a.png", Image.fromarray(colour))), RAMP) <= 1
+    grey = Image.merge("LA", [Image.fromarray(RAMP), Image.new("L", (SIDE, SIDE), 255)])
+    assert (decode(saved(tmp_path / "b.png", grey)) == RAMP).all()
+
+
+def test_bilevel(tmp_path):
+    bits = RAMP > 100
+    assert (decode(saved(tmp_path / "a.png", Image.fromarray(bits))) == bits * 255).all()
+
+
+def test_wrong_extension_does_no_harm(tmp_path):
+    jpeg = saved(tmp_path / "a.jpg", Image.fromarray(RAMP))
+    assert (decode(shutil.copy(jpeg, tmp_path / "a.png")) == decode(jpeg)).all()
+    assert off(decode(jpeg), RAMP) <= 4
+
+
+TURNED = {  # EXIF 2.32, orientation: what a reader does to the stored rows
+    1: lambda a: a,
+    2: np.fliplr,
+    3: lambda a: np.rot90(a, 2),
+    4: np.flipud,
+    5: np.transpose,
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: np.rot90(a, 2).T,
+    8: np.rot90,
+}
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+def test_exif_turn_is_obeyed(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    plain = decode(saved(tmp_path / "a.jpg", Image.fromarray(RAMP)))
+    got = decode(saved(tmp_path / "b.jpg", Image.fromarray(RAMP), exif=exif))
+    assert (got == TURNED[orientation](plain)).all()
+
+
+# --- 16 bits a channel, fractions, polarity
+# ---------------------------------------------------------------------------
+
+TWELVE = np.linspace(0, 4095, SIDE * SIDE).astype(np.uint16).reshape(SIDE, SIDE)
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("kind", ["RGB", "grey+alpha", "RGBA"])
+def test_png_of_16_bits_a_channel_is_read_as_grey_of_16_is(tmp_path, kind, bits):
+    deep = TWELVE << (bits - 12)
+    alpha = np.full_like(deep, 65535)
+    samples = {"RGB": [deep] * 3, "grey+alpha": [deep, alpha], "RGBA": [deep] * 3 + [alpha]}[kind]
+    plain = decode(png(tmp_path / "a.png", deep))
+    assert (
+        off(decode(png(tmp_path / "b.png", np.dstack(samples), kind)), plain) <= 1
+        and plain.max() > 250
+    )
+    if kind != "RGB":
+        samples[-1] = np.full_like(deep, 32768)
+        assert off(decode(png(tmp_path / "c.png", np.dstack(samples), kind)), plain / 2) <= 1
+        samples[-1] = np.zeros_like(deep)
+        refused(png(tmp_path / "d.png", np.dstack(samples), kind), "transparent")
+
+
+def test_png_of_16_bits_and_colour_is_luma_and_turns(tmp_path):
+    colour = np.random.default_rng(0).integers(0, 65536, (SIDE, SIDE, 3))
+    exif = Image.Exif()
+    exif[274] = 6
+    expected = colour @ [0.299, 0.587, 0.114] / 257
+    assert off(decode(png(tmp_path / "a.png", colour, "RGB")), expected) <= 1
+    turned = decode(png(tmp_path / "b.png", colour, "RGB", eXIf=exif.tobytes()[6:]))
+    assert off(turned, np.rot90(expected, -1)) <= 1
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_transparent_grey_of_a_png_is_black_at_any_depth(tmp_path, bits):
+    """Pillow issue 9281, of 1 bit; PNG 3, 11.3.1.1: a value of the image's own depth."""
+    top = min(2**bits - 1, 4095)
+    values = np.arange(SIDE * SIDE).reshape(SIDE, SIDE) % (top + 1)
+    full = np.rint(values * 255 / top)
+    assert off(decode(png(tmp_path / "a.png", values, bits=bits)), full) <= 1
+    got = decode(png(tmp_path / "b.png", values, bits=bits, tRNS=struct.pack(">H", top)))
+    assert off(got, np.where(values == top, 0, full)) <= 1
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_transparent_colour_of_a_png_is_black(tmp_path, bits):
+    values = np.full((SIDE, SIDE, 3), 2**bits - 1)
+    values[:, ::2] = [1, 2, 3]
+    values[0, 0] = 0, 2, 3
+    got = decode(
+        png(tmp_path / "a.png", values, "RGB", bits, tRNS=struct.pack(">3H", *[2**bits - 1] * 3))
+    )
+    assert got.max() <= 2
+    got = decode(png(tmp_path / "b.png", values, "RGB", bits, tRNS=struct.pack(">3H", 1, 2, 3)))
+    assert (got[:, 1::2] == 255).all() and got[:, ::2].max() <= 2
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("kind", ["grey", "RGB", "grey+alpha"])
+def test_gamma_of_a_png(tmp_path, kind, bits):
+    """PNG 3, 13.13, for a display of 2.2: light in proportion to the samples is brightened, unless
+    a profile or sRGB says more.
+    """
+    values = np.broadcast_to(np.arange(SIDE) * (2**bits - 1) // (SIDE - 1), (SIDE, SIDE)).astype(
+        int
+    )
+    samples = {
+        "grey": values,
+        "RGB": np.dstack([values] * 3),
+        "grey+alpha": np.dstack([values, np.full_like(values, 2**bits - 1)]),
+    }[kind]
+    share = values / (2**bits - 1)
+
+    def read(**chunks):
+        return decode(png(tmp_path / "a.png", samples, kind, bits, **chunks))
+
+    assert off(read(gAMA=struct.pack(">I", 100000)), 255 * share ** (1 / 2.2)) <= 1
+    for chunks in (
+        {"gAMA": struct.pack(">I", 45455)},
+        {"sRGB": b"\0", "gAMA": struct.pack(">I", 100000)},
+        {"gAMA": bytes(4)},
+        {},
+    ):
+        assert off(read(**chunks), 255 * share) <= 1
+
+
+def tiff(path, values, **options):
+    tifffile = pytest.importorskip("tifffile")
+    tifffile.imwrite(path, np.asarray(values), **{"metadata": None, "compression": None} | options)
+    return path
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_white_is_zero_at_every_depth(tmp_path, order):
+    options = {"photometric": "miniswhite", "byteorder": order}
+    eight = decode(tiff(tmp_path / "a.tif", 255 - RAMP, **options))
+    assert off(eight, RAMP) == 0
+    deep = (255 - RAMP).astype(np.uint16) * 257
+    assert off(decode(tiff(tmp_path / "b.tif", deep, **options)), RAMP) == 0
+    assert off(decode(tiff(tmp_path / "c.tif", deep, **options, compression="zlib")), RAMP) == 0
+    assert (
+        off(
+            decode(tiff(tmp_path / "d.tif", ((255 - RAMP) / 255).astype(np.float32), **options)),
+            RAMP,
+        )
+        <= 1
+    )
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"byteorder": ">"},
+        {"compression": "zlib"},
+        {"planarconfig": "separate"},
+        {"planarconfig": "separate", "byteorder": ">"},
+        {"tile": (16, 16)},
+    ],
+)
+@pytest.mark.parametrize("alpha", [None, "unassalpha", "assocalpha"])
+def test_tiff_of_16_bits_a_channel(tmp_path, bits, options, alpha):
+    deep = TWELVE << (bits - 12)
+    colour = np.dstack([deep] * 3 + [np.full_like(deep, 65535)] * (alpha is not None))
+    if options.get("planarconfig"):
+        colour = np.moveaxis(colour, 2, 0)
+    extra = {"extrasamples": [alpha]} if alpha else {}
+    got = decode(tiff(tmp_path / "a.tif", colour, photometric="rgb", **options, **extra))
+    assert off(got, deep / (2**bits - 1) * 255) <= 1
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_tiff_of_16_bits_turns(tmp_path, order):
+    colour = np.random.default_rng(0).integers(0, 65536, (SIDE, SIDE, 3)).astype(np.uint16)
+    expected = np.rot90(colour @ [0.299, 0.587, 0.114] / 257, -1)
+    turn = {"extratags": [(274, "H", 1, 6, True)], "byteorder": order}
+    assert off(decode(tiff(tmp_path / "a.tif", colour, photometric="rgb", **turn)), expected) <= 1
+    assert (
+        off(
+            decode(tiff(tmp_path / "b.tif", colour[..., 0], **turn)),
+            np.rot90(colour[..., 0] / 257, -1),
+        )
+        <= 1
+    )
+
+
+def test_where_the_lower_byte_cannot_be_had_the_upper_must_do(tmp_path):
+    """Compressed planes apart, and PPM: Pillow gives the high byte. It is enough for 16 bits; a
+    detector's 12 are refused, not darkened.
+    """
+    colour = np.moveaxis(np.dstack([TWELVE] * 3), 2, 0)
+    options = {"photometric": "rgb", "planarconfig": "separate", "compression": "zlib"}
+    assert off(decode(tiff(tmp_path / "a.tif", colour << 4, **options)), TWELVE / 4095 * 255) <= 1
+    refused(tiff(tmp_path / "b.tif", colour, **options), "16 bits a channel")
+    (tmp_path / "a.ppm").write_bytes(
+        b"P6 40 40 65535\n" + (np.dstack([TWELVE] * 3) << 4).astype(">u2").tobytes()
+    )
+    assert off(decode(tmp_path / "a.ppm"), TWELVE / 4095 * 255) <= 1
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (RAMP / 255, RAMP),
+        (RAMP / 500, RAMP * 0.51),
+        (RAMP > 100, (RAMP > 100) * 255),
+        (RAMP, RAMP / 255 * 255),
+        (RAMP * 16.0, RAMP / 255 * 255 * 4080 / 4095),
+        (RAMP * 1.04, RAMP * 1.04),
+        (RAMP / 200, None),  # up to 1.17: a little too much for a share, far too little for 8 bits
+        (RAMP / 70, None),  # optical density, percent, and what not
+        (RAMP - 1.5, None),
+        (np.where(RAMP > 5, np.nan, 0), None),
+        (np.where(RAMP > 5, np.inf, 0), None),
+    ],
+)
+def test_fractions(tmp_path, values, expected):
+    file = tiff(tmp_path / "a.tif", np.asarray(values, np.float32))
+    if expected is None:
+        refused(file, "cannot be decoded")
+    else:
+        assert off(decode(file), expected) <= 1
+
+
+def test_signed_tiff(tmp_path):
+    assert off(decode(tiff(tmp_path / "a.tif", RAMP.astype(np.int16))), RAMP) == 0
+    assert (
+        off(
+            decode(tiff(tmp_path / "b.tif", (RAMP * 128.4).astype(np.int16))),
+            RAMP * 128.4 / 32767 * 255,
+        )
+        <= 1
+    )
+    for kind, says in ((np.int16, "outside"), (np.int8, "below 0")):
+        with pytest.raises(InputError, match=f"c.tif.*{says}"):
+            decode(tiff(tmp_path / "c.tif", RAMP.astype(kind) - kind(1)))
+
+
+def test_palette_of_8_bits_where_16_belong(tmp_path):
+    """Pillow issue 2157: entries up to 255 came out black."""
+    table = np.arange(256)[::-1]
+    for k, scale in enumerate((1, 257)):
+        file = tiff(
+            tmp_path / f"{k}.tif",
+            RAMP,
+            photometric="palette",
+            colormap=np.array([table * scale] * 3, np.uint16),
+        )
+        assert off(decode(file), 255 - RAMP) <= 1
+
+
+@pytest.mark.parametrize("top", [100, 1023, 4095, 65535])
+def test_grey_map_says_what_is_white(tmp_path, top):
+    """Pillow issues 5403 and 6202: of 10 and 12 bits. The largest value need not be there."""
+    values = np.linspace(0, top / 4, SIDE * SIDE).astype(int).reshape(SIDE, SIDE)
+    (tmp_path / "a.pgm").write_bytes(
+        b"P5 40 40 %d\n" % top + values.astype(">u2" if top > 255 else "u1").tobytes()
+    )
+    (tmp_path / "b.pgm").write_text(f"P2 40 40 {top}\n" + " ".join(map(str, values.ravel())))
+    for name in ("a.pgm", "b.pgm"):
+        expected = (
+            values / (2**14 - 1 if top == 65535 else top) * 255
+        )  # 65535 says no more than "16 bits"
+        assert off(decode(tmp_path / name), expected) <= 1
+
+
+def test_jpeg_2000_says_what_is_white(tmp_path):
+    dark = (TWELVE // 8).astype(np.uint16)
+    stream = io.BytesIO()
+    Image.fromarray(dark).save(stream, "jpeg2000", irreversible=False)
+    (tmp_path / "a.jp2").write_bytes(stream.getvalue())
+    assert (
+        off(decode(tmp_path / "a.jp2"), dark / 1023 * 255) <= 1
+    )  # 16 bits hold 9: of the smallest usual depth, as everywhere
+
+
+@pytest.mark.parametrize("kind", ["tif", "gif", "png", "webp"])
+def test_several_pictures_in_a_file_are_refused(tmp_path, kind):
+    pages = [Image.fromarray(np.roll(RAMP, k)) for k in range(3)]
+    pages[0].save(tmp_path / f"a.{kind}", save_all=True, append_images=pages[1:])
+    refused(tmp_path / f"a.{kind}", "3 pictures")
+
+
+def test_reduced_copy_in_a_tiff_is_no_second_picture(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(RAMP, photometric="minisblack", metadata=None)
+        file.write(RAMP[::2, ::2], photometric="minisblack", metadata=None, subfiletype=1)
+    assert (decode(tmp_path / "a.tif") == RAMP).all()
+
+
+def test_bitmap_whose_fourth_byte_is_zero_is_not_transparent(tmp_path):
+    """image-rs issue 539: alpha by its mask, zero throughout; programs take it for opaque."""
+    pixels = np.dstack([RAMP, RAMP, RAMP, np.zeros_like(RAMP)])[::-1].tobytes()
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    info = struct.pack("<IiiHHIIiiII", 56, SIDE, SIDE, 1, 32, 3, len(pixels), 0, 0, 0, 0) + masks
+    (tmp_path / "a.bmp").write_bytes(
+        b"BM" + struct.pack("<IHHI", 70 + len(pixels), 0, 0, 70) + info + pixels
+    )
+    assert (decode(tmp_path / "a.bmp") == RAMP).all()
+
+
+def test_pipe_folder_and_device_are_no_files(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", tmp_path, "/dev/null"):
+        for read in (images.read_image, images.stored_size):
+            with pytest.raises(InputError, match="a regular file is needed"):
+                read(path)
+
+
+def test_interlaced_png_of_16_bits(tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    deep = np.dstack([TWELVE, TWELVE // 2, TWELVE // 3])
+    assert cv2.imwrite(str(tmp_path / "a.png"), deep[..., ::-1])
+    assert off(decode(tmp_path / "a.png"), deep @ [0.299, 0.587, 0.114] / 4095 * 255) <= 1
+
+
+# --- what cannot be read is refused
+# ------------------------------------------------------------------------------------
+
+
+def refused(file, *fragments):
+    for name in (None, "folder/name.png"):
+        with pytest.raises(InputError) as caught:
+            images.decode(file, SIDE, name)
+        assert str(caught.value).startswith(f"{name or file}: image file ")
+        assert all(fragment in str(caught.value) for fragment in fragments)
+    with pytest.raises(InputError, match="b.png: image file") as caught:
+        load_beside_a_good_one(file)
+    assert not list((file.parent / "cache").iterdir())
+
+
+def load_beside_a_good_one(file):
+    root = file.parent / "root"
+    root.mkdir()
+    saved(root / "a.png", Image.fromarray(RAMP))
+    shutil.copy(file, root / "b.png")
+    return images.load(root, ["a.png", "b.png"], SIDE, file.parent / "cache")
+
+
+def truncated(name):
+    stream, noise = (
+        io.BytesIO(),
+        np.random.default_rng(0).integers(0, 256, (SIDE, SIDE), dtype=np.uint8),
+    )
+    Image.fromarray(noise).save(stream, name)
+    return stream.getvalue()[:-300]
+
+
+BROKEN = {
+    "truncated JPEG": (truncated("jpeg"), "truncated"),
+    "truncated PNG": (truncated("png"), "truncated"),
+    "no bytes": (b"", "empty"),
+    "text": (b"404: Not Found\n", "no known image format"),
+    "header alone": (b"\x89PNG\r\n\x1a\n", "image"),
+    "web page": (b"<!DOCTYPE html>\n<html></html>\n", "no known image format"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_file_is_refused(tmp_path, case):
+    content, says = BROKEN[case]
+    (tmp_path / "x.png").write_bytes(content)
+    refused(tmp_path / "x.png", says)
+
+
+def test_decompression_bomb_is_refused(tmp_path, monkeypatch):
+    file = saved(tmp_path / "x.png", Image.new("L", (100, 100)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2000)  # Pillow refuses from twice this
+    refused(file, "10000 pixels")
+    with pytest.raises(InputError, match="x.png"):
+        images.stored_size(file)
+
+
+def test_absent_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="x.png: image file does not exist"):
+        images.decode(tmp_path / "x.png", SIDE)
+    with pytest.raises(InputError, match="^x.png: image file does not exist"):
+        images.load(tmp_path, ["x.png"], SIDE, tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+def samples():
+    exif = Image.Exif()
+    exif[274], exif[36867] = 6, "2020:01:22 00:00:00"
+    kinds = {
+        "png": {"exif": exif},
+        "jpeg": {"exif": exif},
+        "tiff": {"compression": "tiff_lzw"},
+        "gif": {},
+        "webp": {},
+    }
+    for name, options in kinds.items():
+        stream = io.BytesIO()
+        Image.fromarray(RAMP).save(stream, name, **options)
+        yield stream.getvalue()
+
+
+SAMPLES = list(samples())
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.sampled_from(SAMPLES),
+    st.floats(0, 1),
+    st.binary(max_size=8),
+    st.integers(0, 8),
+    st.booleans(),
+)
+def test_damaged_file_is_read_or_refused(tmp_path, content, at, junk, lost, front):
+    at = int(at * min(len(content), 120 if front else 10**9))
+    (tmp_path / "x").write_bytes(content[:at] + junk + content[at + lost :])
+    for read in (lambda file: decode(file).shape, images.stored_size):
+        try:
+            assert len(read(tmp_path / "x")) == 2
+        except InputError as error:
+            assert "x: image file" in str(error)
+
+
+@pytest.mark.parametrize("case", ["truncated JPEG", "no bytes", "text"])
+def test_one_broken_file_ends_the_command(phantom_data, tmp_path, capsys, monkeypatch, case):
+    data = shutil.copytree(phantom_data, tmp_path / "data")
+    victim = sorted((data / "kermany-chest-xray-224").rglob("*.jpeg"))[20]
+    victim.write_bytes(BROKEN[case][0])
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path / "cache"))
+    options = ["--data", data, "--results", tmp_path / "results", "--work", tmp_path / "work"]
+    assert cli.main(["train", "zhu-fourclass", "--phantom", *map(str, options)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and len(printed.err.splitlines()) == 1
+    assert printed.err.startswith(f"cxr: {victim.relative_to(data).as_posix()}: image file ")
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and data not in file.parents]
+    assert not (tmp_path / "results").exists() and not (tmp_path / "work").exists()
+
+
+# --- the array
+# --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three(tmp_path):
+    """Three images that differ, in a folder."""
+    root = tmp_path / "root"
+    root.mkdir()
+    for k, name in enumerate("abc"):
+        saved(root / f"{name}.png", Image.fromarray(np.roll(RAMP, 7 * k, 1)))
+    return root
+
+
+def test_array_holds_the_decoded_images_in_order(three, tmp_path):
+    paths = ["c.png", "a.png", "b.png"]
+    pixels, hashes = images.load(three, paths, SIDE, tmp_path / "cache")
+    assert pixels.shape == (3, SIDE, SIDE) and pixels.dtype == np.uint8
+    for row, path in zip(pixels, paths, strict=True):
+        assert (row == decode(three / path)).all()
+    assert hashes == [images.sha256(three / path) for path in paths]
+    assert isinstance(pixels, np.memmap) and not pixels.flags.writeable
+    with pytest.raises(ValueError):
+        pixels[0, 0, 0] = 1
+
+
+def test_same_content_is_decoded_once(three, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+
+    def stored():
+        return {file.name for file in cache.iterdir()}
+
+    def load(*names, size=SIDE):
+        return images.load(three, [f"{name}.png" for name in names], size, cache)[0]
+
+    first = np.array(load("a", "b"))
+    (name,) = stored()
+    (three / "b.png").rename(three / "d.png")
+    with monkeypatch.context() as patch:
+        patch.setattr(images, "decode", lambda *args: pytest.fail("decoded again"))
+        assert (load("a", "d") == first).all()
+    assert stored() == {name}
+    assert (load("d", "a") == first[::-1]).all() and len(stored()) == 2
+    assert load("a", "d", size=20).shape == (2, 20, 20) and len(stored()) == 3
+    (three / "d.png").write_bytes(
+        (three / "d.png").read_bytes() + b"\0"
+    )  # the same picture, another file
+    assert (load("a", "d") == first).all() and len(stored()) == 4
+
+
+def test_cache_folder_from_the_environment(three, tmp_path, monkeypatch):
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path / "elsewhere"))
+    images.load(three, ["a.png"], SIDE)
+    assert len(list((tmp_path / "elsewhere").iterdir())) == 1
+
+
+ids = st.dictionaries(
+    st.text("abc/", min_size=1), st.text("0123456789abcdef", min_size=4, max_size=4), min_size=1
+)
+
+
+@given(ids, st.randoms())
+def test_fingerprint_depends_on_content_not_on_order(table, random):
+    pairs = list(table.items())
+    first = images.fingerprint(*zip(*pairs, strict=True))
+    random.shuffle(pairs)
+    assert images.fingerprint(*zip(*pairs, strict=True)) == first
+    name, digest = pairs[0]
+    assert images.fingerprint(*zip((name, digest[::-1] + "0"), *pairs[1:], strict=True)) != first
+    assert images.fingerprint(*zip((name + "x", digest), *pairs[1:], strict=True)) != first
+
+
+def test_fingerprint_is_that_of_sha256sum():
+    """``printf 'a/1,00\\na/2,ff' | sha256sum``, the contract's list."""
+    expected = "2d448d2c9872028aa9ca8bc940ad98f3ba3e056fe8720ed3f0ba90fd2ad582ff"
+    assert images.fingerprint(["a/2", "a/1"], ["ff", "00"]) == expected
+
+
+# --- tensors
+# --------------------------------------------------------------------------------------------------
+
+
+MOVED = (
+    64 * SIDE * UNIT["float32"]
+)  # a place is off by some roundings of the side, and a picture changes by 1 a pixel at most
+
+
+def batch(n=1, side=SIDE, seed=0):
+    """Smooth random pictures ``(n, 1, side, side)``."""
+    coarse = torch.rand(n, 1, 6, 6, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(coarse, side, mode="bicubic").clamp(0, 1)
+
+
+def moved(x, angle=0.0, scale=1.0, shift=(0.0, 0.0), flip=False):
+    """``x`` through :func:`images.affine` (angle in degrees)."""
+    numbers = [torch.tensor([value]) for value in (math.radians(angle), scale)]
+    matrix = images.affine(*numbers, torch.tensor([shift]), torch.tensor([flip])).expand(
+        len(x), 2, 3
+    )
+    grid = torch.nn.functional.affine_grid(matrix, list(x.shape), align_corners=False)
+    return torch.nn.functional.grid_sample(x, grid, align_corners=False)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.floats(-180, 180),
+    st.floats(0.5, 2),
+    st.tuples(st.floats(-0.3, 0.3), st.floats(-0.3, 0.3)),
+    st.booleans(),
+    st.integers(0, 9),
+)
+def test_affine_is_torchvisions(angle, scale, shift, flip, seed):
+    x = batch(seed=seed)
+    pixels = [part * SIDE for part in shift]
+    expected = TF.affine(
+        TF.hflip(x) if flip else x,
+        angle,
+        pixels,
+        scale,
+        [0.0],
+        interpolation=TF.InterpolationMode.BILINEAR,
+    )
+    torch.testing.assert_close(moved(x, angle, scale, shift, flip), expected, atol=MOVED, rtol=0)
+
+
+def test_directions():
+    """A dot at the top turns clockwise to the right; shifts go right and down."""
+    dot = torch.zeros(1, 1, 41, 41)
+    dot[0, 0, 5, 20] = 1
+
+    def place(x):
+        return divmod(int(x.argmax()), 41)
+
+    assert place(moved(dot, angle=90)) == (20, 35)
+    assert place(moved(dot, shift=(4 / 41, 0))) == (5, 24)
+    assert place(moved(dot, shift=(0, 4 / 41))) == (9, 20)
+    assert place(moved(dot, scale=0.5)) in {(12, 20), (13, 20)}
+    assert place(moved(dot, angle=90, shift=(-4 / 41, 0))) == (20, 31)
+
+
+STILL = {"rotate": 0.0, "scale": (1.0, 1.0), "translate": 0.0, "hflip": 0.0}
+THESIS = {"rotate": 15.0, "scale": (0.9, 1.1), "translate": 0.1, "hflip": 0.5}
+
+
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_augment_by_nothing_and_by_mirror():
+    x = batch(4)
+    torch.testing.assert_close(images.augment(x, rng(), **STILL), x, atol=MOVED, rtol=0)
+    torch.testing.assert_close(
+        images.augment(x, rng(), **STILL | {"hflip": 1.0}), x.flip(3), atol=MOVED, rtol=0
+    )
+
+
+def test_augment_is_torchvisions_when_the_draw_is_known():
+    x = batch(3)
+    got = images.augment(x, rng(), **STILL | {"scale": (1.2, 1.2), "hflip": 1.0})
+    expected = TF.affine(
+        TF.hflip(x), 0, [0, 0], 1.2, [0.0], interpolation=TF.InterpolationMode.BILINEAR
+    )
+    torch.testing.assert_close(got, expected, atol=MOVED, rtol=0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.floats(0, 180),
+    st.floats(0.5, 1),
+    st.floats(1, 2),
+    st.floats(0, 0.5),
+    st.floats(0, 1),
+)
+def test_augment_stays_in_range_and_repeats(seed, rotate, low, high, translate, hflip):
+    options = {"rotate": rotate, "scale": (low, high), "translate": translate, "hflip": hflip}
+    x = batch(3, seed=1)
+    y = images.augment(x, rng(seed), **options)
+    assert y.shape == x.shape and y.dtype == x.dtype and y.min() >= 0 and y.max() <= 1 + 1e-6
+    assert torch.equal(y, images.augment(x, rng(seed), **options))
+
+
+def test_seeds_and_images_of_a_batch_differ():
+    x = batch(1).expand(4, 1, SIDE, SIDE)
+    y = images.augment(x, rng(0), **THESIS)
+    assert len({tuple(image.flatten().tolist()) for image in y}) == 4
+    assert not torch.equal(y, images.augment(x, rng(1), **THESIS))
+
+
+def test_draws_are_uniform_over_the_printed_ranges(monkeypatch):
+    drawn, affine = [], images.affine
+    monkeypatch.setattr(images, "affine", lambda *draw: drawn.append(draw) or affine(*draw))
+    images.augment(torch.zeros(4000, 1, 2, 2), rng(), **THESIS)
+    angle, scale, shift, flip = drawn[0]
+    for values, low, high in (
+        (angle.rad2deg(), -15, 15),
+        (scale, 0.9, 1.1),
+        (shift[:, 0], -0.1, 0.1),
+        (shift[:, 1], -0.1, 0.1),
+    ):
+        assert low <= values.min() and values.max() <= high
+        share = (values.sort().values - low) / (high - low)
+        assert (
+            share - torch.linspace(0, 1, 4000)
+        ).abs().max() < 0.04  # Kolmogorov-Smirnov, p < 1e-5
+    assert abs(flip.float().mean() - 0.5) < 0.04
+    table = torch.stack([angle, scale, *shift.T, flip.float()])
+    assert (torch.corrcoef(table) - torch.eye(5)).abs().max() < 0.08
+
+
+def test_normalise_is_torchvisions():
+    x = batch(2)
+    expected = TF.normalize(x.repeat(1, 3, 1, 1), [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    torch.testing.assert_close(images.normalise(x), expected)
+    assert images.normalise(x.half()).dtype == torch.half
+
+
+def test_to_tensor_is_torchvisions():
+    pixels = np.stack([RAMP, np.full_like(RAMP, 255)])
+    expected = torch.stack([TF.to_tensor(image[:, :, None]) for image in pixels])
+    torch.testing.assert_close(images.to_tensor(pixels), expected)
+    assert images.to_tensor(pixels).max() == 1
+
+
+# --- DICOM
+# --------------------------------------------------------------------------------------------------
+
+
+def grey_of(path):
+    image = images.read_image(path)
+    assert image.mode == "L"
+    return np.asarray(image).tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "fields", "expected"),
+    [
+        (
+            [[0, 1000, 2000, 4000]],
+            {},
+            [[0, 64, 128, 255]],
+        ),  # lowest to highest: 63.75, 127.5 (to even)
+        ([[100, 200, 300]], {}, [[0, 128, 255]]),
+        ([[700, 700]], {}, [[0, 0]]),
+        ([[-1000, 0, 1000]], {}, [[0, 128, 255]]),
+        # PS3.3 C.11.2.1.2.1: ((x - (c - 0.5)) / (w - 1) + 0.5) * 255, black up to c - 0.5 - (w - 1)
+        # / 2 = 1000
+        (
+            [[0, 999, 1000, 1051, 1255, 4000]],
+            {"WindowCenter": 1128, "WindowWidth": 256},
+            [[0, 0, 0, 51, 255, 255]],
+        ),
+        (
+            [[1000, 1051, 1255]],
+            {"WindowCenter": [1128, 50], "WindowWidth": [256, 100]},
+            [[0, 51, 255]],
+        ),
+        (
+            [[1100, 1150]],
+            {"WindowCenter": 1128, "WindowWidth": 256},
+            [[100, 150]],
+        ),  # not stretched to the picture's own range
+        ([[1000, 1100, 1255]], {"WindowCenter": 1000, "WindowWidth": 1}, [[255, 255, 255]]),
+        (
+            [[0, 50, 100, 200]],
+            {"WindowCenter": 50, "WindowWidth": 100, "VOILUTFunction": "LINEAR_EXACT"},
+            [[0, 128, 255, 255]],
+        ),
+        # 255 / (1 + exp(-4 (x - c) / w)): 255 / (1 + e^4), 127.5, 255 / (1 + e^-4)
+        (
+            [[0, 100, 200]],
+            {"WindowCenter": 100, "WindowWidth": 100, "VOILUTFunction": "SIGMOID"},
+            [[5, 128, 250]],
+        ),
+        (
+            [[0, 100]],
+            {"WindowCenter": None, "WindowWidth": 256},
+            [[0, 255]],
+        ),  # half a window is none
+        # the window is over rescaled values: 2 * 500 + 0 = 1000
+        (
+            [[500, 551, 600]],
+            {"RescaleSlope": 2, "RescaleIntercept": 0, "WindowCenter": 1128, "WindowWidth": 256},
+            [[0, 102, 200]],
+        ),
+        (
+            [[0, 51, 255]],
+            {"RescaleSlope": 1, "RescaleIntercept": 1000, "WindowCenter": 1128, "WindowWidth": 256},
+            [[0, 51, 255]],
+        ),
+        (
+            [[0, 100, 400]],
+            {"RescaleSlope": -1, "RescaleIntercept": 0},
+            [[255, 191, 0]],
+        ),  # 255 - 63.75
+        (
+            [[200, 100, 51]],
+            {"RescaleSlope": -1, "RescaleIntercept": 255, "WindowCenter": 128, "WindowWidth": 256},
+            [[55, 155, 204]],
+        ),
+    ],
+)
+def test_dicom_values_become_grey(tmp_path, values, fields, expected):
+    if "WindowCenter" in fields and fields["WindowCenter"] is None:
+        fields = {"WindowWidth": fields["WindowWidth"]}
+    assert grey_of(dicom(tmp_path / "a", values, **fields)) == expected
+    inverse = grey_of(
+        dicom(tmp_path / "b", values, PhotometricInterpretation="MONOCHROME1", **fields)
+    )
+    assert (
+        off(np.array(inverse), 255 - np.array(expected)) <= 1
+    )  # halves are rounded to even on either side
+
+
+def test_dicom_of_16_bits_and_of_8(tmp_path):
+    values = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)  # 257 k
+    assert (
+        grey_of(dicom(tmp_path / "a", values, bits=16)) == np.arange(256).reshape(16, 16).tolist()
+    )
+    full = {"WindowCenter": 128, "WindowWidth": 256}
+    assert grey_of(dicom(tmp_path / "b", RAMP, bits=8, **full)) == RAMP.tolist()
+
+
+@pytest.mark.parametrize("stored", ["US", "OW"])
+def test_dicom_voi_lut_comes_before_the_window(tmp_path, stored):
+    """Values below the table take its first entry, above it its last; entries of 10 bits reach
+    1023.
+    """
+    fields = {
+        "VOILUTSequence": lut([0, 1023, 341], 100, 10, stored),
+        "WindowCenter": 1,
+        "WindowWidth": 2,
+    }
+    assert grey_of(dicom(tmp_path / "a", [[0, 100, 101, 102, 4000]], **fields)) == [
+        [0, 0, 255, 85, 85]
+    ]
+    long = lut(np.arange(4096) // 16, 0, 8, stored)  # more entries than 8 bits count
+    assert grey_of(dicom(tmp_path / "b", [[0, 800, 1600, 4095]], VOILUTSequence=long)) == [
+        [0, 50, 100, 255]
+    ]
+
+
+def test_dicom_colour_is_luma(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    got = images.decode(dicom(tmp_path / "a", colours, bits=8), SIDE)
+    assert off(got, colours @ [0.299, 0.587, 0.114]) <= 1  # ITU-R BT.601
+    # Full-range YCbCr: Y is that luma, and no colour is beyond it when Cb = Cr = 128
+    ycc = np.dstack([RAMP, np.full_like(RAMP, 128), np.full_like(RAMP, 128)])
+    assert (
+        off(
+            images.decode(
+                dicom(tmp_path / "b", ycc, bits=8, PhotometricInterpretation="YBR_FULL"), SIDE
+            ),
+            RAMP,
+        )
+        <= 1
+    )
+
+
+def test_dicom_is_told_by_its_mark_and_squashed_as_others_are(tmp_path):
+    tall = np.random.default_rng(0).integers(0, 4096, (90, 30))
+    tall[0, :2] = 0, 4095
+    file = dicom(tmp_path / "a.png", tall)
+    assert images.is_dicom(file) and images.read_image(file).size == (30, 90)
+    png = saved(
+        tmp_path / "b.dcm", images.read_image(file), format="png"
+    )  # a PNG, whatever its name
+    assert (
+        not images.is_dicom(png) and (images.decode(png, SIDE) == images.decode(file, SIDE)).all()
+    )
+
+
+def test_dicom_without_a_mark_needs_its_suffix(tmp_path):
+    content = dicom(tmp_path / "a.dcm", [[1, 2]]).read_bytes()
+    (tmp_path / "b.dcm").write_bytes(content[132:])
+    (tmp_path / "b").write_bytes(content[132:])
+    assert grey_of(tmp_path / "b.dcm") == [[0, 255]]
+    refused(tmp_path / "b", "no known image format")
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"NumberOfFrames": 2, "PixelData": bytes(12)}, "2 frames"),
+        ({"PixelData": None}, "PixelData"),
+        ({"PixelData": bytes(2)}, "less than expected"),
+        ({"Rows": 0}, "3 x 0 pixels"),
+        ({"Rows": 65535, "Columns": 65535}, "65535 x 65535 pixels"),
+        ({"Rows": None}, "Rows"),
+        ({"PhotometricInterpretation": None}, "Photometric"),
+        ({"RescaleSlope": "nan", "RescaleIntercept": 0}, "no numbers"),
+        ({"WindowCenter": 5, "WindowWidth": 0}, "Window Width"),
+        ({"WindowCenter": 5, "WindowWidth": 9, "VOILUTFunction": "CUBIC"}, "CUBIC"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_dicom_that_is_no_radiograph_is_refused(tmp_path, fields, says):
+    refused(
+        dicom(tmp_path / "a.dcm", [[1, 2, 3]], **fields),
+        "image file is DICOM and cannot be decoded",
+        says,
+    )
+
+
+def test_dicom_of_unreadable_compression_is_refused(tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    ds = pydicom.dcmread(dicom(tmp_path / "a.dcm", [[1, 2, 3]]))
+    ds.file_meta.TransferSyntaxUID = pydicom.uid.JPEG2000Lossless
+    ds.PixelData = pydicom.encaps.encapsulate([b"no JPEG 2000 stream"])
+    ds.save_as(tmp_path / "a.dcm")
+    refused(tmp_path / "a.dcm", "image file is DICOM and cannot be decoded")
+    assert "\n" not in str(pytest.raises(InputError, images.read_image, tmp_path / "a.dcm").value)
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.floats(0, 1), st.binary(max_size=6), st.integers(0, 8), st.booleans())
+def test_damaged_dicom_is_read_or_refused(tmp_path, at, junk, lost, truncate):
+    content = dicom(tmp_path / "a.dcm", RAMP, bits=8, WindowCenter=90, WindowWidth=200).read_bytes()
+    at = int(at * len(content) * 0.9 if truncate else at * 500)  # 500: about where the header ends
+    (tmp_path / "a.dcm").write_bytes(
+        content[:at] + (b"" if truncate else junk + content[at + lost :])
+    )
+    try:
+        assert images.read_image(tmp_path / "a.dcm").mode == "L" and not truncate
+    except InputError as error:
+        assert str(error).startswith(f"{tmp_path / 'a.dcm'}: image file ")
+
+
+def test_dicom_without_pydicom_says_what_to_install(tmp_path, monkeypatch):
+    file = dicom(tmp_path / "a.dcm", [[1, 2]])
+    monkeypatch.setitem(__import__("sys").modules, "pydicom", None)
+    refused(file, "is DICOM; reading it needs pydicom: pip install pydicom")
+
+
+def test_a_cache_that_cannot_be_made_is_named_with_what_helps(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(
+        InputError, match=r"file/cache: decoded images cannot be kept there .*CXR_CACHE"
+    ):
+        images.cache_folder()
+    monkeypatch.setenv("CXR_CACHE", "")
+    monkeypatch.setenv("HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(
+        InputError, match=r"\.cache/cxrlib: decoded images cannot be kept there .*CXR_CACHE"
+    ):
+        images.cache_folder()

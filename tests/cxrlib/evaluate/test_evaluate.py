@@ -1,0 +1,821 @@
+"""evaluate.py and report.py: files as people have them, hostile ones, and what a browser makes of
+the page.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import subprocess
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from frames import ANY, FOUR, drawn, made_up, predictions
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as skl
+
+from companion import cli
+from cxrlib import evaluate, metrics
+from cxrlib.evaluate import report
+from cxrlib.files import InputError
+from cxrlib.metrics import calibration, intervals, readings
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def four() -> pd.DataFrame:
+    return made_up((20, 50, 60, 74))
+
+
+def binary(n=60, seed=0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n)
+    return pd.DataFrame({"y_true": y, "p": np.clip(rng.normal(0.35 + 0.3 * y, 0.2), 0, 1).round(6)})
+
+
+def written(path: Path, content: str | bytes | pd.DataFrame, **options) -> Path:
+    if isinstance(content, pd.DataFrame):
+        content.to_csv(path, index=False, **options)
+    else:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_the_contract_is_read_as_it_is(tmp_path, four):
+    found = evaluate.read(written(tmp_path / "p.csv", four))
+    assert found.classes == FOUR and found.positive == "covid" and found.notes == []
+    pd.testing.assert_frame_equal(metrics.per_class(found.frame), metrics.per_class(four))
+    pd.testing.assert_frame_equal(
+        intervals.table(found.frame, 50), intervals.table(four, 50)
+    )  # patients are those of the file
+    assert found.ids.tolist() == four["image_id"].tolist()
+
+
+FORMS = {
+    "commas": {},
+    "semicolons": {"sep": ";"},
+    "tabs": {"sep": "\t"},
+    "semicolons and decimal commas": {"sep": ";", "decimal": ","},
+    "tabs and decimal commas": {"sep": "\t", "decimal": ","},
+    "a mark": {"encoding": "utf-8-sig"},
+    "utf-16": {"encoding": "utf-16"},
+    "utf-16 without a mark": {"encoding": "utf-16-le"},
+    "the other utf-16": {"encoding": "utf-16-be"},
+    "lines as on Windows": {"lineterminator": "\r\n"},
+    "everything": {"sep": ";", "decimal": ",", "encoding": "utf-16", "lineterminator": "\r\n"},
+    "quotes": {"quoting": 1},
+}
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_forms_of_a_file(tmp_path, four, form, packed):
+    four = four.assign(image_id=four["image_id"] + "é, 1;5")  # separators within a quoted name
+    buffer = io.BytesIO()
+    four.to_csv(buffer, index=False, **form)
+    content = buffer.getvalue()
+    found = evaluate.read(
+        written(tmp_path / "p.csv", gzip.compress(content) if packed else content)
+    )
+    np.testing.assert_allclose(
+        found.frame[[f"p_{name}" for name in FOUR]],
+        four[[f"p_{name}" for name in FOUR]],
+        rtol=0,
+        atol=1e-15,
+    )
+    assert (
+        found.ids.tolist() == four["image_id"].tolist()
+        and (found.frame["y_true"].astype(str) == four["y_true"]).all()
+    )
+
+
+ANSWERS = {
+    "0 and 1": (["0", "1"], "p", "positive", "negative"),
+    "no and yes": (["no", "Yes"], "p", "positive", "negative"),
+    "false and true": (["FALSE", "TRUE"], "p", "positive", "negative"),
+    "numbers with a point": (["0.0", "1.0"], "p", "positive", "negative"),
+    "class, 0 and 1": (["0", "1"], "p_covid", "covid", "not covid"),
+    "class of the name": (["none", "covid"], "p_covid", "covid", "none"),
+    "column of class 1": (["0", "1"], "p_1", "1", "0"),
+}
+
+
+@pytest.mark.parametrize("values, column, positive, negative", ANSWERS.values(), ids=ANSWERS)
+def test_one_column_of_probabilities(tmp_path, values, column, positive, negative):
+    frame = binary()
+    file = written(
+        tmp_path / "p.csv",
+        frame.assign(y_true=np.array(values)[frame["y_true"]]).rename(columns={"p": column}),
+    )
+    found = evaluate.read(file)
+    assert found.classes == [positive, negative] and found.positive == positive
+    assert (
+        f"that an image is {positive}; the rest is {negative}" in found.notes[0]
+        and "each image is taken as a patient" in found.notes[1]
+    )
+    point = metrics.operating_point(found.frame, positive, 0.5)
+    assert point["auc"] == pytest.approx(skl.roc_auc_score(frame["y_true"], frame["p"]))
+    assert point["TP"] == ((frame["p"] >= 0.5) & (frame["y_true"] == 1)).sum()
+    assert found.frame["patient_id"].nunique() == len(frame)
+
+
+def test_one_column_for_one_class_of_many(tmp_path, four):
+    found = evaluate.read(written(tmp_path / "p.csv", four[["y_true", "p_viral", "patient_id"]]))
+    assert found.classes == ["viral", "not viral"]
+    assert metrics.per_class(found.frame).loc["viral", "auc"] == pytest.approx(
+        metrics.per_class(four).loc["viral", "auc"]
+    )
+
+
+def test_the_positive_class(tmp_path, four):
+    file = written(tmp_path / "p.csv", four)
+    assert evaluate.read(file, "viral").positive == "viral"
+    with pytest.raises(InputError, match="--positive flu: .* no such class, only covid, viral"):
+        evaluate.read(file, "flu")
+    frame = binary().assign(p_0=lambda f: 1 - f["p"], p_1=lambda f: f["p"]).drop(columns="p")
+    assert evaluate.read(written(file, frame)).positive == "1"
+
+
+def test_names_that_pandas_would_take_for_nothing(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "y_true": ["None", "NA", "nan", "NA"],
+            "p_None": [0.7, 0.2, 0.1, 0.3],
+            "p_NA": [0.2, 0.7, 0.1, 0.6],
+            "p_nan": [0.1, 0.1, 0.8, 0.1],
+        }
+    )
+    found = evaluate.read(written(tmp_path / "p.csv", frame))
+    assert found.classes == ["None", "NA", "nan"] and metrics.overall(found.frame)["correct"] == 4
+
+
+def test_spaces_and_columns_of_no_use(tmp_path):
+    found = evaluate.read(
+        written(
+            tmp_path / "p.csv", " y_true , p_a, p_b,age,age\na , 0.7, 0.3,41,x\nb, 0.1, 0.9,,\n"
+        )
+    )
+    assert found.classes == ["a", "b"] and metrics.overall(found.frame)["correct"] == 2
+
+
+def test_an_empty_cell_at_the_end_of_each_row(tmp_path):
+    found = evaluate.read(written(tmp_path / "p.csv", "y_true;p\n1;0,7;\n0;0,2;\n"))
+    assert found.frame["p_positive"].tolist() == [0.7, 0.2]
+
+
+def test_several_splits_are_named(tmp_path, four):
+    found = evaluate.read(
+        written(tmp_path / "p.csv", four.assign(split=["train", "test"] * (len(four) // 2)))
+    )
+    assert found.notes == ["All rows are used, of the splits train, test alike."]
+
+
+GOOD = "y_true,p_a,p_b\na,0.6,0.4\nb,0.3,0.7\na,0.5,0.5\n"
+BAD = {
+    "empty": (b"", "is empty"),
+    "blank": (b"\n \n", "is empty"),
+    "mark alone": (b"\xef\xbb\xbf", "is empty"),
+    "mark of utf-16 alone": (b"\xff\xfe", "is empty"),
+    "header alone": ("y_true,p_a,p_b\n", "no rows"),
+    "no truth": (GOOD.replace("y_true", "label"), "line 1: no column y_true, only label, p_a, p_b"),
+    "no probability": ("y_true\na\n", "line 1: no column of probabilities"),
+    "nameless class": ("y_true,p_,p_a\na,1,0\n", "p_<class>"),
+    "nameless alone": ("y_true,p_\n1,1\n", "names no class"),
+    "twice": ("y_true,p_a,p_a\na,1,0\n", "line 1: column p_a occurs twice"),
+    "p and more": ("y_true,p,p_a\n1,1,0\n", "both p and p_a"),
+    "nan": (GOOD.replace("0.3", "nan"), "line 3, column p_a: nan is not a number from 0 to 1"),
+    "hole": (GOOD.replace("0.3", ""), "line 3, column p_a: .*is not a number"),
+    "infinite": (GOOD.replace("0.3", "inf"), "line 3, column p_a: inf is not"),
+    "word": (GOOD.replace("0.3", "low"), "line 3, column p_a: low is not a number"),
+    "percent": (
+        GOOD.replace("0.6,0.4", "60,40"),
+        "line 2, column p_a: 60.* is not a number from 0 to 1",
+    ),
+    "sum": (GOOD.replace("0.3", "0.6"), r"line 3, column p_a\+p_b: 1.[23]\d* is not a sum of 1"),
+    "odd class": (GOOD.replace("b,", "c,"), "line 3, column y_true: c is none of a, b"),
+    "no class": (GOOD.replace("\nb,", "\n,"), "line 3, column y_true: nan is a missing value"),
+    "more cells": (GOOD.replace("0.3,0.7", "0.3,0.7,0.9"), "cannot be read as CSV .*line 3"),
+    "fewer cells": (GOOD.replace("0.3,0.7", "0.3"), "line 3, column p_b: .*is not a number"),
+    "one p, three answers": (
+        "y_true,p\n1,0.5\nperhaps,0.2\n",
+        "line 3, column y_true: perhaps is neither 1 nor 0",
+    ),
+    "one p above 1": ("y_true,p\n1,0.5\n0,7\n", "line 3, column p: 7.0 is not"),
+    "decimal commas among commas": (
+        "y_true,p\n1,0,93\n0,0,08\n",
+        "line 2: has 3 cells, the line of names 2",
+    ),
+    "a comma too many": ("y_true,p\n1,0.5\n0,0,08\n", "cannot be read as CSV .*line 3"),
+    "image twice": ("image_id,y_true,p\ni,1,0.5\ni,0,0.1\n", "line 3, column image_id: i"),
+    "no image": ("image_id,y_true,p\ni,1,0.5\n,0,0.1\n", "line 3, column image_id"),
+    "no patient": ("patient_id,y_true,p\ni,1,0.5\n,0,0.1\n", "line 3, column patient_id: is empty"),
+    "junk": (bytes(range(256)) * 40, "p.csv"),
+    "zeros": (bytes(1000), "p.csv"),
+    "cut gzip": (gzip.compress(GOOD.encode() * 50)[:-9], "damaged gzip"),
+    "gzip in name only": (b"\x1f\x8b" + b"nothing of the kind", "damaged gzip"),
+    "Latin-1": ("y_true,p\n1,0.5\n0,é\n".encode("latin-1"), "neither UTF-8 nor UTF-16"),
+    "late Latin-1": (b"y_true,p\n" + b"1,0.5\n" * 20_000 + b"0,\xe9\n", "neither UTF-8 nor UTF-16"),
+    "open quote": ('y_true,p\n"1,0.5\n' + "0,0.1\n" * 3, "p.csv"),
+    "odd utf-16": (GOOD.encode("utf-16")[:-1] + b"\xd8", "p.csv"),
+    "picture": (b"\x89PNG\r\n\x1a\n" + bytes(range(200)), "p.csv"),
+}
+
+
+@pytest.mark.parametrize("content, message", BAD.values(), ids=BAD)
+def test_hostile_files_get_one_line_and_leave_nothing(capsys, tmp_path, content, message):
+    file, outputs = (
+        written(tmp_path / "p.csv", content),
+        ["--html", str(tmp_path / "o" / "r.html"), "--output", str(tmp_path / "o" / "t.csv")],
+    )
+    with pytest.raises(InputError, match=message):
+        evaluate.read(file)
+    assert cli.main(["evaluate", str(file), *outputs]) == 2
+    out, err = capsys.readouterr()
+    assert (
+        out == ""
+        and err.count("\n") == 1
+        and err.startswith("cxr: ")
+        and str(file) in err
+        and len(err) < 600
+    )
+    assert [each.name for each in tmp_path.iterdir()] == ["p.csv"]
+
+
+def test_workbook_and_folder_and_nothing(capsys, tmp_path):
+    with zipfile.ZipFile(tmp_path / "p.xlsx", "w") as book:
+        book.writestr("sheet.xml", "<x/>" * 500)
+    (tmp_path / "folder").mkdir()
+    for name in ("p.xlsx", "folder", "none.csv"):
+        assert cli.main(["evaluate", str(tmp_path / name)]) == 2
+        out, err = capsys.readouterr()
+        assert out == "" and err.count("\n") == 1 and name in err
+
+
+@pytest.mark.parametrize(
+    "option, value",
+    [
+        ("--threshold", "1.5"),
+        ("--threshold", "nan"),
+        ("--prevalence", "1"),
+        ("--prevalence", "0"),
+        ("--prevalence", "2.57"),
+        ("--positive", "c"),
+        ("--html", "p.csv"),
+        ("--output", "."),
+        ("--html", "t.csv"),
+    ],
+)
+def test_options_out_of_range(capsys, tmp_path, monkeypatch, option, value):
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "p.csv", GOOD)
+    assert cli.main(["evaluate", "p.csv", "--output", "t.csv", option, value]) == 2
+    out, err = capsys.readouterr()
+    assert (
+        out == ""
+        and err.count("\n") == 1
+        and option in err
+        and (tmp_path / "p.csv").read_text(encoding="utf-8") == GOOD
+    )
+    assert not (tmp_path / "t.csv").exists()
+
+
+def test_the_numbers_are_those_of_the_library(capsys, tmp_path, four):
+    file = written(tmp_path / "p.csv", four)
+    assert (
+        cli.main(
+            [
+                "evaluate",
+                str(file),
+                "--positive",
+                "viral",
+                "--threshold",
+                "0.4",
+                "--prevalence",
+                "0.01",
+            ]
+        )
+        == 0
+    )
+    out, err = capsys.readouterr()
+    table = pd.read_csv(io.StringIO(out))
+    assert err == "" and list(table) == [
+        "section",
+        "class",
+        "statistic",
+        "method",
+        "estimate",
+        "low",
+        "high",
+    ]
+    cell = table.set_index(["section", "class", "statistic", "method"])[["estimate", "low", "high"]]
+    point, drawn = (
+        metrics.operating_point(four, "viral", 0.4),
+        intervals.bootstrap(four, "viral", 0.4),
+    )
+    assert cell.loc["threshold 0.4", "viral", "ppv", "Bootstrap, BCa"].tolist() == pytest.approx(
+        drawn.loc["ppv", ["estimate", "bca_low", "bca_high"]].tolist()
+    )
+    assert cell.loc["threshold 0.4", "viral", "auc", "DeLong, images"].tolist() == pytest.approx(
+        intervals.delong(four, "viral")
+    )
+    expected = [
+        point["sensitivity"],
+        *intervals.clopper_pearson(point["TP"], point["TP"] + point["FN"]),
+    ]
+    assert cell.loc[
+        "threshold 0.4", "viral", "sensitivity", "Clopper–Pearson, images"
+    ].tolist() == pytest.approx(expected)
+    bounds, cells = intervals.table(four), metrics.per_class(four)
+    expected = [
+        cells.loc["normal", "recall"],
+        *bounds.loc["normal", [("recall", "low"), ("recall", "high")]],
+    ]
+    assert cell.loc[
+        "most probable class", "normal", "recall", "Bootstrap, percentiles"
+    ].tolist() == pytest.approx(expected)
+    expected = metrics.at_prevalence(point["sensitivity"], point["specificity"], 0.01)[0]
+    assert cell.loc["prevalence 0.01", "viral", "ppv", "Bayes"]["estimate"] == pytest.approx(
+        expected
+    )
+
+
+def test_a_share_of_all_or_none_has_one_interval_over_patients(capsys, tmp_path):
+    """Three sick patients of 1, 1 and 6 images, all found; no resample differs, so no row is called
+    a bootstrap's and has ends.
+    """
+    sick = "".join(f"{patient},1,0.9\n" for patient in "abcccccc")
+    file = written(
+        tmp_path / "p.csv",
+        f"patient_id,y_true,p\n{sick}"
+        + "".join(f"w{k},0,{0.2 + 0.6 * (k < 3)}\n" for k in range(20)),
+    )
+    assert cli.main(["evaluate", str(file)]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert (table["class"].iloc[0], len(table)) == (
+        "positive",
+        len(table.drop_duplicates(["section", "class", "statistic", "method"])),
+    )
+    perfect = table[
+        table["statistic"].isin(["sensitivity", "recall"]) & (table["class"] == "positive")
+    ].set_index(["statistic", "method"])
+    three = 3 / (3 + 1.959963984540054**2)  # n / (n + z²)
+    for at in [("sensitivity", "Wilson, patients"), ("recall", "Wilson, patients")]:
+        assert perfect.loc[at, ["estimate", "low", "high"]].tolist() == pytest.approx([1, three, 1])
+    assert perfect.loc[("sensitivity", "Bootstrap, percentiles"), ["low", "high"]].isna().all()
+    assert ("recall", "Bootstrap, percentiles") not in perfect.index
+    certain = table[table["method"].str.startswith("Bootstrap") & table["estimate"].isin([0, 1])]
+    assert len(certain) and certain[["low", "high"]].isna().all(axis=None)
+
+
+def test_what_the_table_says_of_one_patient_and_of_averages(capsys, tmp_path):
+    """15 of 20 images of the only ill patient found: Wilson's interval of one trial. An average
+    says if it takes a class for certain.
+    """
+    ill, well = (
+        ["one,1,0.9\n"] * 15 + ["one,1,0.1\n"] * 5,
+        [f"w{k},0,{k / 40}\n" for k in range(40)],
+    )
+    assert (
+        cli.main(
+            [
+                "evaluate",
+                str(written(tmp_path / "p.csv", "patient_id,y_true,p\n" + "".join(ill + well))),
+            ]
+        )
+        == 0
+    )
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    by = table.set_index(["section", "class", "statistic", "method"])[["low", "high"]]
+    for at in [
+        ("threshold 0.5", "positive", "sensitivity"),
+        ("most probable class", "positive", "recall"),
+    ]:
+        assert by.loc[(*at, "Wilson, patients")].round(3).tolist() == [0.118, 0.985]
+    rest = table["statistic"].eq("specificity") & table["class"].eq("positive") | table[
+        "statistic"
+    ].eq("recall") & table["class"].eq("negative")
+    drawn = table["method"].str.startswith("Bootstrap")
+    assert (
+        table[drawn & ~rest][["low", "high"]].isna().all(axis=None)
+        and table[drawn & rest]["low"].notna().all()
+    )
+    perfect = [f"a{k},1,0.9\n" for k in range(20)]
+    assert (
+        cli.main(
+            [
+                "evaluate",
+                str(written(tmp_path / "q.csv", "patient_id,y_true,p\n" + "".join(perfect + well))),
+            ]
+        )
+        == 0
+    )
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    average = table[(table["class"] == "macro avg") & (table["statistic"] == "recall")].iloc[0]
+    assert (
+        average["low"] < 1
+        and average["method"]
+        == "Bootstrap, percentiles; too narrow: takes a class's 0 or 1 for certain"
+    )
+    assert (tmp_path / "p.csv").exists() and not table[table["class"] == "positive"][
+        "method"
+    ].str.contains("narrow").any()
+
+
+ODD = {
+    "one class": "y_true,p_a,p_b\n" + "a,0.6,0.4\n" * 5,
+    "one row": "y_true,p_a,p_b\na,0.6,0.4\n",
+    "one patient": "patient_id,y_true,p\n" + "x,1,0.7\nx,0,0.2\nx,1,0.1\n",
+    "nobody called": "y_true,p\n" + "1,0.1\n0,0.2\n" * 4,
+    "everybody called": "y_true,p\n" + "1,0.9\n0,0.8\n" * 4,
+    "perfect": "y_true,p\n" + "1,1\n0,0\n" * 4,
+    "all wrong": "y_true,p\n" + "1,0\n0,1\n" * 4,
+    "one value": "y_true,p\n" + "1,0.5\n0,0.5\n" * 4,
+    "twenty classes": (
+        "y_true,"
+        + ",".join(f"p_k{k}" for k in range(20))
+        + "\n"
+        + "".join(
+            f"k{k % 20}," + ",".join("0.62" if j == k % 19 else "0.02" for j in range(20)) + "\n"
+            for k in range(60)
+        )
+    ),
+    "formulas": "y_true,p_$\\frac{a$,p_=1+2\n$\\frac{a$,0.7,0.3\n=1+2,0.4,0.6\n=1+2,0.8,0.2\n",
+    "a long name": "y_true,p_" + "n" * 3000 + ",p_b\nb,0.3,0.7\n" + "n" * 3000 + ",0.6,0.4\n",
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("content", ODD.values(), ids=ODD)
+def test_odd_files_get_the_right_answer(capsys, tmp_path, content):
+    file = written(tmp_path / "p.csv", content)
+    assert (
+        cli.main(
+            [
+                "evaluate",
+                str(file),
+                "--html",
+                str(tmp_path / "r.html"),
+                "--output",
+                str(tmp_path / "t.csv"),
+            ]
+        )
+        == 0
+    )
+    table, frame = pd.read_csv(tmp_path / "t.csv"), evaluate.read(file).frame
+    rows = (
+        table[table["section"].str.startswith("threshold")].groupby("statistic")["estimate"].first()
+    )
+    point = metrics.operating_point(frame, evaluate.read(file).positive, 0.5)
+    for name in ("auc", "sensitivity", "specificity", "ppv", "npv"):
+        np.testing.assert_allclose(rows.get(name, np.nan), point[name], atol=1e-8)
+    assert "Traceback" not in capsys.readouterr().err and (tmp_path / "r.html").read_text(
+        encoding="utf-8"
+    ).endswith("</html>\n")
+
+
+def test_no_formula_reaches_a_spreadsheet(tmp_path, capsys):
+    names = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\tx", "ok\x1b[31m"]
+    header = ",".join(['"p_' + name.replace('"', '""') + '"' for name in names])
+    rows = "".join(
+        f'"{name}",' + ",".join("0.5" if k == j else "0.1" for j in range(6)) + "\n"
+        for k, name in enumerate(names)
+    )
+    file = written(tmp_path / "p.csv", f"y_true,{header}\n{rows}")
+    assert cli.main(["evaluate", str(file)]) == 0
+    out, err = capsys.readouterr()
+    assert "\x1b" not in out + err
+    for cell in (
+        pd.read_csv(io.StringIO(out), dtype=str, keep_default_na=False)[
+            ["section", "class", "statistic", "method"]
+        ]
+        .to_numpy()
+        .ravel()
+    ):
+        assert not cell.startswith(("=", "+", "-", "@", "\t", "\r")), cell
+
+
+EVIL = [
+    "<img src=x onerror=alert(1)>",
+    "<script>alert(2)</script>",
+    '"><svg onload=alert(3)>',
+    "</style><script>alert(4)</script>",
+    "javascript:alert(5)",
+    "&lt;b&gt;",
+    "{{7*7}}",
+    "' onmouseover='alert(6)" + "g" * 500,
+]
+
+
+@pytest.mark.parametrize("width, scheme", [(1280, "light"), (390, "dark")])
+def test_a_page_of_hostile_names_in_a_browser(tmp_path, browser, width, scheme):
+    rng = np.random.default_rng(0)
+    y, p = np.arange(64) % 8, rng.dirichlet(np.ones(8), 64)
+    frame = pd.DataFrame(
+        {
+            "image_id": [f"{EVIL[k % 8]}{k}" for k in range(64)],
+            "y_true": np.array(EVIL, object)[y],
+            **{f"p_{name}": p[:, k] for k, name in enumerate(EVIL)},
+        }
+    )
+    file = written(
+        tmp_path / "<img src=x onerror=alert(0)>.csv", frame.assign(split=frame["y_true"])
+    )
+    assert cli.main(["evaluate", str(file), "--html", str(tmp_path / "r.html")]) == 0
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page, seen = context.new_page(), []
+    for event in ("console", "pageerror", "dialog", "requestfailed"):
+        page.on(event, lambda what, event=event: seen.append((event, str(what))))
+    page.on(
+        "request",
+        lambda request: (
+            seen.append(("request", request.url))
+            if not request.url.startswith(("file:", "data:"))
+            else None
+        ),
+    )
+    page.goto((tmp_path / "r.html").as_uri())
+    page.wait_for_timeout(300)
+    assert seen == []
+    assert (
+        page.evaluate(
+            "document.querySelectorAll('script, svg, iframe, object, link, [onerror], [onload],"
+            " [onmouseover], a').length"
+        )
+        == 0
+    )
+    sources = page.evaluate(
+        "[...document.images].map(i => [i.src.slice(0, 22), i.naturalWidth > 400, i.alt.length >"
+        " 20])"
+    )
+    assert len(sources) == 6 and all(
+        each == ["data:image/png;base64,", True, True] for each in sources
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    text = page.inner_text("main")
+    assert (
+        all(name in text for name in EVIL)
+        and file.name in text
+        and page.title() == f"Predictions in {file.name}"
+    )
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
+    context.close()
+
+
+def test_the_page_says_what_the_table_says(tmp_path, browser, four):
+    found = evaluate.read(written(tmp_path / "p.csv", four))
+    (tmp_path / "r.html").write_text(
+        report.page(evaluate.Measures(found, 0.5, 0.01), "p.csv"), encoding="utf-8"
+    )
+    page = browser.new_page()
+    page.goto((tmp_path / "r.html").as_uri())
+    tables = page.evaluate(
+        "[...document.querySelectorAll('table')].map(t => [...t.rows].map(r => [...r.cells].map(c"
+        " => c.innerText.trim())))"
+    )
+    point = metrics.operating_point(four, "covid", 0.5)
+    assert tables[0][0][1:] == ["AUC", "Sensitivity", "Specificity", "PPV", "NPV"]
+    assert tables[0][1][1:] == [
+        f"{point[name]:.3f}" for name in ("auc", "sensitivity", "specificity", "ppv", "npv")
+    ]
+    low, high = intervals.wilson(point["TP"], point["TP"] + point["FN"])
+    assert (
+        next(row for row in tables[0] if row[0] == "Wilson, images")[2] == f"{low:.3f}–{high:.3f}"
+    )
+    assert [row[0] for row in tables[1][1:]] == [*FOUR, "macro avg", "weighted avg"]
+    assert (
+        f"{metrics.at_prevalence(point['sensitivity'], point['specificity'], 0.01)[0]:.3f}"
+        in next(row for row in tables[2] if row[0] == "1 %")
+    )
+    p = four[[f"p_{name}" for name in FOUR]].to_numpy()
+    wrong = np.array(FOUR)[p.argmax(axis=1)] != four["y_true"]
+    assert (
+        tables[-1][1][0]
+        == four["image_id"][p.max(axis=1)[wrong].argmax() == np.cumsum(wrong) - 1][wrong].iloc[0]
+    )
+    assert "not a medical device" in page.inner_text("main")
+    page.close()
+
+
+@pytest.mark.slow
+def test_ten_million_rows(tmp_path):
+    """Right, in minutes and a few GB: estimates exact, intervals from groups of images."""
+    rng = np.random.default_rng(0)
+    y = rng.random(10_000_000) < 0.03
+    p = (1 / (1 + np.exp(2 - rng.normal(1.5 * y)))).round(6)
+    pd.DataFrame({"y_true": y.astype(int), "p": p}).to_csv(tmp_path / "p.csv", index=False)
+    command = [
+        str(ROOT / ".venv" / "bin" / "python"),
+        "-m",
+        "cxrlib",
+        "evaluate",
+        str(tmp_path / "p.csv"),
+        "--html",
+        str(tmp_path / "r.html"),
+        "--output",
+        str(tmp_path / "t.csv"),
+    ]
+    process = subprocess.Popen(command)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0 and usage.ru_maxrss < 8e6, "KiB"
+    table = pd.read_csv(tmp_path / "t.csv").set_index(["statistic", "method"])
+    assert table.loc[("auc", "Bootstrap, percentiles"), "estimate"].iloc[0] == pytest.approx(
+        skl.roc_auc_score(y, p), abs=1e-8
+    )
+    exact, drawn = (
+        table.loc[("auc", method), ["low", "high"]].iloc[0]
+        for method in ("DeLong, images", "Bootstrap, percentiles")
+    )
+    assert np.ptp(drawn) == pytest.approx(np.ptp(exact), rel=0.15)
+
+
+def test_the_explorer_of_a_file(tmp_path, browser, capsys):
+    rng = np.random.default_rng(1)
+    truth = rng.random(200) < 0.3
+    p = np.clip(rng.beta(2, 3, 200) + 0.3 * truth, 0, 1).round(3)
+    file, page_file = (
+        written(tmp_path / "mine.csv", pd.DataFrame({"y_true": truth.astype(int), "p": p})),
+        tmp_path / "explorer.html",
+    )
+    assert (
+        cli.main(
+            [
+                "evaluate",
+                str(file),
+                "--threshold",
+                "0.6",
+                "--prevalence",
+                "0.02",
+                "--explorer",
+                str(page_file),
+            ]
+        )
+        == 0
+    )
+    assert capsys.readouterr().out.split() == [str(page_file)]
+    context = browser.new_context(offline=True)
+    page, seen = context.new_page(), []
+    for event in ("console", "pageerror", "requestfailed"):
+        page.on(event, lambda what, event=event: seen.append((event, str(what))))
+    page.goto(page_file.as_uri())
+    page.wait_for_selector(".cxr-alive")
+    ppv, _ = metrics.at_prevalence(
+        sensitivity := (p >= 0.6)[truth].mean(), (p < 0.6)[~truth].mean(), 0.02
+    )
+    assert 0 < sensitivity < 1 and page.locator(".cxr-big b").inner_text() == f"{100 * ppv:.1f} %"
+    assert "not a medical device" in page.inner_text("body").lower() and seen == []
+    context.close()
+    for options in (
+        ["--explorer", str(file)],
+        ["--explorer", str(page_file), "--html", str(page_file)],
+    ):
+        assert cli.main(
+            ["evaluate", str(file), *options]
+        ) == 2 and capsys.readouterr().err.splitlines()[-1].startswith("cxr: --")
+
+
+SIGNED = [
+    "net_benefit",
+    "net_benefit_at",
+    "brier skill",
+    "lr_positive",
+    "lr_negative",
+]  # may be below 0, or above 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(drawn(), st.sampled_from([0.2, 0.25, 1 / 3, 0.5]))
+def test_every_interval_has_a_width_and_holds_its_estimate(frame, threshold):
+    """Of everything that is shown, on files full of ties, of few patients and of classes without
+    images.
+    """
+    cls = frame["y_true"].iloc[0]
+    shown = (
+        evaluate.Measures(evaluate.Predictions(frame, cls), threshold)
+        .tidy()
+        .rename(columns={"statistic": "name"})
+    )
+    curve = calibration.net_benefit(frame, cls, [0.1, threshold], replicates=100).rename(
+        columns={"benefit": "estimate"}
+    )
+    told = [
+        intervals.delong(frame, cls),
+        intervals.patient_mean(frame[f"p_{cls}"], frame["patient_id"], 100),
+    ]
+    rows = pd.concat(
+        [
+            shown,
+            readings.reading(frame, cls, threshold, 0.1).rename_axis("name").reset_index(),
+            curve.assign(name="net_benefit"),
+            pd.DataFrame(told, columns=["estimate", "low", "high"]),
+        ]
+    )[["name", "estimate", "low", "high"]]
+    assert (rows["low"].isna() == rows["high"].isna()).all()
+    rows = rows.dropna(subset="low")
+    assert (rows["high"] - rows["low"] > 1e-12).all(), rows
+    assert (rows["low"] - 1e-9 <= rows["estimate"]).all() and (
+        rows["estimate"] <= rows["high"] + 1e-9
+    ).all(), rows
+    shares = rows[~rows["name"].isin(SIGNED)]
+    assert shares["low"].min() >= -1e-12 and shares["high"].max() <= 1 + 1e-12 or shares.empty
+
+
+@pytest.fixture(scope="module")
+def any_name(tmp_path_factory) -> Path:
+    """A file of predictions whose classes have any name."""
+    k = len(ANY)
+    frame = predictions(
+        np.arange(6 * k) % k, np.random.default_rng(3).dirichlet(np.ones(k), 6 * k), classes=ANY
+    )
+    return written(tmp_path_factory.mktemp("any") / "שלום.csv", frame)
+
+
+def test_any_name_of_a_class_works(any_name, tmp_path, capsys):
+    assert (
+        cli.main(
+            [
+                "evaluate",
+                str(any_name),
+                "--output",
+                str(tmp_path / "t.csv"),
+                "--positive",
+                "macro avg",
+            ]
+        )
+        == 0
+    )
+    table = pd.read_csv(tmp_path / "t.csv", keep_default_na=False)
+    recalls = (
+        table[table["section"].str.startswith("most") & (table["statistic"] == "recall")]
+        .set_index("class")["estimate"]
+        .astype(float)
+    )
+    assert len(recalls) == len(ANY) + 2 and recalls.index.is_unique
+    found = evaluate.read(any_name).frame
+    guess = np.array(ANY)[found[[f"p_{name}" for name in ANY]].to_numpy().argmax(axis=1)]
+    for name in ("macro avg", "overall", "nan", "constructor"):
+        assert recalls[name] == pytest.approx(
+            skl.recall_score(found["y_true"] == name, guess == name), abs=1e-8
+        ), name
+    assert recalls["macro avg (all classes)"] == pytest.approx(
+        skl.recall_score(found["y_true"].astype(str), guess, average="macro"), abs=1e-8
+    )
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_any_name_on_the_page(any_name, tmp_path, browser, width):
+    """Whole, wrapped, and a name from right to left does not change sides with its number."""
+    assert (
+        cli.main(
+            ["evaluate", str(any_name), "--html", str(tmp_path / "r.html"), "--positive", "שלום"]
+        )
+        == 0
+    )
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto((tmp_path / "r.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    cells = page.evaluate(
+        "[...document.querySelectorAll('table')].map(t => [...t.rows].map(r => [...r.cells].map(c"
+        " => c.innerText.trim())))"
+    )
+    assert [row[0] for row in cells[1][1:]] == [
+        *ANY,
+        "macro avg (all classes)",
+        "weighted avg (all classes)",
+    ]
+    assert (
+        page.evaluate(
+            "Math.max(...[...document.querySelectorAll('.words')].map(e => e.scrollWidth))"
+        )
+        < 800
+    )
+    if width > 1000:  # all on one line
+        assert page.evaluate(SIDES, ["p", "שלום", "6"])
+    page.close()
+
+
+# Whether the name stands left of the number that follows it.
+SIDES = """([selector, name, number]) => {
+  for (const node of document.querySelectorAll(selector)) {
+    const walker = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
+    for (let text; (text = walker.nextNode());) {
+      const from = text.data.indexOf(name);
+      const to = from < 0 ? -1 : text.data.indexOf(number, from + name.length);
+      if (to < 0) continue;
+      const box = (start, length) => {
+        const range = document.createRange();
+        range.setStart(text, start), range.setEnd(text, start + length);
+        return range.getBoundingClientRect();
+      };
+      const [a, b] = [box(from, name.length), box(to, number.length)];
+      return a.right <= b.left + 1 || a.bottom <= b.top + 1;
+    }
+  }
+  return null;
+}"""

@@ -1,0 +1,183 @@
+"""Maps in a record: drawn by Grad-CAM of the recorded model, measured against regions counted by
+hand.
+"""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import slim  # noqa: F401  (makes the network of that name)
+import torch
+from PIL import Image
+from rounding import apart, assert_near
+
+from companion import studies
+from companion.studies import zhu2020
+from cxrlib import gradcam, maps, runs
+from cxrlib.data import images, sources
+from cxrlib.files import InputError
+from cxrlib.transfer import features, models, pipeline, training
+
+RECORDS = Path(__file__).resolve().parents[2] / "results"
+
+
+@pytest.fixture(scope="module")
+def run(phantom_data, tmp_path_factory) -> runs.Run:
+    """A record of a network that was not trained. As no weight of its last layer is negative, none
+    of its maps is empty.
+    """
+
+    def fit(experiment, pixels, *rest, **named) -> training.Fit:
+        net = models.resnet(experiment.model, 4, None, 0)
+        features.reestimate(net, pixels)
+        state = net.state_dict()
+        state["fc.weight"] = state["fc.weight"].abs()
+        history = pd.DataFrame([dict.fromkeys(runs.HISTORY, 0.0) | {"epoch": 1}])
+        Path(rest[2]).mkdir(parents=True)
+        return training.Fit(state, state, history, 1, "not trained")
+
+    base = tmp_path_factory.mktemp("maps")
+    experiment = studies.ZHU_FOURCLASS.variant(
+        "phantom-maps", **studies.PHANTOM | {"model": "slim"}
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "fit", fit)
+        places = {"results": base / "results", "work": base / "work"}
+        folder = pipeline.train(
+            experiment,
+            data=phantom_data,
+            on="cpu",
+            progress=False,
+            keep_model=True,
+            keep_maps=True,
+            **places,
+        )
+    return runs.read(folder.name, folder.parent)
+
+
+def test_maps_of_a_phantom_are_those_of_its_model(run, phantom_data):
+    """Drawn again from the recorded model and the files: every test image with an opacity, each for
+    its own class.
+    """
+    found, _ = runs.cams(run)
+    truth = pd.read_csv(phantom_data / "phantom-truth" / "truth.csv").set_index("image_id")
+    with_opacity = run.predictions[run.predictions["y_true"] != "normal"]
+    assert sorted(found["image_id"]) == sorted(with_opacity["image_id"]) and set(
+        found["split"]
+    ) == {"test"}
+    model = models.resnet("slim", 4, models.read(run.folder / "model.safetensors"))
+    rows = truth.loc[found["image_id"]]
+    pixels = np.stack([images.decode(phantom_data / path, 64) for path in rows["path"]])
+    targets = [run.classes.index(name) for name in rows["class"]]
+    np.testing.assert_array_equal(found["cam"], gradcam.of_pixels(model, pixels, targets))
+    assert [tuple(shape) for shape in found["shape"]] == [
+        Image.open(phantom_data / path).size[::-1] for path in rows["path"]
+    ]
+    assert list(found["stage"]) == ["fc", "layer4", "layer3", "layer2", "layer1", "conv1"]
+    drawn = found["random_cam"]
+    assert drawn.shape == (maps.DRAWS, 6, *found["cam"].shape) and list(found["random_id"]) == list(
+        found["image_id"]
+    )
+    assert (found["cam"].max(axis=(1, 2)) > 0).all()
+    for draw, stages in enumerate(drawn):  # the draw is its seed
+        for cams, (stage, other) in zip(stages, gradcam.randomised(model, draw), strict=True):
+            np.testing.assert_array_equal(
+                cams, gradcam.of_pixels(other, pixels, targets), err_msg=stage
+            )
+            assert not np.allclose(cams, found["cam"]), stage
+
+
+def test_localisation_is_of_the_true_opacity(run, phantom_data):
+    found, table = runs.cams(run)
+    truth = pd.read_csv(phantom_data / "phantom-truth" / "truth.csv").set_index("image_id")
+    assert set(table["kind"]) == {"opacity", "lung mask"} and set(table["stage"]) == {
+        "trained",
+        *found["stage"],
+    }
+    assert len(table) == 2 * (1 + 6 * maps.DRAWS) * len(found["image_id"])
+    draws = table.groupby(["kind", "image_id", "stage"])["draw"].agg(list)
+    assert all(
+        found == ([0] if stage == "trained" else list(range(maps.DRAWS)))
+        for (_, _, stage), found in draws.items()
+    )
+    row = table[(table["kind"] == "opacity") & (table["stage"] == "trained")].iloc[3]
+    mask = images.decode(phantom_data / truth.loc[row["image_id"], "opacity_mask"], 64) >= 128
+    cam = found["cam"][list(found["image_id"]).index(row["image_id"])]
+    large = torch.nn.functional.interpolate(
+        torch.tensor(cam)[None, None], (64, 64), mode="bilinear", align_corners=False
+    )[0, 0].numpy()
+    assert row["region"] == pytest.approx(mask.mean(), rel=1e-5)  # six digits are written
+    assert row["inside"] == pytest.approx(
+        large[mask].sum() / large.sum(), rel=1e-5 + apart(layers=1, terms=64 * 64)
+    )
+
+
+def test_boxes_cover_the_pixels_whose_centres_they_hold():
+    region = maps._boxes([(0.1, 0.0, 0.5, 0.25), (0.5, 0.5, 1.01, 1.0)], 8)
+    expected = np.zeros((8, 8), bool)
+    expected[:2, 1:4] = expected[4:, 4:] = True  # centres at (i + 0.5)/8
+    np.testing.assert_array_equal(region, expected)
+
+
+def test_recorded_maps_cover_the_test_images_and_the_figures():
+    run = runs.read("zhu-fourclass")
+    found, table = runs.cams(run)
+    covid = run.predictions.loc[run.predictions["y_true"] == "covid", "image_id"]
+    assert (
+        set(covid) == set(found["image_id"][found["split"] == "test"]) == set(found["random_id"])
+    ), "every COVID-19 test image"
+    assert (
+        found["cam"].shape[1:] == (7, 7)
+        and (found["cam"] >= 0).all()
+        and zhu2020.FIGURE_4_6 in found["image_id"]
+    )
+    assert (
+        table[["region", "inside", "peak", "iou"]].stack().dropna().between(0, 1).all()
+        and table["region"].notna().all()
+        and set(table["kind"]) == {"lung mask", "lung box"}
+    )
+
+
+def test_of_run_makes_the_recorded_maps_again(real_data, tmp_path, monkeypatch):
+    """On a few of the images: the others are taken for missing."""
+    shutil.copytree(RECORDS / "zhu-fourclass", tmp_path / "zhu-fourclass")
+    recorded, where = runs.cams(runs.read("zhu-fourclass"))
+    masked = [name for name in recorded["random_id"] if name in sources.lung_masks(real_data)]
+    keep = {*masked[:4], *recorded["random_id"][:2]}
+    monkeypatch.setattr(
+        sources, "present", lambda manifest, data=None: manifest["image_id"].isin(keep)
+    )
+    maps.of_run("zhu-fourclass", real_data, tmp_path, "cpu")
+    again, table = runs.cams(runs.read("zhu-fourclass", tmp_path))
+    assert set(again["image_id"]) == keep
+    places = [list(recorded["image_id"]).index(name) for name in again["image_id"]]
+    assert_near(again["cam"], recorded["cam"][places], apart())
+    key = ["image_id", "kind", "stage"]
+    both = table[table["stage"] == "trained"].merge(where, on=key, suffixes=("", "_recorded"))
+    assert len(both) >= 4 and np.allclose(both["inside"], both["inside_recorded"], atol=1e-3)
+
+
+def test_a_record_without_model_or_images_is_one_line_and_stays_as_it_was(phantom_data, tmp_path):
+    shutil.copytree(
+        RECORDS / "zhu-fourclass",
+        tmp_path / "zhu-fourclass",
+        ignore=shutil.ignore_patterns("*.safetensors"),
+    )
+    with pytest.raises(InputError, match=r"zhu-fourclass: holds no model"):
+        maps.of_run("zhu-fourclass", phantom_data, tmp_path)
+    shutil.copy(RECORDS / "zhu-fourclass" / "model.safetensors", tmp_path / "zhu-fourclass")
+    with pytest.raises(
+        InputError,
+        match="no lung box and no lung mask is there for any of the images; the record's stand",
+    ):
+        maps.of_run("zhu-fourclass", phantom_data, tmp_path)
+    assert (tmp_path / "zhu-fourclass" / "cams.npz").read_bytes() == (
+        RECORDS / "zhu-fourclass" / "cams.npz"
+    ).read_bytes()
+    (tmp_path / "zhu-fourclass" / "localisation.csv").unlink()
+    with pytest.raises(
+        InputError, match="zhu-fourclass: no image to draw a class-activation map of"
+    ):
+        maps.of_run("zhu-fourclass", phantom_data, tmp_path)
