@@ -11,6 +11,8 @@ from companion import commands, studies
 from cxrlib import __version__
 from cxrlib.files import InputError, line
 
+MOVED = {"bench": "benchmarks", "efficiency": "benchmarks efficiency"}  # command of old: module
+
 
 class Parser(argparse.ArgumentParser):
     """Says what it cannot use as `main` does: cleaned, and no longer than a few lines."""
@@ -154,30 +156,6 @@ def parser() -> argparse.ArgumentParser:
     flow.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
     flow.add_argument("--output", help="file (default: results/flow/<study>.csv)")
 
-    efficiency = command(
-        "efficiency",
-        commands.measure_efficiency,
-        "Measure how many images a minute a recorded network reads, in several ways.",
-    )
-    efficiency.add_argument(
-        "run_name",
-        nargs="?",
-        metavar="RUN",
-        default="azemin-standin-resnet50",
-        help="record that holds a model (default azemin-standin-resnet50)",
-    )
-    efficiency.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
-    efficiency.add_argument(
-        "--results", help="folder of the records (default: results/ of this checkout)"
-    )
-    efficiency.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
-    efficiency.add_argument(
-        "--limit", type=int, help="test images to measure the AUC on, at most (default: all)"
-    )
-    efficiency.add_argument(
-        "--seconds", type=float, default=5.0, help="of each measurement (default 5)"
-    )
-
     subgroups = command(
         "subgroups",
         commands.write_subgroups,
@@ -194,19 +172,6 @@ def parser() -> argparse.ArgumentParser:
     )
     frame.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
     frame.add_argument("--output", help="file (default: results/audits/lungs-in-frame.csv)")
-
-    timed = command(
-        "bench",
-        commands.run_bench,
-        "Time what claims to be fast against what it is compared with, side by side in one run.",
-    )
-    timed.add_argument(
-        "name",
-        nargs="?",
-        default="all",
-        metavar="NAME",
-        help="gradcam, frozen, bootstrap or explorer (default all)",
-    )
 
     predict = command(
         "predict",
@@ -355,6 +320,11 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(
                 errors="backslashreplace"
             )  # a name that the terminal's code lacks is no reason to stop
+    words = sys.argv[1:] if argv is None else argv
+    if words and words[0] in MOVED:
+        now = " ".join([MOVED[words[0]], *words[1:]])
+        print(f"cxr: {words[0]} is now, in a clone: python -m {now}", file=sys.stderr)
+        return 2
     top = parser()
     arguments, more = top.parse_known_args(argv)
     if arguments.command is None:

@@ -347,22 +347,6 @@ def show_flow(arguments) -> None:
     print(f"{table.drop(columns='assumption', errors='ignore').to_string(index=False)}\n{file}")
 
 
-def measure_efficiency(arguments) -> None:
-    with needed("measuring efficiency"):
-        from companion import efficiency
-
-    limits = {"limit": arguments.limit, "seconds": arguments.seconds}
-    print(
-        efficiency.write(
-            arguments.run_name,
-            arguments.data,
-            arguments.device,
-            results=arguments.results,
-            **limits,
-        )
-    )
-
-
 def write_subgroups(arguments) -> None:
     from companion import subgroups
 
@@ -384,25 +368,6 @@ def write_frame(arguments) -> None:
         table.to_csv(index=False, float_format="%.6f", lineterminator="\n"),
     )
     print(f"{table.groupby('kind')['share'].agg(['size', 'mean', 'max']).to_string()}\n{file}")
-
-
-def run_bench(arguments) -> None:
-    from companion import bench
-
-    names = list(bench.BENCHES) if arguments.name == "all" else [arguments.name]
-    for name in names:
-        if name not in bench.BENCHES:
-            raise InputError(
-                f"bench {name}: there is no such benchmark, only {', '.join(bench.BENCHES)}"
-            )
-        with needed(f"bench {name}"):
-            found = bench.BENCHES[name]()
-        for key, value in found.items():
-            print(
-                f"{name:10} {key:24} {value:.4g}"
-                if isinstance(value, float)
-                else f"{name:10} {key:24} {value}"
-            )
 
 
 def show_claims(arguments) -> None:

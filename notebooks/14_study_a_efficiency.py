@@ -37,7 +37,7 @@ if importlib.util.find_spec("cxrlib") is None:
     sys.path.insert(0, "..")
 
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
-folder = None  # where cxr efficiency wrote its figures; default results/efficiency of this checkout
+folder = None  # where python -m benchmarks efficiency wrote its figures; default results/efficiency of this checkout
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the figures", "code_prompt_hide": "Load the figures"}
 import json
@@ -256,7 +256,9 @@ for info in gpus:
                 )
             )
 if not gpus:
-    rows.append(("GPU: not measured; cxr efficiency --device cuda fills this row", "–", "–", "–"))
+    rows.append(
+        ("GPU: not measured; benchmarks efficiency --device cuda fills this row", "–", "–", "–")
+    )
 pages.table(
     pd.DataFrame(
         rows, columns=["Way", "Single images", f"Batches of {large}", "Relative efficiency"]
@@ -336,8 +338,8 @@ say("missed", f"{100 * (1 - sensitivity):.1f}")
 # make train-env
 # .venv/bin/uv pip install --python .venv/bin/python \
 #     openvino nncf    # for the int8 rows
-# .venv/bin/cxr efficiency
-# .venv/bin/cxr efficiency --device cuda
+# .venv/bin/python -m benchmarks efficiency
+# .venv/bin/python -m benchmarks efficiency --device cuda
 # ```
 #
 # Each writes `results/efficiency/<device>-<its name>.json`; the newest of a CPU is the one that this page shows in full. They need the images of the stand-in in `CXR_DATA` and its ImageNet weights; without OpenVINO its rows are left out.

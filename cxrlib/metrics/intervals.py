@@ -118,7 +118,7 @@ def bootstrap(
     False, `over_patients` stands under ``low`` and ``high`` of a share.
 
     It works on sums by patient (`Resamples`), not on the images of each replicate, and is therefore
-    fast: see ``cxr bench bootstrap``.
+    fast: see ``python -m benchmarks bootstrap``.
 
     Raises InputError for an unknown class or statistic.
     """

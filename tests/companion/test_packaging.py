@@ -114,7 +114,6 @@ WITH_TRAIN = {
     "pipeline",
     "predict",
     "training",
-    "efficiency",
 }
 WITH_BOOK = {"diagrams", "pages"}
 
@@ -174,7 +173,7 @@ def imported(file: Path) -> set[str]:
             names.add(node.module)
     names = {name.partition(".")[0] for name in names}
     own = {path.stem for path in (ROOT / "tests").rglob("*.py")}
-    return names - set(sys.stdlib_module_names) - own - {"cxrlib", "companion"}
+    return names - set(sys.stdlib_module_names) - own - {"cxrlib", "companion", "benchmarks"}
 
 
 @pytest.mark.parametrize(
@@ -182,6 +181,7 @@ def imported(file: Path) -> set[str]:
     [
         ("cxrlib", ["train", "book", "dev"]),
         ("companion", ["train", "book", "dev"]),
+        ("benchmarks", ["train", "book", "dev"]),
         ("notebooks", ["train", "book"]),
         ("book", ["book"]),
         ("tests", ["train", "book", "dev"]),

@@ -10,7 +10,7 @@ import pytest
 import torch
 from rounding import apart
 
-from companion import bench
+from benchmarks import rivals
 from cxrlib import gradcam
 from cxrlib.files import InputError
 
@@ -18,7 +18,7 @@ from cxrlib.files import InputError
 def test_gradcam_measures_two_libraries_that_agree():
     pytest.importorskip("pytorch_grad_cam")
     before = torch.get_rng_state()
-    got = bench.BENCHES["gradcam"](batches=2, batch=3, size=64, repeats=2)
+    got = rivals.BENCHES["gradcam"](batches=2, batch=3, size=64, repeats=2)
     assert torch.equal(torch.get_rng_state(), before)
     assert got.keys() == set(
         "ours theirs ours_s theirs_s ours_images_per_s theirs_images_per_s ratio difference batch"
@@ -43,17 +43,17 @@ def test_gradcam_would_notice_other_maps(monkeypatch):
     pytest.importorskip("pytorch_grad_cam")
     cams = gradcam.cams
     monkeypatch.setattr(gradcam, "cams", lambda *given: cams(*given).flip(1, 2))
-    assert bench.gradcam(batches=1, batch=2, size=64, repeats=1)["difference"] > 0.1
+    assert rivals.gradcam(batches=1, batch=2, size=64, repeats=1)["difference"] > 0.1
 
 
 def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pytorch_grad_cam", None)
     with pytest.raises(InputError, match="needs grad-cam: pip install grad-cam"):
-        bench.gradcam(batches=1, batch=1, size=32, repeats=1)
+        rivals.gradcam(batches=1, batch=1, size=32, repeats=1)
 
 
 def test_cached_and_uncached_training_of_a_frozen_network_agree():
-    got = bench.BENCHES["frozen"](number=24, size=32, epochs=2, name="resnet18")
+    got = rivals.BENCHES["frozen"](number=24, size=32, epochs=2, name="resnet18")
     assert got["difference"] < apart(), "the same last layer"
     assert 0 < got["features_s"] < got["cached_s"] and got["ratio"] == pytest.approx(
         got["uncached_s"] / got["cached_s"]
@@ -61,7 +61,7 @@ def test_cached_and_uncached_training_of_a_frozen_network_agree():
 
 
 def test_bootstrap_equals_the_loop_it_is_timed_against():
-    got = bench.BENCHES["bootstrap"](positives=31, negatives=300, replicates=40, repeats=1)
+    got = rivals.BENCHES["bootstrap"](positives=31, negatives=300, replicates=40, repeats=1)
     assert got["difference"] < 1e-12 and got["images"] == 331 and got["patients"] < 331
     assert (
         got["ratio"] == pytest.approx(got["theirs_s"] / got["ours_s"]) and got["replicates_s"] > 0
@@ -70,14 +70,14 @@ def test_bootstrap_equals_the_loop_it_is_timed_against():
 
 def test_the_bootstrap_is_timed_without_torch():
     code = (
-        "import sys; from cxrlib import bench; bench.bootstrap(9, 20, 5, 1); assert 'torch' not in"
-        " sys.modules"
+        "import sys; from benchmarks import rivals; rivals.bootstrap(9, 20, 5, 1);"
+        " assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_the_explorer_is_timed_while_it_moves(chromium):
-    got = bench.BENCHES["explorer"](positives=20, negatives=80, frames=30, browser=chromium)
+    got = rivals.BENCHES["explorer"](positives=20, negatives=80, frames=30, browser=chromium)
     assert got["images"] == 100 and got["frames"] == 30
     for name in ("threshold", "prevalence"):
         assert (

@@ -15,7 +15,8 @@ from rounding import apart, assert_near
 from sklearn.metrics import roc_auc_score
 from test_features import data  # noqa: F401  (a fixture: Study A's layouts with synthetic radiographs)
 
-from companion import efficiency, studies
+from benchmarks import efficiency
+from companion import studies
 from cxrlib import runs
 from cxrlib.data import chestxray14, images
 from cxrlib.files import InputError

@@ -41,7 +41,7 @@ def gradcam(
         from pytorch_grad_cam import GradCAM
         from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
     except ImportError:
-        raise InputError("bench gradcam: needs grad-cam: pip install grad-cam") from None
+        raise InputError("gradcam: needs grad-cam: pip install grad-cam") from None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = torchvision.models.resnet18(num_classes=4).eval()
@@ -267,7 +267,7 @@ def explorer(
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        raise InputError("bench explorer: needs playwright: pip install playwright") from None
+        raise InputError("explorer: needs playwright: pip install playwright") from None
     from companion import subgroups
     from cxrlib import explorer as widgets
 
