@@ -15,15 +15,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import yaml
 
 from companion import audits, claims, status, studies
-from cxrlib import metrics, runs
+from cxrlib import formatting, metrics, runs
 from cxrlib.files import InputError, atomic, write_text
 from cxrlib.metrics import intervals
 
@@ -285,54 +283,6 @@ def not_yet_recorded(names: list[str]) -> str:
     )
 
 
-def show(value: float, decimals: int = 3) -> str:
-    """A share for a table: fixed decimals, a dash for what cannot be computed."""
-    return "–" if pd.isna(value) else f"{value:.{decimals}f}".replace("-", "−")
-
-
-def interval(low: float, high: float, decimals: int = 3) -> str:
-    """``low–high`` (``low to high`` below nought), or a dash."""
-    return (
-        "–"
-        if pd.isna(low)
-        else f"{low:.{decimals}f}{' to ' if low < 0 else '–'}{high:.{decimals}f}".replace("-", "−")
-    )
-
-
-def estimate(value: float, ends: Sequence[float], decimals: int = 3) -> str:
-    """A value with its interval behind it, ``0.840 (0.806–0.869)``."""
-    return f"{show(value, decimals)} ({interval(*ends, decimals=decimals)})"
-
-
-def signed(*values: float, decimals: int = 3) -> str:
-    """A change with its sign, ``+0.015``, and of three values its interval behind it, ``+0.015
-    (−0.005 to +0.036)``, a dash for one that is NaN; two are an interval alone.
-    """
-    if np.isnan(values[-1]):
-        return "–" if len(values) < 3 else f"{signed(values[0], decimals=decimals)} (–)"
-    texts = [f"{value:+.{decimals}f}" for value in values]
-    texts = [
-        (
-            np.format_float_positional(value, 1, fractional=False, sign=True)
-            if value and not float(text)
-            else text
-        )
-        for value, text in zip(values, texts, strict=True)
-    ]  # not nought, if little
-    texts = [text.replace("-", "−") for text in texts]
-    ends = "\N{NO-BREAK SPACE}to ".join(texts[-2:]) if len(texts) > 1 else ""
-    return {1: texts[0], 2: ends, 3: f"{texts[0]} ({ends})"}[len(texts)]
-
-
-def than(low: float, high: float) -> str:
-    """What the interval of a difference says of it, in words: ``more than``, ``less than`` or
-    neither, as NaN does.
-    """
-    return {1: "more than", -1: "less than", 0: "no more and no less, within the interval, than"}[
-        int(low > 0) - int(high < 0)
-    ]
-
-
 def headline(name: str = "zhu-fourclass") -> str:
     """The short Markdown tables of README and first page: printed, rebuilt, interval; or that there
     is no record yet.
@@ -348,12 +298,13 @@ def headline(name: str = "zhu-fourclass") -> str:
 
     def range_of(row: str, column: str) -> str:
         values = [table.loc[row, column] for table in again] or [np.nan]
-        return interval(min(values), max(values), decimals=2)
+        return formatting.interval(min(values), max(values), decimals=2)
 
     rows = claims.beside(studies.experiment(name).study, run).set_index("metric")
     body = [
-        f"| {title} | {rows.loc[metric, 'printed']} | {show(rows.loc[metric, 'rebuilt'])} |"
-        f" {interval(rows.loc[metric, 'low'], rows.loc[metric, 'high'])} |"
+        f"| {title} | {rows.loc[metric, 'printed']} |"
+        f" {formatting.number(rows.loc[metric, 'rebuilt'])} |"
+        f" {formatting.interval(rows.loc[metric, 'low'], rows.loc[metric, 'high'])} |"
         f" {range_of(*metric.rsplit('.', 1))} |"
         for title, metric in HEADLINE.items()
     ]

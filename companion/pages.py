@@ -16,8 +16,8 @@ import pandas as pd
 from IPython.display import HTML, Markdown, display
 from PIL import Image
 
-from companion import book, claims, studies
-from cxrlib import metrics, plots, runs
+from companion import claims, studies
+from cxrlib import formatting, metrics, plots, runs
 from cxrlib.data import sources
 from cxrlib.files import InputError
 from cxrlib.metrics import intervals
@@ -197,11 +197,13 @@ def beside(run: Run, redraws: Sequence[Run] = ()) -> HTML:
                 printed.get(f"{name}.size", ""),
                 *(printed[f"{name}.{key}"] for key in COLUMNS),
             ],
-            "rebuilt": [size, *(book.show(rebuilt.loc[name, key]) for key in COLUMNS)],
+            "rebuilt": [size, *(formatting.number(rebuilt.loc[name, key]) for key in COLUMNS)],
             "95 % interval": [
                 "",
                 *(
-                    book.interval(*bounds.loc[name, [(key, "low"), (key, "high")]], decimals=2)
+                    formatting.interval(
+                        *bounds.loc[name, [(key, "low"), (key, "high")]], decimals=2
+                    )
                     for key in COLUMNS
                 ),
             ],
@@ -210,7 +212,7 @@ def beside(run: Run, redraws: Sequence[Run] = ()) -> HTML:
             ends = [[other.loc[name, key] for other in again] for key in COLUMNS]
             rows[f"{len(again)} re-draws"] = [
                 "",
-                *(book.interval(min(values), max(values), decimals=2) for values in ends),
+                *(formatting.interval(min(values), max(values), decimals=2) for values in ends),
             ]
         title = (
             plots.label(name)

@@ -52,9 +52,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from companion import book, claims, pages, studies
+from companion import claims, pages, studies
 from companion.pages import say
-from cxrlib import metrics, plots, runs
+from cxrlib import formatting, metrics, plots, runs
 from cxrlib.data import splits
 from cxrlib.metrics import intervals
 
@@ -200,9 +200,11 @@ pages.absent(missing_redraws)
 by_formula = pd.DataFrame(
     {
         "Label": [plots.label(name) for name in run.classes],
-        "Accuracy by formula": [book.show(table.loc[name, "accuracy"]) for name in run.classes],
+        "Accuracy by formula": [
+            formatting.number(table.loc[name, "accuracy"]) for name in run.classes
+        ],
         "95 % interval": [
-            book.interval(*bounds.loc[name, [("accuracy", "low"), ("accuracy", "high")]])
+            formatting.interval(*bounds.loc[name, [("accuracy", "low"), ("accuracy", "high")]])
             for name in run.classes
         ],
     }
@@ -295,7 +297,9 @@ on_validation, validation_bounds = (
 
 def with_ends(values, ends, key):
     """A measure of each class with its interval."""
-    return [book.estimate(values.loc[name, key], ends.loc[name, key]) for name in run.classes]
+    return [
+        formatting.with_interval(values.loc[name, key], ends.loc[name, key]) for name in run.classes
+    ]
 
 
 short = pd.DataFrame(
@@ -324,10 +328,10 @@ say("most", plots.label(most))
 say("most-missed", size - int(matrix.loc[most, most]))
 say("all-missed", overall["images"] - overall["correct"])
 say("at-printed", f"{at_printed / overall['images']:.3f}")
-say("most-test", book.show(table.loc[most, "recall"]))
-say("most-validation", book.show(on_validation.loc[most, "recall"]))
-say("most-auc-test", book.show(table.loc[most, "auc"]))
-say("most-auc-validation", book.show(on_validation.loc[most, "auc"]))
+say("most-test", formatting.number(table.loc[most, "recall"]))
+say("most-validation", formatting.number(on_validation.loc[most, "recall"]))
+say("most-auc-test", formatting.number(table.loc[most, "auc"]))
+say("most-auc-validation", formatting.number(on_validation.loc[most, "auc"]))
 
 # %% [markdown]
 # Of the {glue:text}`all-missed` errors {glue:text}`most-missed` are in the class {glue:text}`most`. With the printed recall of that class alone the accuracy would be

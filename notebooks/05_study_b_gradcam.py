@@ -53,10 +53,10 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from companion import book, pages
+from companion import pages
 from companion.pages import say
 from companion.studies import zhu2020
-from cxrlib import explorer, plots, runs
+from cxrlib import explorer, formatting, plots, runs
 from cxrlib.data import sources
 from cxrlib.metrics import intervals
 
@@ -255,12 +255,14 @@ STAGES = (
 def share(values, patients):
     """Mean in per cent with its interval."""
     mean, *ends = (100 * value for value in intervals.patient_mean(values, patients))
-    return book.estimate(mean, ends, decimals=1)
+    return formatting.with_interval(mean, ends, decimals=1)
 
 
 def points(values, patients):
     """Mean difference in percentage points with its interval."""
-    return book.signed(*(100 * end for end in intervals.patient_mean(values, patients)), decimals=1)
+    return formatting.signed(
+        *(100 * end for end in intervals.patient_mean(values, patients)), decimals=1
+    )
 
 
 def summary(kinds, where, stages):
@@ -368,8 +370,8 @@ for kind in kinds:
             "inside": f"{100 * inside.mean():.0f}",
             "outside": f"{100 - 100 * inside.mean():.0f}",
             "peak": f"{100 * peak.mean():.0f}",
-            "spread": book.signed(*(100 * end for end in spread), decimals=1),
-            "than": book.than(*spread[1:]),
+            "spread": formatting.signed(*(100 * end for end in spread), decimals=1),
+            "than": formatting.comparison(*spread[1:]),
             "drawn": len(random),
             "below": int((random < inside.mean()).sum()),
             "random-low": f"{100 * random.min():.0f}",
@@ -460,13 +462,13 @@ for place, stage in enumerate(maps["stage"]):
     )  # a row per draw, a column per image
     mean, low, high = intervals.patient_mean(each.mean(), patients[maps["random_id"]])
     draws = each.mean(axis=1)
-    ends = "–" if draws.isna().all() else book.signed(draws.min(), draws.max(), decimals=2)
+    ends = "–" if draws.isna().all() else formatting.signed(draws.min(), draws.max(), decimals=2)
     empty = f"{100 * each.isna().mean(axis=None):.0f}"
     rows.append(
         (
             STAGES[stage],
             f"{round(mean, 2) + 0.0:.2f}".replace("-", "−"),
-            book.interval(low, high, decimals=2),
+            formatting.interval(low, high, decimals=2),
             ends,
             empty,
         )
@@ -516,7 +518,7 @@ if len(hits):
     say("phantom-peak", f"{100 * hits['peak'].mean():.0f}")
     say("phantom-chance", f"{100 * hits['region'].mean():.0f}")
     iou, low, high = intervals.patient_mean(hits["iou"], hits["patient_id"])
-    say("phantom-iou", f"{iou:.2f} ({book.interval(low, high, decimals=2)})")
+    say("phantom-iou", f"{iou:.2f} ({formatting.interval(low, high, decimals=2)})")
 
 # %% [markdown]
 # *Phantoms: {glue:text}`phantom-images` test pictures with an opacity; the network's accuracy is {glue:text}`phantom-accuracy`.*

@@ -53,7 +53,7 @@ from IPython.display import display
 
 from companion import audits, book, claims, pages, studies
 from companion.pages import say
-from cxrlib import metrics, plots, runs
+from cxrlib import formatting, metrics, plots, runs
 from cxrlib.data import phantom
 from cxrlib.metrics import intervals
 
@@ -241,7 +241,7 @@ if same_draw is not None:
     accuracy = metrics.overall(same_draw.predictions)["accuracy"]
     kept = [run.info["epochs"]["kept"] for run in (same_draw, base)]
     text = (
-        f"{accuracy:.3f}, {book.signed(*difference(same_draw, base))} against the headline run (95"
+        f"{accuracy:.3f}, {formatting.signed(*difference(same_draw, base))} against the headline run (95"
         f" % interval, patients drawn anew). It kept epoch {kept[0]}, that run epoch {kept[1]}"
     )
 say("same-draw", text)
@@ -319,11 +319,13 @@ def pooled(name):
             (
                 plots.label(cls),
                 f"{right:,} of {size:,} ({patients:,})",
-                book.estimate(cells.loc[cls, "recall"], ends.loc[cls, "recall"]),
-                book.interval(folds.loc[cls, "recall"].min(), folds.loc[cls, "recall"].max()),
+                formatting.with_interval(cells.loc[cls, "recall"], ends.loc[cls, "recall"]),
+                formatting.interval(folds.loc[cls, "recall"].min(), folds.loc[cls, "recall"].max()),
                 f"{taken:,} of {others:,}",
-                book.interval(folds.loc[cls, "auc"].min(), folds.loc[cls, "auc"].max(), decimals=4),
-                book.estimate(fixed.loc[cls, "recall"], fixed_ends.loc[cls, "recall"]),
+                formatting.interval(
+                    folds.loc[cls, "auc"].min(), folds.loc[cls, "auc"].max(), decimals=4
+                ),
+                formatting.with_interval(fixed.loc[cls, "recall"], fixed_ends.loc[cls, "recall"]),
                 f"{fixed.loc[cls, 'auc']:.4f}",
             )
         )
@@ -449,8 +451,8 @@ for name, (text, standing) in shown.items():
         (
             text,
             standing,
-            book.estimate(overall["accuracy"], (low, high)),
-            "–" if change is None else book.signed(*change),
+            formatting.with_interval(overall["accuracy"], (low, high)),
+            "–" if change is None else formatting.signed(*change),
             f"{overall['macro_recall']:.3f}",
             f"{recall['covid']:.3f}",
             f"{recall['viral']:.3f}",
@@ -568,19 +570,23 @@ for name, title in {"zhu-binary": "Two classes", "zhu-fourclass": "Four classes"
                 title,
                 text,
                 f"{run.info['epochs']['kept']} of {run.info['epochs']['run']}",
-                book.estimate(
+                formatting.with_interval(
                     metrics.overall(run.predictions)["accuracy"], ends.loc["overall", "accuracy"]
                 ),
-                "–" if part == "whole" else book.signed(*difference(run, found[name, "whole"])),
+                "–"
+                if part == "whole"
+                else formatting.signed(*difference(run, found[name, "whole"])),
                 f"{right} of {size}",
                 f"{taken} of {others}",
-                book.estimate(cells.loc["covid", "auc"], ends.loc["covid", "auc"], decimals=4),
+                formatting.with_interval(
+                    cells.loc["covid", "auc"], ends.loc["covid", "auc"], decimals=4
+                ),
             )
         )
         if (name, part) == ("zhu-fourclass", "frame"):
             recalls = ", ".join(
                 f"{plots.label(cls)}"
-                f" {book.estimate(cells.loc[cls, 'recall'], ends.loc[cls, 'recall'])}"
+                f" {formatting.with_interval(cells.loc[cls, 'recall'], ends.loc[cls, 'recall'])}"
                 for cls in run.classes
             )
 heads = [

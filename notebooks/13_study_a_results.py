@@ -51,10 +51,10 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from companion import book, claims, forensics, pages, studies
+from companion import claims, forensics, pages, studies
 from companion.pages import say
 from companion.studies import cheazemin2020
-from cxrlib import explorer, metrics, plots, runs
+from cxrlib import explorer, formatting, metrics, plots, runs
 from cxrlib.metrics import intervals
 
 run = runs.read(run_name)
@@ -132,9 +132,9 @@ auc, low, high = intervals.delong(frame, "covid")
 ends = intervals.table(frame).loc["covid", [("auc", "low"), ("auc", "high")]]
 validation = intervals.delong(run.validation, "opacity")
 say("auc", f"{auc:.3f}")
-say("auc-delong", book.interval(low, high))
-say("auc-patients", book.interval(*ends))
-say("auc-validation", book.estimate(validation[0], validation[1:]))
+say("auc-delong", formatting.interval(low, high))
+say("auc-patients", formatting.interval(*ends))
+say("auc-validation", formatting.with_interval(validation[0], validation[1:]))
 
 # %% [markdown]
 # *Figure 3, by the stand-in.* The area is {glue:text}`auc`: {glue:text}`auc-delong` by DeLong's method, which takes images as independent, and {glue:text}`auc-patients` with patients
@@ -217,7 +217,7 @@ for rule, threshold in RULES.items():
             rule,
             f"{threshold:.3f}",
             *(
-                f"{row.estimate:.3f} ({book.interval(row.low, row.high)})"
+                f"{row.estimate:.3f} ({formatting.interval(row.low, row.high)})"
                 for row in found.itertuples()
             ),
         )
@@ -381,7 +381,9 @@ def against(other):
     """How the trained network's share in the lungs compares with another, image by image, in
     words.
     """
-    return book.than(*intervals.patient_mean(each["inside"]["trained"] - other, patients)[1:])
+    return formatting.comparison(
+        *intervals.patient_mean(each["inside"]["trained"] - other, patients)[1:]
+    )
 
 
 say("against-spread", against(each["region"]["trained"]))
@@ -405,7 +407,7 @@ if against(each["region"]["trained"]) == against(each["inside"]["fc"]) == "more 
 say("maps-show", text)
 for stage, name in (("trained", "trained"), ("fc", "random"), ("conv1", "all-random")):
     mean, low, high = intervals.patient_mean(each["inside"][stage], patients)
-    say(f"inside-{name}", f"{mean:.3f} ({book.interval(low, high)})")
+    say(f"inside-{name}", f"{mean:.3f} ({formatting.interval(low, high)})")
 say("region", f"{each['region']['trained'].mean():.3f}")
 say("masks", len(each))
 

@@ -47,10 +47,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
 
-from companion import book, claims, pages
+from companion import claims, pages
 from companion.pages import say
 from companion.studies import cheazemin2020
-from cxrlib import plots, runs
+from cxrlib import formatting, plots, runs
 from cxrlib.metrics import intervals
 
 folder = Path(folder or runs.root() / "efficiency")
@@ -146,7 +146,7 @@ for way, rate in wide.loc[cpu["network"]].iterrows():
             f"{rate[large] / base[large]:.2f}",
             f"{found['auc']:.4f}",
             (
-                book.signed(*found[["change", "change_low", "change_high"]], decimals=4)
+                formatting.signed(*found[["change", "change_low", "change_high"]], decimals=4)
                 if found["change"]
                 else "0"
             ),
@@ -183,11 +183,12 @@ say("most-others", f"{100 * agreement['other_answers'].max() / cpu['test_images'
 say("best-ratio", f"{wide.loc[(cpu['network'], best), large] / base[large]:.1f}")
 say(
     "best-change",
-    book.signed(*agreement.loc[best, ["change", "change_low", "change_high"]], decimals=4),
+    formatting.signed(*agreement.loc[best, ["change", "change_low", "change_high"]], decimals=4),
 )
 say("best-others", f"{100 * agreement.loc[best, 'other_answers'] / cpu['test_images']:.1f}")
 say(
-    "auc-interval", book.interval(*intervals.delong(runs.read(cpu["run"]).predictions, "covid")[1:])
+    "auc-interval",
+    formatting.interval(*intervals.delong(runs.read(cpu["run"]).predictions, "covid")[1:]),
 )
 say("largest-change", f"{agreement['change'].abs().max():.4f}")
 differ = agreement.loc[(agreement["change_low"] > 0) | (agreement["change_high"] < 0)]

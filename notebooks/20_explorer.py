@@ -49,10 +49,10 @@ if importlib.util.find_spec("cxrlib") is None:
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the predictions", "code_prompt_hide": "Load the predictions"}
 from IPython.display import display
 
-from companion import book, claims, pages, subgroups
+from companion import claims, pages, subgroups
 from companion.pages import say
 from cxrlib import explorer as widgets
-from cxrlib import metrics, runs
+from cxrlib import formatting, metrics, runs
 from cxrlib.metrics import intervals
 
 HEADLINES = ["azemin-standin-resnet50", "zhu-fourclass", "zhu-binary"]
@@ -200,8 +200,8 @@ perfect = {
 }
 say("printed-covid", counts["covid"])
 say("printed-others", counts["non-covid"])
-say("perfect-sensitivity", book.interval(*perfect["covid"][1:]))
-say("perfect-specificity", book.interval(*perfect["non-covid"][1:]))
+say("perfect-sensitivity", formatting.interval(*perfect["covid"][1:]))
+say("perfect-specificity", formatting.interval(*perfect["non-covid"][1:]))
 
 # %% tags=["remove-input"]
 widgets.Ppv(perfect["covid"], perfect["non-covid"], marks={"Study A": prevalence}, prevalence=0.001)

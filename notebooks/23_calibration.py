@@ -55,9 +55,9 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from companion import book, claims, pages
+from companion import claims, pages
 from companion.pages import say
-from cxrlib import evaluate, metrics, plots, plots_decision, runs
+from cxrlib import evaluate, formatting, metrics, plots, plots_decision, runs
 from cxrlib.metrics import calibration, intervals
 
 A, TWO, FOUR = (
@@ -113,8 +113,8 @@ for title, run, cls in CURVES:
     rows.append(
         (
             f"{title}: {plots.label(cls)}",
-            f"{brier['brier']:.3f} ({book.interval(brier['low'], brier['high'])})",
-            f"{brier['skill']:.2f} ({book.interval(brier['skill_low'], brier['skill_high'], 2)})",
+            f"{brier['brier']:.3f} ({formatting.interval(brier['low'], brier['high'])})",
+            f"{brier['skill']:.2f} ({formatting.interval(brier['skill_low'], brier['skill_high'], 2)})",
             *(f"{error:.3f}" for error in errors),
             f"{calibration.chance_ece(frame, cls)[1]:.3f}",
         )
@@ -204,7 +204,7 @@ for title, run, cls in CURVES:
                 f"{frame[f'p_{cls}'].mean():.3f}",
                 (
                     f"{brier['skill']:.2f}"
-                    f" ({book.interval(brier['skill_low'], brier['skill_high'], 2)})"
+                    f" ({formatting.interval(brier['skill_low'], brier['skill_high'], 2)})"
                 ),
                 f"{calibration.ece(frame, cls):.3f}",
             )
@@ -230,7 +230,7 @@ say("mean-shifted", f"{after['p_covid'].mean():.3f}")
 skill = calibration.brier(after, "covid")
 say(
     "skill-shifted",
-    f"{skill['skill']:.2f} ({book.interval(skill['skill_low'], skill['skill_high'], 2)})",
+    f"{skill['skill']:.2f} ({formatting.interval(skill['skill_low'], skill['skill_high'], 2)})",
 )
 flow = pd.read_csv(runs.root() / "flow" / "cheazemin2020.csv").set_index("step")["images"]
 adjudicated = [
@@ -438,7 +438,9 @@ with plots.style():
 # %% tags=["remove-cell"]
 def by_method(found):
     """A table with a row for each method, a column for each statistic."""
-    found = found.assign(cell=[book.interval(row.low, row.high) for row in found.itertuples()])
+    found = found.assign(
+        cell=[formatting.interval(row.low, row.high) for row in found.itertuples()]
+    )
     table = (
         found.pivot(index="method", columns="statistic", values="cell")
         .reindex(index=found["method"].unique(), columns=found["statistic"].unique())
@@ -446,7 +448,7 @@ def by_method(found):
     )
     first = found.drop_duplicates("statistic").set_index("statistic")["estimate"]
     return (
-        pd.concat([pd.DataFrame([first.map(book.show)], ["Estimate"]), table])
+        pd.concat([pd.DataFrame([first.map(formatting.number)], ["Estimate"]), table])
         .rename(columns=evaluate.NAMES)
         .rename_axis("Method")
         .rename_axis(None, axis=1)
@@ -532,11 +534,11 @@ for other in variants:
     rows.append(
         (
             variant(other),
-            book.signed(found["difference"], decimals=4),
-            book.signed(found["low"], found["high"], decimals=4),
-            book.show(found["z"], 2),
+            formatting.signed(found["difference"], decimals=4),
+            formatting.signed(found["low"], found["high"], decimals=4),
+            formatting.number(found["z"], 2),
             f"{found['p_value']:.3f}",
-            book.signed(apart["low"], apart["high"], decimals=4),
+            formatting.signed(apart["low"], apart["high"], decimals=4),
         )
     )
 pages.table(

@@ -13,10 +13,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from companion.book import interval, show
 from cxrlib import __version__, evaluate, metrics, plots, plots_decision
 from cxrlib.evaluate.measures import NAMES, Measures, Predictions
 from cxrlib.files import isolated, printable
+from cxrlib.formatting import interval, number, with_interval
 from cxrlib.metrics import calibration
 from cxrlib.metrics.bootstrap import REPLICATES
 
@@ -133,7 +133,7 @@ def figure(draw, alt: str, caption: str) -> str:
 
 def text(value: float, low: float = np.nan, high: float = np.nan) -> str:
     """``0.853 (0.812–0.889)``; a dash for what cannot be computed."""
-    return show(value) if np.isnan(low) else f"{show(value)} ({interval(low, high)})"
+    return number(value) if np.isnan(low) else with_interval(value, (low, high))
 
 
 def by_method(rows: pd.DataFrame) -> str:
@@ -147,7 +147,7 @@ def by_method(rows: pd.DataFrame) -> str:
     cells = cells.reindex(index=rows["method"].unique(), columns=names).fillna("–")
     first = rows.drop_duplicates("statistic").set_index("statistic").loc[names]
     head = pd.DataFrame(
-        [[show(value) for value in first["estimate"]], [f"{n:,}" for n in first["n"]]],
+        [[number(value) for value in first["estimate"]], [f"{n:,}" for n in first["n"]]],
         ["Estimate", "Images"],
         names,
     )
@@ -185,16 +185,16 @@ def at_prevalences(point: dict, prevalence: float | None) -> str:
         - {0.0, 1.0}
     )
     rows = evaluate.elsewhere(point["sensitivity"], point["specificity"], shares)
-    whole = {name: [show(value, 0) for value in rows[name]] for name in ("TP", "FN", "FP", "TN")}
+    whole = {name: [number(value, 0) for value in rows[name]] for name in ("TP", "FN", "FP", "TN")}
     shown = pd.DataFrame(
         {
             "Prevalence": [
                 f"{100 * value:.3g} %" + (" (test set)" if value == point["prevalence"] else "")
                 for value in shares
             ],
-            "PPV": rows["ppv"].map(show),
-            "NPV": rows["npv"].map(show),
-            "False alarms per true positive": rows["alarms"].map(lambda value: show(value, 1)),
+            "PPV": rows["ppv"].map(number),
+            "NPV": rows["npv"].map(number),
+            "False alarms per true positive": rows["alarms"].map(lambda value: number(value, 1)),
             "Of 1,000: found": whole["TP"],
             "missed": whole["FN"],
             "false alarms": whole["FP"],
@@ -227,7 +227,7 @@ def wrong(found: Predictions, most: int = 10) -> str:
         }
     )
     return "<h2>Surest errors</h2>" + table(
-        shown.assign(Probability=[show(score[row]) for row in rows]),
+        shown.assign(Probability=[number(score[row]) for row in rows]),
         "Images called wrongly, by the probability of the class called",
         kind="words",
     )
@@ -287,8 +287,8 @@ def page(measured: Measures, name: str = "predictions.csv") -> str:
         say(
             f"Of {point['TP'] + point['FN']:,} positive images {point['TP']:,} are called; of"
             f" {point['FP'] + point['TN']:,} negative ones {point['FP']:,}. Accuracy"
-            f" {show(point['accuracy'])}; always answering the commoner side would reach"
-            f" {show(point['null_accuracy'])}."
+            f" {number(point['accuracy'])}; always answering the commoner side would reach"
+            f" {number(point['null_accuracy'])}."
         )
     )
     body.append(by_method(measured.compared))
@@ -370,8 +370,8 @@ def page(measured: Measures, name: str = "predictions.csv") -> str:
     rows += [
         (
             f"ECE, 10 bins of equal {by}",
-            show(measured.ece[by]),
-            f"{show(chance[by][0])} on average, {show(chance[by][1])} in 5 of 100",
+            number(measured.ece[by]),
+            f"{number(chance[by][0])} on average, {number(chance[by][1])} in 5 of 100",
         )
         for by in chance
     ]

@@ -21,8 +21,8 @@ import pandas as pd
 from matplotlib import colormaps
 from traitlets import Bool, Dict, Float, Unicode, observe, validate
 
-from companion import book, subgroups
-from cxrlib import metrics, plots, runs
+from companion import subgroups
+from cxrlib import formatting, metrics, plots, runs
 from cxrlib.explorer.payload import pack, png, printed_points, reported, title
 from cxrlib.files import InputError, isolated
 from cxrlib.metrics import readings
@@ -249,7 +249,7 @@ class Explorer(_Runs):
             for rule, threshold in readings.presets(frame, cls, self.prevalence, printed).items():
                 found = readings.reading(frame, cls, threshold, self.prevalence)
                 shown = [
-                    f"{value:.3f} ({book.interval(low, high)})"
+                    formatting.with_interval(value, (low, high))
                     for value, low, high in found.loc[
                         ["sensitivity", "specificity", "ppv", "ppv_at"]
                     ].to_numpy()
@@ -293,7 +293,7 @@ class RocPair(_Runs):
             rows.append(
                 (
                     run["title"],
-                    *(f"{value:.3f} ({book.interval(low, high)})" for value, low, high in found),
+                    *(formatting.with_interval(value, (low, high)) for value, low, high in found),
                 )
             )
         return pd.DataFrame(

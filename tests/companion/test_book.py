@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -175,27 +174,6 @@ def test_headline_equals_scikit_learn_and_stands_in_readme(headline):
     )
     assert "a stand-in's values" in headline and len(others) == 2 + len(book.OTHERS)
     assert headline in (ROOT / "README.md").read_text(), "run: make readme"
-
-
-def test_interval_is_readable_below_nought_too():
-    assert book.interval(0.5, 0.75) == "0.500–0.750" and book.interval(float("nan"), 1.0) == "–"
-    assert book.interval(-0.25, 0.5, decimals=2) == "−0.25 to 0.50", (
-        "a dash after a minus sign is no range"
-    )
-    assert (book.than(0.1, 0.2), book.than(-0.2, -0.1)) == ("more than", "less than")
-    assert (
-        book.than(-0.1, 0.1) == book.than(0, 0) == "no more and no less, within the interval, than"
-    )
-    assert (
-        book.signed(0.0154) == "+0.015"
-        and book.signed(-0.25, 0.5, decimals=2) == "−0.25\N{NO-BREAK SPACE}to +0.50"
-    )
-    assert book.signed(0.0, 0.00004, -0.0004) == "+0.000 (+0.00004\N{NO-BREAK SPACE}to −0.0004)"
-    assert (
-        book.signed(0.0, np.nan, np.nan) == "+0.000 (–)"
-        and book.signed(np.nan) == book.signed(np.nan, np.nan) == "–"
-    )
-    assert book.signed(0.0154, -0.005, 0.036) == "+0.015 (−0.005\N{NO-BREAK SPACE}to +0.036)"
 
 
 def test_refresh_readme_needs_its_marks(tmp_path, headline):
