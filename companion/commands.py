@@ -182,13 +182,13 @@ def predict_images(arguments) -> int:
             )
             raise InputError(f"{path}: image file does not exist{model}")
     with needed("predicting"):
-        from cxrlib import predict
-    job = predict.job(
+        from cxrlib import inference
+    job = inference.job(
         paths, name, arguments.cam, arguments.target, arguments.device, arguments.results
     )
     if not output:
         return _write_rows(job, name, sys.stdout)
-    partial = predict.partial(output)
+    partial = inference.partial(output)
     taken = {file.resolve() for file in (Path(output), partial) if file.exists()}
     if taken and taken & {Path(file).resolve() for file in job.files}:
         raise InputError(f"--output {output}: is one of the images")
@@ -197,7 +197,7 @@ def predict_images(arguments) -> int:
             f"{partial}: holds the rows of a run that was interrupted; move or delete it first"
         )
     try:
-        with predict.table(output) as file:
+        with inference.table(output) as file:
             return _write_rows(job, name, file)
     finally:
         if partial.exists():
@@ -211,12 +211,12 @@ def _write_rows(job, name: str, file: TextIO) -> int:
     """
     from tqdm import tqdm
 
-    from cxrlib import evaluate, predict
+    from cxrlib import evaluate, inference
 
     rows = csv.writer(file, lineterminator="\n")
     bad: list[InputError] = []
     with (
-        predict.quiet(),
+        inference.quiet(),
         tqdm(
             total=len(job.files), unit="img", file=sys.stderr, disable=not sys.stderr.isatty()
         ) as bar,
@@ -231,9 +231,9 @@ def _write_rows(job, name: str, file: TextIO) -> int:
                 else:
                     if done - len(bad) == 1:
                         _disclaim(job, name)
-                        rows.writerow(map(evaluate.harmless, predict.columns(job.run)))
+                        rows.writerow(map(evaluate.spreadsheet_text, inference.columns(job.run)))
                     row = [image, *(f"{value:.9g}" for value in p), job.run.classes[p.argmax()]]
-                    rows.writerow(map(evaluate.harmless, row))
+                    rows.writerow(map(evaluate.spreadsheet_text, row))
                     file.flush()
             bar.update()
     if len(bad) == len(job.files):
@@ -295,12 +295,12 @@ def evaluate_predictions(arguments) -> None:
             )
         taken[Path(file).resolve()] = f"the file of --{option} too"
     found, name = (
-        evaluate.read(arguments.file, arguments.positive),
+        evaluate.read_file(arguments.file, arguments.positive),
         printable(Path(arguments.file).name),
     )
     if arguments.positive is None:
         print(
-            f"cxr: class of interest: {evaluate.harmless(found.positive)}; --positive names"
+            f"cxr: class of interest: {evaluate.spreadsheet_text(found.positive)}; --positive names"
             " another",
             file=sys.stderr,
         )
@@ -309,7 +309,7 @@ def evaluate_predictions(arguments) -> None:
     measured, texts = evaluate.Measures(found, arguments.threshold, arguments.prevalence), {}
     texts["output"] = (
         measured.tidy()
-        .map(evaluate.harmless)
+        .map(evaluate.spreadsheet_text)
         .to_csv(index=False, float_format="%.9g", lineterminator="\n")
     )
     if arguments.html:

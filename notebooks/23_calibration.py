@@ -57,7 +57,7 @@ from IPython.display import display
 
 from companion import claims, pages
 from companion.pages import say
-from cxrlib import evaluate, formatting, metrics, plots, plots_decision, runs
+from cxrlib import evaluate, formatting, metrics, plots, runs
 from cxrlib.metrics import calibration, intervals
 
 A, TWO, FOUR = (
@@ -148,10 +148,10 @@ say("share-a", f"{100 * shares(A, 'test')[0]:.2f}")
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Two reliability diagrams. Study A's stand-in lies far below the diagonal at all probabilities. Of Study B's classes normal lies far above the diagonal, viral and bacterial pneumonia nearer to it and mostly below."}}
 with plots.style():
     axes = plt.subplots(1, 2, figsize=(7, 4.3), sharey=True)[1]
-    plots_decision.reliability(
+    plots.reliability(
         {"COVID-19": calibration.reliability(A.predictions, "covid")}, axes[0], "of the class"
     )
-    plots_decision.reliability(
+    plots.reliability(
         {
             plots.label(name): calibration.reliability(FOUR.predictions, name, by="count")
             for name in FOUR.classes[1:]
@@ -180,7 +180,7 @@ with plots.style():
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Reliability diagram of Study A's stand-in as trained and after correction for the prevalence, up to a share of 0.4. The corrected points are near the axis and still below the diagonal."}}
 after = shifted(A)
-ax = plots_decision.reliability(
+ax = plots.reliability(
     {
         "As trained": calibration.reliability(A.predictions, "covid", by="count"),
         "Corrected for the prevalence": calibration.reliability(after, "covid", by="count"),
@@ -279,13 +279,13 @@ POINTS = {
 AT = [0.001, 0.01, float(printed["azemin-2-prevalence"]) / 100, 0.1, 0.5]
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Two line charts over the prevalence from 0.1 to 50 percent: PPV and false alarms per true positive of four operating points. Study A's curves are low up to ten percent; Study B's lower bounds are higher."}}
-plots_decision.predictive_values(POINTS, {"Study A's test set": AT[2]})
+plots.predictive_values(POINTS, {"Study A's test set": AT[2]})
 plt.show()
 
 # %% tags=["remove-input"]
 rows = []
 for name, (sensitivity, specificity) in POINTS.items():
-    found = evaluate.elsewhere(sensitivity, specificity, AT)
+    found = evaluate.at_prevalences(sensitivity, specificity, AT)
     rows.append(
         (
             name,
@@ -341,7 +341,7 @@ pages.table(
 )
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "A thousand marks, one per person, at Study A's printed operating point and one percent prevalence: a few ill and called, fewer ill and missed, more than a quarter false alarms, the rest rightly left alone; the counts are in the table above."}}
-plots_decision.people(cells, title="Study A's printed operating point")
+plots.people(cells, title="Study A's printed operating point")
 plt.show()
 
 # %% [markdown]
@@ -363,7 +363,7 @@ decisions = {
     "As trained": calibration.net_benefit(A.predictions, "covid", T),
     "Corrected for the prevalence": calibration.net_benefit(after, "covid", T),
 }
-plots_decision.decision_curve(decisions)
+plots.decision_curve(decisions)
 plt.show()
 
 # %% tags=["remove-cell"]
@@ -399,7 +399,7 @@ say("share-viral", f"{100 * shares(FOUR, 'test')[1]:.1f}")
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Two decision curves of the class viral in Study B's four-class run, at the test set's share and at five percent. At the first the model is above both alternatives over most thresholds; at the second the curve is below nought at middle thresholds."}}
 for title, table in viral.items():
-    ax = plots_decision.decision_curve({"Viral pneumonia, four-class run": table})
+    ax = plots.decision_curve({"Viral pneumonia, four-class run": table})
     ax.set_title(title)
     plt.show()
 
@@ -418,11 +418,11 @@ for title, table in viral.items():
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Dot chart of the intervals of AUC, sensitivity, specificity, PPV and NPV of the class viral by each method. Intervals from resampled patients are wider than those over images for AUC and sensitivity."}}
 several, alone = (
-    evaluate.compared(FOUR.predictions, "viral"),
-    evaluate.compared(A.predictions, "covid"),
+    evaluate.compare_methods(FOUR.predictions, "viral"),
+    evaluate.compare_methods(A.predictions, "covid"),
 )
 rungs = several.assign(
-    label=several["statistic"].map(evaluate.NAMES),
+    label=several["statistic"].map(evaluate.STATISTIC_NAMES),
     kind=several["method"],
     value=several["estimate"],
 )
@@ -449,7 +449,7 @@ def by_method(found):
     first = found.drop_duplicates("statistic").set_index("statistic")["estimate"]
     return (
         pd.concat([pd.DataFrame([first.map(formatting.number)], ["Estimate"]), table])
-        .rename(columns=evaluate.NAMES)
+        .rename(columns=evaluate.STATISTIC_NAMES)
         .rename_axis("Method")
         .rename_axis(None, axis=1)
         .reset_index()
@@ -471,7 +471,7 @@ wider = ratios(several, "Bootstrap, percentiles", "Wilson, images")
 wider["auc"] = ratios(several, "Bootstrap, percentiles", "DeLong, images")["auc"]
 say("wider-bca", f"{ratios(several, 'Bootstrap, BCa', 'DeLong, images')['auc']:.1f}")
 say("wider", f"{wider.max():.1f}")
-say("wider-what", evaluate.NAMES[wider.idxmax()])
+say("wider-what", evaluate.STATISTIC_NAMES[wider.idxmax()])
 same = ratios(alone, "Bootstrap, percentiles", "Wilson, images")
 same["auc"] = ratios(alone, "Bootstrap, percentiles", "DeLong, images")["auc"]
 say(

@@ -46,7 +46,7 @@ SHARES = {
 }
 OVER_PATIENTS, PERCENTILES = "Wilson, patients", "Bootstrap, percentiles"  # names of methods
 NARROW = "; too narrow: takes a class's 0 or 1 for certain"
-NAMES = {
+STATISTIC_NAMES = {
     "auc": "AUC",
     "sensitivity": "Sensitivity",
     "specificity": "Specificity",
@@ -139,7 +139,7 @@ def _columns(table: Table) -> tuple[pd.DataFrame, np.ndarray]:
     return pd.DataFrame(made)[list(places)], np.array(lines)
 
 
-def read(path: str | Path, positive: str | None = None) -> Predictions:
+def read_file(path: str | Path, positive: str | None = None) -> Predictions:
     """Read a file of predictions.
 
     Needed: ``y_true``, and either ``p_<class>`` for each class (probabilities that sum to 1;
@@ -350,7 +350,7 @@ def _binary(
     return made.assign(**{f"p_{one}": frame[column], f"p_{other}": 1 - frame[column]}), note
 
 
-def compared(frame: pd.DataFrame, cls: str, threshold: float = 0.5) -> pd.DataFrame:
+def compare_methods(frame: pd.DataFrame, cls: str, threshold: float = 0.5) -> pd.DataFrame:
     """The same statistics by every method: a row for each ``statistic`` and ``method``, with ``n``
     (images), ``estimate, low, high``.
 
@@ -395,7 +395,7 @@ def compared(frame: pd.DataFrame, cls: str, threshold: float = 0.5) -> pd.DataFr
     )
 
 
-def elsewhere(sensitivity: float, specificity: float, prevalences) -> pd.DataFrame:
+def at_prevalences(sensitivity: float, specificity: float, prevalences) -> pd.DataFrame:
     """``ppv, npv``, false alarms for each true positive (``alarms``) and ``TP, FN, FP, TN`` per
     1,000 people, a row for each prevalence.
     """
@@ -427,7 +427,7 @@ class Measures:
     def __post_init__(self):
         frame, cls = self.found.frame, self.found.positive
         self.point = metrics.operating_point(frame, cls, self.threshold)
-        self.compared = compared(frame, cls, self.threshold)
+        self.compared = compare_methods(frame, cls, self.threshold)
         self.cells, self.drawn = metrics.per_class(frame), intervals.cluster_bootstrap(frame)
         self.bounds = intervals.filled(frame, self.drawn)
         self.brier = calibration.brier(frame, cls)
@@ -477,7 +477,9 @@ class Measures:
             for by, value in self.ece.items()
         ]
         share = self.point["prevalence"] if self.prevalence is None else self.prevalence
-        there = elsewhere(self.point["sensitivity"], self.point["specificity"], [share]).iloc[0]
+        there = at_prevalences(self.point["sensitivity"], self.point["specificity"], [share]).iloc[
+            0
+        ]
         rows += [
             (f"prevalence {share:.4g}", cls, name, "Bayes", there[name], *none)
             for name in ("ppv", "npv", "alarms")
@@ -487,7 +489,7 @@ class Measures:
         )
 
 
-def harmless(value):
+def spreadsheet_text(value):
     """Text that a spreadsheet will not take for a formula, and a terminal not for a command."""
     if not isinstance(value, str):
         return value

@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from cxrlib import __version__, evaluate, metrics, plots, plots_decision
-from cxrlib.evaluate.measures import NAMES, Measures, Predictions
+from cxrlib import __version__, evaluate, metrics, plots
+from cxrlib.evaluate.measures import STATISTIC_NAMES, Measures, Predictions
 from cxrlib.files import isolated, printable
 from cxrlib.formatting import interval, number, with_interval
 from cxrlib.metrics import calibration
@@ -151,7 +151,12 @@ def by_method(rows: pd.DataFrame) -> str:
         ["Estimate", "Images"],
         names,
     )
-    shown = pd.concat([head, cells]).rename(columns=NAMES).rename_axis("", axis=0).reset_index()
+    shown = (
+        pd.concat([head, cells])
+        .rename(columns=STATISTIC_NAMES)
+        .rename_axis("", axis=0)
+        .reset_index()
+    )
     return table(shown.rename_axis(None, axis=1), "95 % intervals by every method")
 
 
@@ -172,7 +177,9 @@ def per_class(cells: pd.DataFrame, bounds: pd.DataFrame) -> str:
         for name in cells.index
     ]
     return table(
-        pd.DataFrame(rows, columns=["Class", "Images", *(NAMES.get(key, key) for key in names)]),
+        pd.DataFrame(
+            rows, columns=["Class", "Images", *(STATISTIC_NAMES.get(key, key) for key in names)]
+        ),
         "Each class against the rest, called where most probable",
         kind="two",  # lines: intervals below their estimates
     )
@@ -184,7 +191,7 @@ def at_prevalences(point: dict, prevalence: float | None) -> str:
         {*evaluate.PREVALENCES, *([prevalence] if prevalence else []), point["prevalence"]}
         - {0.0, 1.0}
     )
-    rows = evaluate.elsewhere(point["sensitivity"], point["specificity"], shares)
+    rows = evaluate.at_prevalences(point["sensitivity"], point["specificity"], shares)
     whole = {name: [number(value, 0) for value in rows[name]] for name in ("TP", "FN", "FP", "TN")}
     shown = pd.DataFrame(
         {
@@ -341,7 +348,7 @@ def page(measured: Measures, name: str = "predictions.csv") -> str:
         points = {f"{short} at {threshold:g}": (point["sensitivity"], point["specificity"])}
         body.append(
             figure(
-                lambda: plots_decision.predictive_values(
+                lambda: plots.predictive_values(
                     points, {key: value for key, value in marks.items() if 0.001 <= value <= 0.5}
                 ),
                 "Two line charts over the prevalence: PPV, and false alarms per true positive; the"
@@ -352,7 +359,7 @@ def page(measured: Measures, name: str = "predictions.csv") -> str:
         cells = metrics.natural_frequencies(point["sensitivity"], point["specificity"], share)
         body.append(
             figure(
-                lambda: plots_decision.people(cells),
+                lambda: plots.people(cells),
                 "A thousand marks, one per person, by what the test says and what is true; the"
                 " numbers are in the legend.",
                 f"1,000 people, prevalence {at}.",
@@ -394,7 +401,7 @@ def page(measured: Measures, name: str = "predictions.csv") -> str:
     curves = {f"Bins of equal {by}": table for by, table in measured.reliability.items()}
     body.append(
         figure(
-            lambda: plots_decision.reliability(curves, what=short),
+            lambda: plots.reliability(curves, what=short),
             "Share of positives against mean probability, by bins, with intervals, and the diagonal"
             " of true probabilities.",
             "Reliability. Intervals: Wilson's, as if a patient's images all said the same.",
@@ -405,7 +412,7 @@ def page(measured: Measures, name: str = "predictions.csv") -> str:
         body.append("<h2>Decision curve</h2>")
         body.append(
             figure(
-                lambda: plots_decision.decision_curve({short: benefit}),
+                lambda: plots.decision_curve({short: benefit}),
                 "Net benefit over the threshold probability with its interval, beside calling"
                 " everybody and nobody positive.",
                 f"Net benefit at a prevalence of {at}. To act at a threshold t is to hold that"

@@ -48,7 +48,7 @@ def written(path: Path, content: str | bytes | pd.DataFrame, **options) -> Path:
 
 
 def test_the_contract_is_read_as_it_is(tmp_path, four):
-    found = evaluate.read(written(tmp_path / "p.csv", four))
+    found = evaluate.read_file(written(tmp_path / "p.csv", four))
     assert found.classes == FOUR and found.positive == "covid" and found.notes == []
     pd.testing.assert_frame_equal(metrics.per_class(found.frame), metrics.per_class(four))
     pd.testing.assert_frame_equal(
@@ -80,7 +80,7 @@ def test_forms_of_a_file(tmp_path, four, form, packed):
     buffer = io.BytesIO()
     four.to_csv(buffer, index=False, **form)
     content = buffer.getvalue()
-    found = evaluate.read(
+    found = evaluate.read_file(
         written(tmp_path / "p.csv", gzip.compress(content) if packed else content)
     )
     np.testing.assert_allclose(
@@ -113,7 +113,7 @@ def test_one_column_of_probabilities(tmp_path, values, column, positive, negativ
         tmp_path / "p.csv",
         frame.assign(y_true=np.array(values)[frame["y_true"]]).rename(columns={"p": column}),
     )
-    found = evaluate.read(file)
+    found = evaluate.read_file(file)
     assert found.classes == [positive, negative] and found.positive == positive
     assert (
         f"that an image is {positive}; the rest is {negative}" in found.notes[0]
@@ -126,7 +126,9 @@ def test_one_column_of_probabilities(tmp_path, values, column, positive, negativ
 
 
 def test_one_column_for_one_class_of_many(tmp_path, four):
-    found = evaluate.read(written(tmp_path / "p.csv", four[["y_true", "p_viral", "patient_id"]]))
+    found = evaluate.read_file(
+        written(tmp_path / "p.csv", four[["y_true", "p_viral", "patient_id"]])
+    )
     assert found.classes == ["viral", "not viral"]
     assert metrics.per_class(found.frame).loc["viral", "auc"] == pytest.approx(
         metrics.per_class(four).loc["viral", "auc"]
@@ -135,11 +137,11 @@ def test_one_column_for_one_class_of_many(tmp_path, four):
 
 def test_the_positive_class(tmp_path, four):
     file = written(tmp_path / "p.csv", four)
-    assert evaluate.read(file, "viral").positive == "viral"
+    assert evaluate.read_file(file, "viral").positive == "viral"
     with pytest.raises(InputError, match="--positive flu: .* no such class, only covid, viral"):
-        evaluate.read(file, "flu")
+        evaluate.read_file(file, "flu")
     frame = binary().assign(p_0=lambda f: 1 - f["p"], p_1=lambda f: f["p"]).drop(columns="p")
-    assert evaluate.read(written(file, frame)).positive == "1"
+    assert evaluate.read_file(written(file, frame)).positive == "1"
 
 
 def test_names_that_pandas_would_take_for_nothing(tmp_path):
@@ -151,12 +153,12 @@ def test_names_that_pandas_would_take_for_nothing(tmp_path):
             "p_nan": [0.1, 0.1, 0.8, 0.1],
         }
     )
-    found = evaluate.read(written(tmp_path / "p.csv", frame))
+    found = evaluate.read_file(written(tmp_path / "p.csv", frame))
     assert found.classes == ["None", "NA", "nan"] and metrics.overall(found.frame)["correct"] == 4
 
 
 def test_spaces_and_columns_of_no_use(tmp_path):
-    found = evaluate.read(
+    found = evaluate.read_file(
         written(
             tmp_path / "p.csv", " y_true , p_a, p_b,age,age\na , 0.7, 0.3,41,x\nb, 0.1, 0.9,,\n"
         )
@@ -165,12 +167,12 @@ def test_spaces_and_columns_of_no_use(tmp_path):
 
 
 def test_an_empty_cell_at_the_end_of_each_row(tmp_path):
-    found = evaluate.read(written(tmp_path / "p.csv", "y_true;p\n1;0,7;\n0;0,2;\n"))
+    found = evaluate.read_file(written(tmp_path / "p.csv", "y_true;p\n1;0,7;\n0;0,2;\n"))
     assert found.frame["p_positive"].tolist() == [0.7, 0.2]
 
 
 def test_several_splits_are_named(tmp_path, four):
-    found = evaluate.read(
+    found = evaluate.read_file(
         written(tmp_path / "p.csv", four.assign(split=["train", "test"] * (len(four) // 2)))
     )
     assert found.notes == ["All rows are used, of the splits train, test alike."]
@@ -234,7 +236,7 @@ def test_hostile_files_get_one_line_and_leave_nothing(capsys, tmp_path, content,
         ["--html", str(tmp_path / "o" / "r.html"), "--output", str(tmp_path / "o" / "t.csv")],
     )
     with pytest.raises(InputError, match=message):
-        evaluate.read(file)
+        evaluate.read_file(file)
     assert cli.main(["evaluate", str(file), *outputs]) == 2
     out, err = capsys.readouterr()
     assert (
@@ -467,11 +469,11 @@ def test_odd_files_get_the_right_answer(capsys, tmp_path, content):
         )
         == 0
     )
-    table, frame = pd.read_csv(tmp_path / "t.csv"), evaluate.read(file).frame
+    table, frame = pd.read_csv(tmp_path / "t.csv"), evaluate.read_file(file).frame
     rows = (
         table[table["section"].str.startswith("threshold")].groupby("statistic")["estimate"].first()
     )
-    point = metrics.operating_point(frame, evaluate.read(file).positive, 0.5)
+    point = metrics.operating_point(frame, evaluate.read_file(file).positive, 0.5)
     for name in ("auc", "sensitivity", "specificity", "ppv", "npv"):
         np.testing.assert_allclose(rows.get(name, np.nan), point[name], atol=1e-8)
     assert "Traceback" not in capsys.readouterr().err and (tmp_path / "r.html").read_text(
@@ -569,7 +571,7 @@ def test_a_page_of_hostile_names_in_a_browser(tmp_path, browser, width, scheme):
 
 
 def test_the_page_says_what_the_table_says(tmp_path, browser, four):
-    found = evaluate.read(written(tmp_path / "p.csv", four))
+    found = evaluate.read_file(written(tmp_path / "p.csv", four))
     (tmp_path / "r.html").write_text(
         report.page(evaluate.Measures(found, 0.5, 0.01), "p.csv"), encoding="utf-8"
     )
@@ -757,7 +759,7 @@ def test_any_name_of_a_class_works(any_name, tmp_path, capsys):
         .astype(float)
     )
     assert len(recalls) == len(ANY) + 2 and recalls.index.is_unique
-    found = evaluate.read(any_name).frame
+    found = evaluate.read_file(any_name).frame
     guess = np.array(ANY)[found[[f"p_{name}" for name in ANY]].to_numpy().argmax(axis=1)]
     for name in ("macro avg", "overall", "nan", "constructor"):
         assert recalls[name] == pytest.approx(

@@ -19,7 +19,7 @@ def measured(tmp_path_factory):
     file = tmp_path_factory.mktemp("report") / "p.csv"
     frame = made_up((20, 50))
     frame.to_csv(file, index=False)
-    return frame, evaluate.Measures(evaluate.read(file), 0.5, 0.01)
+    return frame, evaluate.Measures(evaluate.read_file(file), 0.5, 0.01)
 
 
 def test_numbers_of_the_page_are_scikit_learns(measured):

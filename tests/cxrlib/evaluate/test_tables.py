@@ -103,7 +103,7 @@ READ = {  # content: the probabilities of the positive class
 
 @pytest.mark.parametrize("content, expected", READ.values(), ids=READ)
 def test_is_read(tmp_path, content, expected):
-    found = evaluate.read(written(tmp_path, content))
+    found = evaluate.read_file(written(tmp_path, content))
     assert scores(found) == expected
     assert (found.frame["y_true"] == found.positive).tolist() == [
         p >= 0.8 or p in (0.001, 0.5) for p in expected
@@ -193,21 +193,21 @@ REFUSED = {  # content: what the line says
 @pytest.mark.parametrize("content, message", REFUSED.values(), ids=REFUSED)
 def test_is_refused_by_the_files_own_line(tmp_path, content, message):
     with pytest.raises(InputError, match=message):
-        evaluate.read(written(tmp_path, content))
+        evaluate.read_file(written(tmp_path, content))
 
 
 @pytest.mark.parametrize(
     "name", ["patient_id", "PatientID", "patientid", "Patient ID", "PATIENT-ID", "patient.id"]
 )
 def test_patients_under_other_names(tmp_path, name):
-    found = evaluate.read(
+    found = evaluate.read_file(
         written(tmp_path, f"{name},y_true,p\nanna ,1,0.9\nanna,0,0.1\nben,1,0.8\n")
     )
     assert found.frame["patient_id"].tolist() == [0, 0, 1] and len(found.notes) == 1
 
 
 def test_patients_that_may_be_one_are_named(tmp_path):
-    found = evaluate.read(
+    found = evaluate.read_file(
         written(tmp_path, "patient_id,y_true,p\n0506,1,0.9\n506,0,0.1\n1.0,1,0.8\n10,1,0.8\n")
     )
     assert (
@@ -217,18 +217,22 @@ def test_patients_that_may_be_one_are_named(tmp_path):
 
 
 def test_the_usual_spelling_counts(tmp_path):
-    found = evaluate.read(
+    found = evaluate.read_file(
         written(tmp_path, "PatientID,patient_id,y_true,p\nx,a,1,0.9\nx,b,0,0.1\n")
     )
     assert found.frame["patient_id"].nunique() == 2
 
 
 def test_what_was_taken_for_what_is_said(tmp_path):
-    found = evaluate.read(written(tmp_path, "y_true,p_covid\ncovid,0.9\nCOVID19,0.8\nnormal,0.1\n"))
+    found = evaluate.read_file(
+        written(tmp_path, "y_true,p_covid\ncovid,0.9\nCOVID19,0.8\nnormal,0.1\n")
+    )
     assert "Taken for not covid: COVID19, normal." in found.notes[0]
-    found = evaluate.read(written(tmp_path, "y_true,p_0,p_1\n1.0,0.2,0.8\nFalse,0.8,0.2\n"))
+    found = evaluate.read_file(written(tmp_path, "y_true,p_0,p_1\n1.0,0.2,0.8\nFalse,0.8,0.2\n"))
     assert "y_true: 1.0 is read as 1, False is read as 0." in found.notes
-    found = evaluate.read(written(tmp_path, "y_true,p,note\n1,0.8,é\n0,0.2,\n".encode("latin-1")))
+    found = evaluate.read_file(
+        written(tmp_path, "y_true,p,note\n1,0.8,é\n0,0.2,\n".encode("latin-1"))
+    )
     assert any("Windows-1252" in note for note in found.notes)
 
 
@@ -246,7 +250,7 @@ def test_rounded_probabilities_are_used_as_given(tmp_path, d, k):
         + "\n"
         + "".join(f"{i % k}," + ",".join(map(str, row)) + "\n" for i, row in enumerate(p.tolist())),
     )
-    found = evaluate.read(file)
+    found = evaluate.read_file(file)
     assert (found.frame[[f"p_{j}" for j in range(k)]].to_numpy() == p).all()
     off = np.abs(p.sum(axis=1) - 1).max() > 1e-9
     assert any("used as given" in note for note in found.notes) == (d <= 3 and off)
@@ -256,7 +260,7 @@ def test_rounded_probabilities_are_used_as_given(tmp_path, d, k):
         lines[8] = "0," + ",".join(f"{x:.{d}f}" for x in p[7])
         if abs(p[7].sum() - 1) > max(k / 2 * 10.0**-d, 1e-4) * 1.001:
             with pytest.raises(InputError, match="line 9, .* is not a sum of 1"):
-                evaluate.read(written(tmp_path, "\n".join(lines)))
+                evaluate.read_file(written(tmp_path, "\n".join(lines)))
 
 
 def test_numbers_are_the_nearest_doubles():
@@ -288,7 +292,7 @@ def test_pipes_are_read_once_and_nothing_hangs(tmp_path, capfd):
     threading.Thread(
         target=lambda: (time.sleep(0.2), os.write(write, content), os.close(write))
     ).start()
-    assert scores(evaluate.read(f"/dev/fd/{read}")) == [0.8, 0.2]
+    assert scores(evaluate.read_file(f"/dev/fd/{read}")) == [0.8, 0.2]
     os.close(read)
 
 
@@ -325,7 +329,7 @@ LONG = "A\x1b[31m" * 10**5
 )
 def test_no_text_of_the_file_reaches_a_terminal_whole(tmp_path, capsys, content):
     with pytest.raises(InputError) as caught:
-        evaluate.read(written(tmp_path, content))
+        evaluate.read_file(written(tmp_path, content))
     assert len(str(caught.value)) < 2000
     assert cli.main(["evaluate", str(written(tmp_path, content))]) == 2
     err = capsys.readouterr().err
@@ -546,7 +550,7 @@ def fuzz(folder: Path, rounds: int, seed: int) -> dict[str, int]:
         rng = random.Random(seed + number)
         data, classes, y, p, patients, lines = table(rng)
         file = written(folder, data)
-        found, at = evaluate.read(file), f"seed {seed + number}"
+        found, at = evaluate.read_file(file), f"seed {seed + number}"
         assert sorted(found.classes) == sorted(classes), at
         given = (
             classes[:1] if classes[0] == "positive" else classes
@@ -585,7 +589,7 @@ def fuzz(folder: Path, rounds: int, seed: int) -> dict[str, int]:
                     b = min(a + rng.randint(0, 3), len(bad))
                 bad[a:b] = piece
             try:
-                made = evaluate.read(written(folder, bytes(bad)))
+                made = evaluate.read_file(written(folder, bytes(bad)))
                 total = made.frame.filter(regex="^p_").sum(axis=1)
                 assert (
                     len(made.frame)

@@ -19,7 +19,7 @@ from safetensors import safe_open
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from companion import studies
-from cxrlib import gradcam, predict, runs
+from cxrlib import gradcam, inference, runs
 from cxrlib.data import sources
 from cxrlib.files import InputError
 from cxrlib.transfer import models, pipeline, training
@@ -504,12 +504,12 @@ def test_what_is_not_shown_makes_no_difference(few, tmp_path, seen, monkeypatch)
     )
     rows = pipeline.prepare(experiment(), few).rows.query("split == 'test'")
     seen.clear()  # a model of the frame is shown the frame of others' images too
-    monkeypatch.setattr(predict.Job, "_draw", lambda *drawn: None)
+    monkeypatch.setattr(inference.Job, "_draw", lambda *drawn: None)
     files, results = (
         [str(spoilt / path) for path in rows["path"]],
         tmp_path / few.name / "frame" / "results",
     )
-    again = predict.predict(files, NAME, cam=tmp_path / "drawn", on="cpu", results=results)
+    again = inference.predict_files(files, NAME, cam=tmp_path / "drawn", on="cpu", results=results)
     framed = next(
         pixels
         for name, pixels in given[few, "frame"]

@@ -198,7 +198,7 @@ def job(
     on: str | None = None,
     results: str | Path | None = None,
 ) -> Job:
-    """Everything that can be checked before a picture is read; arguments as of :func:`predict`.
+    """Everything that can be checked before a picture is read; see :func:`predict_files`.
 
     Raises:
         InputError: a path where nothing is, a pipe or device, a folder without images, a record
@@ -227,7 +227,7 @@ def job(
     return Job(run, model, device, found, overlays, target, notes)
 
 
-def predict(
+def predict_files(
     paths: Sequence[str | Path],
     run_name: str = MODEL,
     cam: str | Path | None = None,
@@ -262,7 +262,7 @@ def predict(
 
 
 def columns(run: runs.Run) -> list[str]:
-    """Names of the columns that :func:`predict` gives."""
+    """Names of the columns that :func:`predict_files` gives."""
     return ["image", *(f"p_{name}" for name in run.classes), "predicted"]
 
 

@@ -1,4 +1,4 @@
-"""plots_decision.py: what is drawn is what the tables say, no text is cut, nothing leaks into
+"""plots.py: what is drawn is what the tables say, no text is cut, nothing leaks into
 matplotlib's settings.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from frames import made_up
 
-from cxrlib import metrics, plots_decision
+from cxrlib import metrics, plots
 from cxrlib.metrics import calibration
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("no_traces")]
@@ -43,7 +43,7 @@ def legend(ax) -> list[str]:
 
 def test_reliability_draws_the_bins():
     tables = {by: calibration.reliability(made_up(), "viral", by=by) for by in ("width", "count")}
-    ax = plots_decision.reliability(tables, what="viral")
+    ax = plots.reliability(tables, what="viral")
     assert (
         legend(ax) == ["True probabilities", "width", "count"]
         and ax.get_ylabel() == "Share that is viral"
@@ -56,7 +56,7 @@ def test_reliability_draws_the_bins():
 
 
 def test_predictive_values_over_the_prevalence():
-    axes = plots_decision.predictive_values(
+    axes = plots.predictive_values(
         {"A": (0.773, 0.718), "perfect": (1.0, 1.0), "blind": (0.0, 0.9)}, {"here": 0.0257}
     )
     x, y = axes[0].lines[0].get_data()
@@ -73,7 +73,7 @@ def test_decision_curve_draws_the_table_within_the_prevalence():
     table = calibration.net_benefit(
         made_up(), "viral", np.geomspace(0.01, 0.9, 20), 0.05, replicates=20
     )
-    ax = plots_decision.decision_curve({"viral": table})
+    ax = plots.decision_curve({"viral": table})
     np.testing.assert_allclose(ax.lines[0].get_ydata(), table["benefit"])
     np.testing.assert_allclose(ax.lines[1].get_ydata(), table["treat_all"])
     assert ax.get_ylim() == pytest.approx((-0.025, 0.0525)) and inside(ax.figure)
@@ -82,7 +82,7 @@ def test_decision_curve_draws_the_table_within_the_prevalence():
 @pytest.mark.parametrize("people", [1, 37, 1000])
 def test_people_are_counted(people):
     cells = metrics.natural_frequencies(0.773, 0.718, 0.1, people)
-    ax = plots_decision.people(cells, title="Thousand")
+    ax = plots.people(cells, title="Thousand")
     drawn = {
         name: len(line.get_xdata())
         for name, line in zip(("TP", "FN", "FP", "TN"), ax.lines, strict=True)
