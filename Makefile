@@ -35,8 +35,13 @@ notebooks: $(VENV)/book.stamp
 readme: $(VENV)/book.stamp
 	@$(BIN)/python -m companion readme
 
+# Style, directions of imports, types of the public face, pairs of notebooks, and the caps on size.
 lint: $(VENV)/test.stamp
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy
+	@$(BIN)/python -m companion notebooks --check
+	@$(BIN)/python tools/count.py
 
 clean:
 	rm -rf _build .snakemake

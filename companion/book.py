@@ -132,13 +132,13 @@ def told_apart(source: Path, target: Path, there: str, made: str) -> None:
         )
 
 
-def pair(folder: Path) -> list[Path]:
+def pair(folder: Path, check: bool = False) -> list[Path]:
     """Write the ``.ipynb`` beside every notebook source in ``folder`` whose pair is missing or
     differs; returns those written.
 
     Raises:
         InputError: a pair was edited by itself (:func:`told_apart`), or one of the two is not there
-        to be paired; nothing is written then.
+        to be paired, or with ``check`` any differs; nothing is written then.
     """
     for alone in sorted(folder.glob("[0-9]*.ipynb")):
         if not alone.with_suffix(".py").is_file():
@@ -158,6 +158,9 @@ def pair(folder: Path) -> list[Path]:
         if there is not None:
             told_apart(source, target, there, text)
         differing.append((target, text))
+    if check and differing:
+        names = ", ".join(target.name for target, _ in differing)
+        raise InputError(f"{folder}: {names} differ from their .py: make notebooks")
     return [write_text(target, text) for target, text in differing]
 
 

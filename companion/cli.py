@@ -279,6 +279,9 @@ def parser() -> argparse.ArgumentParser:
         "Rewrite the .ipynb notebooks from their .py sources, without outputs.",
     )
     notebooks.add_argument("folder", nargs="?", default="notebooks")
+    notebooks.add_argument(
+        "--check", action="store_true", help="write nothing; 2 where one differs"
+    )
 
     make = command(
         "make",

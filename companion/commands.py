@@ -431,7 +431,7 @@ def refresh_readme(arguments) -> None:
 def pair_notebooks(arguments) -> None:
     from companion import book
 
-    for file in book.pair(Path(arguments.folder)):
+    for file in book.pair(Path(arguments.folder), check=arguments.check):
         print(f"written {file}")
 
 

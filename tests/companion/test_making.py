@@ -151,7 +151,10 @@ def edit(file: Path, change) -> None:
 def test_an_edited_source_is_what_counts(clone):
     target = clone / "notebooks" / "01_page.ipynb"
     assert book.pair(clone / "notebooks") == [target] and book.pair(clone / "notebooks") == []
+    assert book.pair(clone / "notebooks", check=True) == []
     write(clone, "print(2)\n")
+    with pytest.raises(InputError, match=r"01_page\.ipynb differ from their \.py"):
+        book.pair(clone / "notebooks", check=True)
     edit(target, lambda notebook: None)  # run and saved, and nothing else
     os.utime(target, (time.time() + 60,) * 2)  # a clone scrambles times
     assert book.pair(clone / "notebooks") == [target]
