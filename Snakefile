@@ -12,14 +12,14 @@ import sys
 from pathlib import Path
 
 from companion import studies
-from cxrlib import runs
+
 
 NOTEBOOKS = sorted(file.stem for file in Path("notebooks").glob("[0-9]*.ipynb"))
 LIBRARY = sorted(str(file) for folder in ("cxrlib", "companion") for file in Path(folder).rglob("*") if file.suffix in {".py", ".js", ".css"})
 REPORTED = sorted(str(file) for part in ("reported", "checklists") for file in Path("book", part).glob("*.*"))
 PROSE = sorted(str(file) for file in Path("book").rglob("*") if file.is_file() and "__pycache__" not in file.parts)
 PHANTOM = "results/phantom-localisation/run.json"  # a demonstration on synthetic images: where Grad-CAM finds what is known to be there
-MISSING = [name for name in studies.RECORDS if not runs.recorded(name)]
+MISSING = [name for name in studies.RECORDS if not studies.recorded(name)]
 CXR = f"{shlex.quote(sys.executable)} -m companion"
 DATA = Path("_build/data.txt")  # which folder of radiographs the pages were made with: with another, or none, those that show some are made anew
 if not DATA.is_file() or DATA.read_text(encoding="utf-8") != os.environ.get("CXR_DATA", ""):

@@ -26,11 +26,11 @@ import pandas as pd
 import torch
 
 from companion import studies
-from cxrlib import metrics, runs
+from cxrlib import metrics
 from cxrlib.data import images
 from cxrlib.files import InputError, write_text
 from cxrlib.metrics import intervals
-from cxrlib.transfer import models, pipeline
+from cxrlib.transfer import pipeline, resnet
 
 BATCHES = (1, 32)
 CALIBRATION = 300  # training images whose activations set the ranges of int8
@@ -59,7 +59,7 @@ def _torch(
     @torch.no_grad()
     def way(pixels: np.ndarray) -> np.ndarray:
         x = images.prepare(pixels, on).contiguous(memory_format=layout)
-        with models.autocast(on, kind):
+        with resnet.autocast(on, kind):
             return (
                 run(x).float().cpu().numpy()
             )  # to the CPU: the clock stops when the answer is there
@@ -276,7 +276,7 @@ def write(
         raise InputError(f"seconds {seconds:g}: expected a time above 0")
     if limit is not None and limit < 2:
         raise InputError(f"limit {limit}: expected a number of images from 2, one of each class")
-    run, device = runs.read(run_name, results), models.device(on)
+    run, device = studies.run(run_name, results=results), resnet.device(on)
     ready = pipeline.prepare(studies.experiment(run.info["experiment"]), data)
     if ready.fingerprint != run.info["data"]["fingerprint"]:
         raise InputError(f"{ready.root}: other images than those of the record {run_name}")
@@ -289,9 +289,9 @@ def write(
     pixels, truth = ready.pixels[test], ready.rows.loc[test]
     pipeline.roomy_malloc()
     measured, skipped, agreement = [], {}, []
-    nets = {run.info["config"]["model"]: models.recorded(run.folder, run.info, device)}
+    nets = {run.info["config"]["model"]: resnet.recorded(run.folder, run.info, device)}
     if (other := studies.AZEMIN_ADJUDICATED.model) not in nets:
-        nets[other] = models.resnet(other, len(run.classes), None)
+        nets[other] = resnet.build(other, len(run.classes), None)
     for name, net in nets.items():
         ranges = (
             calibration if name == run.info["config"]["model"] else calibration[:10]
@@ -329,7 +329,7 @@ def write(
     info = {
         "run": run_name,
         "network": run.info["config"]["model"],
-        "device": models.describe(device) | ({"name": processor()} if device.type == "cpu" else {}),
+        "device": resnet.describe(device) | ({"name": processor()} if device.type == "cpu" else {}),
         "recorded": time.strftime("%Y-%m-%d", time.gmtime()),
         "side": int(pixels.shape[1]),
         "test_images": len(test),
@@ -346,6 +346,6 @@ def write(
         "-",
         re.sub(r"\(\w+\)", "", f"{device.type} {info['device']['name']}").lower(),
     ).strip("-")
-    file = Path(results or runs.root()) / "efficiency" / f"{name}.json"
+    file = Path(results or studies.results_folder()) / "efficiency" / f"{name}.json"
     write_text(file, json.dumps(info, indent=1) + "\n")
     return file

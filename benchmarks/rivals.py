@@ -95,7 +95,7 @@ def frozen(
     import torch
 
     from cxrlib.data import images
-    from cxrlib.transfer import features, models, training
+    from cxrlib.transfer import fit, frozen, resnet
 
     experiment = dataclasses.replace(
         studies.AZEMIN_STANDIN, model=name, size=size, epochs=epochs, patience=epochs
@@ -106,7 +106,7 @@ def frozen(
         torch.from_numpy(rng.integers(0, 2, number)),
     )
     train, val, cpu = np.arange(number)[number // 4 :], np.arange(number // 4), torch.device("cpu")
-    net = models.resnet(name, 2, None).eval()
+    net = resnet.build(name, 2, None).eval()
     start = copy.deepcopy(net.fc.state_dict())
 
     def rounds(model: torch.nn.Module, layer: torch.nn.Module, seen: np.ndarray) -> None:
@@ -115,20 +115,20 @@ def frozen(
             layer.parameters(), lr=experiment.lr, momentum=experiment.momentum
         )
         for epoch in range(1, epochs + 1):
-            for batch in training.batches(experiment, train, torch.Generator().manual_seed(epoch)):
+            for batch in fit.batches(experiment, train, torch.Generator().manual_seed(epoch)):
                 x = torch.from_numpy(seen[batch]) if seen.ndim == 2 else images.prepare(seen[batch])
                 loss = torch.nn.functional.cross_entropy(model(x), targets[batch])
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-            training.predict(model, seen[val], cpu)
+            fit.predict(model, seen[val], cpu)
 
     for parameter in net.parameters():
         parameter.requires_grad = False
     net.fc.requires_grad_(True)
     net(images.prepare(pixels[:2]))  # warms up
     began = time.perf_counter()
-    found = features.extract(net, pixels)
+    found = frozen.extract(net, pixels)
     features_s = time.perf_counter() - began
     rounds(net.fc, net.fc, found)
     cached_s = time.perf_counter() - began

@@ -21,7 +21,7 @@ import numpy as np
 import yaml
 
 from companion import audits, claims, status, studies
-from cxrlib import formatting, metrics, runs
+from cxrlib import formatting, metrics
 from cxrlib.files import InputError, atomic, write_text
 from cxrlib.metrics import intervals
 
@@ -181,7 +181,7 @@ def execute(source: Path, target: Path, parameters: dict | None = None) -> None:
         notebook = json.loads(source.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{source}: cannot be read as a notebook ({error})") from None
-    absent = [name for name in records(notebook) if not runs.recorded(name)]
+    absent = [name for name in records(notebook) if not studies.recorded(name)]
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic(target) as temporary, tempfile.TemporaryDirectory(prefix="cxr-ipython-") as profile:
         if absent and (parameters or {}).get("origin", "recorded") == "recorded":
@@ -290,14 +290,14 @@ def headline(name: str = "zhu-fourclass") -> str:
     """The short Markdown tables of README and first page: printed, rebuilt, interval; or that there
     is no record yet.
     """
-    again = [metrics.per_class(run.predictions) for run in runs.family(f"{name}-redraws")[0]]
+    again = [metrics.per_class(run.predictions) for run in studies.family(f"{name}-redraws")[0]]
     head = [
         f"| Study B, four classes | printed | rebuilt | 95 % interval | {len(again)} re-draws |",
         "|---|---|---|---|---|",
     ]
-    if not runs.recorded(name):
+    if not studies.recorded(name):
         return "\n".join([*head, f"| *not yet recorded* (`cxr train {name}`) | | | | |"])
-    run = runs.read(name)
+    run = studies.run(name)
 
     def range_of(row: str, column: str) -> str:
         values = [table.loc[row, column] for table in again] or [np.nan]
@@ -338,9 +338,9 @@ def framed(name: str) -> str:
     """A sentence on what the frame of the pictures alone gave (:mod:`companion.audits`); empty
     while that run is not recorded.
     """
-    if not runs.recorded(name):
+    if not studies.recorded(name):
         return ""
-    found, size, taken, others = metrics.detected(runs.read(name).predictions, "covid")
+    found, size, taken, others = metrics.detected(studies.run(name).predictions, "covid")
     return (
         " A network trained in the same way on the outer frame of each picture alone,"
         f" {100 * audits.FRAME:g} % of each side wide, most of the lungs blacked out, finds {found}"

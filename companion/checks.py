@@ -20,7 +20,7 @@ from scipy.special import softmax
 
 from companion import forensics, networks, studies
 from companion.studies import cheazemin2020
-from cxrlib import metrics, runs
+from cxrlib import metrics
 from cxrlib.files import InputError
 from cxrlib.metrics import intervals
 
@@ -118,14 +118,14 @@ def _near(row: dict, value: float, low: float, high: float, times: float, name: 
 
 @functools.lru_cache
 def _recorded(name: str, root: Path):
-    run = runs.read(name, root)
+    run = studies.run(name, results=root)
     return run, metrics.per_class(run.predictions), intervals.table(run.predictions)
 
 
 def _waits(name: str) -> Finding | None:
     return (
         None
-        if runs.recorded(name)
+        if studies.recorded(name)
         else Finding(
             "not testable here", f"The run {name} is not yet recorded; cxr train {name} makes it."
         )
@@ -150,7 +150,7 @@ def cell(row, rows, *, run, metric, times=1):
 
 def _values(run: str, pair: tuple[str, str], times: float) -> tuple[float, float, float]:
     """A cell of a recorded run with its interval; NaN ends where there is none."""
-    _, table, bounds = _recorded(run, runs.root())
+    _, table, bounds = _recorded(run, studies.results_folder())
     return tuple(
         times * number
         for number in (table.loc[pair], *bounds.loc[pair[0], [(pair[1], "low"), (pair[1], "high")]])
@@ -158,7 +158,7 @@ def _values(run: str, pair: tuple[str, str], times: float) -> tuple[float, float
 
 
 def _rebuilt(row, run, names, times) -> Finding:
-    record, table, bounds = _recorded(run, runs.root())
+    record, table, bounds = _recorded(run, studies.results_folder())
 
     def lowest(pair):  # of equal values the one that is known least
         return table.loc[tuple(pair)], bounds.loc[pair[0], (pair[1], "low")]
@@ -251,7 +251,7 @@ def total(row, rows, *, of):
 
 def flow(row, rows, *, file, step, column="images"):
     """A count of ``results/flow/<file>.csv``."""
-    table = pd.read_csv(runs.root() / "flow" / f"{file}.csv").set_index("step")
+    table = pd.read_csv(studies.results_folder() / "flow" / f"{file}.csv").set_index("step")
     return [_same(row, float(table.loc[step, column]), f"Counted in flow/{file}.csv, “{step}”")]
 
 
@@ -261,7 +261,7 @@ def images(row, rows, *, run, classes, part="", what="image_id", copies=False):
     """
     if _waits(run):
         return [_waits(run)]
-    split = _recorded(run, runs.root())[0].split
+    split = _recorded(run, studies.results_folder())[0].split
     inside = split["y_true"].isin(classes) & (
         split["split"].replace("val", "train").eq(part) | (not part)
     )
@@ -297,7 +297,9 @@ def setting(row, rows, *, experiment, key="", item=None, times=1, means=None):
     if means is not None:
         value = float(row["printed"]) if value == means else float("nan")
     members = families.get(experiment, [experiment])
-    waits = "" if any(runs.recorded(name) for name in members) else "; none of them is recorded yet"
+    waits = (
+        "" if any(studies.recorded(name) for name in members) else "; none of them is recorded yet"
+    )
     return [
         _same(
             row,

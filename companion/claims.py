@@ -12,10 +12,10 @@ import pandas as pd
 import yaml
 
 from companion import checks, studies
-from cxrlib import metrics, runs
+from cxrlib import metrics
 from cxrlib.files import InputError, checkout
 from cxrlib.metrics import intervals
-from cxrlib.runs import Run
+from cxrlib.records import Record
 
 STUDIES = {"zhu2020": "B", "cheazemin2020": "A"}
 FIELDS = ["id", "kind", "where", "printed", "decimals"]
@@ -192,7 +192,7 @@ def ledger(only: list[str] | None = None, ids: Collection[str] | None = None) ->
             names = dict.fromkeys(
                 check["run"]
                 for check in row["check"]
-                if "run" in check and runs.recorded(check["run"])
+                if "run" in check and studies.recorded(check["run"])
             )
             made.append(
                 {
@@ -223,11 +223,11 @@ def ledger(only: list[str] | None = None, ids: Collection[str] | None = None) ->
 def lacked(table: pd.DataFrame) -> dict[str, list[str]]:
     """What each run that a ledger rests on fell short of, in sentences."""
     return {
-        name: runs.read(name).info["lacked"] for name in dict.fromkeys(sum(table["records"], []))
+        name: studies.run(name).info["lacked"] for name in dict.fromkeys(sum(table["records"], []))
     }
 
 
-def beside(study: str, run: Run) -> pd.DataFrame:
+def beside(study: str, run: Record) -> pd.DataFrame:
     """Every table cell that ``run`` can rebuild: rows of :func:`reported` with ``rebuilt``, ``low``
     and ``high`` (95 % interval).
 

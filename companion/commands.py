@@ -17,7 +17,7 @@ import yaml
 
 from companion import studies
 from companion.studies import cheazemin2020, zhu2020
-from cxrlib import files, runs
+from cxrlib import files, records
 from cxrlib.data import sources
 from cxrlib.files import InputError, atomic, printable, write_text
 
@@ -130,11 +130,11 @@ def train_run(arguments) -> None:
     if arguments.micro is not None and arguments.micro < 1:
         raise InputError(f"--micro {arguments.micro}: expected a number of images from 1")
     with needed("training"):
-        from cxrlib.transfer import models, pipeline
+        from cxrlib.transfer import pipeline, resnet
     on_cpu = (
         arguments.short_on_cpu
         and experiment.variant_of
-        and models.device(arguments.device).type == "cpu"
+        and resnet.device(arguments.device).type == "cpu"
     )
     if arguments.short or on_cpu:
         experiment = experiment.shortened()
@@ -152,7 +152,7 @@ def train_run(arguments) -> None:
         keep_model=arguments.keep_model or experiment.name in studies.EXPERIMENTS,
         keep_maps=arguments.maps or experiment.name in studies.EXPERIMENTS,
     )
-    run = runs.read(folder.name, folder.parent)
+    run = records.read_record(folder)
     print(
         f"{folder}: {run.info['epochs']['run']} epochs, kept {run.info['epochs']['kept']}; accuracy"
         f" {run.info['metrics']['accuracy']:.3f}"
@@ -165,7 +165,7 @@ def predict_images(arguments) -> int:
         arguments.output,
         "zhu-fourclass",
     )
-    if runs.recorded(paths[0], arguments.results) and not Path(paths[0]).is_file():
+    if studies.recorded(paths[0], arguments.results) and not Path(paths[0]).is_file():
         name = paths.pop(0)
     if not paths:
         raise InputError(f"predict {name}: no image given")
@@ -342,7 +342,7 @@ def make_cams(arguments) -> None:
 
 def show_flow(arguments) -> None:
     table = FLOWS[arguments.study](arguments.data)
-    file = Path(arguments.output or runs.root() / "flow" / f"{arguments.study}.csv")
+    file = Path(arguments.output or studies.results_folder() / "flow" / f"{arguments.study}.csv")
     write_text(file, table.to_csv(index=False, lineterminator="\n"))
     print(f"{table.drop(columns='assumption', errors='ignore').to_string(index=False)}\n{file}")
 
@@ -352,7 +352,7 @@ def write_subgroups(arguments) -> None:
 
     table = subgroups.table(arguments.data)
     file = write_text(
-        Path(arguments.output or runs.root() / subgroups.FILE),
+        Path(arguments.output or studies.results_folder() / subgroups.FILE),
         table.to_csv(index=False, lineterminator="\n"),
     )
     print(f"{len(table)} images\n{file}")
@@ -364,7 +364,7 @@ def write_frame(arguments) -> None:
     with needed("reading lung masks"):
         table = audits.lungs(arguments.data)
     file = write_text(
-        Path(arguments.output or runs.root() / audits.FILE),
+        Path(arguments.output or studies.results_folder() / audits.FILE),
         table.to_csv(index=False, float_format="%.6f", lineterminator="\n"),
     )
     print(f"{table.groupby('kind')['share'].agg(['size', 'mean', 'max']).to_string()}\n{file}")
@@ -413,7 +413,7 @@ def show_claims(arguments) -> None:
 def list_records(arguments) -> None:
     for name in studies.RECORDS:
         state = (
-            "recorded" if runs.recorded(name) else f"not yet recorded: cxr train {name} --resume"
+            "recorded" if studies.recorded(name) else f"not yet recorded: cxr train {name} --resume"
         )
         print(f"{name:45} {state}")
     print(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cxrlib import runs
+from companion import studies
 from cxrlib.files import InputError, write_text
 
 FIELDS = ["name", "input", "parameters", "fc", "modules"]
@@ -33,7 +33,7 @@ def trace(name: str = "resnet18", size: int = 224) -> dict:
     import torch
     from torchvision.models.resnet import BasicBlock, Bottleneck
 
-    from cxrlib.transfer import models
+    from cxrlib.transfer import resnet
 
     def count(module):
         return sum(values.numel() for values in module.parameters())
@@ -59,7 +59,7 @@ def trace(name: str = "resnet18", size: int = 224) -> dict:
         rows.append(row)
         unfinished.append(row)
 
-    model, rows, unfinished = models.resnet(name, HEADS[0]).eval(), [], []
+    model, rows, unfinished = resnet.build(name, HEADS[0]).eval(), [], []
     for title, module in model.named_modules():
         if isinstance(module, BasicBlock | Bottleneck) or not list(module.children()):
             module.register_forward_pre_hook(
@@ -72,7 +72,7 @@ def trace(name: str = "resnet18", size: int = 224) -> dict:
             )
     with torch.no_grad():
         model(torch.zeros(1, 3, size, size))
-    fc = {str(classes): count(models.resnet(name, classes).fc) for classes in HEADS}
+    fc = {str(classes): count(resnet.build(name, classes).fc) for classes in HEADS}
     return {
         "name": name,
         "input": [3, size, size],
@@ -83,7 +83,7 @@ def trace(name: str = "resnet18", size: int = 224) -> dict:
 
 
 def _file(name: str) -> Path:
-    return runs.root() / "networks" / f"{name}.json"
+    return studies.results_folder() / "networks" / f"{name}.json"
 
 
 def write(name: str = "resnet18") -> Path:

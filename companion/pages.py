@@ -4,9 +4,7 @@ Returns HTML and Markdown to display.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -17,11 +15,11 @@ from IPython.display import HTML, Markdown, display
 from PIL import Image
 
 from companion import claims, studies
-from cxrlib import formatting, metrics, plots, runs
+from cxrlib import formatting, metrics, plots
 from cxrlib.data import sources
 from cxrlib.files import InputError
 from cxrlib.metrics import intervals
-from cxrlib.runs import Run
+from cxrlib.records import Record
 
 COLUMNS = {  # of Tables 4.1 and 4.2: metric -> head
     "accuracy_as_printed": "Accuracy",
@@ -60,30 +58,6 @@ def say(name: str, value) -> None:
     glue(name, f"{value:,}" if isinstance(value, int) else str(value), display=False)
 
 
-def load(run_name: str, origin: str = "recorded", data: str | Path | None = None) -> Run:
-    """The run a notebook shows: ``recorded`` reads it, ``phantom`` trains on synthetic images in
-    seconds, ``images`` on real ones.
-    """
-    if origin == "recorded":
-        return runs.read(run_name)
-    if origin not in {"phantom", "images"}:
-        raise ValueError(f"origin must be recorded, phantom or images, not {origin!r}")
-    from cxrlib.data import phantom
-    from cxrlib.transfer import pipeline
-
-    experiment = studies.experiment(run_name)
-    if origin == "images":
-        folder = pipeline.train(experiment, data=data, resume=True, keep_model=True, keep_maps=True)
-        return runs.read(folder.name, folder.parent)
-    with tempfile.TemporaryDirectory(prefix="phantom-") as scratch:
-        places = {name: Path(scratch) / name for name in ("data", "results", "work")}
-        phantom.write(places["data"], 160, seed=0, size=96)
-        variant = experiment.variant(f"phantom-{run_name}", **studies.PHANTOM)
-        folder = pipeline.train(variant, **places, keep_maps=True, progress=False)
-        run = runs.read(folder.name, folder.parent)
-        return replace(run, maps=runs.cams(run))
-
-
 def table(frame: pd.DataFrame, index: bool = False, **options) -> HTML:
     """A table of numbers in the book's style."""
     return _wide(frame.to_html(index=index, classes="numbers", border=0, **options))
@@ -118,7 +92,7 @@ def links(targets: Mapping[str, tuple[str, str]]) -> HTML:
     )
 
 
-def settings(run: Run) -> HTML:
+def settings(run: Record) -> HTML:
     """The settings of a run beside those the study prints, with the section that prints them."""
     experiment, config = studies.experiment(run.info["experiment"]), run.info["config"]
     rows = [("Optimiser, loss", "SGD, cross-entropy", "SGD, cross-entropy", "3.3.2")]
@@ -138,7 +112,7 @@ def settings(run: Run) -> HTML:
     return table(pd.DataFrame(rows, columns=["Setting", "Printed", "This run", "Section"]))
 
 
-def images(run: Run) -> HTML:
+def images(run: Record) -> HTML:
     """Images on disk by class and part of the split, copies not counted."""
     shown = pd.DataFrame(run.info["data"]["counts"]).rename(
         index=plots.label, columns={"train": "Training", "val": "Validation", "test": "Test"}
@@ -147,7 +121,7 @@ def images(run: Run) -> HTML:
     return table(shown, index=True)
 
 
-def say_training(run: Run) -> None:
+def say_training(run: Record) -> None:
     """Glue ``epochs-run``, ``epochs-planned``, ``epochs-kept``, ``reason``, ``device``,
     ``minutes``, ``recorded`` and ``replicates``.
     """
@@ -164,7 +138,7 @@ def say_training(run: Run) -> None:
     say("replicates", intervals.REPLICATES)
 
 
-def marks(run: Run) -> HTML:
+def marks(run: Record) -> HTML:
     """Loss and accuracy of validation and test at the epochs whose test results are known."""
     columns = ["epoch", "val_loss", "val_accuracy", "test_loss", "test_accuracy"]
     shown = run.history.dropna(subset=["test_loss"])[columns].astype(
@@ -181,7 +155,7 @@ def marks(run: Run) -> HTML:
     )
 
 
-def beside(run: Run, redraws: Sequence[Run] = ()) -> HTML:
+def beside(run: Record, redraws: Sequence[Record] = ()) -> HTML:
     """Table 4.1 or 4.2: under each printed number the rebuilt one, its 95 % interval, and lowest
     and highest over the re-draws.
     """
@@ -240,7 +214,7 @@ def beside(run: Run, redraws: Sequence[Run] = ()) -> HTML:
     )
 
 
-def schedule(family: Sequence[Run]) -> str:
+def schedule(family: Sequence[Record]) -> str:
     """How long the runs of a family trained, e.g. ``5 runs of at most 6 epochs (the study: 50),
     …``.
     """
@@ -265,7 +239,7 @@ def schedule(family: Sequence[Run]) -> str:
     )
 
 
-def repeat(run: Run, redraws: Sequence[Run]) -> tuple[Run | None, str]:
+def repeat(run: Record, redraws: Sequence[Record]) -> tuple[Record | None, str]:
     """The re-draw of ``run``'s own seed, which draws nothing anew, and what it is, in words; None
     while it is not recorded.
     """
@@ -285,7 +259,7 @@ def repeat(run: Run, redraws: Sequence[Run]) -> tuple[Run | None, str]:
     )
 
 
-def device_of(run: Run) -> str:
+def device_of(run: Record) -> str:
     """``a CPU``, or ``a GPU`` with its name."""
     device = run.info["device"]
     return "a CPU" if device["type"] == "cpu" else f"a GPU ({device['name']})"

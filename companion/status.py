@@ -10,7 +10,6 @@ from pathlib import Path
 import yaml
 
 from companion import studies
-from cxrlib import runs
 from cxrlib.files import InputError
 
 STUDIES = {"zhu2020": "Study B, Zhu 2020", "cheazemin2020": "Study A, Che Azemin et al. 2020"}
@@ -88,10 +87,12 @@ def records() -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     for name in studies.RECORDS:
-        if not runs.recorded(name):
+        if not studies.recorded(name):
             rows.append(f"| {name} | *not yet recorded* | | | | |")
             continue
-        info = json.loads((runs.root() / name / "run.json").read_text(encoding="utf-8"))
+        info = json.loads(
+            (studies.results_folder() / name / "run.json").read_text(encoding="utf-8")
+        )
         git, epochs = info["git"], info["epochs"]
         code = git["revision"][:7] + (", changed" if git["dirty"] else "")
         minutes = info["seconds"]["training"] / 60
@@ -123,15 +124,19 @@ def page(stage: Path, source: Path) -> str:
             )
             lines.append(f"| {item} | {what} | {link} | {state} |")
         lines.append("")
-    known = sum(runs.recorded(name) for name in studies.RECORDS)
+    known = sum(studies.recorded(name) for name in studies.RECORDS)
     apart = [
-        name for name in studies.STUDY_A if name not in studies.RECORDS and not runs.recorded(name)
+        name
+        for name in studies.STUDY_A
+        if name not in studies.RECORDS and not studies.recorded(name)
     ]
     beside = [
         f"Not recorded, as its images and weights were not to be had: {name}.\n" for name in apart
     ]
     phantoms = sorted(
-        folder.name for folder in runs.root().glob("phantom-*") if (folder / "run.json").is_file()
+        folder.name
+        for folder in studies.results_folder().glob("phantom-*")
+        if (folder / "run.json").is_file()
     )
     beside += (
         [

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from companion import studies
 from companion.studies import cheazemin2020
-from cxrlib import runs
 from cxrlib.data import sources
 from cxrlib.files import InputError
 
@@ -59,7 +59,7 @@ def of(predictions: pd.DataFrame, known: pd.DataFrame | None = None) -> pd.DataF
     """
     file: Path | str = "subgroups"
     if known is None:
-        file = runs.root() / FILE
+        file = studies.results_folder() / FILE
         try:
             known = pd.read_csv(file, dtype=str)
         except (OSError, ValueError) as error:

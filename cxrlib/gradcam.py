@@ -111,7 +111,7 @@ def of_pixels(
     batch: int = 32,
 ) -> np.ndarray:
     """:func:`cams` of uint8 images ``(N, H, W)``, prepared as
-    :func:`cxrlib.transfer.training.predict` does: float32 ``(N, h, w)``.
+    :func:`cxrlib.transfer.fit.predict` does: float32 ``(N, h, w)``.
     """
     wanted, out = _targets(target, len(pixels)), []
     for start in range(0, max(len(pixels), 1), batch):

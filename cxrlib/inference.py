@@ -21,15 +21,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from companion import audits
-from cxrlib import gradcam, plots, runs
+from companion import audits, studies
+from cxrlib import gradcam, plots, records
 from cxrlib.data import images, pictures
 from cxrlib.files import InputError, atomic
-from cxrlib.transfer import models, training
+from cxrlib.transfer import fit, resnet
 
 MODEL = "zhu-fourclass"
 SIDE = 1000  # pixels, longest side of an overlay
-BATCH = 64  # pictures that the network sees at once, as in training.predict
+BATCH = 64  # pictures that the network sees at once, as in fit.predict
 AHEAD = 64  # pictures that are decoded before their turn
 THREADS = min(8, os.cpu_count() or 1)  # that decode
 PASSED_OVER = {"DICOMDIR", "Thumbs.db", "desktop.ini"}  # without a word, as hidden files are
@@ -109,7 +109,7 @@ class Job:
     before its file's answer comes.
     """
 
-    run: runs.Run
+    run: records.Record
     model: torch.nn.Module
     device: torch.device
     files: list[str]
@@ -162,7 +162,7 @@ class Job:
         good = [read[0] for _, read in batch if not isinstance(read, InputError)]
         if good:
             pixels = audits.show(np.stack(good), self.run.info["config"].get("shown", "whole"))
-            log_p = training.predict(self.model, pixels, self.device, BATCH)  # (n, K)
+            log_p = fit.predict(self.model, pixels, self.device, BATCH)  # (n, K)
             answers = iter(np.exp(log_p))
         if good and self.overlays:
             maps = iter(
@@ -204,7 +204,7 @@ def job(
         InputError: a path where nothing is, a pipe or device, a folder without images, a record
             without a model, an unknown class or device, overlays that would replace an image.
     """
-    run, device = runs.read(run_name, results), models.device(on)
+    run, device = studies.run(run_name, results=results), resnet.device(on)
     target = run.classes[0] if target is None else target
     if target not in run.classes:
         raise InputError(
@@ -223,7 +223,7 @@ def job(
     taken = {Path(file).resolve() for file in found} if overlays else set()
     for overlay in taken & {file.resolve() for file in overlays}:
         raise InputError(f"{overlay}: an overlay would replace this image; choose another folder")
-    model = models.recorded(run.folder, run.info, device)
+    model = resnet.recorded(run.folder, run.info, device)
     return Job(run, model, device, found, overlays, target, notes)
 
 
@@ -261,7 +261,7 @@ def predict_files(
     return pd.DataFrame(rows, columns=columns(asked.run))
 
 
-def columns(run: runs.Run) -> list[str]:
+def columns(run: records.Record) -> list[str]:
     """Names of the columns that :func:`predict_files` gives."""
     return ["image", *(f"p_{name}" for name in run.classes), "predicted"]
 

@@ -22,12 +22,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from companion import audits
+from companion import audits, studies
 from companion.studies import zhu2020
-from cxrlib import gradcam, runs
+from cxrlib import gradcam, records
 from cxrlib.data import images, sources
 from cxrlib.files import InputError, atomic, write_text
-from cxrlib.transfer import models
+from cxrlib.transfer import resnet
 
 LAYER = "layer4"
 DRAWS = 10  # of random weights: one draw's maps say nothing of another's
@@ -82,7 +82,7 @@ def write(
             stage=np.array(list(randomised[0])),
             random_cam=np.array([list(stages.values()) for stages in randomised]),
         )
-    table = pd.concat(tables, ignore_index=True)[runs.LOCALISATION]
+    table = pd.concat(tables, ignore_index=True)[records.LOCALISATION]
     write_text(
         folder / "localisation.csv",
         table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
@@ -93,8 +93,12 @@ def of_run(name: str, data=None, results=None, on: str | None = None) -> Path:
     """Make the maps of a record that holds a model, from the images in the data folder; returns the
     record's folder.
     """
-    run, root, device = runs.read(name, results), sources.data_folder(data), models.device(on)
-    model = models.recorded(run.folder, run.info, device)
+    run, root, device = (
+        studies.run(name, results=results),
+        sources.data_folder(data),
+        resnet.device(on),
+    )
+    model = resnet.recorded(run.folder, run.info, device)
     manifest = sources.covid_chestxray(root).merge(
         run.split[["image_id", "y_true", "split"]], on="image_id", validate="one_to_one"
     )
@@ -146,7 +150,9 @@ def _localise(
             )
             tables.append(pd.concat([here.assign(kind=kind), found], axis=1))
     return (
-        pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=runs.LOCALISATION)
+        pd.concat(tables, ignore_index=True)
+        if tables
+        else pd.DataFrame(columns=records.LOCALISATION)
     )
 
 

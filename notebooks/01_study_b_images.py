@@ -52,15 +52,15 @@ from PIL import Image
 from companion import claims, pages, studies
 from companion.pages import say
 from companion.studies import zhu2020
-from cxrlib import plots, runs
+from cxrlib import plots
 from cxrlib.data import sources
 from cxrlib.files import InputError
 
 CLASSES = list(studies.ZHU_CLASSES)
-split = runs.read(
+split = studies.run(
     "zhu-fourclass"
 ).split  # every image of the study: class, patient, part; those not on disk too
-flow = pd.read_csv(runs.root() / "flow" / "zhu2020.csv").set_index("step")
+flow = pd.read_csv(studies.results_folder() / "flow" / "zhu2020.csv").set_index("step")
 printed = claims.reported("zhu2020").set_index("id")["printed"]
 part = split["split"].replace(
     "val", "train"
@@ -293,7 +293,7 @@ training_covid = covid[part[covid.index] == "train"]
 say("train-covid", len(training_covid))
 say("train-covid-patients", int(training_covid["patient_id"].nunique()))
 say("missing", int(split["missing"].sum()))
-say("seed", int(runs.read("zhu-fourclass").info["seed"]))
+say("seed", int(studies.run("zhu-fourclass").info["seed"]))
 
 # %% [markdown]
 # *Figure 2.3, rebuilt: training images counted with their copies. A copy is no new patient: the bar of COVID-19 stands for

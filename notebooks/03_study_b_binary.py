@@ -51,12 +51,14 @@ import pandas as pd
 
 from companion import claims, pages, studies
 from companion.pages import say
-from cxrlib import metrics, plots, runs
+from cxrlib import metrics, plots
 from cxrlib.data import splits
 from cxrlib.metrics import intervals
 
-run = pages.load(run_name, origin, data)
-redraws, missing_redraws = runs.family("zhu-binary-redraws") if origin == "recorded" else ([], [])
+run = studies.run(run_name, origin, data)
+redraws, missing_redraws = (
+    studies.family("zhu-binary-redraws") if origin == "recorded" else ([], [])
+)
 experiment = studies.experiment(
     run.info["experiment"]
 )  # as printed; what the run changed is in its configuration

@@ -54,13 +54,13 @@ import pandas as pd
 
 from companion import claims, pages, studies
 from companion.pages import say
-from cxrlib import formatting, metrics, plots, runs
+from cxrlib import formatting, metrics, plots
 from cxrlib.data import splits
 from cxrlib.metrics import intervals
 
-run = pages.load(run_name, origin, data)
+run = studies.run(run_name, origin, data)
 redraws, missing_redraws = (
-    runs.family("zhu-fourclass-redraws") if origin == "recorded" else ([], [])
+    studies.family("zhu-fourclass-redraws") if origin == "recorded" else ([], [])
 )
 experiment = studies.experiment(
     run.info["experiment"]

@@ -53,15 +53,15 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from companion import pages
+from companion import pages, studies
 from companion.pages import say
 from companion.studies import zhu2020
-from cxrlib import explorer, formatting, plots, runs
+from cxrlib import explorer, formatting, plots, records
 from cxrlib.data import sources
 from cxrlib.metrics import intervals
 
-run = pages.load(run_name, origin, data)
-maps, where = runs.cams(run)
+run = studies.run(run_name, origin, data)
+maps, where = records.read_maps(run)
 cam = dict(zip(maps["image_id"], maps["cam"], strict=True))
 shape = dict(zip(maps["image_id"], maps["shape"], strict=True))
 real = run.info["origin"] == "images"
@@ -499,8 +499,8 @@ say("last-correlation", sanity["Rank correlation, mean"].iloc[-1])
 # hottest point lies in the opacity; overlap is intersection over union of the opacity with the part of the map above half its maximum.
 
 # %% tags=["remove-cell"]
-phantom = runs.read("phantom-localisation") if origin == "recorded" else run
-_, truth = runs.cams(phantom) if origin == "recorded" else (maps, where)
+phantom = studies.run("phantom-localisation") if origin == "recorded" else run
+_, truth = records.read_maps(phantom) if origin == "recorded" else (maps, where)
 
 # %% tags=["remove-input"]
 pages.items(phantom.info["lacked"], "What the phantom run is")

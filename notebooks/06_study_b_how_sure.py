@@ -53,13 +53,13 @@ from IPython.display import display
 
 from companion import audits, book, claims, pages, studies
 from companion.pages import say
-from cxrlib import formatting, metrics, plots, runs
+from cxrlib import formatting, metrics, plots
 from cxrlib.data import phantom
 from cxrlib.metrics import intervals
 
-headline = {name: runs.read(name) for name in studies.EXPERIMENTS}
+headline = {name: studies.run(name) for name in studies.EXPERIMENTS}
 families = {
-    name: runs.family(name) for name in studies.families()
+    name: studies.family(name) for name in studies.families()
 }  # recorded runs, and names of those that are missing
 printed = claims.reported("zhu2020").set_index(["run", "metric"])["printed"]
 base = headline["zhu-fourclass"]
@@ -605,7 +605,9 @@ pages.table(pd.DataFrame(rows, columns=heads))
 say("frame-width", f"{100 * audits.FRAME:g}")
 try:
     held = (
-        pd.read_csv(runs.root() / audits.FILE).groupby("kind")["share"].agg(["size", "mean", "max"])
+        pd.read_csv(studies.results_folder() / audits.FILE)
+        .groupby("kind")["share"]
+        .agg(["size", "mean", "max"])
     )
     parts = [
         f"{100 * row['mean']:.1f} % of the lungs (at most {100 * row['max']:.1f} %) in the"

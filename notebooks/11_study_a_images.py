@@ -43,10 +43,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.patches import FancyBboxPatch
 
-from companion import claims, diagrams, pages
+from companion import claims, diagrams, pages, studies
 from companion.diagrams import arrow, canvas, note
 from companion.pages import say
-from cxrlib import runs
 
 diagrams.vector()
 plt.rcParams["font.size"] = 9
@@ -56,7 +55,7 @@ pd.set_option("display.max_colwidth", None)  # sentences in tables
 def counts(name):
     """A recorded table of counts; numbers that are not known stay missing."""
     return pd.read_csv(
-        runs.root() / "flow" / f"{name}.csv",
+        studies.results_folder() / "flow" / f"{name}.csv",
         keep_default_na=False,
         na_values={n: [""] for n in NUMBERS},
     ).convert_dtypes()

@@ -54,11 +54,11 @@ from IPython.display import display
 from companion import claims, forensics, pages, studies
 from companion.pages import say
 from companion.studies import cheazemin2020
-from cxrlib import explorer, formatting, metrics, plots, runs
+from cxrlib import explorer, formatting, metrics, plots, records
 from cxrlib.metrics import intervals
 
-run = runs.read(run_name)
-variants, missing = runs.family("azemin-standin-resnet50-variants")
+run = studies.run(run_name)
+variants, missing = studies.family("azemin-standin-resnet50-variants")
 experiment = studies.experiment(run.info["experiment"])
 printed = (
     claims.reported("cheazemin2020")
@@ -342,7 +342,7 @@ row_of(MISSES)
 # %% tags=["remove-cell"]
 SHOWN = "covid-chestxray/fff49165-b22d-4bb4-b9d1-d5d62c52436c.annot.original"
 PHRASE = "patchy consolidation in the right mid lung zone"
-maps, where = runs.cams(run)
+maps, where = records.read_maps(run)
 place = "not in this record"
 each, draws = pages.stages(where, "lung mask")
 patients = each.index.get_level_values("patient_id")

@@ -47,13 +47,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
 
-from companion import claims, pages
+from companion import claims, pages, studies
 from companion.pages import say
 from companion.studies import cheazemin2020
-from cxrlib import formatting, plots, runs
+from cxrlib import formatting, plots
 from cxrlib.metrics import intervals
 
-folder = Path(folder or runs.root() / "efficiency")
+folder = Path(folder or studies.results_folder() / "efficiency")
 measured = sorted(
     (json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))),
     key=lambda info: info["recorded"],
@@ -188,7 +188,7 @@ say(
 say("best-others", f"{100 * agreement.loc[best, 'other_answers'] / cpu['test_images']:.1f}")
 say(
     "auc-interval",
-    formatting.interval(*intervals.delong(runs.read(cpu["run"]).predictions, "covid")[1:]),
+    formatting.interval(*intervals.delong(studies.run(cpu["run"]).predictions, "covid")[1:]),
 )
 say("largest-change", f"{agreement['change'].abs().max():.4f}")
 differ = agreement.loc[(agreement["change_low"] > 0) | (agreement["change_high"] < 0)]

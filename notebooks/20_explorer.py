@@ -49,20 +49,20 @@ if importlib.util.find_spec("cxrlib") is None:
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the predictions", "code_prompt_hide": "Load the predictions"}
 from IPython.display import display
 
-from companion import claims, pages, subgroups
+from companion import claims, pages, studies, subgroups
 from companion.pages import say
 from cxrlib import explorer as widgets
-from cxrlib import formatting, metrics, runs
+from cxrlib import formatting, metrics
 from cxrlib.metrics import intervals
 
 HEADLINES = ["azemin-standin-resnet50", "zhu-fourclass", "zhu-binary"]
-headlines = {name: runs.read(name) for name in HEADLINES}
+headlines = {name: studies.run(name) for name in HEADLINES}
 families = [
-    runs.family("azemin-standin-resnet50-variants"),
-    runs.family("zhu-fourclass-redraws"),
-    runs.family("zhu-binary-redraws"),
-    runs.family("zhu-fourclass-shown"),
-    runs.family("zhu-binary-shown"),
+    studies.family("azemin-standin-resnet50-variants"),
+    studies.family("zhu-fourclass-redraws"),
+    studies.family("zhu-binary-redraws"),
+    studies.family("zhu-fourclass-shown"),
+    studies.family("zhu-binary-shown"),
 ]
 EACH = 6  # runs of a family, so that the page stays small
 explorer = widgets.Explorer(
@@ -146,7 +146,7 @@ SUGGESTIONS = {
         "Ask Study B's four classes for COVID-19 among children. There is nothing to compare.",
     ),
 }
-if runs.recorded("zhu-binary-shown/frame"):
+if studies.recorded("zhu-binary-shown/frame"):
     SUGGESTIONS["The lungs blacked out."] = (
         {"run": "zhu-binary-shown/frame", "threshold": 0.5, "prevalence": prevalence},
         (

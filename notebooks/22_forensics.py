@@ -76,10 +76,10 @@ from IPython.display import HTML
 from scipy.special import ndtr, ndtri
 from scipy.stats import binomtest
 
-from companion import claims, forensics, pages
+from companion import claims, forensics, pages, studies
 from companion.forensics import unrounded
 from companion.pages import say
-from cxrlib import plots, runs
+from cxrlib import plots
 from cxrlib.data import splits
 from cxrlib.metrics import intervals
 
@@ -655,7 +655,7 @@ plt.show()
 # Table 2.1 lists as many patients as images for Kermany's collection {cite}`kermany2018`, {glue:text}`kermany` of each. The file names carry a class and a number. Counted over the recorded list of the study's images:
 
 # %%
-split = runs.read("zhu-fourclass").split
+split = studies.run("zhu-fourclass").split
 children = split[split["y_true"] != "covid"]
 part = children["split"].replace("val", "train")  # our validation fold
 ids = children.groupby([part, "y_true"])["patient_id"]
@@ -782,9 +782,9 @@ plt.show()
 
 # %%
 drawn = [
-    runs.read("zhu-binary"),
-    *runs.family("zhu-binary-redraws")[0],
-    *runs.family("zhu-fourclass-redraws")[0],
+    studies.run("zhu-binary"),
+    *studies.family("zhu-binary-redraws")[0],
+    *studies.family("zhu-fourclass-redraws")[0],
 ]
 only = "split == 'test' and y_true == 'covid'"
 tests = [run.split.query(only) for run in drawn]
@@ -1117,7 +1117,7 @@ plt.show()
 # Study A's negatives are "No Finding" by text-mining. Google's radiologists adjudicated some of the same collection. How many adjudicated images does the text call "No Finding", and in how many of these did they see airspace opacity?
 
 # %%
-file = runs.root() / "flow" / "cheazemin2020.csv"
+file = studies.results_folder() / "flow" / "cheazemin2020.csv"
 flow = pd.read_csv(file, index_col="step")
 flow = flow[flow.index.str.startswith("adjudicated, No Finding by text")]
 pages.table(flow[["images", "patients"]].astype(int).reset_index())

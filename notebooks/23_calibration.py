@@ -55,15 +55,15 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from companion import claims, pages
+from companion import claims, pages, studies
 from companion.pages import say
-from cxrlib import evaluate, formatting, metrics, plots, runs
+from cxrlib import evaluate, formatting, metrics, plots
 from cxrlib.metrics import calibration, intervals
 
 A, TWO, FOUR = (
-    runs.read(name) for name in ("azemin-standin-resnet50", "zhu-binary", "zhu-fourclass")
+    studies.run(name) for name in ("azemin-standin-resnet50", "zhu-binary", "zhu-fourclass")
 )
-variants, missing = runs.family("azemin-standin-resnet50-variants")
+variants, missing = studies.family("azemin-standin-resnet50-variants")
 printed = pd.concat(
     [claims.reported(study).set_index("id")["printed"] for study in ("cheazemin2020", "zhu2020")]
 )
@@ -232,7 +232,9 @@ say(
     "skill-shifted",
     f"{skill['skill']:.2f} ({formatting.interval(skill['skill_low'], skill['skill_high'], 2)})",
 )
-flow = pd.read_csv(runs.root() / "flow" / "cheazemin2020.csv").set_index("step")["images"]
+flow = pd.read_csv(studies.results_folder() / "flow" / "cheazemin2020.csv").set_index("step")[
+    "images"
+]
 adjudicated = [
     flow[f"adjudicated {name} set, opacity"] / flow[f"adjudicated {name} set"]
     for name in ("validation", "test")

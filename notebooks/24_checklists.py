@@ -56,7 +56,7 @@ from IPython.display import HTML
 
 from companion import claims, pages, studies
 from companion.pages import say
-from cxrlib import plots, runs
+from cxrlib import plots, records
 from cxrlib.data import sources, splits
 
 WHO = {"A": "Study A", "B": "Study B", "here": "This companion"}
@@ -72,9 +72,9 @@ trace = pd.read_csv(claims.folder() / "trace.csv", keep_default_na=False).assign
     study=lambda table: table["study"].map(claims.STUDIES)
 )
 RUNS = {
-    name: runs.read(name) for name in ("zhu-fourclass", "zhu-binary", "azemin-standin-resnet50")
+    name: studies.run(name) for name in ("zhu-fourclass", "zhu-binary", "azemin-standin-resnet50")
 }
-flow = pd.read_csv(runs.root() / "flow" / "cheazemin2020.csv").set_index("step")
+flow = pd.read_csv(studies.results_folder() / "flow" / "cheazemin2020.csv").set_index("step")
 
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "The rules", "code_prompt_hide": "The rules"}
@@ -157,7 +157,7 @@ def sources_(who):
 
 
 def flow_(who):
-    found = sorted(file.stem for file in (runs.root() / "flow").glob("*.csv"))
+    found = sorted(file.stem for file in (studies.results_folder() / "flow").glob("*.csv"))
     return (
         "yes" if {"zhu2020", "cheazemin2020"} <= set(found) else "no"
     ), f"Every step of the choice is counted, in images and patients ({len(found)} tables)."
@@ -201,14 +201,14 @@ def packages(who):
 
 
 def variants(who):
-    found = {name: len(runs.family(name)[0]) for name in studies.families()}
+    found = {name: len(studies.family(name)[0]) for name in studies.families()}
     return (
         "yes" if any(found.values()) else "no"
     ), f"{sum(found.values())} further runs recorded: other draws, seeds and settings."
 
 
 def localisation(who):
-    rows = runs.cams(RUNS["zhu-fourclass"])[1]
+    rows = records.read_maps(RUNS["zhu-fourclass"])[1]
     masks = int((rows["kind"] == "lung mask").sum())
     return (
         "yes" if masks else "no"

@@ -10,7 +10,7 @@ from torchvision.models._api import register_model
 from torchvision.models.resnet import BasicBlock
 
 from companion import studies
-from cxrlib.transfer import models
+from cxrlib.transfer import resnet
 
 
 class Slim(torchvision.models.ResNet):
@@ -44,4 +44,4 @@ def slim(*, weights=None, progress=True, num_classes=1000) -> Slim:
     return Slim(num_classes)
 
 
-models.NAMES = studies.CHOICES["model"] = (*models.NAMES, "slim")
+resnet.NAMES = studies.CHOICES["model"] = (*resnet.NAMES, "slim")

@@ -15,19 +15,6 @@ from dataclasses import dataclass, field
 from cxrlib.files import InputError
 
 ZHU_CLASSES = ("covid", "viral", "bacterial", "normal")
-# Columns of a run's history.csv; here, because what reads records must not import torch and what
-# trains must not import records.
-HISTORY = [
-    "epoch",
-    "lr",
-    "train_loss",
-    "train_accuracy",
-    "val_loss",
-    "val_accuracy",
-    "test_loss",
-    "test_accuracy",
-    "seconds",
-]
 
 
 @dataclass(frozen=True)

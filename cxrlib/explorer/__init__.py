@@ -22,7 +22,7 @@ from matplotlib import colormaps
 from traitlets import Bool, Dict, Float, Unicode, observe, validate
 
 from companion import subgroups
-from cxrlib import formatting, metrics, plots, runs
+from cxrlib import formatting, metrics, plots, records
 from cxrlib.explorer.payload import pack, png, printed_points, reported, title
 from cxrlib.files import InputError, isolated
 from cxrlib.metrics import readings
@@ -113,13 +113,13 @@ class _Runs(Widget):
         marks: Mapping[str, float] | None = None,
         **state,
     ):
-        if isinstance(predictions, runs.Run | pd.DataFrame):
+        if isinstance(predictions, records.Record | pd.DataFrame):
             predictions = [predictions]
         if not isinstance(predictions, Mapping):
             predictions = {
                 (
                     getattr(each, "name", "predictions")
-                    if isinstance(each, runs.Run)
+                    if isinstance(each, records.Record)
                     else "predictions"
                 ): each
                 for each in predictions
@@ -131,7 +131,7 @@ class _Runs(Widget):
         for name, each in predictions.items():
             frame, words, printed = (
                 (each.predictions, title(each), printed_points(each))
-                if isinstance(each, runs.Run)
+                if isinstance(each, records.Record)
                 else (each, name, {})
             )
             metrics.check_predictions(frame, name)

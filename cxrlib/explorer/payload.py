@@ -15,7 +15,7 @@ from PIL import Image
 from companion import claims, forensics, subgroups
 from cxrlib import metrics, plots
 from cxrlib.files import isolated
-from cxrlib.runs import Run
+from cxrlib.records import Record
 
 NAMES = {
     "viral": "Viral pneumonia",
@@ -130,7 +130,7 @@ def reported(study: str) -> pd.DataFrame:
     return claims.reported(study)
 
 
-def printed_points(run: Run) -> dict[str, dict]:
+def printed_points(run: Record) -> dict[str, dict]:
     """Sensitivity and specificity that the study prints for a run's classes: value and what
     rounding leaves open, and the text as printed.
     """
@@ -160,7 +160,7 @@ def printed_points(run: Run) -> dict[str, dict]:
     }
 
 
-def title(run: Run) -> str:
+def title(run: Record) -> str:
     family, _, own = run.name.rpartition("/")
     own += " alone" if family.endswith("-shown") else ""
     return f"{own.replace('-', ' ')}: {run.info['title']}" if family else run.info["title"]

@@ -20,10 +20,10 @@ import torch
 from companion import audits, studies
 from companion.studies import cheazemin2020, zhu2020
 from companion.studies.settings import Experiment
-from cxrlib import maps, metrics, runs
+from cxrlib import maps, metrics, records
 from cxrlib.data import chestxray14, images, sources
 from cxrlib.files import InputError
-from cxrlib.transfer import features, models, training
+from cxrlib.transfer import fit, frozen, resnet
 
 # pixels: no original of these collections is as small on its longest side as a whole set of copies
 # may be
@@ -146,8 +146,8 @@ def train(
         seconds[name] = round(time.perf_counter() - began, 1)
 
     roomy_malloc()
-    on_device = models.device(on)
-    kind = models.precision(on_device, precision)
+    on_device = resnet.device(on)
+    kind = resnet.precision(on_device, precision)
     with stage("images"):
         ready = prepare(experiment, data)
     name = (
@@ -155,10 +155,10 @@ def train(
         if ready.phantom
         else experiment.name
     )
-    folder, target = Path(work) / name, Path(results or runs.root()) / name
-    runs.refuse_foreign(target, runs.OURS)
-    runs.refuse_foreign(folder, ("checkpoint", ".checkpoint"))
-    state, weights = models.imagenet(experiment.model) if experiment.pretrained else (None, RANDOM)
+    folder, target = Path(work) / name, Path(results or studies.results_folder()) / name
+    records.refuse_foreign(target, records.OURS)
+    records.refuse_foreign(folder, ("checkpoint", ".checkpoint"))
+    state, weights = resnet.imagenet(experiment.model) if experiment.pretrained else (None, RANDOM)
     asked = {
         "precision": kind if precision != "auto" else None,
         "micro_batch": micro and min(micro, experiment.batch),
@@ -180,14 +180,14 @@ def train(
     seen = audits.show(ready.pixels, experiment.shown)
     if experiment.frozen:
         with stage("features"):
-            net = models.resnet(
+            net = resnet.build(
                 experiment.model, len(experiment.classes), state, experiment.seed
             ).to(on_device)
             if experiment.batch_norm == "re-estimated":
-                features.reestimate(net, seen[split == "train"], on_device)
-            seen = features.cached(net, seen, ready.hashes, on_device, shown=experiment.shown)
+                frozen.reestimate(net, seen[split == "train"], on_device)
+            seen = frozen.cached(net, seen, ready.hashes, on_device, shown=experiment.shown)
     with stage("training"):
-        fit = training.fit(
+        fitted = fit.fit(
             experiment,
             seen,
             labels,
@@ -204,23 +204,23 @@ def train(
         )
     targets = np.array([experiment.classes.index(label) for label in labels])
     with stage("evaluation"):
-        kept = models.half(whole(net, fit.kept) if experiment.frozen else fit.kept)
-        model = models.resnet(experiment.model, len(experiment.classes), kept).to(on_device)
+        kept = resnet.half(whole(net, fitted.kept) if experiment.frozen else fitted.kept)
+        model = resnet.build(experiment.model, len(experiment.classes), kept).to(on_device)
 
         def predict(model: torch.nn.Module, part: str) -> np.ndarray:
-            return training.predict(
+            return fit.predict(
                 model.fc if experiment.frozen else model, seen[split == part], on_device
             )
 
         log_p = {part: predict(model, part) for part in ("test", "val")}
-        history = fit.history.set_index("epoch", drop=False)
-        history.loc[fit.kept_epoch, ["test_loss", "test_accuracy"]] = training.loss_accuracy(
+        history = fitted.history.set_index("epoch", drop=False)
+        history.loc[fitted.kept_epoch, ["test_loss", "test_accuracy"]] = fit.loss_accuracy(
             log_p["test"], targets[split == "test"]
         )
-        if fit.kept_epoch != len(history):
-            last = models.half(whole(net, fit.last) if experiment.frozen else fit.last)
-            last = models.resnet(experiment.model, len(experiment.classes), last).to(on_device)
-            scores = training.loss_accuracy(predict(last, "test"), targets[split == "test"])
+        if fitted.kept_epoch != len(history):
+            last = resnet.half(whole(net, fitted.last) if experiment.frozen else fitted.last)
+            last = resnet.build(experiment.model, len(experiment.classes), last).to(on_device)
+            scores = fit.loss_accuracy(predict(last, "test"), targets[split == "test"])
             history.loc[len(history), ["test_loss", "test_accuracy"]] = scores
     named = {"test": experiment.tested_as or experiment.classes, "val": experiment.classes}
     predictions = {
@@ -247,25 +247,25 @@ def train(
         "trained_classes": list(experiment.classes),
         "seed": experiment.seed,
         "data": describe_data(ready, experiment),
-        "lacked": lacked(ready, experiment, weights) + cut_short(experiment, fit),
+        "lacked": lacked(ready, experiment, weights) + cut_short(experiment, fitted),
         "weights": weights,
         "epochs": {
             "planned": experiment.epochs,
             "run": len(history),
-            "kept": fit.kept_epoch,
-            "reason": fit.reason,
+            "kept": fitted.kept_epoch,
+            "reason": fitted.reason,
         },
         "packages": (
             {name: importlib.metadata.version(name) for name in PACKAGES}
             | {"python": platform.python_version()}
         ),
-        "device": models.describe(on_device),
+        "device": resnet.describe(on_device),
         "seconds": seconds,
         "git": revision(),
         "metrics": metrics.overall(predictions["test"]),
     }
-    run = runs.Run(
-        target, info, ready.split[runs.SPLIT], history, predictions["test"], predictions["val"]
+    run = records.Record(
+        target, info, ready.split[records.SPLIT], history, predictions["test"], predictions["val"]
     )
     extra = {}
     if experiment.frozen:
@@ -275,7 +275,7 @@ def train(
                 file, **{key: kept[f"fc.{key}"].numpy() for key in ("weight", "bias")}
             )
     if keep_model:
-        models.save(
+        resnet.save(
             kept,
             folder / "model.safetensors",
             # one entry: safetensors writes several in random order, and the same run should give
@@ -307,7 +307,7 @@ def train(
                 experiment.shown,
             )
         extra |= {name: folder / name for name in ("cams.npz", "localisation.csv")}
-    written = runs.write(run, extra)
+    written = records.write_record(run, target, extra)
     shutil.rmtree(folder)
     return written
 
@@ -330,7 +330,7 @@ def stands(
     Raises:
         InputError: any other difference, the first of which it names.
     """
-    info = runs.read(target.name, target.parent).info
+    info = records.read_record(target).info
     here = studies.effective(experiment.as_dict()) | {
         "experiment": experiment.variant_of or experiment.name
     }
@@ -520,20 +520,19 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
     return found
 
 
-def cut_short(experiment: Experiment, fit: training.Fit) -> list[str]:
+def cut_short(experiment: Experiment, fitted: fit.Fit) -> list[str]:
     """One sentence when neither the schedule nor early stopping ended the training."""
-    if fit.reason != training.BY_HAND:
+    if fitted.reason != fit.BY_HAND:
         return []
     waited = studies.effective(experiment.as_dict())["patience"]
     until = (
         "; early stopping would have waited until epoch"
-        f" {min(fit.kept_epoch + waited, experiment.epochs)}"
+        f" {min(fitted.kept_epoch + waited, experiment.epochs)}"
         if waited
         else ""
     )
-    return [
-        f"Training was ended by hand after {len(fit.history)} of {experiment.epochs} epochs{until}."
-    ]
+    ran = f"{len(fitted.history)} of {experiment.epochs} epochs"
+    return [f"Training was ended by hand after {ran}{until}."]
 
 
 def revision() -> dict[str, str | bool]:

@@ -13,14 +13,14 @@ import slim  # noqa: F401  (makes the network of that name)
 import torch
 from rounding import apart, assert_near
 from sklearn.metrics import roc_auc_score
-from test_features import data  # noqa: F401  (a fixture: Study A's layouts with synthetic radiographs)
+from test_frozen import data  # noqa: F401  (a fixture: Study A's layouts with synthetic radiographs)
 
 from benchmarks import efficiency
 from companion import studies
-from cxrlib import runs
+from cxrlib import records
 from cxrlib.data import chestxray14, images
 from cxrlib.files import InputError
-from cxrlib.transfer import models, pipeline
+from cxrlib.transfer import pipeline, resnet
 
 CPU = torch.device("cpu")
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 32, 32), dtype=np.uint8)
@@ -160,7 +160,7 @@ def test_record_holds_auc_of_each_way_on_the_same_images(small, monkeypatch):
         "phantom-small", root, "cpu", results=results, seconds=0.01, say=lambda text: None
     )
     info = json.loads(file.read_text(encoding="utf-8"))
-    run = runs.read("phantom-small", results)
+    run = records.read_record(results / "phantom-small")
     truth = run.predictions["y_true"] == "covid"
     assert file.parent == results / "efficiency" and re.fullmatch(
         r"cpu-[a-z0-9-]+[a-z0-9]\.json", file.name
@@ -252,5 +252,5 @@ def test_processor_has_a_name():
 
 def test_network_of_the_paper_runs_every_way_it_can():
     """ResNet-101, whole, in one way: shape and layout as the stand-in's."""
-    way = efficiency._torch(models.resnet("resnet101", 2), CPU, last=True)
+    way = efficiency._torch(resnet.build("resnet101", 2), CPU, last=True)
     assert efficiency.scores(way, PIXELS[:1], 1).shape == (1, 2)

@@ -8,7 +8,6 @@ import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from companion import studies
-from cxrlib import runs
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
@@ -122,7 +121,7 @@ def test_numbers_on_the_page_are_those_of_the_predictions(opened):
     if "04_study_b" not in opened.url:
         assert "glue:text" not in opened.inner_text("body")
         return
-    frame = runs.read("zhu-fourclass").predictions
+    frame = studies.run("zhu-fourclass").predictions
     classes = list(studies.ZHU_CLASSES)
     guess = [classes[k] for k in frame[[f"p_{name}" for name in classes]].to_numpy().argmax(1)]
     text = re.sub(r"\s+", " ", opened.inner_text("article"))

@@ -15,9 +15,9 @@ from frames import ANY, drawn, made_up, predictions
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from companion import subgroups
+from companion import studies, subgroups
 from cxrlib import explorer as widgets
-from cxrlib import metrics, runs
+from cxrlib import metrics
 from cxrlib.metrics import readings
 
 MODULE = (Path(widgets.__file__).parent / "explorer.js").read_text(encoding="utf-8")
@@ -83,7 +83,7 @@ def numbers(browser, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def headlines():
-    return [runs.read(name) for name in HEADLINES]
+    return [studies.run(name) for name in HEADLINES]
 
 
 def agree(page, explorer, questions):
@@ -679,7 +679,7 @@ def test_what_every_reader_downloads_is_small(headlines):
         "zhu-binary-shown",
     )
     page = widgets.Explorer(
-        [*headlines, *(run for name in families for run in runs.family(name)[0][:6])], share=True
+        [*headlines, *(run for name in families for run in studies.family(name)[0][:6])], share=True
     ).html()
     assert len(gzip.compress(page.encode())) < 400_000
     assert (

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from companion import audits, cli
-from cxrlib import runs
+from companion import audits, cli, studies
 from cxrlib.data import phantom
 
 
@@ -49,7 +48,7 @@ def test_lungs_in_the_frame_of_phantoms_are_counted_pixel_by_pixel(tmp_path, cap
 
 
 def test_the_recorded_table_is_the_collections(real_data):
-    found, recorded = audits.lungs(real_data), pd.read_csv(runs.root() / audits.FILE)
+    found, recorded = audits.lungs(real_data), pd.read_csv(studies.results_folder() / audits.FILE)
     pd.testing.assert_frame_equal(found, recorded, atol=1e-6)
 
 

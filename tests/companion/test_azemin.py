@@ -10,9 +10,8 @@ import pytest
 from test_nih import FULL, image, needs_package, touch, write
 from test_sources import row, table
 
-from companion import claims, cli, commands
+from companion import claims, cli, commands, studies
 from companion.studies import cheazemin2020
-from cxrlib import runs
 from cxrlib.data import chestxray14, sources
 from cxrlib.files import InputError
 
@@ -81,9 +80,9 @@ def test_flow_has_the_counts_of_the_fact_sheet(flow):
 def test_recorded_table_is_the_fresh_one(real_data, tmp_path, name):
     file = tmp_path / "x.csv"
     assert cli.main(["flow", name, "--data", str(real_data), "--output", str(file)]) == 0
-    assert file.read_text(encoding="utf-8") == (runs.root() / "flow" / f"{name}.csv").read_text(
-        encoding="utf-8"
-    ), f"run: cxr flow {name}"
+    assert file.read_text(encoding="utf-8") == (
+        studies.results_folder() / "flow" / f"{name}.csv"
+    ).read_text(encoding="utf-8"), f"run: cxr flow {name}"
 
 
 def test_only_154_covid_images_give_the_printed_share():

@@ -14,7 +14,7 @@ import yaml
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
 from companion import book, studies
-from cxrlib import InputError, runs
+from cxrlib import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.py"))
@@ -98,7 +98,7 @@ def headline() -> str:
 
 
 def test_headline_equals_scikit_learn_and_stands_in_readme(headline):
-    frame = runs.read("zhu-fourclass").predictions
+    frame = studies.run("zhu-fourclass").predictions
     classes = list(studies.ZHU_CLASSES)
     guess = [classes[k] for k in frame[[f"p_{name}" for name in classes]].to_numpy().argmax(1)]
     rows = {
@@ -138,7 +138,7 @@ def test_headline_equals_scikit_learn_and_stands_in_readme(headline):
         for line in headline.splitlines()
         if len(cells := line.split("|")) == 5
     }
-    frame = runs.read("azemin-standin-resnet50").predictions
+    frame = studies.run("azemin-standin-resnet50").predictions
     truth, called = frame["y_true"] == "covid", frame["p_covid"] >= 0.5
     assert others["Study A: AUC"].startswith(
         f"stand-in: {roc_auc_score(truth, frame['p_covid']):.3f} ("
@@ -212,7 +212,9 @@ def test_how_sure_with_and_without_the_families(recorded, tmp_path, monkeypatch)
     """
     for name in ("zhu-fourclass", "zhu-binary"):
         shutil.copytree(
-            runs.root() / name, tmp_path / name, ignore=shutil.ignore_patterns("*.safetensors")
+            studies.results_folder() / name,
+            tmp_path / name,
+            ignore=shutil.ignore_patterns("*.safetensors"),
         )
     for name, experiment in studies.RECORDS.items() if recorded else ():
         if experiment.variant_of in studies.EXPERIMENTS:

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
-from companion import checks, claims
-from cxrlib import runs
+from companion import checks, claims, studies
 from cxrlib.files import InputError
 
 NAN = float("nan")
@@ -180,7 +179,7 @@ def test_the_lowest_of_several_cells(thesis):
 
 
 def test_images_are_counted_with_their_copies(thesis):
-    split = runs.read("zhu-binary").split
+    split = studies.run("zhu-binary").split
     trained = ((split["y_true"] == "covid") & (split["split"] != "test")).sum()
     given = {"run": "zhu-binary", "classes": ["covid"]}
     assert (

@@ -10,8 +10,8 @@ import tracing
 import yaml
 from sklearn.metrics import accuracy_score, roc_auc_score
 
-from companion import checks, claims
-from cxrlib import InputError, runs
+from companion import checks, claims, studies
+from cxrlib import InputError
 
 # Table 4.2 as it stands in the thesis, section 4.2.
 TABLE_4_2 = """
@@ -94,7 +94,7 @@ def test_other_faults_are_one_line(tmp_path):
 
 @pytest.fixture(scope="module")
 def recorded():
-    return runs.read("zhu-fourclass")
+    return studies.run("zhu-fourclass")
 
 
 def test_beside_rebuilds_the_named_cells(recorded):
@@ -251,7 +251,7 @@ def test_accuracy_that_is_recall_stands_beside_accuracy(ledger):
     """Every class of Table 4.2 by scikit-learn, one class against the rest; the averages over
     classes, plain and by images.
     """
-    frame = runs.read("zhu-fourclass").predictions
+    frame = studies.run("zhu-fourclass").predictions
     classes = ["covid", "viral", "bacterial", "normal"]
     called = frame[[f"p_{name}" for name in classes]].to_numpy().argmax(axis=1)
     each = [accuracy_score(frame["y_true"] == name, called == k) for k, name in enumerate(classes)]
@@ -320,7 +320,7 @@ def test_one_study_alone(ledger):
 def test_a_missing_record_is_said(monkeypatch, tmp_path):
     """Counts of images and results wait for their record; nothing else does."""
     for part in ("flow", "networks"):
-        (tmp_path / part).symlink_to(runs.root() / part)
+        (tmp_path / part).symlink_to(studies.results_folder() / part)
     monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
     rows = claims.ledger(["zhu2020"]).set_index("id")
     waits = rows[rows["why"].str.contains("not yet recorded; cxr train zhu-")]

@@ -14,9 +14,9 @@ import torch
 
 import cxrlib
 from companion import checks, claims, cli, studies
-from cxrlib import runs
+from cxrlib import records
 from cxrlib.data import sources
-from cxrlib.transfer import models, pipeline
+from cxrlib.transfer import pipeline, resnet
 
 NAME = "phantom-zhu-fourclass"
 
@@ -349,7 +349,7 @@ def test_train_hands_everything_on_and_reports(capsys, tmp_path, monkeypatch):
         info = {"epochs": {"run": 7, "kept": 5}, "metrics": {"accuracy": 0.98765}}
 
     monkeypatch.setattr(pipeline, "train", train)
-    monkeypatch.setattr(runs, "read", lambda name, results: Read)
+    monkeypatch.setattr(records, "read_record", lambda folder: Read)
     assert (
         cli.main(["train", "zhu-binary", "--resume", "--micro", "8", "--precision", "float32"]) == 0
     )
@@ -410,7 +410,7 @@ def test_interrupted_run_says_how_to_go_on(capsys, monkeypatch):
 
 def test_train_for_real(capsys, tmp_path, phantom_data):
     """The studies' own network, whole, in the number format that was asked for."""
-    other = "bfloat16" if models.precision(torch.device("cpu")) == "float32" else "float32"
+    other = "bfloat16" if resnet.precision(torch.device("cpu")) == "float32" else "float32"
     small = [
         "--set",
         "size=32",
@@ -440,7 +440,7 @@ def test_train_for_real(capsys, tmp_path, phantom_data):
 
 def test_a_bug_is_not_hidden(monkeypatch):
     """Only bad input and the file system end in one line; an error of ours keeps its traceback."""
-    monkeypatch.setattr(models, "device", lambda name: 1 / 0)
+    monkeypatch.setattr(resnet, "device", lambda name: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main(["train", "zhu-binary"])
 

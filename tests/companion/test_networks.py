@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torchvision
 
-from companion import networks
-from cxrlib import InputError, runs
+from companion import networks, studies
+from cxrlib import InputError
 
 # He et al. 2016, table 1: blocks of each stage, channels of its output, kernels of a block. Sides
 # of the outputs are the same for both networks.
@@ -34,7 +34,7 @@ def named(facts, name) -> list[dict]:
 @pytest.mark.parametrize("name", STAGES)
 def test_write_gives_the_published_bytes(name, tmp_path, monkeypatch):
     """The record is not stale: a new pass is written as it was."""
-    published = (runs.root() / "networks" / f"{name}.json").read_text(encoding="utf-8")
+    published = (studies.results_folder() / "networks" / f"{name}.json").read_text(encoding="utf-8")
     monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
     rerun = f"run: python -c \"from cxrlib import networks; networks.write('{name}')\""
     assert networks.write(name).read_text(encoding="utf-8") == published, rerun

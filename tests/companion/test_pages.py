@@ -7,12 +7,12 @@ import pytest
 from sklearn.metrics import precision_score, recall_score
 
 from companion import claims, pages, studies
-from cxrlib import metrics, runs
+from cxrlib import metrics, records
 
 
 @pytest.fixture(scope="module")
-def run() -> runs.Run:
-    return runs.read("zhu-fourclass")
+def run() -> records.Record:
+    return studies.run("zhu-fourclass")
 
 
 def cells(html: str) -> list[list[str]]:
@@ -35,7 +35,7 @@ def plain(html: str) -> list[list[str]]:
 def test_beside_shows_printed_rebuilt_interval_and_redraws(run):
     again = [
         run,
-        runs.Run(
+        records.Record(
             run.folder, run.info, run.split, run.history, run.predictions.iloc[::2], run.validation
         ),
     ]
@@ -88,7 +88,7 @@ def test_images_adds_up(run):
 def test_schedule_says_when_it_is_shortened(run):
     assert pages.schedule([]) == "none recorded yet"
     assert pages.schedule([run]) == "1 run of at most 50 epochs"
-    short = runs.Run(
+    short = records.Record(
         run.folder,
         run.info | {"config": run.info["config"] | {"epochs": 6, "milestones": [3, 5]}},
         run.split,
@@ -106,7 +106,9 @@ def test_schedule_says_when_it_is_shortened(run):
 def test_repeat_says_whether_nothing_but_the_machine_differs(run):
     def like(seed=run.info["seed"], device=run.info["device"], **config):
         info = run.info | {"seed": seed, "device": device, "config": run.info["config"] | config}
-        return runs.Run(run.folder, info, run.split, run.history, run.predictions, run.validation)
+        return records.Record(
+            run.folder, info, run.split, run.history, run.predictions, run.validation
+        )
 
     gpu = {"type": "cuda", "name": "NVIDIA T4", "threads": 1}
     assert pages.repeat(run, []) == pages.repeat(run, [like(seed=7)]) == (None, "not yet recorded")
@@ -143,7 +145,7 @@ def test_labels_from_a_file_are_escaped(run, monkeypatch):
         metric=printed["metric"].str.replace("viral.", f"{evil}.", regex=False)
     )
     monkeypatch.setattr(claims, "reported", lambda study: printed)
-    other = runs.Run(
+    other = records.Record(
         run.folder,
         run.info | {"classes": [evil if name == "viral" else name for name in run.classes]},
         run.split,
@@ -159,13 +161,13 @@ def test_load_refuses_an_unknown_origin():
     with pytest.raises(
         ValueError, match="origin must be recorded, phantom or images, not 'memory'"
     ):
-        pages.load("zhu-fourclass", "memory")
+        studies.run("zhu-fourclass", "memory")
 
 
 @pytest.mark.slow
 def test_a_phantom_run_leaves_nothing_behind(tmp_path, monkeypatch):
     """In a notebook, whose Python is killed at its end, nothing can be tidied up later."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    run = pages.load("zhu-fourclass", "phantom")
-    maps, where = runs.cams(run)
+    run = studies.run("zhu-fourclass", "phantom")
+    maps, where = records.read_maps(run)
     assert len(maps["cam"]) and len(where) and not list(tmp_path.glob("phantom-*"))

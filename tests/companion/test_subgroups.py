@@ -3,8 +3,7 @@
 import pandas as pd
 import pytest
 
-from companion import cli, subgroups
-from cxrlib import runs
+from companion import cli, studies, subgroups
 from cxrlib.files import InputError
 
 
@@ -17,7 +16,7 @@ def frame(*images: str) -> pd.DataFrame:
 
 def test_the_recorded_table_is_the_collections(real_data, tmp_path):
     table = subgroups.table(real_data)
-    recorded = pd.read_csv(runs.root() / subgroups.FILE, dtype=str)
+    recorded = pd.read_csv(studies.results_folder() / subgroups.FILE, dtype=str)
     pd.testing.assert_frame_equal(
         table.astype(object).where(table.notna(), None),
         recorded.astype(object).where(recorded.notna(), None),
@@ -46,9 +45,9 @@ def test_the_recorded_table_is_the_collections(real_data, tmp_path):
 
 
 def test_every_covid_image_of_the_recorded_runs_is_in_it():
-    recorded = set(pd.read_csv(runs.root() / subgroups.FILE, dtype=str)["image_id"])
+    recorded = set(pd.read_csv(studies.results_folder() / subgroups.FILE, dtype=str)["image_id"])
     for name in ("zhu-fourclass", "zhu-binary", "azemin-standin-resnet50"):
-        tested = runs.read(name).predictions
+        tested = studies.run(name).predictions
         assert set(tested.loc[tested["y_true"] == "covid", "image_id"]) <= recorded
 
 
@@ -70,7 +69,7 @@ def test_a_table_that_will_not_do_is_one_line(tmp_path, monkeypatch, capsys):
             InputError, match="^subgroups: needs a column image_id with no image twice$"
         ):
             subgroups.of(frame("a/1"), known)
-    monkeypatch.setattr(runs, "root", lambda: tmp_path)
+    monkeypatch.setattr(studies, "results_folder", lambda: tmp_path)
     with pytest.raises(InputError, match="cannot be read as CSV .* cxr subgroups makes it"):
         subgroups.of(frame("a/1"))
     assert (

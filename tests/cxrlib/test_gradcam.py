@@ -18,7 +18,7 @@ from rounding import UNIT, apart
 from cxrlib import gradcam
 from cxrlib.data import images
 from cxrlib.files import InputError
-from cxrlib.transfer import training
+from cxrlib.transfer import fit
 
 TARGETS = [0, 3, [0, 3, 1, 2, 3], None]
 LAYERS = ["layer3", "layer4", "layer4.0.conv2", "layer2.1.conv1", "layer4.0.downsample"]
@@ -292,7 +292,7 @@ def test_pixels_are_prepared_as_for_a_prediction(model):
         got = gradcam.of_pixels(model, pixels, target, "layer3", batch=3)
         assert isinstance(got, np.ndarray)
         agree(torch.from_numpy(got), gradcam.cams(model, x, target, "layer3"), apart())
-    predicted = training.predict(model, pixels).argmax(1)
+    predicted = fit.predict(model, pixels).argmax(1)
     assert len(set(predicted)) > 1
     assert np.array_equal(
         gradcam.of_pixels(model, pixels, None), gradcam.of_pixels(model, pixels, predicted)

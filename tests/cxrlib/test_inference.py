@@ -26,12 +26,12 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 mpl.use("Agg")
 
-from companion import cli  # noqa: E402
+from companion import cli, studies  # noqa: E402
 from companion.studies import zhu2020  # noqa: E402
-from cxrlib import gradcam, inference, plots, runs  # noqa: E402
+from cxrlib import gradcam, inference, plots  # noqa: E402
 from cxrlib.data import images  # noqa: E402
 from cxrlib.files import InputError  # noqa: E402
-from cxrlib.transfer import models, training  # noqa: E402
+from cxrlib.transfer import fit, resnet  # noqa: E402
 
 CLASSES = ["covid", "viral", "bacterial", "normal"]
 COLUMNS = ["image", *(f"p_{name}" for name in CLASSES), "predicted"]
@@ -40,7 +40,7 @@ COLUMNS = ["image", *(f"p_{name}" for name in CLASSES), "predicted"]
 @pytest.fixture(scope="session")
 def run():
     """The recorded run of Study B, with its model."""
-    return runs.read("zhu-fourclass")
+    return studies.run("zhu-fourclass")
 
 
 @pytest.fixture(scope="session")
@@ -92,9 +92,9 @@ def test_probabilities_are_those_of_the_recorded_model(some, table, run):
     p = table[[f"p_{name}" for name in CLASSES]].to_numpy()
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-12)
     assert table["predicted"].tolist() == [CLASSES[k] for k in p.argmax(axis=1)]
-    model = models.resnet("resnet18", 4, models.read(run.folder / "model.safetensors"))
+    model = resnet.build("resnet18", 4, resnet.read(run.folder / "model.safetensors"))
     np.testing.assert_array_equal(
-        p, np.exp(training.predict(model, np.stack([images.decode(path, 224) for path in some])))
+        p, np.exp(fit.predict(model, np.stack([images.decode(path, 224) for path in some])))
     )
 
 
@@ -184,7 +184,7 @@ def test_overlays_are_of_the_models_maps(tmp_path, some, table, run, monkeypatch
         tmp_path / "new"
     ) == ["out"]
     assert plt.get_fignums() == []
-    model = models.resnet("resnet18", 4, models.read(run.folder / "model.safetensors"))
+    model = resnet.build("resnet18", 4, resnet.read(run.folder / "model.safetensors"))
     expected = gradcam.of_pixels(
         model, np.stack([images.decode(path, 224) for path in some[:2]]), CLASSES.index("normal")
     )
@@ -393,7 +393,7 @@ def many(tmp_path, some, monkeypatch):
         share = pixels.mean((1, 2)) / 256
         return np.log(np.stack([share, *[(1 - share) / 3] * 3], axis=1))
 
-    monkeypatch.setattr(training, "predict", answer)
+    monkeypatch.setattr(fit, "predict", answer)
     folder = tmp_path / "many"
     folder.mkdir()
     for k in range(300):
@@ -418,7 +418,7 @@ def test_rows_come_in_order_and_little_is_read_ahead(many, monkeypatch):
 
 
 def test_reading_goes_on_while_the_network_works(many, monkeypatch):
-    read, image, answer = [], images.read_image, training.predict
+    read, image, answer = [], images.read_image, fit.predict
     during = []
 
     def slow(*args):
@@ -430,13 +430,13 @@ def test_reading_goes_on_while_the_network_works(many, monkeypatch):
     monkeypatch.setattr(
         images, "read_image", lambda path: (time.sleep(0.005), read.append(path), image(path))[2]
     )
-    monkeypatch.setattr(training, "predict", slow)
+    monkeypatch.setattr(fit, "predict", slow)
     next(iter(inference.job([many], on="cpu")))
     assert during[0] > 10
 
 
 def test_interrupted_prediction_keeps_its_rows(many, tmp_path, capsys, monkeypatch):
-    answer, calls = training.predict, []
+    answer, calls = fit.predict, []
 
     def stopped(*args):
         calls.append(1)
@@ -444,7 +444,7 @@ def test_interrupted_prediction_keeps_its_rows(many, tmp_path, capsys, monkeypat
             raise KeyboardInterrupt
         return answer(*args)
 
-    monkeypatch.setattr(training, "predict", stopped)
+    monkeypatch.setattr(fit, "predict", stopped)
     (tmp_path / "p.csv").write_text("earlier")
     code, _, err = command(capsys, many, "--device", "cpu", "--output", tmp_path / "p.csv")
     assert code == 130 and (tmp_path / "p.csv").read_text() == "earlier"
@@ -471,7 +471,7 @@ from cxrlib import cli, training  # noqa: E402
 def slowly(model, pixels, *rest):
     time.sleep(0.2)
     return np.log(np.full((len(pixels), 4), 0.25))
-training.predict = slowly
+fit.predict = slowly
 cli.main(["predict", {str(many)!r}, "--device", "cpu", "--output", {str(tmp_path / "p.csv")!r}])
 """
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
@@ -488,11 +488,11 @@ cli.main(["predict", {str(many)!r}, "--device", "cpu", "--output", {str(tmp_path
 def test_answers_are_the_same_however_many_files_there_are(tmp_path, some, run, monkeypatch):
     monkeypatch.setattr(inference, "BATCH", 3)
     monkeypatch.setattr(inference, "AHEAD", 2)
-    model = models.resnet("resnet18", 4, models.read(run.folder / "model.safetensors"))
+    model = resnet.build("resnet18", 4, resnet.read(run.folder / "model.safetensors"))
     pixels = np.stack([images.decode(path, 224) for path in some])
     for k in range(8):
         os.link(some[k % 5], tmp_path / f"{k:03}.png")
-    expected = np.exp(training.predict(model, pixels[np.arange(8) % 5], batch=3))
+    expected = np.exp(fit.predict(model, pixels[np.arange(8) % 5], batch=3))
     np.testing.assert_array_equal(
         inference.predict_files([tmp_path], on="cpu")[COLUMNS[1:5]].to_numpy(), expected
     )

@@ -15,35 +15,35 @@ from rounding import apart, assert_near
 
 from companion import studies
 from companion.studies import zhu2020
-from cxrlib import gradcam, maps, runs
+from cxrlib import gradcam, maps, records
 from cxrlib.data import images, sources
 from cxrlib.files import InputError
-from cxrlib.transfer import features, models, pipeline, training
+from cxrlib.transfer import fit, frozen, pipeline, resnet
 
 RECORDS = Path(__file__).resolve().parents[2] / "results"
 
 
 @pytest.fixture(scope="module")
-def run(phantom_data, tmp_path_factory) -> runs.Run:
+def run(phantom_data, tmp_path_factory) -> records.Record:
     """A record of a network that was not trained. As no weight of its last layer is negative, none
     of its maps is empty.
     """
 
-    def fit(experiment, pixels, *rest, **named) -> training.Fit:
-        net = models.resnet(experiment.model, 4, None, 0)
-        features.reestimate(net, pixels)
+    def untrained(experiment, pixels, *rest, **named) -> fit.Fit:
+        net = resnet.build(experiment.model, 4, None, 0)
+        frozen.reestimate(net, pixels)
         state = net.state_dict()
         state["fc.weight"] = state["fc.weight"].abs()
-        history = pd.DataFrame([dict.fromkeys(runs.HISTORY, 0.0) | {"epoch": 1}])
+        history = pd.DataFrame([dict.fromkeys(records.HISTORY, 0.0) | {"epoch": 1}])
         Path(rest[2]).mkdir(parents=True)
-        return training.Fit(state, state, history, 1, "not trained")
+        return fit.Fit(state, state, history, 1, "not trained")
 
     base = tmp_path_factory.mktemp("maps")
     experiment = studies.ZHU_FOURCLASS.variant(
         "phantom-maps", **studies.PHANTOM | {"model": "slim"}
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "fit", fit)
+        patch.setattr(fit, "fit", untrained)
         places = {"results": base / "results", "work": base / "work"}
         folder = pipeline.train(
             experiment,
@@ -54,20 +54,20 @@ def run(phantom_data, tmp_path_factory) -> runs.Run:
             keep_maps=True,
             **places,
         )
-    return runs.read(folder.name, folder.parent)
+    return records.read_record(folder)
 
 
 def test_maps_of_a_phantom_are_those_of_its_model(run, phantom_data):
     """Drawn again from the recorded model and the files: every test image with an opacity, each for
     its own class.
     """
-    found, _ = runs.cams(run)
+    found, _ = records.read_maps(run)
     truth = pd.read_csv(phantom_data / "phantom-truth" / "truth.csv").set_index("image_id")
     with_opacity = run.predictions[run.predictions["y_true"] != "normal"]
     assert sorted(found["image_id"]) == sorted(with_opacity["image_id"]) and set(
         found["split"]
     ) == {"test"}
-    model = models.resnet("slim", 4, models.read(run.folder / "model.safetensors"))
+    model = resnet.build("slim", 4, resnet.read(run.folder / "model.safetensors"))
     rows = truth.loc[found["image_id"]]
     pixels = np.stack([images.decode(phantom_data / path, 64) for path in rows["path"]])
     targets = [run.classes.index(name) for name in rows["class"]]
@@ -90,7 +90,7 @@ def test_maps_of_a_phantom_are_those_of_its_model(run, phantom_data):
 
 
 def test_localisation_is_of_the_true_opacity(run, phantom_data):
-    found, table = runs.cams(run)
+    found, table = records.read_maps(run)
     truth = pd.read_csv(phantom_data / "phantom-truth" / "truth.csv").set_index("image_id")
     assert set(table["kind"]) == {"opacity", "lung mask"} and set(table["stage"]) == {
         "trained",
@@ -122,8 +122,8 @@ def test_boxes_cover_the_pixels_whose_centres_they_hold():
 
 
 def test_recorded_maps_cover_the_test_images_and_the_figures():
-    run = runs.read("zhu-fourclass")
-    found, table = runs.cams(run)
+    run = studies.run("zhu-fourclass")
+    found, table = records.read_maps(run)
     covid = run.predictions.loc[run.predictions["y_true"] == "covid", "image_id"]
     assert (
         set(covid) == set(found["image_id"][found["split"] == "test"]) == set(found["random_id"])
@@ -143,14 +143,14 @@ def test_recorded_maps_cover_the_test_images_and_the_figures():
 def test_of_run_makes_the_recorded_maps_again(real_data, tmp_path, monkeypatch):
     """On a few of the images: the others are taken for missing."""
     shutil.copytree(RECORDS / "zhu-fourclass", tmp_path / "zhu-fourclass")
-    recorded, where = runs.cams(runs.read("zhu-fourclass"))
+    recorded, where = records.read_maps(studies.run("zhu-fourclass"))
     masked = [name for name in recorded["random_id"] if name in sources.lung_masks(real_data)]
     keep = {*masked[:4], *recorded["random_id"][:2]}
     monkeypatch.setattr(
         sources, "present", lambda manifest, data=None: manifest["image_id"].isin(keep)
     )
     maps.of_run("zhu-fourclass", real_data, tmp_path, "cpu")
-    again, table = runs.cams(runs.read("zhu-fourclass", tmp_path))
+    again, table = records.read_maps(studies.run("zhu-fourclass", results=tmp_path))
     assert set(again["image_id"]) == keep
     places = [list(recorded["image_id"]).index(name) for name in again["image_id"]]
     assert_near(again["cam"], recorded["cam"][places], apart())

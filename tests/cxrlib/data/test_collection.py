@@ -14,7 +14,7 @@ from companion.studies import cheazemin2020, zhu2020
 from companion import cli, studies
 from cxrlib.data import phantom, sources
 from cxrlib.transfer import pipeline
-from cxrlib import runs
+from cxrlib import records
 from cxrlib.files import (InputError)
 
 LATER = {
@@ -150,7 +150,7 @@ def test_a_record_states_found_and_expected(clone, tmp_path):
         "on": "cpu",
         "precision": "float32",
     }
-    info = runs.read(pipeline.train(run, data=clone, **settings).name, tmp_path / "results").info
+    info = records.read_record(pipeline.train(run, data=clone, **settings)).info
     table = pd.read_csv(
         clone / "covid-chestxray-dataset" / "metadata.csv", dtype=str, keep_default_na=False
     )

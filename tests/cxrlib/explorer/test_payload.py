@@ -4,7 +4,7 @@ tests/browser/test_explorer.py.
 
 import pytest
 
-from cxrlib import runs
+from companion import studies
 from cxrlib.explorer import payload
 
 
@@ -21,9 +21,9 @@ def test_rounding_leaves_half_a_digit_open_and_no_more_than_a_share_can_have(tex
 
 
 def test_printed_points_are_the_studies():
-    azemin = payload.printed_points(runs.read("azemin-standin-resnet50"))
+    azemin = payload.printed_points(studies.run("azemin-standin-resnet50"))
     assert azemin["covid"]["text"] == ["77.3 %", "71.8 %"]  # abstract of Che Azemin et al. 2020
-    four = payload.printed_points(runs.read("zhu-fourclass"))
+    four = payload.printed_points(studies.run("zhu-fourclass"))
     # recall and selectivity of Table 4.2, Zhu 2020
     assert {cls: point["text"] for cls, point in four.items()} == {
         "covid": ["1.00", "1.00"],
@@ -34,7 +34,7 @@ def test_printed_points_are_the_studies():
 
 
 def test_equal_columns_are_sent_once():
-    run, columns = runs.read("zhu-fourclass"), {}
+    run, columns = studies.run("zhu-fourclass"), {}
     groups = (
         run.predictions[["image_id"]]
         .assign(source=run.predictions["source"])

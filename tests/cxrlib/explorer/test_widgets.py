@@ -13,9 +13,9 @@ import pytest
 from frames import made_up
 from traitlets import TraitError
 
-from companion import subgroups
+from companion import studies, subgroups
 from cxrlib import explorer as widgets
-from cxrlib import metrics, runs
+from cxrlib import metrics
 from cxrlib.files import InputError
 
 
@@ -110,8 +110,11 @@ def test_a_page_of_its_own_has_a_limit(monkeypatch):
 
 def test_a_page_is_made_without_torch_and_without_anywidget():
     code = (
-        "import sys; sys.modules['anywidget'] = None; from cxrlib import runs, widgets; assert"
-        " '<script type=\"module\">' in widgets.Explorer(runs.read('zhu-fourclass')).html() and"
-        " 'torch' not in sys.modules"
+        "import sys; sys.modules['anywidget'] = None; from companion import studies;"
+        " from cxrlib import explorer;"
+        " page = explorer.Explorer(studies.run('zhu-fourclass')).html();"
+        " assert '<script type=\"module\">' in page and 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=runs.root().parent, timeout=120)
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, cwd=studies.results_folder().parent, timeout=120
+    )

@@ -19,10 +19,10 @@ from safetensors import safe_open
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from companion import studies
-from cxrlib import gradcam, inference, runs
+from cxrlib import gradcam, inference, records
 from cxrlib.data import sources
 from cxrlib.files import InputError
-from cxrlib.transfer import models, pipeline, training
+from cxrlib.transfer import fit, pipeline, resnet
 
 CLASSES = list(studies.ZHU_CLASSES)
 NAME = "phantom-zhu-fourclass"
@@ -55,38 +55,38 @@ def best_epoch(number: int):
     """Validation losses for the choice of the epoch that make ``number`` the best; all else is as
     it is. Gives what training left.
     """
-    real, fit_as_is, epochs, fits = training.loss_accuracy, training.fit, itertools.count(1), []
+    real, fit_as_is, epochs, fits = fit.loss_accuracy, fit.fit, itertools.count(1), []
 
     def scripted(log_p, targets):
         return abs(next(epochs) - number) + 0.5, real(log_p, targets)[1]
 
-    def fit(*args, **named):
-        training.loss_accuracy = scripted
+    def spy(*args, **named):
+        fit.loss_accuracy = scripted
         try:
             fits.append(fit_as_is(*args, **named))
             return fits[-1]
         finally:
-            training.loss_accuracy = real
+            fit.loss_accuracy = real
 
-    training.fit = fit
+    fit.fit = spy
     try:
         yield fits
     finally:
-        training.fit = fit_as_is
+        fit.fit = fit_as_is
 
 
 @pytest.fixture(scope="module")
-def trained(phantom_data, base) -> tuple[runs.Run, training.Fit]:
+def trained(phantom_data, base) -> tuple[records.Record, fit.Fit]:
     """A record with its model, made once, and what training left. The kept epoch is not the last,
     so that the two differ.
     """
     with best_epoch(2) as fits:
         folder = train(experiment(), phantom_data, base, keep_model=True)
-    return runs.read(folder.name, folder.parent), fits[0]
+    return records.read_record(folder), fits[0]
 
 
 @pytest.fixture(scope="module")
-def run(trained) -> runs.Run:
+def run(trained) -> records.Record:
     return trained[0]
 
 
@@ -123,7 +123,7 @@ def test_record_is_complete_and_says_what_it_is(run, phantom_data):
         False,
     )
     assert (config["precision"], config["micro_batch"]) == (
-        models.precision(torch.device("cpu")),
+        resnet.precision(torch.device("cpu")),
         16,
     )
     assert run.info["epochs"] == {
@@ -184,16 +184,14 @@ def test_metrics_are_scikit_learns(run):
 
 
 def test_history_has_test_figures_of_the_kept_and_the_last_epoch_only(trained, prepared):
-    run, fit = trained
+    run, fitted = trained
     history, test = run.history.set_index("epoch"), (prepared.rows["split"] == "test").to_numpy()
     assert history.index.tolist() == [1, 2, 3] and history["lr"].tolist() == [0.01, 0.01, 0.01]
     assert history["test_loss"].notna().tolist() == [False, True, True]
     assert history["test_accuracy"].notna().tolist() == [False, True, True]
     targets = prepared.rows.loc[test, "y_true"].map(CLASSES.index).to_numpy()
-    for epoch, state in ((2, fit.kept), (3, fit.last)):
-        log_p = training.predict(
-            models.resnet("slim", 4, models.half(state)), prepared.pixels[test]
-        )
+    for epoch, state in ((2, fitted.kept), (3, fitted.last)):
+        log_p = fit.predict(resnet.build("slim", 4, resnet.half(state)), prepared.pixels[test])
         figures = (
             -log_p[range(len(targets)), targets].mean(),
             accuracy_score(targets, log_p.argmax(1)),
@@ -204,17 +202,17 @@ def test_history_has_test_figures_of_the_kept_and_the_last_epoch_only(trained, p
     assert history.loc[2, "test_accuracy"] == pytest.approx(
         run.info["metrics"]["accuracy"], rel=1e-5
     )
-    assert not all(torch.equal(value, fit.last[key]) for key, value in fit.kept.items()), (
+    assert not all(torch.equal(value, fitted.last[key]) for key, value in fitted.kept.items()), (
         "the two are not one"
     )
 
 
 def test_recorded_model_gives_the_recorded_probabilities(run, prepared):
-    model = models.resnet("slim", 4, models.read(run.folder / "model.safetensors"))
+    model = resnet.build("slim", 4, resnet.read(run.folder / "model.safetensors"))
     for table, part in ((run.predictions, "test"), (run.validation, "val")):
         where = prepared.rows["split"] == part
         assert prepared.rows.loc[where, "image_id"].tolist() == table["image_id"].tolist()
-        p = np.exp(training.predict(model, prepared.pixels[where.to_numpy()]))
+        p = np.exp(fit.predict(model, prepared.pixels[where.to_numpy()]))
         np.testing.assert_allclose(
             p, p_of(table), rtol=5e-9
         )  # the same arithmetic; nine digits are written
@@ -258,15 +256,17 @@ def test_checkpoint_is_deleted_after_recording(run, base):
 
 
 def test_checkpoint_stays_when_the_record_cannot_be_written(few, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "write", lambda *args: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(
+        records, "write_record", lambda *args: (_ for _ in ()).throw(OSError("disk full"))
+    )
     with pytest.raises(OSError, match="disk full"):
         train(experiment(epochs=1), few, tmp_path)
     assert (tmp_path / "work" / NAME / "checkpoint.json").is_file() and not (
         tmp_path / "results"
     ).exists()
     monkeypatch.undo()
-    monkeypatch.setattr(training, "train_epoch", lambda *args: pytest.fail("trained again"))
-    assert runs.recorded(
+    monkeypatch.setattr(fit, "train_epoch", lambda *args: pytest.fail("trained again"))
+    assert studies.recorded(
         train(experiment(epochs=1), few, tmp_path, resume=True).name, tmp_path / "results"
     )
 
@@ -286,7 +286,7 @@ def test_missing_images_are_named_everywhere(run, copy, tmp_path):
     for image_id in gone.values():
         (copy / "covid-chestxray-dataset" / "images" / f"{image_id.partition('/')[2]}.png").unlink()
     folder = train(experiment(epochs=1), copy, tmp_path)
-    got = runs.read(folder.name, folder.parent)
+    got = records.read_record(folder)
     assert sorted(got.info["data"]["missing"]) == sorted(gone.values())
     assert sorted(got.split.loc[got.split["missing"], "image_id"]) == sorted(gone.values())
     pd.testing.assert_frame_equal(
@@ -398,13 +398,13 @@ def test_phantom_of_an_experiment_is_named_phantom(few, tmp_path):
 
 
 def test_pretrained_weights_are_taken_and_named(few, tmp_path, monkeypatch):
-    state = models.half(models.resnet("resnet18", 1000, None, 9).state_dict())
-    models.save(state, tmp_path / "w" / "resnet18-test.safetensors")
+    state = resnet.half(resnet.build("resnet18", 1000, None, 9).state_dict())
+    resnet.save(state, tmp_path / "w" / "resnet18-test.safetensors")
     (tmp_path / "w" / "README.md").write_text("`resnet18-test.safetensors` drawn by a test\n")
     monkeypatch.setenv("CXR_WEIGHTS", str(tmp_path / "w"))
-    seen, real = [], training.fit
+    seen, real = [], fit.fit
     monkeypatch.setattr(
-        training, "fit", lambda *args, **named: seen.append(named["state"]) or real(*args, **named)
+        fit, "fit", lambda *args, **named: seen.append(named["state"]) or real(*args, **named)
     )
     folder = train(experiment(epochs=1, pretrained=True, model="resnet18"), few, tmp_path)
     info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
@@ -422,14 +422,14 @@ def test_pretrained_weights_are_taken_and_named(few, tmp_path, monkeypatch):
 def test_epoch_chosen_on_the_test_set_says_so_and_trains_on_the_same_images(
     few, tmp_path, monkeypatch
 ):
-    fits, real = [], training.fit
+    fits, real = [], fit.fit
     monkeypatch.setattr(
-        training, "fit", lambda *args, **named: fits.append(real(*args, **named)) or fits[-1]
+        fit, "fit", lambda *args, **named: fits.append(real(*args, **named)) or fits[-1]
     )
     usual, chosen = (
         train(experiment(epoch_by=by), few, tmp_path / by) for by in ("validation", "test")
     )
-    usual, chosen = (runs.read(folder.name, folder.parent) for folder in (usual, chosen))
+    usual, chosen = (records.read_record(folder) for folder in (usual, chosen))
     assert chosen.info["data"]["counts"] == usual.info["data"]["counts"]
     pd.testing.assert_series_equal(
         chosen.history["train_loss"], usual.history["train_loss"]
@@ -440,9 +440,10 @@ def test_epoch_chosen_on_the_test_set_says_so_and_trains_on_the_same_images(
     ]  # so the record says too which epoch the validation images would have kept
     pd.testing.assert_frame_equal(chosen.history[columns], usual.history[columns])
     assert chosen.history["test_loss"].notna().all()
-    for found, part, fit in ((usual, "val", fits[0]), (chosen, "test", fits[1])):
+    for found, part, fitted in ((usual, "val", fits[0]), (chosen, "test", fits[1])):
         assert (
-            found.info["epochs"]["kept"] == fit.history.set_index("epoch")[f"{part}_loss"].idxmin()
+            found.info["epochs"]["kept"]
+            == fitted.history.set_index("epoch")[f"{part}_loss"].idxmin()
         )
     sentence = "The epoch was chosen by its loss on the test set"
     assert any(sentence in text for text in chosen.info["lacked"]) and not any(
@@ -454,11 +455,7 @@ def test_epoch_chosen_on_the_test_set_says_so_and_trains_on_the_same_images(
 def seen(monkeypatch) -> list[tuple[str, np.ndarray]]:
     """What training, prediction and Grad-CAM are given to look at, call by call."""
     given = []
-    for module, name, place in (
-        (training, "fit", 1),
-        (training, "predict", 1),
-        (gradcam, "of_pixels", 1),
-    ):
+    for module, name, place in ((fit, "fit", 1), (fit, "predict", 1), (gradcam, "of_pixels", 1)):
         real = getattr(module, name)
 
         def spy(*args, name=name, place=place, real=real, **named):
@@ -492,7 +489,7 @@ def test_what_is_not_shown_makes_no_difference(few, tmp_path, seen, monkeypatch)
             keep_model=True,
             keep_maps=part == "frame",
         )
-        made[key], given[key] = runs.read(folder.name, folder.parent), seen[:]
+        made[key], given[key] = records.read_record(folder), seen[:]
     for (name, one), (other, two) in zip(given[few, "frame"], given[spoilt, "frame"], strict=True):
         assert name == other and np.array_equal(one, two) and one.any(axis=(1, 2)).all(), name
     assert {name for name, _ in given[few, "frame"]} == {"fit", "predict", "of_pixels"}
@@ -500,7 +497,7 @@ def test_what_is_not_shown_makes_no_difference(few, tmp_path, seen, monkeypatch)
         made[few, "frame"].predictions, made[spoilt, "frame"].predictions, check_exact=True
     )
     np.testing.assert_array_equal(
-        *(runs.cams(made[where, "frame"])[0]["cam"] for where in (few, spoilt))
+        *(records.read_maps(made[where, "frame"])[0]["cam"] for where in (few, spoilt))
     )
     rows = pipeline.prepare(experiment(), few).rows.query("split == 'test'")
     seen.clear()  # a model of the frame is shown the frame of others' images too
@@ -544,7 +541,12 @@ def test_a_run_of_a_family_lies_in_its_folder(few, tmp_path):
     )
     folder = train(member, few, tmp_path)
     assert folder == tmp_path / "results" / "phantom-zhu-fourclass-redraws" / "seed-3"
-    assert runs.read("phantom-zhu-fourclass-redraws/seed-3", tmp_path / "results").info["seed"] == 3
+    assert (
+        records.read_record(tmp_path / "results" / "phantom-zhu-fourclass-redraws/seed-3").info[
+            "seed"
+        ]
+        == 3
+    )
     assert list((tmp_path / "work").rglob("*.safetensors")) == []
 
 

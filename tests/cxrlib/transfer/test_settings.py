@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from companion import cli, commands, studies
-from cxrlib import runs
+from cxrlib import records
 from cxrlib.data import phantom
 from cxrlib.files import InputError
-from cxrlib.transfer import pipeline, training
+from cxrlib.transfer import fit, pipeline
 
 TINY = studies.PHANTOM | {"size": 32, "epochs": 1, "batch": 32, "milestones": ()}
 
@@ -27,7 +27,7 @@ def few(tmp_path_factory) -> Path:
     return folder
 
 
-def train(base: Path, data: Path, experiment=studies.ZHU_FOURCLASS, **changes) -> runs.Run:
+def train(base: Path, data: Path, experiment=studies.ZHU_FOURCLASS, **changes) -> records.Record:
     run = dataclasses.replace(
         experiment, **{"name": "phantom-tiny", "variant_of": experiment.name} | TINY | changes
     )
@@ -39,7 +39,7 @@ def train(base: Path, data: Path, experiment=studies.ZHU_FOURCLASS, **changes) -
         "progress": False,
     }
     folder = pipeline.train(run, data=data, overwrite=True, **settings)
-    return runs.read(folder.name, folder.parent)
+    return records.read_record(folder)
 
 
 def command(data: Path, base: Path, *more: str) -> list[str]:
@@ -131,7 +131,7 @@ def test_patience_is_null_just_where_it_can_end_nothing(patience):
     """Against every course that a training of five epochs can take."""
     run = dataclasses.replace(studies.ZHU_FOURCLASS, epochs=5, patience=patience)
     stops = any(
-        "early" in training.finished(run, [{}] * done, kept)
+        "early" in fit.finished(run, [{}] * done, kept)
         for done in range(1, 6)
         for kept in range(1, done + 1)
     )
@@ -179,7 +179,7 @@ def test_a_record_says_what_was_off(few, tmp_path):
 def test_every_committed_record_is_of_the_experiment_it_names():
     """So that each can be read, and be made again under its name with the same settings."""
     for name, experiment in studies.RECORDS.items():
-        info = runs.read(name).info
+        info = studies.run(name).info
         here, there = studies.effective(experiment.as_dict()), studies.effective(info["config"])
         assert {key: there[key] for key in set(here) - studies.UNTRAINED} == {
             key: here[key] for key in set(here) - studies.UNTRAINED
@@ -276,7 +276,7 @@ BAD = [
 def test_a_value_that_cannot_be_is_one_line_before_training(
     few, tmp_path, capsys, monkeypatch, setting
 ):
-    monkeypatch.setattr(training, "train_epoch", lambda *args: pytest.fail("trained"))
+    monkeypatch.setattr(fit, "train_epoch", lambda *args: pytest.fail("trained"))
     line = refused(capsys, command(few, tmp_path, "--set", setting))
     assert (setting.partition("=")[0] or setting).removeprefix("val_") in line
     assert not list(tmp_path.iterdir()), "nothing is left behind"
@@ -288,7 +288,7 @@ def test_a_value_that_cannot_be_is_one_line_before_training(
 def test_one_image_alone_is_refused_where_batch_norm_cannot_standardise_it(
     few, tmp_path, capsys, monkeypatch, more
 ):
-    monkeypatch.setattr(training, "train_epoch", lambda *args: pytest.fail("trained"))
+    monkeypatch.setattr(fit, "train_epoch", lambda *args: pytest.fail("trained"))
     assert "one image alone" in refused(
         capsys, command(few, tmp_path, "--set", "oversample={}", *more)
     )
@@ -348,8 +348,8 @@ def test_without_momentum(few, tmp_path):
     """
     whole = train(tmp_path / "whole", few, momentum=0.0, epochs=2, milestones=(1,))
     with pytest.MonkeyPatch.context() as patch:
-        real = training.write_checkpoint
-        patch.setattr(training, "write_checkpoint", lambda *args: [real(*args), 1 / 0])
+        real = fit.write_checkpoint
+        patch.setattr(fit, "write_checkpoint", lambda *args: [real(*args), 1 / 0])
         with pytest.raises(ZeroDivisionError):
             train(tmp_path / "cut", few, momentum=0.0, epochs=2, milestones=(1,))
     [file] = (tmp_path / "cut").rglob("*.safetensors")
@@ -364,7 +364,7 @@ def test_without_momentum(few, tmp_path):
     }
     pipeline.train(run, **settings, on="cpu", precision="float32", progress=False, resume=True)
     assert not file.exists()
-    again = runs.read("phantom-tiny", settings["results"])
+    again = records.read_record(settings["results"] / "phantom-tiny")
     assert again.predictions.equals(whole.predictions)
     layer = torch.nn.Linear(2, 2)
     before, gradient = layer.weight.detach().clone(), torch.ones(2, 2)
@@ -406,7 +406,7 @@ def content(base: Path) -> dict[str, bytes]:
     ],
 )
 def test_the_same_run_again_is_read(few, copied, capsys, monkeypatch, more):
-    monkeypatch.setattr(training, "fit", lambda *args, **named: pytest.fail("trained"))
+    monkeypatch.setattr(fit, "fit", lambda *args, **named: pytest.fail("trained"))
     before = content(copied)
     capsys.readouterr()
     assert cli.main(command(few, copied, *more)) == 0
@@ -453,7 +453,7 @@ def test_nor_one_of_other_images(copied, capsys, tmp_path):
 
 def test_overwrite_makes_it_anew(few, copied, capsys):
     assert cli.main(command(few, copied, "--overwrite", "--set", "lr=0.02", "--keep-model")) == 0
-    assert runs.read("phantom-mine", copied / "results").info["config"]["lr"] == 0.02
+    assert records.read_record(copied / "results" / "phantom-mine").info["config"]["lr"] == 0.02
     assert (copied / "results" / "phantom-mine" / "model.safetensors").is_file()
 
 
@@ -469,7 +469,7 @@ def test_a_record_of_the_books_is_made_anew_from_other_images_only(
     assert cli.main(command(other, copied, "--resume")) == 0
     assert "made from other images, is replaced" in capsys.readouterr().err
     old, new = (
-        runs.read("phantom-mine", base / "results").info["data"]["fingerprint"]
+        records.read_record(base / "results" / "phantom-mine").info["data"]["fingerprint"]
         for base in (made, copied)
     )
     assert old != new
@@ -590,7 +590,7 @@ def test_no_value_ends_in_a_traceback(few, tmp_path, capsys, monkeypatch):
     def reached(*args):
         raise Reached
 
-    monkeypatch.setattr(training, "train_epoch", reached)
+    monkeypatch.setattr(fit, "train_epoch", reached)
     monkeypatch.setenv("CXR_WEIGHTS", str(few))  # no download; pretrained=true is one line
     rng, taken, lines = random.Random(0), [], 0
     settings = [item.name for item in dataclasses.fields(studies.Experiment)] + [

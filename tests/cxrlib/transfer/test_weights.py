@@ -11,12 +11,12 @@ import torch
 
 from cxrlib import gradcam
 from cxrlib.files import InputError
-from cxrlib.transfer import models
+from cxrlib.transfer import resnet
 
 
 @pytest.fixture(scope="module")
 def state() -> dict[str, torch.Tensor]:
-    return models.resnet("resnet18", 1000, None, 3).state_dict()
+    return resnet.build("resnet18", 1000, None, 3).state_dict()
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def hub(tmp_path, monkeypatch) -> Path:
 
 def refused(name: str = "resnet18") -> str:
     with pytest.raises(InputError) as caught:
-        models.imagenet(name)
+        resnet.imagenet(name)
     line = str(caught.value)
     assert "\n" not in line and "weights_only" not in line and "arbitrary code" not in line
     return line
@@ -70,7 +70,7 @@ def test_a_file_in_torch_hubs_cache_is_read_and_its_digest_recorded(hub, state, 
         enum.value.__class__(enum.url.replace("f37072fd", digest[:8]), enum.transforms, enum.meta),
     )
     hub.rename(hub.with_name(f"resnet18-{digest[:8]}.pth"))
-    got, what = models.imagenet("resnet18")
+    got, what = resnet.imagenet("resnet18")
     assert what["sha256"] == digest and what["name"].startswith("torchvision ResNet18_Weights")
     assert torch.equal(got["conv1.weight"], state["conv1.weight"])
 
@@ -100,15 +100,15 @@ def test_digits_of_a_name_are_those_of_the_file(folder, state, name):
     ],
 )
 def test_other_names_are_read(folder, state, name):
-    save = torch.save if not name.endswith("safetensors") else models.save
+    save = torch.save if not name.endswith("safetensors") else resnet.save
     save(state, folder / name)
-    assert models.imagenet("resnet18")[1]["name"] == name
+    assert resnet.imagenet("resnet18")[1]["name"] == name
 
 
 def test_the_folder_may_be_the_file(folder, state, monkeypatch):
     torch.save(state, folder / "anything.bin")
     monkeypatch.setenv("CXR_WEIGHTS", str(folder / "anything.bin"))
-    assert models.imagenet("resnet18")[1]["name"] == "anything.bin"
+    assert resnet.imagenet("resnet18")[1]["name"] == "anything.bin"
     assert "anything.bin" in refused("resnet50")
 
 
@@ -157,7 +157,7 @@ def test_several_files_are_not_chosen_between(folder, state):
 def test_what_is_plain_is_read(folder, state, wrap, request):
     old = "compiled" in request.node.name  # once in the form of before PyTorch 1.6
     torch.save(wrap(state), folder / "resnet18-x.pth", _use_new_zipfile_serialization=not old)
-    got, _ = models.imagenet("resnet18")
+    got, _ = resnet.imagenet("resnet18")
     assert all(
         torch.equal(value, state[key]) or torch.allclose(value, state[key], rtol=1e-3, atol=1e-6)
         for key, value in got.items()
@@ -166,8 +166,8 @@ def test_what_is_plain_is_read(folder, state, wrap, request):
 
 
 def test_the_form_is_told_by_the_content(folder, state):
-    models.save(state, folder / "resnet18-x.pth")
-    assert torch.equal(models.imagenet("resnet18")[0]["conv1.weight"], state["conv1.weight"])
+    resnet.save(state, folder / "resnet18-x.pth")
+    assert torch.equal(resnet.imagenet("resnet18")[0]["conv1.weight"], state["conv1.weight"])
 
 
 # --- what is none
@@ -199,9 +199,9 @@ def test_the_form_is_told_by_the_content(folder, state):
             lambda s: changed(s, bn1__running_var=-s["bn1.running_var"]),
             "bn1.running_var holds a variance below 0",
         ),
-        (lambda s: models.resnet("resnet18", 4, None, 1).state_dict(), "has 4 classes, not 1000"),
+        (lambda s: resnet.build("resnet18", 4, None, 1).state_dict(), "has 4 classes, not 1000"),
         (
-            lambda s: models.resnet("resnet50", 1000, None, 1).state_dict(),
+            lambda s: resnet.build("resnet50", 1000, None, 1).state_dict(),
             "layer1.0.conv1.weight has shape",
         ),
         (
@@ -271,15 +271,15 @@ def test_nothing_in_a_file_is_run(folder, tmp_path):
 
 
 def test_a_records_own_model_is_looked_at_too(tmp_path, state):
-    trained = models.resnet("resnet18", 4, None, 1).state_dict()
-    models.save(
+    trained = resnet.build("resnet18", 4, None, 1).state_dict()
+    resnet.save(
         trained | {"layer4.1.conv2.weight": trained["layer4.1.conv2.weight"] / 0},
         tmp_path / "model.safetensors",
     )
     with pytest.raises(
         InputError, match=r"model.safetensors: .*layer4.1.conv2.weight holds NaN or infinity"
     ):
-        models.recorded(tmp_path, {"config": {"model": "resnet18"}, "classes": [1, 2, 3, 4]})
+        resnet.recorded(tmp_path, {"config": {"model": "resnet18"}, "classes": [1, 2, 3, 4]})
 
 
 # --- maps of weights and pixels in inference mode
@@ -289,10 +289,10 @@ def test_maps_in_inference_mode(state):
     pixels = torch.randint(
         0, 256, (2, 64, 64), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
     ).numpy()
-    model = models.resnet("resnet18", 1000, state)
+    model = resnet.build("resnet18", 1000, state)
     expected = gradcam.of_pixels(model, pixels, [1, 2])
     with torch.inference_mode():
-        made_here = models.resnet("resnet18", 1000, state)
+        made_here = resnet.build("resnet18", 1000, state)
         for net in (model, made_here):
             assert (gradcam.of_pixels(net, pixels, [1, 2]) == expected).all()
             assert not any(values.grad is not None for values in net.parameters())

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from companion import studies
-from cxrlib import runs
+from cxrlib import records
 from cxrlib.files import InputError
 
 CLASSES = ["covid", "viral", "normal"]
 
 
-def make(folder: Path, seed: int = 0, images: int = 9) -> runs.Run:
+def make(folder: Path, seed: int = 0, images: int = 9) -> records.Record:
     """A small record that keeps every contract."""
     rng = np.random.default_rng(seed)
 
@@ -38,12 +38,12 @@ def make(folder: Path, seed: int = 0, images: int = 9) -> runs.Run:
         )
 
     test, val = predictions("test"), predictions("val")
-    split = pd.concat([test, val], ignore_index=True).reindex(columns=runs.SPLIT)
+    split = pd.concat([test, val], ignore_index=True).reindex(columns=records.SPLIT)
     split["missing"] = rng.random(len(split)) < 0.2
-    history = pd.DataFrame(rng.random((3, len(runs.HISTORY))), columns=runs.HISTORY)
+    history = pd.DataFrame(rng.random((3, len(records.HISTORY))), columns=records.HISTORY)
     history["epoch"] = [1, 2, 3]
     history.loc[1, ["test_loss", "test_accuracy"]] = np.nan
-    info = {field: {} for field in runs.REQUIRED}
+    info = {field: {} for field in records.REQUIRED}
     info |= {
         "run": folder.name,
         "study": "é",
@@ -51,12 +51,16 @@ def make(folder: Path, seed: int = 0, images: int = 9) -> runs.Run:
         "seed": seed,
         "lacked": ["a", "b"],
     }
-    return runs.Run(folder, info, split, history, test, val)
+    return records.Record(folder, info, split, history, test, val)
+
+
+def write(record: records.Record, extra=None) -> Path:
+    return records.write_record(record, record.folder, extra)
 
 
 @pytest.fixture()
 def record(tmp_path) -> Path:
-    return runs.write(make(tmp_path / "some-run"))
+    return write(make(tmp_path / "some-run"))
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -65,7 +69,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def refused(folder: Path) -> str:
     with pytest.raises(InputError) as caught:
-        runs.read(folder.name, folder.parent)
+        records.read_record(folder)
     text = str(caught.value)
     assert "\n" not in text and str(folder) in text
     return text
@@ -75,8 +79,8 @@ def refused(folder: Path) -> str:
 @settings(deadline=None, max_examples=15)
 def test_round_trip(tmp_path_factory, seed, images):
     run = make(tmp_path_factory.mktemp("round") / "r", seed, images)
-    assert runs.write(run) == run.folder
-    back = runs.read("r", run.folder.parent)
+    assert write(run) == run.folder
+    back = records.read_record(run.folder.parent / "r")
     assert (
         back.info == run.info
         and back.name == "r"
@@ -92,8 +96,8 @@ def test_round_trip(tmp_path_factory, seed, images):
 def test_identifiers_stay_text(tmp_path):
     run = make(tmp_path / "r")
     run.predictions["patient_id"] = [f"{i:04d}" for i in range(9)]
-    runs.write(run)
-    assert runs.read("r", tmp_path).predictions["patient_id"].tolist() == [
+    write(run)
+    assert records.read_record(tmp_path / "r").predictions["patient_id"].tolist() == [
         f"{i:04d}" for i in range(9)
     ]
 
@@ -111,25 +115,26 @@ def test_files_are_what_the_module_says(record):
 
 
 def test_recorded_and_root(tmp_path, record, monkeypatch):
-    assert runs.recorded("some-run", tmp_path) and not runs.recorded("other", tmp_path)
+    assert studies.recorded("some-run", tmp_path) and not studies.recorded("other", tmp_path)
     monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
     assert (
-        runs.root() == tmp_path
-        and runs.recorded("some-run")
-        and runs.read("some-run").info["seed"] == 0
+        studies.results_folder() == tmp_path
+        and studies.recorded("some-run")
+        and studies.run("some-run").info["seed"] == 0
     )
     monkeypatch.delenv("CXR_RESULTS")
-    assert runs.root() == Path(runs.__file__).parents[1] / "results"
+    assert studies.results_folder() == Path(records.__file__).parents[1] / "results"
     (record / "run.json").unlink()
-    assert not runs.recorded("some-run", tmp_path)
+    assert not studies.recorded("some-run", tmp_path)
 
 
 def test_not_yet_recorded_says_how_to_make_it(tmp_path):
-    text = refused(tmp_path / "zhu-binary")
-    assert "not yet recorded" in text and "cxr train zhu-binary" in text
+    assert "holds no record" in refused(tmp_path / "zhu-binary")
+    with pytest.raises(InputError, match="not yet recorded .* cxr train zhu-binary makes it"):
+        studies.run("zhu-binary", results=tmp_path)
 
 
-@pytest.mark.parametrize("field", runs.REQUIRED)
+@pytest.mark.parametrize("field", records.REQUIRED)
 def test_missing_field_of_run_json(record, field):
     info = json.loads((record / "run.json").read_text(encoding="utf-8"))
     del info[field]
@@ -194,8 +199,8 @@ def test_bad_probability_names_line_and_column(record):
 def test_extra_files_and_the_model(tmp_path):
     source = tmp_path / "m"
     source.write_bytes(b"weights")
-    folder = runs.write(make(tmp_path / "r"), {"model.safetensors": source})
-    assert content(folder).keys() - content(runs.write(make(tmp_path / "bare"))).keys() == {
+    folder = write(make(tmp_path / "r"), {"model.safetensors": source})
+    assert content(folder).keys() - content(write(make(tmp_path / "bare"))).keys() == {
         "model.safetensors"
     }
     assert (folder / "model.safetensors").read_bytes() == b"weights" and source.is_file()
@@ -204,13 +209,13 @@ def test_extra_files_and_the_model(tmp_path):
 def test_writing_again_replaces_the_whole_record(tmp_path):
     source = tmp_path / "m"
     source.write_bytes(b"weights")
-    runs.write(make(tmp_path / "r"), {"model.safetensors": source})
-    runs.write(make(tmp_path / "r", seed=1))
-    assert runs.read("r", tmp_path).info["seed"] == 1
+    write(make(tmp_path / "r"), {"model.safetensors": source})
+    write(make(tmp_path / "r", seed=1))
+    assert records.read_record(tmp_path / "r").info["seed"] == 1
     assert not (
         tmp_path / "r" / "model.safetensors"
     ).exists()  # nothing of the old one is left over
-    fresh = runs.write(make(tmp_path / "fresh" / "r", seed=1))
+    fresh = write(make(tmp_path / "fresh" / "r", seed=1))
     assert content(tmp_path / "r") == content(fresh)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["fresh", "m", "r"]
 
@@ -255,18 +260,18 @@ def _no_extra(run):
 def test_failure_leaves_everything_as_it_was(tmp_path, spoil, existing):
     folder = tmp_path / "results" / "r"
     if existing:
-        runs.write(make(folder))
+        write(make(folder))
         before = content(folder)
     run, extra = spoil(make(folder, seed=1))
     with pytest.raises((InputError, TypeError, OSError)):
-        runs.write(run, extra)
+        write(run, extra)
     assert sorted(file.name for file in folder.parent.iterdir()) == (["r"] if existing else [])
     if existing:
         assert content(folder) == before
 
 
 def test_failure_of_the_last_step_brings_the_old_record_back(tmp_path, monkeypatch):
-    folder = runs.write(make(tmp_path / "r"))
+    folder = write(make(tmp_path / "r"))
     before, rename = content(folder), Path.rename
 
     def fails(self, target):
@@ -276,7 +281,7 @@ def test_failure_of_the_last_step_brings_the_old_record_back(tmp_path, monkeypat
 
     monkeypatch.setattr(Path, "rename", fails)
     with pytest.raises(OSError, match="no"):
-        runs.write(make(folder, seed=1))
+        write(make(folder, seed=1))
     assert [file.name for file in tmp_path.iterdir()] == ["r"] and content(folder) == before
 
 
@@ -284,19 +289,19 @@ def test_what_a_killed_write_left_is_no_record(tmp_path):
     """A process killed while writing leaves a hidden folder; the record's own name stays free or
     whole.
     """
-    folder = runs.write(make(tmp_path / "r"))
+    folder = write(make(tmp_path / "r"))
     shutil.copytree(folder, tmp_path / ".r.4711")
-    assert runs.recorded("r", tmp_path) and runs.read("r", tmp_path).info["seed"] == 0
+    assert studies.recorded("r", tmp_path) and records.read_record(tmp_path / "r").info["seed"] == 0
 
 
 def test_family_tells_the_recorded_from_the_missing(tmp_path):
     names = list(studies.families()["zhu-binary-redraws"])
-    assert runs.family("zhu-binary-redraws", tmp_path) == ([], names)
+    assert studies.family("zhu-binary-redraws", tmp_path) == ([], names)
     for name in (names[3], names[1]):
         made = make(tmp_path / name)
         made.info["run"] = name
-        runs.write(made)
-    found, missing = runs.family("zhu-binary-redraws", tmp_path)
+        write(made)
+    found, missing = studies.family("zhu-binary-redraws", tmp_path)
     assert [run.name for run in found] == [names[1], names[3]] and missing == [
         names[0],
         names[2],
@@ -305,13 +310,13 @@ def test_family_tells_the_recorded_from_the_missing(tmp_path):
 
 
 def test_cams_say_what_is_damaged(record):
-    run = runs.read(record.name, record.parent)
+    run = records.read_record(record)
     with pytest.raises(InputError, match=r"cams\.npz: .*; cxr cams some-run makes them"):
-        runs.cams(run)
-    np.savez(record / "cams.npz", **{key: np.zeros(1) for key in runs.CAMS[1:]})
+        records.read_maps(run)
+    np.savez(record / "cams.npz", **{key: np.zeros(1) for key in records.CAMS[1:]})
     with pytest.raises(InputError, match="image_id"):
-        runs.cams(run)
-    np.savez(record / "cams.npz", **{key: np.zeros(1) for key in runs.CAMS})
-    pd.DataFrame(columns=runs.LOCALISATION[1:]).to_csv(record / "localisation.csv", index=False)
+        records.read_maps(run)
+    np.savez(record / "cams.npz", **{key: np.zeros(1) for key in records.CAMS})
+    pd.DataFrame(columns=records.LOCALISATION[1:]).to_csv(record / "localisation.csv", index=False)
     with pytest.raises(InputError, match=r"localisation\.csv: lacks the column image_id"):
-        runs.cams(run)
+        records.read_maps(run)

@@ -65,7 +65,7 @@ def imagenet(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
             f" classes, not {IMAGENET}"
         )
     try:
-        resnet(name, IMAGENET, state)
+        build(name, IMAGENET, state)
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
     return state, what
@@ -177,7 +177,7 @@ def _note(file: Path) -> str:
     return "; ".join(cell for cell in cells if cell)
 
 
-def resnet(
+def build(
     name: str, classes: int, state: dict[str, torch.Tensor] | None = None, seed: int = 0
 ) -> torch.nn.Module:
     """A torchvision ResNet whose last layer gives ``classes`` scores: ``(B, 3, 224, 224)`` to ``(B,
@@ -282,7 +282,7 @@ def recorded(folder: Path, info: dict, on: torch.device | str = "cpu") -> torch.
     config, classes = info["config"], len(info["classes"])
     if (file := folder / "model.safetensors").is_file():
         try:
-            return resnet(config["model"], classes, read(file)).to(on)
+            return build(config["model"], classes, read(file)).to(on)
         except InputError as error:
             raise InputError(f"{file}: {str(error).removeprefix(f'{file}: ')}") from None
     try:
@@ -304,9 +304,9 @@ def recorded(folder: Path, info: dict, on: torch.device | str = "cpu") -> torch.
             f" ({weights['name']}) are others"
         )
     state = (
-        state or resnet(config["model"], classes, None, info["seed"]).state_dict()
+        state or build(config["model"], classes, None, info["seed"]).state_dict()
     )  # a random start is drawn again
-    return resnet(
+    return build(
         config["model"],
         classes,
         {key: value for key, value in state.items() if not key.startswith("fc.")} | head,

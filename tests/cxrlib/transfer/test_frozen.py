@@ -18,16 +18,16 @@ from test_pipeline import best_epoch
 from test_sources import row, table
 
 from companion import studies
-from cxrlib import runs
+from cxrlib import records
 from cxrlib.data import chestxray14, images, phantom
 from cxrlib.files import InputError
-from cxrlib.transfer import features, models, pipeline, training
+from cxrlib.transfer import fit, frozen, pipeline, resnet
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (30, 64, 64), dtype=np.uint8)
 HASHES = [f"{n:064}" for n in range(30)]
 STATE = {
     key: value
-    for key, value in models.resnet("resnet18", 1000).state_dict().items()
+    for key, value in resnet.build("resnet18", 1000).state_dict().items()
     if not key.startswith("fc.")
 }
 
@@ -46,35 +46,33 @@ def plain(pixels: np.ndarray) -> torch.Tensor:
 
 
 def test_features_are_the_input_of_the_last_layer():
-    model, seen = models.resnet("resnet18", 2, STATE), []
+    model, seen = resnet.build("resnet18", 2, STATE), []
     model.eval().fc.register_forward_hook(lambda layer, inputs, output: seen.append(inputs[0]))
-    found = features.extract(model, PIXELS, batch=7)
+    found = frozen.extract(model, PIXELS, batch=7)
     with torch.no_grad():
         model(plain(PIXELS))
     assert found.shape == (30, 512) and found.dtype == np.float32
     assert_near(found, seen[0], apart())
-    assert features.extract(model, PIXELS[:0]).shape == (0, 512)
+    assert frozen.extract(model, PIXELS[:0]).shape == (0, 512)
 
 
 def test_cache_is_keyed_by_weights_and_files(tmp_path, monkeypatch):
-    model = models.resnet("resnet18", 2, STATE)
-    first = features.cached(model, PIXELS, HASHES, cache=tmp_path)
-    np.testing.assert_array_equal(first, features.extract(model, PIXELS))
+    model = resnet.build("resnet18", 2, STATE)
+    first = frozen.cached(model, PIXELS, HASHES, cache=tmp_path)
+    np.testing.assert_array_equal(first, frozen.extract(model, PIXELS))
     made = []
     monkeypatch.setattr(
-        features, "extract", lambda *given: made.append(1) or np.zeros((30, 512), np.float32)
+        frozen, "extract", lambda *given: made.append(1) or np.zeros((30, 512), np.float32)
     )
     np.testing.assert_array_equal(
-        features.cached(
-            models.resnet("resnet18", 4, STATE, seed=3), PIXELS, HASHES, cache=tmp_path
-        ),
+        frozen.cached(resnet.build("resnet18", 4, STATE, seed=3), PIXELS, HASHES, cache=tmp_path),
         first,
     )
     assert made == [], "another last layer has the same features"
-    features.cached(model, PIXELS, [*HASHES[1:], "f" * 64], cache=tmp_path)
+    frozen.cached(model, PIXELS, [*HASHES[1:], "f" * 64], cache=tmp_path)
     changed = {**STATE, "bn1.running_var": STATE["bn1.running_var"] * 2}
-    features.cached(models.resnet("resnet18", 2, changed), PIXELS, HASHES, cache=tmp_path)
-    features.cached(model, PIXELS, HASHES, cache=tmp_path, shown="frame")
+    frozen.cached(resnet.build("resnet18", 2, changed), PIXELS, HASHES, cache=tmp_path)
+    frozen.cached(model, PIXELS, HASHES, cache=tmp_path, shown="frame")
     assert len(made) == 3 and len(list(tmp_path.iterdir())) == 4
 
 
@@ -82,9 +80,9 @@ def test_reestimated_statistics_are_those_of_the_images():
     """Of the first batch norm, by hand: the mean over batches of the batches' means and unbiased
     variances.
     """
-    model = models.resnet("resnet18", 2, STATE)
+    model = resnet.build("resnet18", 2, STATE)
     weights = {name: value.clone() for name, value in model.named_parameters()}
-    features.reestimate(model, PIXELS, batch=10)
+    frozen.reestimate(model, PIXELS, batch=10)
     with torch.no_grad():
         parts = [model.conv1(plain(part)) for part in np.split(PIXELS, 3)]
     for name, expected in {
@@ -104,11 +102,11 @@ def test_training_on_features_is_the_slow_training_of_the_last_layer(tmp_path):
     """
     experiment = run()
     labels, split = np.array(["opacity", "none"] * 15), np.array(["train"] * 22 + ["val"] * 8)
-    model = models.resnet("resnet18", 2, STATE, experiment.seed)
+    model = resnet.build("resnet18", 2, STATE, experiment.seed)
     start = {key: value.clone() for key, value in model.fc.state_dict().items()}
-    fit = training.fit(
+    fitted = fit.fit(
         experiment,
-        features.extract(model, PIXELS),
+        frozen.extract(model, PIXELS),
         labels,
         split,
         tmp_path,
@@ -127,25 +125,25 @@ def test_training_on_features_is_the_slow_training_of_the_last_layer(tmp_path):
     targets = torch.tensor([0, 1] * 15)
     for epoch in range(1, 4):
         rng = torch.Generator().manual_seed(experiment.seed * 1_000_003 + epoch)
-        for batch in training.batches(experiment, np.arange(22), rng):
+        for batch in fit.batches(experiment, np.arange(22), rng):
             optimizer.zero_grad()
             F.cross_entropy(slow(plain(PIXELS[batch])), targets[batch]).backward()
             optimizer.step()
-    assert not torch.equal(fit.kept["weight"], start["weight"])
+    assert not torch.equal(fitted.kept["weight"], start["weight"])
     for key in ("weight", "bias"):  # of the longest way that one of them went
         assert_near(
-            fit.kept[key] - start[key],
+            fitted.kept[key] - start[key],
             slow.fc.state_dict()[key] - start[key],
             apart(layers=2 * 18),
             key,
         )
-    assert fit.kept_epoch == 3 and set(fit.kept) == {"weight", "bias"}, (
+    assert fitted.kept_epoch == 3 and set(fitted.kept) == {"weight", "bias"}, (
         "the last epoch is kept, and nothing else was trained"
     )
 
 
 def test_the_paper_trains_4098_parameters():
-    layer = models.resnet("resnet101", 2).fc
+    layer = resnet.build("resnet101", 2).fc
     assert sum(parameter.numel() for parameter in layer.parameters()) == 4098
     assert studies.AZEMIN_ADJUDICATED.model == "resnet101" and studies.AZEMIN_ADJUDICATED.frozen
 
@@ -202,11 +200,9 @@ def test_standin_run_from_images_to_record(data, tmp_path, monkeypatch):
     experiment = studies.AZEMIN_STANDIN.variant(
         "phantom-azemin", model="slim", size=64, epochs=2, pretrained=False
     )
-    seen, fit = [], training.fit  # what training looks at
+    seen, real = [], fit.fit  # what training looks at
     monkeypatch.setattr(
-        training,
-        "fit",
-        lambda *args, **named: seen.append(np.array(args[1])) or fit(*args, **named),
+        fit, "fit", lambda *args, **named: seen.append(np.array(args[1])) or real(*args, **named)
     )
     settings = {
         "data": data,
@@ -216,7 +212,7 @@ def test_standin_run_from_images_to_record(data, tmp_path, monkeypatch):
         "keep_maps": False,
     }
     folder = pipeline.train(experiment, work=tmp_path / "work", **settings)
-    found = runs.read(folder.name, folder.parent)
+    found = records.read_record(folder)
     assert found.classes == ["covid", "none"] and found.info["trained_classes"] == [
         "opacity",
         "none",
@@ -233,7 +229,7 @@ def test_standin_run_from_images_to_record(data, tmp_path, monkeypatch):
     }
     ready = pipeline.prepare(experiment, data)
     test = ready.rows.index[ready.rows["split"] == "test"]
-    log_p = training.predict(models.recorded(folder, found.info), ready.pixels[test])
+    log_p = fit.predict(resnet.recorded(folder, found.info), ready.pixels[test])
     assert_near(
         log_p, np.log(found.predictions[["p_covid", "p_none"]]), apart()
     )  # the body as it started, the last layer from head.npz
@@ -241,25 +237,22 @@ def test_standin_run_from_images_to_record(data, tmp_path, monkeypatch):
     assert "stand-in" in lacked and "ResNet-50, not ResNet-101" in lacked and "phantom" in lacked
     with best_epoch(1):
         best = dataclasses.replace(experiment, name="phantom-azemin-best", keep="best")
-        history = runs.read(
-            pipeline.train(best, work=tmp_path / "work", **settings).name, tmp_path / "results"
-        ).history
+        made = pipeline.train(best, work=tmp_path / "work", **settings)
+        history = records.read_record(made).history
     assert history["test_loss"].notna().all(), "of the kept epoch and of the last"
     assert history["test_loss"].iloc[1] == found.history["test_loss"].iloc[1]
     again = dataclasses.replace(experiment, name="phantom-azemin-bn", batch_norm="re-estimated")
-    other = runs.read(
-        pipeline.train(again, work=tmp_path / "work", **settings).name, tmp_path / "results"
-    )
-    net = models.resnet("slim", 2, None, experiment.seed)
-    np.testing.assert_array_equal(seen[0], features.extract(net, ready.pixels))
-    features.reestimate(net, ready.pixels[ready.rows["split"] == "train"])
-    np.testing.assert_array_equal(seen[2], features.extract(net, ready.pixels))
+    other = records.read_record(pipeline.train(again, work=tmp_path / "work", **settings))
+    net = resnet.build("slim", 2, None, experiment.seed)
+    np.testing.assert_array_equal(seen[0], frozen.extract(net, ready.pixels))
+    frozen.reestimate(net, ready.pixels[ready.rows["split"] == "train"])
+    np.testing.assert_array_equal(seen[2], frozen.extract(net, ready.pixels))
     assert (seen[2] != seen[0]).any(axis=1).all()
     with pytest.raises(
         InputError,
         match="batch normalisation was re-estimated on images that are not in the record",
     ):
-        models.recorded(other.folder, other.info)
+        resnet.recorded(other.folder, other.info)
 
 
 def test_the_papers_own_rule_runs_in_the_layout_of_the_full_download(data, tmp_path, monkeypatch):

@@ -41,10 +41,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from companion import studies
-from companion.studies.settings import HISTORY
-from cxrlib.files import InputError, checkout
+from cxrlib.files import InputError
 from cxrlib.metrics.rates import check_predictions
+from cxrlib.transfer.config import HISTORY
 
 REQUIRED = [
     "run",
@@ -90,7 +89,7 @@ FILES = {"history.csv": HISTORY, "split.csv": SPLIT}
 
 
 @dataclass(frozen=True)
-class Run:
+class Record:
     """A record in memory. ``info`` is run.json; the tables are as the module says; ``maps`` are
     those of `cams` where the folder is gone.
     """
@@ -112,18 +111,6 @@ class Run:
         return self.info["classes"]
 
 
-def root() -> Path:
-    """Folder of the records: ``CXR_RESULTS``, else ``results/`` of the clone this library runs from
-    (:func:`cxrlib.files.checkout`).
-    """
-    return Path(os.environ.get("CXR_RESULTS") or checkout() / "results")
-
-
-def recorded(name: str, results: str | Path | None = None) -> bool:
-    """True when the record exists (a record is written last, so its folder is whole)."""
-    return (Path(results or root()) / name / "run.json").is_file()
-
-
 def refuse_foreign(folder: Path, known: tuple[str, ...]) -> None:
     """:class:`InputError` where ``folder`` holds files, but none with a name that begins as one of
     ours.
@@ -136,21 +123,16 @@ def refuse_foreign(folder: Path, known: tuple[str, ...]) -> None:
         )
 
 
-def read(name: str, results: str | Path | None = None) -> Run:
-    """Read and check a record.
+def read_record(folder: str | Path) -> Record:
+    """Read and check the record in ``folder``.
 
     Raises:
         InputError: there is none, or a file of it is damaged; one line naming file and field.
     """
-    folder = Path(results or root()) / name
+    folder = Path(folder)
     file = folder / "run.json"
     if not file.is_file():
-        how = (
-            f"cxr train {name} makes it"
-            if name in studies.RECORDS | studies.STUDY_A
-            else "cxr records lists the book's; cxr train EXPERIMENT --name makes others"
-        )
-        raise InputError(f"{folder}: not yet recorded (no run.json); {how}")
+        raise InputError(f"{folder}: holds no record (no run.json)")
     try:
         info = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -171,7 +153,7 @@ def read(name: str, results: str | Path | None = None) -> Run:
         )
         if classes != expected:
             raise InputError(f"{folder / table}: classes {classes} are not run.json's {expected}")
-    return Run(
+    return Record(
         folder,
         info,
         tables["split.csv"],
@@ -181,17 +163,7 @@ def read(name: str, results: str | Path | None = None) -> Run:
     )
 
 
-def family(name: str, results: str | Path | None = None) -> tuple[list[Run], list[str]]:
-    """The recorded runs of a family (:func:`companion.studies.settings.families`) in its order, and
-    the names of those not yet recorded.
-    """
-    members = studies.families()[name]
-    return [read(member, results) for member in members if recorded(member, results)], [
-        member for member in members if not recorded(member, results)
-    ]
-
-
-def cams(run: Run) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+def read_maps(run: Record) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     """A run's class-activation maps and where they lie, as :func:`cxrlib.maps.write` left them.
     :class:`InputError` without them.
     """
@@ -220,23 +192,23 @@ def _table(file: Path, columns: list[str]) -> pd.DataFrame:
     return table
 
 
-def write(run: Run, extra: dict[str, Path] | None = None) -> Path:
+def write_record(record: Record, folder: str | Path, extra: dict[str, Path] | None = None) -> Path:
     """Write a record whole: into a temporary folder beside its place, which then takes the place.
 
     ``extra`` names further files to move in (``{"model.safetensors": path}``). A record that is
     already there is replaced only after the new one is complete.
     """
-    folder = run.folder
+    folder = Path(folder)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
         for name, table in {
-            "split.csv": run.split,
-            "history.csv": run.history,
-            "predictions.csv": run.predictions,
-            "validation.csv": run.validation,
+            "split.csv": record.split,
+            "history.csv": record.history,
+            "predictions.csv": record.predictions,
+            "validation.csv": record.validation,
         }.items():
             table.to_csv(
                 temporary / name,
@@ -247,9 +219,9 @@ def write(run: Run, extra: dict[str, Path] | None = None) -> Path:
         for name, source in (extra or {}).items():
             shutil.copyfile(source, temporary / name)
         (temporary / "run.json").write_text(
-            json.dumps(run.info, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+            json.dumps(record.info, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
         )
-        read(temporary.name, temporary.parent)  # what cannot be read back is not written
+        read_record(temporary)  # what cannot be read back is not written
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)

@@ -17,11 +17,11 @@ from rounding import UNIT, apart, assert_near
 from safetensors.torch import load_file, save_file
 from without import run_without
 
+from companion import studies
 from companion.studies import cheazemin2020
-from cxrlib import runs
 from cxrlib.data import images
 from cxrlib.files import InputError
-from cxrlib.transfer import models, training
+from cxrlib.transfer import fit, resnet
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_weights_folder_comes_first_and_its_readme_is_the_note(weights_folder, s
         "urlopen",
         lambda *args, **named: pytest.fail("downloaded in spite of CXR_WEIGHTS"),
     )
-    got, what = models.imagenet("resnet18")
+    got, what = resnet.imagenet("resnet18")
     assert got.keys() == state.keys()
     for key, value in state.items():
         assert got[key].dtype == value.dtype, (
@@ -87,7 +87,7 @@ def test_torchvision_file_in_the_weights_folder(tmp_path, monkeypatch, state):
     digits = hashlib.sha256((tmp_path / "w.pth").read_bytes()).hexdigest()[:8]
     (tmp_path / "w.pth").rename(tmp_path / f"resnet18-{digits}.pth")
     monkeypatch.setenv("CXR_WEIGHTS", str(tmp_path))
-    got, what = models.imagenet("resnet18")
+    got, what = resnet.imagenet("resnet18")
     assert (
         what["name"] == f"resnet18-{digits}.pth"
         and what["note"] == "no README.md beside it says what it is"
@@ -98,7 +98,7 @@ def test_torchvision_file_in_the_weights_folder(tmp_path, monkeypatch, state):
 def test_weights_of_another_model_are_not_taken(weights_folder):
     (weights_folder / "resnet101-x.safetensors").write_bytes(b"")
     with pytest.raises(InputError) as caught:
-        models.imagenet("resnet50")
+        resnet.imagenet("resnet50")
     assert "resnet50" in one_line(caught) and str(weights_folder) in one_line(caught)
 
 
@@ -108,7 +108,7 @@ def test_damaged_weights(tmp_path, monkeypatch, name, content):
     (tmp_path / name).write_bytes(content)
     monkeypatch.setenv("CXR_WEIGHTS", str(tmp_path))
     with pytest.raises(InputError) as caught:
-        models.imagenet("resnet18")
+        resnet.imagenet("resnet18")
     assert name in one_line(caught)
 
 
@@ -116,7 +116,7 @@ def test_truncated_weights(weights_folder):
     file = weights_folder / "resnet18-test-fp16.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(InputError) as caught:
-        models.imagenet("resnet18")
+        resnet.imagenet("resnet18")
     assert file.name in one_line(caught)
 
 
@@ -127,16 +127,16 @@ def test_a_file_that_is_no_state(tmp_path, monkeypatch, content):
     torch.save(content, tmp_path / "resnet18-x.pth")
     monkeypatch.setenv("CXR_WEIGHTS", str(tmp_path))
     with pytest.raises(InputError) as caught:
-        models.imagenet("resnet18")
+        resnet.imagenet("resnet18")
     assert "resnet18-x.pth" in one_line(caught)
 
 
 def test_real_weights(real_weights, monkeypatch):
     monkeypatch.setenv("CXR_WEIGHTS", str(real_weights))
-    got, what = models.imagenet("resnet18")
+    got, what = resnet.imagenet("resnet18")
     assert "resnet18" in what["name"] and len(what["sha256"]) == 64
     assert not what["name"].endswith(".safetensors") or what["note"]  # a substitute says what it is
-    model = models.resnet("resnet18", 4, got).eval()
+    model = resnet.build("resnet18", 4, got).eval()
     own = model.state_dict()
     assert all(torch.equal(own[key], got[key]) for key in got if not key.startswith("fc."))
     assert all(value.dtype == torch.float32 for value in own.values() if value.is_floating_point())
@@ -165,13 +165,13 @@ def test_failed_download_is_one_line(tmp_path, monkeypatch, opened):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "urlopen", opened)
     with pytest.raises(InputError) as caught:
-        models.imagenet("resnet18")
+        resnet.imagenet("resnet18")
     assert "CXR_WEIGHTS" in one_line(caught) and "resnet18" in one_line(caught)
     assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 
 
 def test_unknown_models():
-    for call in (lambda: models.imagenet("vgg16"), lambda: models.resnet("vgg16", 2)):
+    for call in (lambda: resnet.imagenet("vgg16"), lambda: resnet.build("vgg16", 2)):
         with pytest.raises(InputError, match="vgg16.*resnet18"):
             call()
 
@@ -185,34 +185,34 @@ def test_state_that_does_not_fit_names_the_key(state, key, fault):
     if fault == "shape":
         bad[key] = torch.zeros(3, 2)
     with pytest.raises(InputError, match=fault) as caught:
-        models.resnet("resnet18", 4, bad)
+        resnet.build("resnet18", 4, bad)
     assert key in one_line(caught)
 
 
 def test_unknown_key_is_named(state):
     with pytest.raises(InputError, match="layer9.conv.weight is unknown"):
-        models.resnet("resnet18", 4, state | {"layer9.conv.weight": torch.zeros(1)})
+        resnet.build("resnet18", 4, state | {"layer9.conv.weight": torch.zeros(1)})
 
 
 def test_trained_state_without_its_bias_is_refused():
-    trained = models.resnet("resnet18", 3).state_dict()
+    trained = resnet.build("resnet18", 3).state_dict()
     del trained["fc.bias"]
     with pytest.raises(InputError, match="fc.bias is missing"):
-        models.resnet("resnet18", 3, trained)
+        resnet.build("resnet18", 3, trained)
 
 
 def test_new_head_depends_on_the_seed_and_only_on_it(state):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        first = models.resnet("resnet18", 4, state, seed=5)
+        first = resnet.build("resnet18", 4, state, seed=5)
         torch.manual_seed(2)
         before = torch.random.get_rng_state()
-        again = models.resnet("resnet18", 4, state, seed=5)
+        again = resnet.build("resnet18", 4, state, seed=5)
         assert torch.equal(
             torch.random.get_rng_state(), before
         )  # and the caller's generator is left alone
-    bare = models.resnet("resnet18", 4, None, seed=5)
-    other = models.resnet("resnet18", 4, state, seed=6)
+    bare = resnet.build("resnet18", 4, None, seed=5)
+    other = resnet.build("resnet18", 4, state, seed=6)
     for key in ("fc.weight", "fc.bias"):
         assert torch.equal(first.state_dict()[key], again.state_dict()[key])
         assert torch.equal(first.state_dict()[key], bare.state_dict()[key])
@@ -223,20 +223,20 @@ def test_new_head_depends_on_the_seed_and_only_on_it(state):
 
 
 def test_trained_state_is_taken_whole():
-    trained = models.resnet("resnet18", 3, None, seed=1)
-    loaded = models.resnet("resnet18", 3, trained.state_dict(), seed=2)
+    trained = resnet.build("resnet18", 3, None, seed=1)
+    loaded = resnet.build("resnet18", 3, trained.state_dict(), seed=2)
     for key, value in trained.state_dict().items():
         assert torch.equal(loaded.state_dict()[key], value), key
 
 
 def test_resnet101_head_is_what_study_a_trains():
-    model = models.resnet("resnet101", 2)
+    model = resnet.build("resnet101", 2)
     assert sum(parameter.numel() for parameter in model.fc.parameters()) == 2048 * 2 + 2 == 4098
 
 
 def test_forward_equals_torchvision(state):
     model, plain = (
-        models.resnet("resnet18", 1000, state).eval(),
+        resnet.build("resnet18", 1000, state).eval(),
         torchvision.models.resnet18(weights=None).eval(),
     )
     plain.load_state_dict(state)
@@ -246,7 +246,7 @@ def test_forward_equals_torchvision(state):
 
 
 def test_half_keeps_batch_norm_and_rounds_the_rest(state, tmp_path):
-    rounded = models.half(state)
+    rounded = resnet.half(state)
     assert rounded.keys() == state.keys()
     modules = dict(torchvision.models.resnet18(weights=None).named_modules())
     for key, value in rounded.items():
@@ -254,8 +254,8 @@ def test_half_keeps_batch_norm_and_rounds_the_rest(state, tmp_path):
             assert value.dtype == state[key].dtype and torch.equal(value, state[key]), key
         elif key.endswith(".weight"):
             assert value.dtype == torch.float16, key
-    models.save(rounded, tmp_path / "m.safetensors")
-    back = models.read(tmp_path / "m.safetensors")
+    resnet.save(rounded, tmp_path / "m.safetensors")
+    back = resnet.read(tmp_path / "m.safetensors")
     for key, value in state.items():
         if value.is_floating_point():
             assert back[key].dtype == torch.float32
@@ -275,7 +275,7 @@ def test_half_keeps_batch_norm_and_rounds_the_rest(state, tmp_path):
 @settings(deadline=None, max_examples=50)
 def test_half_rounds_by_less_than_a_thousandth(values):
     weight = torch.tensor([values])
-    back = models.half({"fc.weight": weight})["fc.weight"].float()
+    back = resnet.half({"fc.weight": weight})["fc.weight"].float()
     assert ((back - weight).abs() <= 2**-11 * weight.abs()).all()
 
 
@@ -285,7 +285,7 @@ def test_save_writes_metadata_and_channels_last(tmp_path):
         .to(memory_format=torch.channels_last)
         .requires_grad_()
     )
-    models.save({"w": value}, tmp_path / "new" / "m.safetensors", {"licence": "x"})
+    resnet.save({"w": value}, tmp_path / "new" / "m.safetensors", {"licence": "x"})
     assert torch.equal(load_file(tmp_path / "new" / "m.safetensors")["w"], value)
     raw = (tmp_path / "new" / "m.safetensors").read_bytes()
     header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
@@ -294,16 +294,16 @@ def test_save_writes_metadata_and_channels_last(tmp_path):
 
 def test_save_is_whole_or_nothing(tmp_path, monkeypatch):
     file = tmp_path / "m.safetensors"
-    models.save({"w": torch.ones(3)}, file)
+    resnet.save({"w": torch.ones(3)}, file)
     before = file.read_bytes()
 
     def breaks(tensors, path, metadata=None):
         path.write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(models, "save_file", breaks)
+    monkeypatch.setattr(resnet, "save_file", breaks)
     with pytest.raises(InputError, match=r"m\.safetensors: cannot be written \(disk full\)"):
-        models.save({"w": torch.zeros(3)}, file)
+        resnet.save({"w": torch.zeros(3)}, file)
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]
 
@@ -312,14 +312,14 @@ def test_read_names_a_missing_and_a_damaged_model(tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"nothing of use")
     for name in ("bad.safetensors", "absent.safetensors"):
         with pytest.raises(InputError) as caught:
-            models.read(tmp_path / name)
+            resnet.read(tmp_path / name)
         assert name in one_line(caught)
 
 
 @pytest.mark.parametrize("name", ["nonsense", "meta", "cuda:99"])
 def test_unusable_device(name):
     with pytest.raises(InputError) as caught:
-        models.device(name)
+        resnet.device(name)
     assert name in one_line(caught)
 
 
@@ -328,9 +328,9 @@ def test_device_and_precision(monkeypatch):
     monkeypatch.setattr(
         torch.backends.cudnn, "allow_tf32", True
     )  # PyTorch's default, in which a convolution of float32 numbers is no float32 convolution
-    assert models.device("cpu") == torch.device("cpu")
+    assert resnet.device("cpu") == torch.device("cpu")
     assert not torch.backends.cudnn.allow_tf32
-    best = models.device().type
+    best = resnet.device().type
     assert best == (
         "cuda"
         if torch.cuda.is_available()
@@ -338,11 +338,11 @@ def test_device_and_precision(monkeypatch):
         if torch.backends.mps.is_available()
         else "cpu"
     )
-    assert models.precision(torch.device("cpu")) in {"float32", "bfloat16"}
-    assert models.precision(torch.device("mps")) == "float32"
-    assert models.precision(torch.device("cpu"), "bfloat16") == "bfloat16"
-    assert models.precision(torch.device("cpu"), "float32") == "float32"
-    assert models.describe(torch.device("cpu")) == {
+    assert resnet.precision(torch.device("cpu")) in {"float32", "bfloat16"}
+    assert resnet.precision(torch.device("mps")) == "float32"
+    assert resnet.precision(torch.device("cpu"), "bfloat16") == "bfloat16"
+    assert resnet.precision(torch.device("cpu"), "float32") == "float32"
+    assert resnet.describe(torch.device("cpu")) == {
         "type": "cpu",
         "name": "cpu",
         "threads": torch.get_num_threads(),
@@ -371,16 +371,16 @@ def test_precision_of_a_processor(monkeypatch, amx, avx, maker, kind, linux):
             raise FileNotFoundError(path)
         return text
 
-    monkeypatch.setattr(models.Path, "read_text", read)
-    monkeypatch.setattr(models.platform, "processor", lambda: f"x86 Family 6, {maker}")
-    assert models.precision(torch.device("cpu")) == kind
+    monkeypatch.setattr(resnet.Path, "read_text", read)
+    monkeypatch.setattr(resnet.platform, "processor", lambda: f"x86 Family 6, {maker}")
+    assert resnet.precision(torch.device("cpu")) == kind
 
 
 def test_precision_by_the_environment(monkeypatch):
     """Where the caller leaves it open, and nowhere else."""
     cpu = torch.device("cpu")
     monkeypatch.delenv("CXR_PRECISION", raising=False)
-    best = models.precision(cpu)
+    best = resnet.precision(cpu)
     for value, kind in (
         ("float32", "float32"),
         ("bfloat16", "bfloat16"),
@@ -388,8 +388,8 @@ def test_precision_by_the_environment(monkeypatch):
         ("", best),
     ):
         monkeypatch.setenv("CXR_PRECISION", value)
-        assert models.precision(cpu) == models.precision(cpu, "auto") == kind
-        assert [models.precision(cpu, asked) for asked in ("float32", "bfloat16")] == [
+        assert resnet.precision(cpu) == resnet.precision(cpu, "auto") == kind
+        assert [resnet.precision(cpu, asked) for asked in ("float32", "bfloat16")] == [
             "float32",
             "bfloat16",
         ]
@@ -397,17 +397,17 @@ def test_precision_by_the_environment(monkeypatch):
     with pytest.raises(
         InputError, match="^CXR_PRECISION 'float16': there are auto, float32, bfloat16$"
     ):
-        models.precision(cpu)
+        resnet.precision(cpu)
     with pytest.raises(InputError, match="^precision 'half': there are auto, float32, bfloat16$"):
-        models.precision(cpu, "half")
+        resnet.precision(cpu, "half")
 
 
 def test_autocast():
     x = torch.from_numpy(np.random.default_rng(0).standard_normal((8, 8), dtype=np.float32))
-    with models.autocast(torch.device("cpu"), "float32"):
+    with resnet.autocast(torch.device("cpu"), "float32"):
         assert not torch.is_autocast_enabled("cpu")
         assert torch.equal(x @ x, torch.matmul(x, x)) and (x @ x).dtype == torch.float32
-    with models.autocast(torch.device("cpu"), "bfloat16"):
+    with resnet.autocast(torch.device("cpu"), "bfloat16"):
         assert (x @ x).dtype == torch.bfloat16
 
 
@@ -446,7 +446,7 @@ def test_training_needs_only_what_colab_has():
     done = run_without(
         [*lacks, "latex2mathml", "matplotlib", "seaborn"],
         "from companion import cli\nfrom cxrlib.data import images\n"
-        "from cxrlib.transfer import models, pipeline, training\nprint('imported')",
+        "from cxrlib.transfer import fit, pipeline, resnet\nprint('imported')",
     )
     assert (done.returncode, done.stdout) == (0, "imported\n"), done.stderr
 
@@ -456,11 +456,11 @@ def test_recorded_frozen_network_says_what_its_record_says(real_data, real_weigh
     radiographs.
     """
     monkeypatch.setenv("CXR_WEIGHTS", str(real_weights))
-    run = runs.read("azemin-standin-resnet50")
+    run = studies.run("azemin-standin-resnet50")
     shown = run.predictions[run.predictions["y_true"] == "covid"].iloc[::50]
     paths = cheazemin2020.covid(real_data).set_index("image_id").loc[shown["image_id"], "path"]
     pixels = np.stack([images.decode(real_data / path, 224) for path in paths])
-    log_p = training.predict(models.recorded(run.folder, run.info), pixels)
+    log_p = fit.predict(resnet.recorded(run.folder, run.info), pixels)
     assert_near(log_p, np.log(shown[["p_covid", "p_none"]]), apart(layers=50))
 
 
@@ -468,11 +468,11 @@ def test_recorded_refuses_other_weights_and_records_without_a_model(
     tmp_path, real_weights, monkeypatch
 ):
     monkeypatch.setenv("CXR_WEIGHTS", str(real_weights))
-    run = runs.read("azemin-standin-resnet50")
+    run = studies.run("azemin-standin-resnet50")
     with pytest.raises(InputError, match="was made from the ImageNet weights resnet50.*are others"):
-        models.recorded(run.folder, run.info | {"weights": {**run.info["weights"], "sha256": "0"}})
+        resnet.recorded(run.folder, run.info | {"weights": {**run.info["weights"], "sha256": "0"}})
     with pytest.raises(InputError, match="holds no model"):
-        models.recorded(tmp_path, run.info)
+        resnet.recorded(tmp_path, run.info)
     (tmp_path / "head.npz").write_bytes(b"no arrays")
     with pytest.raises(InputError, match="holds no model"):
-        models.recorded(tmp_path, run.info)
+        resnet.recorded(tmp_path, run.info)

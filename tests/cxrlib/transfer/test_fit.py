@@ -23,10 +23,10 @@ from tqdm import tqdm
 
 from companion import cli, studies
 from cxrlib.files import InputError
-from cxrlib.transfer import models, training
+from cxrlib.transfer import fit, resnet
 
 CPU = torch.device("cpu")
-KIND = models.precision(CPU)
+KIND = resnet.precision(CPU)
 CLASSES = studies.ZHU_CLASSES
 STILL = {"rotate": 0.0, "scale": (1.0, 1.0), "translate": 0.0, "hflip": 0.0}  # no augmentation
 
@@ -51,8 +51,8 @@ def toy(seed: int = 0, train: int = 24, val: int = 12, test: int = 8):
     return pixels, labels, split
 
 
-def fit(run, data, folder, **named):
-    return training.fit(
+def trained(run, data, folder, **named):
+    return fit.fit(
         run, *data, folder, **{"state": None, "on": CPU, "kind": KIND, "progress": False} | named
     )
 
@@ -70,7 +70,7 @@ def test_learning_rate_is_pytorchs_multisteplr(name):
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=run.lr)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, list(run.milestones), run.gamma)
     for epoch in range(1, run.epochs + 1):
-        assert training.learning_rate(run, epoch) == pytest.approx(
+        assert fit.learning_rate(run, epoch) == pytest.approx(
             schedule.get_last_lr()[0], rel=1e-9
         ), epoch
         optimizer.step()
@@ -84,14 +84,14 @@ def test_batches_visit_every_position_once(count, batch, seed):
         0, 50, count
     )  # oversampled positions occur several times
     parts = list(
-        training.batches(experiment(batch=batch), positions, torch.Generator().manual_seed(seed))
+        fit.batches(experiment(batch=batch), positions, torch.Generator().manual_seed(seed))
     )
     assert sorted(np.concatenate(parts)) == sorted(positions)
     assert [len(part) for part in parts[:-1]] == [batch] * (len(parts) - 1) and 1 <= len(
         parts[-1]
     ) <= batch
     again = list(
-        training.batches(experiment(batch=batch), positions, torch.Generator().manual_seed(seed))
+        fit.batches(experiment(batch=batch), positions, torch.Generator().manual_seed(seed))
     )
     assert all(np.array_equal(a, b) for a, b in zip(parts, again, strict=True))
 
@@ -99,7 +99,7 @@ def test_batches_visit_every_position_once(count, batch, seed):
 def test_batches_are_shuffled_anew():
     rng = torch.Generator().manual_seed(0)
     one, two = (
-        np.concatenate(list(training.batches(experiment(), np.arange(200), rng))) for _ in range(2)
+        np.concatenate(list(fit.batches(experiment(), np.arange(200), rng))) for _ in range(2)
     )
     assert not np.array_equal(one, np.arange(200)) and not np.array_equal(one, two)
 
@@ -110,25 +110,25 @@ def test_loss_and_accuracy_are_scikit_learns(seed, images, classes):
     rng = np.random.default_rng(seed)
     log_p = np.log(rng.dirichlet(np.ones(classes), images))
     targets = rng.integers(0, classes, images)
-    loss, accuracy = training.loss_accuracy(log_p, targets)
+    loss, accuracy = fit.loss_accuracy(log_p, targets)
     assert loss == pytest.approx(log_loss(targets, np.exp(log_p), labels=range(classes)), rel=1e-6)
     assert accuracy == accuracy_score(targets, log_p.argmax(1))
 
 
 def test_loss_of_nothing_is_nan():
-    assert np.isnan(training.loss_accuracy(np.zeros((0, 4)), np.zeros(0, int))).all()
+    assert np.isnan(fit.loss_accuracy(np.zeros((0, 4)), np.zeros(0, int))).all()
 
 
 def test_predict_is_a_plain_loop():
     pixels = np.random.default_rng(0).integers(0, 256, (9, 32, 32), dtype=np.uint8)
-    model = models.resnet("resnet18", 4, None, 3)
+    model = resnet.build("resnet18", 4, None, 3)
     model.train()  # what the caller left it in does not matter
     with torch.no_grad():
         model(
             torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
         )  # batch-norm statistics that are not 0 and 1
-    got = training.predict(model, pixels, CPU, batch=4)
-    plain = models.resnet("resnet18", 4, model.state_dict()).double().eval()
+    got = fit.predict(model, pixels, CPU, batch=4)
+    plain = resnet.build("resnet18", 4, model.state_dict()).double().eval()
     want = []
     for image in pixels:
         grey = torch.tensor(image / 255.0)
@@ -140,7 +140,7 @@ def test_predict_is_a_plain_loop():
     assert_near(got, want, apart())
     assert got.dtype == np.float64
     np.testing.assert_allclose(np.exp(got).sum(1), 1, atol=1e-12)
-    assert training.predict(model, pixels[:0], CPU).shape == (0, 4)
+    assert fit.predict(model, pixels[:0], CPU).shape == (0, 4)
 
 
 # One epoch and whole runs against plain re-implementations
@@ -166,7 +166,7 @@ def one_epoch(run, micro, kind="float32", look=lambda *given: None):
     optimizer = torch.optim.SGD(
         model.parameters(), lr=run.lr, momentum=run.momentum, weight_decay=run.weight_decay
     )
-    figures = training.train_epoch(
+    figures = fit.train_epoch(
         model,
         optimizer,
         run,
@@ -260,7 +260,7 @@ def tiny(tmp_path_factory):
         seed=3,
     )
     folder = tmp_path_factory.mktemp("tiny")
-    return run, toy(), fit(run, toy(), folder), folder
+    return run, toy(), trained(run, toy(), folder), folder
 
 
 def test_whole_run_is_plain_gradient_descent(tiny, tmp_path, monkeypatch):
@@ -268,17 +268,17 @@ def test_whole_run_is_plain_gradient_descent(tiny, tmp_path, monkeypatch):
     per cent in three steps.
     """
     run, (pixels, labels, split), *_ = tiny
-    resnet = models.resnet
-    model = resnet("slim", 4, None, 3).double()
+    build = resnet.build
+    model = build("slim", 4, None, 3).double()
     start = {key: value.clone() for key, value in model.state_dict().items()}
     with monkeypatch.context() as patch:
-        patch.setattr(models, "resnet", lambda *given: resnet(*given).double())
+        patch.setattr(resnet, "build", lambda *given: build(*given).double())
         patch.setattr(torch.Tensor, "float", torch.Tensor.double)  # pixels and scores
         rand = torch.rand
         patch.setattr(
             torch, "rand", lambda *size, **named: rand(*size, **named).double()
         )  # the augmentation, which does nothing
-        got = fit(run, (pixels, labels, split), tmp_path, kind="float32")
+        got = trained(run, (pixels, labels, split), tmp_path, kind="float32")
     assert {value.dtype for value in got.last.values() if value.is_floating_point()} == {
         torch.float64
     }
@@ -332,13 +332,13 @@ def test_kept_states_give_the_recorded_figures(tiny):
     targets = np.array([CLASSES.index(label) for label in labels])[split == "val"]
     assert got.kept_epoch == 1 + got.history["val_loss"].argmin()
     for epoch, state in ((got.kept_epoch, got.kept), (len(got.history), got.last)):
-        log_p = training.predict(models.resnet("slim", 4, state), pixels[split == "val"])
+        log_p = fit.predict(resnet.build("slim", 4, state), pixels[split == "val"])
         row = got.history.iloc[epoch - 1]
         assert row["val_loss"] == pytest.approx(
             -np.mean([line[target] for line, target in zip(log_p, targets, strict=True)]), rel=1e-12
         )
         assert row["val_accuracy"] == accuracy_score(targets, log_p.argmax(1))
-    assert list(got.history.columns) == training.HISTORY
+    assert list(got.history.columns) == fit.HISTORY
     assert got.history[["test_loss", "test_accuracy"]].isna().all(axis=None)
 
 
@@ -353,7 +353,7 @@ def test_kept_states_give_the_recorded_figures(tiny):
 def test_finished_stops_after_patience_epochs_without_a_better_one(losses, patience):
     run = experiment(patience=patience, epochs=12)
     best = int(np.argmin(losses)) + 1
-    reason = training.finished(run, [{"val_loss": loss} for loss in losses], best)
+    reason = fit.finished(run, [{"val_loss": loss} for loss in losses], best)
     if len(losses) == 12:
         assert reason.startswith("schedule complete")
     else:
@@ -362,18 +362,18 @@ def test_finished_stops_after_patience_epochs_without_a_better_one(losses, patie
 
 
 def test_nothing_is_finished_before_it_began():
-    assert training.finished(experiment(patience=1), [], 0) == ""
+    assert fit.finished(experiment(patience=1), [], 0) == ""
 
 
 def scripted(monkeypatch, losses):
     script = iter(losses)
-    monkeypatch.setattr(training, "loss_accuracy", lambda log_p, targets: (next(script), 0.5))
+    monkeypatch.setattr(fit, "loss_accuracy", lambda log_p, targets: (next(script), 0.5))
 
 
 def test_early_stopping_keeps_the_best_epoch(tmp_path, monkeypatch):
-    two = fit(experiment(epochs=2), toy(), tmp_path / "two")
+    two = trained(experiment(epochs=2), toy(), tmp_path / "two")
     scripted(monkeypatch, [1.0, 0.5, 0.5, 0.1])  # epoch 3 only equals epoch 2
-    got = fit(experiment(epochs=9, patience=1), toy(), tmp_path / "many")
+    got = trained(experiment(epochs=9, patience=1), toy(), tmp_path / "many")
     assert len(got.history) == 3 and got.kept_epoch == 2
     assert got.reason == "early stopping (no better validation loss in 1 epochs)"
     assert same(got.kept, two.last) and not same(got.kept, got.last)
@@ -381,7 +381,7 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path, monkeypatch):
 
 def test_patience_starts_anew_with_every_better_epoch(tmp_path, monkeypatch):
     scripted(monkeypatch, [0.9, 1.0, 0.8, 0.9, 0.9, 0.1])
-    got = fit(experiment(epochs=9, patience=2), toy(train=4, val=4), tmp_path)
+    got = trained(experiment(epochs=9, patience=2), toy(train=4, val=4), tmp_path)
     assert got.history["val_loss"].tolist() == [0.9, 1.0, 0.8, 0.9, 0.9] and got.kept_epoch == 3
 
 
@@ -391,7 +391,7 @@ def test_test_images_choose_the_epoch_where_the_experiment_says_so(tmp_path, mon
     scripted(
         monkeypatch, [0.9, 0.7, 0.8, 0.5, 0.1, 0.6, 0.2, 0.6]
     )  # validation, test, validation, …
-    got = fit(
+    got = trained(
         experiment(epochs=9, patience=2, epoch_by="test"), (pixels, labels, split), tmp_path / "a"
     )
     assert got.history["val_loss"].tolist() == [0.9, 0.8, 0.1, 0.2] and got.history[
@@ -399,7 +399,7 @@ def test_test_images_choose_the_epoch_where_the_experiment_says_so(tmp_path, mon
     ].tolist() == [0.7, 0.5, 0.6, 0.6]
     assert got.kept_epoch == 2 and got.reason == "early stopping (no better test loss in 2 epochs)"
     with pytest.raises(InputError, match="no test image"):
-        fit(
+        trained(
             experiment(epoch_by="test"),
             (pixels, labels, np.where(split == "test", "val", split)),
             tmp_path / "b",
@@ -409,19 +409,19 @@ def test_test_images_choose_the_epoch_where_the_experiment_says_so(tmp_path, mon
 def test_loss_that_is_no_number_is_one_line(tmp_path, monkeypatch):
     scripted(monkeypatch, [0.9, float("nan")])
     with pytest.raises(InputError, match="epoch 2.*lower lr"):
-        fit(experiment(epochs=9), toy(train=4, val=4), tmp_path)
+        trained(experiment(epochs=9), toy(train=4, val=4), tmp_path)
 
 
 def test_missing_class_and_missing_validation(tmp_path):
     pixels, labels, split = toy()
     with pytest.raises(InputError, match="no training image of class viral"):
-        fit(
+        trained(
             experiment(),
             (pixels, labels, np.where((labels == "viral") & (split == "train"), "test", split)),
             tmp_path,
         )
     with pytest.raises(InputError, match="no validation image"):
-        fit(experiment(), (pixels, labels, np.where(split == "val", "test", split)), tmp_path)
+        trained(experiment(), (pixels, labels, np.where(split == "val", "test", split)), tmp_path)
 
 
 # What training looks at
@@ -431,12 +431,12 @@ def test_missing_class_and_missing_validation(tmp_path):
 @settings(deadline=None, max_examples=3)
 def test_test_images_and_labels_are_never_looked_at(tmp_path_factory, seed):
     pixels, labels, split = toy()
-    base = fit(experiment(epochs=1), (pixels, labels, split), tmp_path_factory.mktemp("base"))
+    base = trained(experiment(epochs=1), (pixels, labels, split), tmp_path_factory.mktemp("base"))
     rng, test = np.random.default_rng(seed), split == "test"
     pixels, labels = pixels.copy(), labels.copy()
     pixels[test] = rng.integers(0, 256, pixels[test].shape)
     labels[test] = rng.permutation(labels[test])
-    got = fit(experiment(epochs=1), (pixels, labels, split), tmp_path_factory.mktemp("garbage"))
+    got = trained(experiment(epochs=1), (pixels, labels, split), tmp_path_factory.mktemp("garbage"))
     assert same(base.kept, got.kept) and same(base.last, got.last)
 
 
@@ -444,13 +444,13 @@ def test_training_and_validation_images_do_matter(tmp_path):
     """The counterpart: the comparison above would notice."""
     pixels, labels, split = toy()
     run = experiment(epochs=1, lr=1e-6)  # nothing is learnt, so that no score saturates
-    base = fit(run, (pixels, labels, split), tmp_path / "a")
+    base = trained(run, (pixels, labels, split), tmp_path / "a")
     changed = pixels.copy()
     changed[np.flatnonzero(split == "train")[0]] = 0
-    assert not same(base.kept, fit(run, (changed, labels, split), tmp_path / "b").kept)
+    assert not same(base.kept, trained(run, (changed, labels, split), tmp_path / "b").kept)
     changed = pixels.copy()
     changed[split == "val"] = 0
-    other = fit(run, (changed, labels, split), tmp_path / "c")
+    other = trained(run, (changed, labels, split), tmp_path / "c")
     assert same(
         base.last, other.last
     )  # validation images choose the epoch; no weight is made from them
@@ -460,7 +460,7 @@ def test_training_and_validation_images_do_matter(tmp_path):
 def test_oversampling_copies_training_images_only(tmp_path, monkeypatch):
     pixels, labels, split = toy()
     seen, watched = [], []
-    train_epoch, predict = training.train_epoch, training.predict
+    train_epoch, predict = fit.train_epoch, fit.predict
 
     def spy_train(model, optimizer, run, pixels, targets, positions, *rest):
         seen.append(positions)
@@ -470,9 +470,9 @@ def test_oversampling_copies_training_images_only(tmp_path, monkeypatch):
         watched.append(pixels)
         return predict(model, pixels, *rest, **named)
 
-    monkeypatch.setattr(training, "train_epoch", spy_train)
-    monkeypatch.setattr(training, "predict", spy_predict)
-    fit(
+    monkeypatch.setattr(fit, "train_epoch", spy_train)
+    monkeypatch.setattr(fit, "predict", spy_predict)
+    trained(
         experiment(epochs=1, oversample={"covid": 5, "normal": 2}),
         (pixels, labels, split),
         tmp_path,
@@ -484,14 +484,14 @@ def test_oversampling_copies_training_images_only(tmp_path, monkeypatch):
 
 
 def test_seed_decides(tmp_path):
-    one = fit(experiment(seed=1, epochs=1), toy(), tmp_path / "1")
+    one = trained(experiment(seed=1, epochs=1), toy(), tmp_path / "1")
     before = np.random.get_state()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(99)
         np.random.seed(99)
-        again = fit(experiment(seed=1, epochs=1), toy(), tmp_path / "2")
+        again = trained(experiment(seed=1, epochs=1), toy(), tmp_path / "2")
     np.random.set_state(before)
-    other = fit(experiment(seed=2, epochs=1), toy(), tmp_path / "3")
+    other = trained(experiment(seed=2, epochs=1), toy(), tmp_path / "3")
     assert same(one.kept, again.kept) and not same(one.kept, other.kept)
 
 
@@ -504,11 +504,11 @@ def test_checkpoint_holds_what_a_run_needs(tiny):
         "checkpoint-0003.safetensors",
         "checkpoint.json",
     ]
-    tensors, note = training.read_checkpoint(folder)
+    tensors, note = fit.read_checkpoint(folder)
     assert note["file"] == "checkpoint-0003.safetensors" and note["kept_epoch"] == got.kept_epoch
     assert note["threads"] == torch.get_num_threads() and len(note["history"]) == 3
     assert note["identity"]["lr"] == 0.002 and note["identity"]["precision"] == KIND
-    parameters = [name for name, _ in models.resnet("slim", 4).named_parameters()]
+    parameters = [name for name, _ in resnet.build("slim", 4).named_parameters()]
     assert set(tensors) == (
         {f"model.{key}" for key in got.last}
         | {f"best.{key}" for key in got.kept}
@@ -520,8 +520,8 @@ def test_checkpoint_holds_what_a_run_needs(tiny):
 
 def test_going_on_from_a_finished_run_trains_nothing(tiny, monkeypatch):
     run, data, got, folder = tiny
-    monkeypatch.setattr(training, "train_epoch", lambda *args: pytest.fail("trained"))
-    again = fit(run, data, folder, resume=True)
+    monkeypatch.setattr(fit, "train_epoch", lambda *args: pytest.fail("trained"))
+    again = trained(run, data, folder, resume=True)
     assert same(again.kept, got.kept) and same(again.last, got.last) and again.reason == got.reason
     pd.testing.assert_frame_equal(again.history, got.history)
 
@@ -531,23 +531,23 @@ def test_interrupted_in_memory(tmp_path, monkeypatch):
     studies' own network, whole.
     """
     run = experiment(model="resnet18", oversample={"covid": 2})
-    whole = fit(run, toy(), tmp_path / "whole")
-    train_epoch = training.train_epoch
+    whole = trained(run, toy(), tmp_path / "whole")
+    train_epoch = fit.train_epoch
 
     def stop(*args):
         if args[6] == 2:
             raise KeyboardInterrupt
         return train_epoch(*args)
 
-    monkeypatch.setattr(training, "train_epoch", stop)
+    monkeypatch.setattr(fit, "train_epoch", stop)
     with pytest.raises(KeyboardInterrupt):
-        fit(run, toy(), tmp_path / "part")
-    monkeypatch.setattr(training, "train_epoch", train_epoch)
+        trained(run, toy(), tmp_path / "part")
+    monkeypatch.setattr(fit, "train_epoch", train_epoch)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
-        part = fit(run, toy(), tmp_path / "part", resume=True)
+        part = trained(run, toy(), tmp_path / "part", resume=True)
     assert same(whole.kept, part.kept) and same(whole.last, part.last)
-    columns = [name for name in training.HISTORY if name != "seconds"]
+    columns = [name for name in fit.HISTORY if name != "seconds"]
     pd.testing.assert_frame_equal(whole.history[columns], part.history[columns])
 
 
@@ -580,9 +580,9 @@ KILLER = """
 import json, os, signal, sys
 import slim
 from companion import cli
-from cxrlib import runs
+
 from cxrlib.data import images
-from cxrlib.transfer import models, training
+from cxrlib.transfer import fit, resnet
 
 def on_call(module, name, number, before=lambda *args: None):
     real, calls = getattr(module, name), []
@@ -595,25 +595,25 @@ def on_call(module, name, number, before=lambda *args: None):
     setattr(module, name, wrapped)
 
 def epoch():  # the third batch of the second epoch
-    real = training.train_epoch
+    real = fit.train_epoch
     def second(*args):
         if args[6] == 2:
             on_call(images, "augment", 3)
         return real(*args)
-    training.train_epoch = second
+    fit.train_epoch = second
 
 def tensors():  # the second checkpoint's tensors, half written
-    real = models.save_file
+    real = resnet.save_file
     def half(tensors, path, metadata):
         real(tensors, path, metadata)
         os.truncate(path, os.path.getsize(path) // 2)
-    on_call(models, "save_file", 2, half)
+    on_call(resnet, "save_file", 2, half)
 
 def pointer():  # between the tensors and checkpoint.json
-    on_call(training, "write_text", 2)
+    on_call(fit, "write_text", 2)
 
 def record():  # training is over, the record is not begun
-    on_call(runs, "write", 1)
+    on_call(records, "write_record", 1)
 
 # Each in a process of its own, forked before anything is computed.
 for where, words in json.loads(sys.argv[1]).items():
@@ -773,7 +773,7 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path, stopped, spoil, resume):
     shutil.copytree(folder, tmp_path / "c")
     spoil(tmp_path / "c")
     with pytest.raises(InputError) as caught:
-        fit(run, data, tmp_path / "c", resume=resume)
+        trained(run, data, tmp_path / "c", resume=resume)
     assert "\n" not in str(caught.value) and str(tmp_path / "c") in str(caught.value)
     if resume:
         assert "cannot be read" in str(caught.value)
@@ -788,8 +788,8 @@ def stopped(tmp_path_factory):
         tmp_path_factory.mktemp("stopped"),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "finished", lambda run, rows, kept: "stopped" if rows else "")
-        fit(run, data, folder)
+        patch.setattr(fit, "finished", lambda run, rows, kept: "stopped" if rows else "")
+        trained(run, data, folder)
     return run, data, folder
 
 
@@ -798,4 +798,4 @@ def test_settings_are_not_part_of_the_identity_where_they_only_tell(tmp_path, st
     run, data, folder = stopped
     shutil.copytree(folder, tmp_path / "c")
     run = dataclasses.replace(run, title="Another", assumptions=("Other words.",))
-    assert len(fit(run, data, tmp_path / "c", resume=True).history) == 2
+    assert len(trained(run, data, tmp_path / "c", resume=True).history) == 2

@@ -23,11 +23,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tqdm import tqdm
 
-from companion.studies.settings import DEFAULTS, HISTORY, UNTRAINED, Experiment
+from companion.studies.settings import DEFAULTS, UNTRAINED, Experiment
 from cxrlib.data import images
 from cxrlib.data.splits import oversample
 from cxrlib.files import InputError, write_text
-from cxrlib.transfer import models
+from cxrlib.transfer import resnet
+from cxrlib.transfer.config import HISTORY
 
 BY_HAND = "ended by hand"
 # pixels: up to this side the last layers see one place of an image, and of one image alone no
@@ -98,7 +99,7 @@ def train_epoch(
                     memory_format=torch.channels_last
                 )  # (b, 3, H, W)
             y = targets[torch.from_numpy(part)].to(on)  # (b,)
-            with models.autocast(on, kind):
+            with resnet.autocast(on, kind):
                 scores = model(x)  # (b, K)
             loss = F.cross_entropy(scores.float(), y, reduction="sum")
             (loss / len(batch)).backward()
@@ -173,12 +174,12 @@ def fit(
 
     Args:
         pixels: uint8 ``(N, H, W)``, or features of a frozen network, float32 ``(N, D)``
-        (:mod:`cxrlib.transfer.features`), on which the
+        (:mod:`cxrlib.transfer.frozen`), on which the
             last layer alone is trained and whose states then are this layer's; ``labels`` class
             names and ``split`` (``train``, ``val``, …) ``(N,)`` alongside. Only ``train`` and
             ``val`` are looked at, and ``test`` where the experiment chooses its epoch by it.
         folder: holds the checkpoint of the last finished epoch; the caller deletes it when the run
-        is recorded. state: ImageNet weights (:func:`cxrlib.transfer.models.imagenet`), or None for
+        is recorded. state: ImageNet weights (:func:`cxrlib.transfer.resnet.imagenet`), or None for
         a random start. kind: ``float32`` or ``bfloat16`` (mixed precision); evaluation is in
         float32 either way. micro: images processed at a time, at most and by default the batch.
         resume: go on from ``folder``'s checkpoint if there is one. finish: train no further and
@@ -228,7 +229,7 @@ def fit(
         json.dumps({key: value for key, value in identity.items() if key not in UNTRAINED})
     )
 
-    model = models.resnet(experiment.model, len(experiment.classes), state, experiment.seed).to(on)
+    model = resnet.build(experiment.model, len(experiment.classes), state, experiment.seed).to(on)
     if pixels.ndim == 2:
         model = model.fc
     optimizer = torch.optim.SGD(
@@ -369,7 +370,7 @@ def write_checkpoint(
         ) is not None:  # there is none without momentum
             tensors[f"momentum.{name}"] = buffer
     file = folder / f"checkpoint-{len(note['history']):04d}.safetensors"
-    models.save(tensors, file)
+    resnet.save(tensors, file)
     write_text(folder / "checkpoint.json", json.dumps({"file": file.name, **note}, indent=1))
     for other in folder.glob("checkpoint-*.safetensors"):
         if other != file:

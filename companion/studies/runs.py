@@ -1,0 +1,75 @@
+"""The runs of the book: where their records lie, and which are there."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from companion.studies import settings
+from cxrlib import records
+from cxrlib.files import InputError, checkout
+from cxrlib.records import Record
+
+
+def results_folder() -> Path:
+    """Folder of the records: ``CXR_RESULTS``, else ``results/`` of the clone this runs from."""
+    return Path(os.environ.get("CXR_RESULTS") or checkout() / "results")
+
+
+def recorded(name: str, results: str | Path | None = None) -> bool:
+    """True when the record exists (a record is written last, so its folder is whole)."""
+    return (Path(results or results_folder()) / name / "run.json").is_file()
+
+
+def run(
+    name: str,
+    origin: str = "recorded",
+    data: str | Path | None = None,
+    *,
+    results: str | Path | None = None,
+) -> Record:
+    """The run a notebook shows: ``recorded`` reads it, ``phantom`` trains on synthetic images in
+    seconds, ``images`` on real ones.
+
+    Raises:
+        InputError: there is no such record, or a file of it is damaged.
+    """
+    folder = Path(results or results_folder()) / name
+    if origin == "recorded":
+        if not recorded(name, results):
+            how = (
+                f"cxr train {name} makes it"
+                if name in settings.RECORDS | settings.STUDY_A
+                else "cxr records lists the book's; cxr train EXPERIMENT --name makes others"
+            )
+            raise InputError(f"{folder}: not yet recorded (no run.json); {how}")
+        return records.read_record(folder)
+    if origin not in {"phantom", "images"}:
+        raise ValueError(f"origin must be recorded, phantom or images, not {origin!r}")
+    from cxrlib.data import phantom
+    from cxrlib.transfer import pipeline
+
+    experiment = settings.experiment(name)
+    if origin == "images":
+        return records.read_record(
+            pipeline.train(experiment, data=data, resume=True, keep_model=True, keep_maps=True)
+        )
+    with tempfile.TemporaryDirectory(prefix="phantom-") as scratch:
+        places = {place: Path(scratch) / place for place in ("data", "results", "work")}
+        phantom.write(places["data"], 160, seed=0, size=96)
+        variant = experiment.variant(f"phantom-{name}", **settings.PHANTOM)
+        made = pipeline.train(variant, **places, keep_maps=True, progress=False)
+        record = records.read_record(made)
+        return replace(record, maps=records.read_maps(record))
+
+
+def family(name: str, results: str | Path | None = None) -> tuple[list[Record], list[str]]:
+    """The recorded runs of a family (:func:`companion.studies.settings.families`) in its order, and
+    the names of those not yet recorded.
+    """
+    members = settings.families()[name]
+    there = [member for member in members if recorded(member, results)]
+    absent = [member for member in members if member not in there]
+    return [run(member, results=results) for member in there], absent
