@@ -268,10 +268,9 @@ def explorer(
         from playwright.sync_api import sync_playwright
     except ImportError:
         raise InputError("explorer: needs playwright: pip install playwright") from None
-    from companion import subgroups
-    from cxrlib import explorer as widgets
+    from cxrlib.explorer import Explorer
 
-    page_html = widgets.Explorer(_random(positives, negatives), known=subgroups.NONE).html()
+    page_html = Explorer(_random(positives, negatives)).html()
     path = browser or next(
         filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
     )

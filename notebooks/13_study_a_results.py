@@ -52,6 +52,7 @@ import pandas as pd
 from IPython.display import display
 
 from companion import claims, forensics, pages, studies
+from companion.explorer import title
 from companion.pages import say
 from companion.studies import cheazemin2020
 from cxrlib import explorer, formatting, metrics, plots, records
@@ -299,7 +300,10 @@ say("points", len(points))
 # Two of them at any threshold:
 
 # %% tags=["remove-input"]
-explorer.RocPair([run, *variants])
+explorer.RocPair(
+    {each.name: each.predictions for each in (run, *variants)},
+    titles={each.name: title(each) for each in (run, *variants)},
+)
 
 # %% [markdown]
 # *ROC curves of two runs, the second dashed, with the operating points of one threshold. Intervals are computed by formula as the threshold moves (Wilson's, with the images counted for less where a patient has several; DeLong's), those of the tables above by drawing patients anew: they differ a little.*

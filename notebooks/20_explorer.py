@@ -50,10 +50,11 @@ if importlib.util.find_spec("cxrlib") is None:
 from IPython.display import display
 
 from companion import claims, pages, studies, subgroups
+from companion.explorer import explorer_of
 from companion.pages import say
-from cxrlib import explorer as widgets
 from cxrlib import formatting, metrics
-from cxrlib.metrics import intervals
+from cxrlib.explorer import Ppv
+from cxrlib.metrics import intervals, readings
 
 HEADLINES = ["azemin-standin-resnet50", "zhu-fourclass", "zhu-binary"]
 headlines = {name: studies.run(name) for name in HEADLINES}
@@ -65,7 +66,7 @@ families = [
     studies.family("zhu-binary-shown"),
 ]
 EACH = 6  # runs of a family, so that the page stays small
-explorer = widgets.Explorer(
+explorer = explorer_of(
     [*headlines.values(), *(run for found, _ in families for run in found[:EACH])], share=True
 )
 
@@ -117,7 +118,7 @@ SUGGESTIONS = {
     "As sensitive as the study.": (
         {
             "run": standin.name,
-            "threshold": widgets.readings.presets(
+            "threshold": readings.presets(
                 standin.predictions, "covid", prevalence, own_point["sensitivity"]
             )["printed"],
             "prevalence": 0.001,
@@ -204,7 +205,7 @@ say("perfect-sensitivity", formatting.interval(*perfect["covid"][1:]))
 say("perfect-specificity", formatting.interval(*perfect["non-covid"][1:]))
 
 # %% tags=["remove-input"]
-widgets.Ppv(perfect["covid"], perfect["non-covid"], marks={"Study A": prevalence}, prevalence=0.001)
+Ppv(perfect["covid"], perfect["non-covid"], marks={"Study A": prevalence}, prevalence=0.001)
 
 # %% [markdown]
 # *PPV and NPV of Table 4.1's two classes by prevalence; bands: 95 % intervals from Wilson's of sensitivity and specificity.*

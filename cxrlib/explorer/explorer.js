@@ -8,21 +8,18 @@ const Z = 1.959963984540054; // normal quantile of 97.5 %
 const FEW = 4; // patients that a variance over them needs
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
-/** Runs as arrays from the payload that cxrlib.widgets packs: whole columns as base64, each distinct column once. */
+/** Runs as arrays from the payload that cxrlib.explorer packs; runs share equal columns. */
 export function decode({ runs, columns }) {
-  const types = { i1: Int8Array, i2: Int16Array, u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f8: Float64Array }, ten = Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
-  const arrays = columns.map(([type, text]) => new types[type](Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer));
-  const scores = (places) => places.reduce((made, [digits, power, left]) => {
-    const d = arrays[digits], e = arrays[power];
-    if (!e) return [...made, d];
-    // A probability written with nine digits is a whole number over a power of ten: their quotient is the very same double. The last class's may
-    // be given by how far its digits are from what the others leave of one.
-    const whole = left ? (i) => Math.floor(made.reduce((rest, p) => rest - p[i], 1) * ten[e[i]]) + d[i] : (i) => d[i];
-    return [...made, Float64Array.from(d, (_, i) => whole(i) / ten[e[i]])];
-  }, []);
+  const whole = (place) => Int32Array.from(columns[place]), ten = Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
+  // The last class may be given by its decimals and how far it is, in units of the last of them, from what the others leave of one.
+  const left = ([away, decimals], made) => Float64Array.from(columns[away], (x, i) => {
+    const unit = ten[columns[decimals][i]];
+    return (Math.floor(made.reduce((rest, p) => rest - p[i], 1) * unit) + x) / unit;
+  });
+  const scores = (all) => all.reduce((made, places) => [...made, places.length > 1 ? left(places, made) : Float64Array.from(columns[places[0]])], []);
   return runs.map((run) => ({
-    ...run, y: arrays[run.y], patient: arrays[run.patient], p: scores(run.p),
-    groups: run.groups.map((group) => ({ ...group, codes: arrays[group.codes] })),
+    ...run, y: whole(run.y), patient: whole(run.patient), p: scores(run.p),
+    groups: run.groups.map((group) => ({ ...group, codes: whole(group.codes) })),
   }));
 }
 

@@ -15,7 +15,8 @@ from frames import ANY, drawn, made_up, predictions
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from companion import studies, subgroups
+from companion import studies
+from companion.explorer import explorer_of, title
 from cxrlib import explorer as widgets
 from cxrlib import metrics
 from cxrlib.metrics import readings
@@ -138,7 +139,7 @@ def agree(page, explorer, questions):
 def test_numbers_are_pythons_on_predictions_full_of_ties(
     numbers, frame, threshold, prevalence, printed, cost
 ):
-    explorer = widgets.Explorer(frame, known=subgroups.NONE, marks={}, positive_class="covid")
+    explorer = widgets.Explorer(frame, positive_class="covid")
     cuts = [threshold, 0.0, 1.0, *np.unique(frame["p_covid"])[:4].tolist()]
     agree(numbers, explorer, [[cut, prevalence, printed, cost] for cut in cuts])
 
@@ -154,7 +155,7 @@ def test_numbers_are_pythons_of_few_patients_and_of_tiny_probabilities(numbers):
         y = np.repeat([0, 1], [size, len(p) - size])
         frame = predictions(y, np.stack([p, 1 - p], axis=1), who, ["covid", "normal"])
         for cls in ("covid", "normal"):
-            explorer = widgets.Explorer(frame, known=subgroups.NONE, marks={}, positive_class=cls)
+            explorer = widgets.Explorer(frame, positive_class=cls)
             agree(numbers, explorer, [[0.5, 0.01, 0.7, 10.0], [0.1, 0.01, 0.7, 10.0]])
     assert readings.reading(frame, "normal", 0.5, 0.01).loc["auc", "estimate"] == 1
 
@@ -163,13 +164,13 @@ def test_numbers_are_pythons_of_few_patients_and_of_tiny_probabilities(numbers):
 def test_numbers_are_pythons_on_the_recorded_runs(numbers, headlines, name):
     run = headlines[HEADLINES.index(name)]
     for cls in run.classes:
-        explorer = widgets.Explorer(run, positive_class=cls)
+        explorer = explorer_of([run], positive_class=cls)
         cuts = [0.5, 0.999, *run.predictions[f"p_{cls}"].iloc[::2000].tolist()]
         agree(numbers, explorer, [[cut, 0.0257, 0.773, 10.0] for cut in cuts])
 
 
 def test_subgroups_are_pythons(numbers, headlines):
-    explorer = widgets.Explorer(headlines[1])
+    explorer = explorer_of(headlines[1:2])
     for subgroup, keep in (
         ({"view": "PA"}, True),
         ({"view": "AP"}, False),
@@ -189,14 +190,14 @@ def test_scores_arrive_as_they_were(numbers, headlines):
     for frame in [*frames, *(run.predictions for run in headlines)]:
         got = numbers.evaluate(
             "(data) => window.cxr.decode(data)[0].p.map((p) => [...p])",
-            widgets.Explorer(frame, known=subgroups.NONE, marks={}).data,
+            widgets.Explorer(frame).data,
         )
         assert (metrics.arrays(frame)[2] == np.array(got).T).all()
 
 
 @pytest.fixture(scope="module")
 def made(headlines):
-    return widgets.Explorer(headlines, share=True).html()
+    return explorer_of(headlines, share=True).html()
 
 
 @pytest.fixture
@@ -227,7 +228,7 @@ def threshold_of(page) -> float:
 
 
 def test_the_page_shows_pythons_table(explorer_page, headlines):
-    made = widgets.Explorer(headlines)
+    made = explorer_of(headlines)
     expected = made.table().loc["sensitivity"] * 100
     assert (
         rate(explorer_page, "Sensitivity")[0]
@@ -373,7 +374,7 @@ def test_a_box_takes_back_what_it_cannot_use(explorer_page, words, kept):
 
 
 def test_python_links_lead_where_they_say(explorer_page, headlines):
-    link = widgets.Explorer(headlines).link(
+    link = explorer_of(headlines).link(
         run="zhu-fourclass",
         positive_class="bacterial",
         threshold=0.25,
@@ -416,7 +417,7 @@ def test_csv_and_svg(explorer_page, headlines, tmp_path):
     )
     table, expected = (
         pd.read_csv(tmp_path / "copied.csv").set_index("measure"),
-        widgets.Explorer(headlines).table(),
+        explorer_of(headlines).table(),
     )
     for name in expected.index:
         np.testing.assert_allclose(
@@ -453,7 +454,7 @@ def test_theme_is_followed(browser, tmp_path, how):
     page = show(
         browser,
         tmp_path,
-        widgets.Explorer(made_up(), known=subgroups.NONE).html(),
+        widgets.Explorer(made_up()).html(),
         color_scheme="dark" if how == "system" else "light",
     )
     ask = (
@@ -533,7 +534,7 @@ def test_any_name_works(browser, tmp_path, width):
     page = show(
         browser,
         tmp_path,
-        widgets.Explorer({"שלום": frame, ANY[14]: frame}, known=known, marks={}, share=True).html(),
+        widgets.Explorer({"שלום": frame, ANY[14]: frame}, subgroups=known, share=True).html(),
         width=width,
     )
     page.wait_for_selector(".cxr-alive")
@@ -624,7 +625,7 @@ def test_nothing_from_the_predictions_runs(browser, tmp_path):
     page = show(
         browser,
         tmp_path,
-        widgets.Explorer({EVIL[1]: frame}, known=known, marks={EVIL[2]: 0.1}, share=True).html()
+        widgets.Explorer({EVIL[1]: frame}, subgroups=known, marks={EVIL[2]: 0.1}, share=True).html()
         + widgets.RocPair({EVIL[0]: frame, EVIL[1]: frame}).html(),
     )
     page.wait_for_selector(".cxr-alive")
@@ -639,7 +640,11 @@ def test_nothing_from_the_predictions_runs(browser, tmp_path):
 def test_the_relatives_answer(browser, tmp_path, headlines):
     ppv = widgets.Ppv((0.773, 0.7, 0.83), (0.718, 0.706, 0.73), marks={"Study A": 0.0257})
     cam = widgets.CamSlider(np.arange(49.0).reshape(7, 7), shape=(300, 400), label="A map")
-    pair = widgets.RocPair(headlines[1:], positive_class="covid")
+    pair = widgets.RocPair(
+        {run.name: run.predictions for run in headlines[1:]},
+        titles={run.name: title(run) for run in headlines[1:]},
+        positive_class="covid",
+    )
     page = show(browser, tmp_path, ppv.html() + pair.html() + cam.html())
     page.wait_for_function("document.querySelectorAll('.cxr-alive').length === 3")
     page.get_by_role("button", name="2.57 % (Study A)").click()
@@ -678,7 +683,7 @@ def test_what_every_reader_downloads_is_small(headlines):
         "zhu-fourclass-shown",
         "zhu-binary-shown",
     )
-    page = widgets.Explorer(
+    page = explorer_of(
         [*headlines, *(run for name in families for run in studies.family(name)[0][:6])], share=True
     ).html()
     assert len(gzip.compress(page.encode())) < 400_000

@@ -20,8 +20,8 @@ CELL = """import sys
 sys.path.insert(0, {tests!r})
 import ipywidgets
 from frames import made_up
-from cxrlib import subgroups, widgets
-explorer = widgets.Explorer(made_up(), known=subgroups.NONE, marks={{}})
+from cxrlib.explorer import Explorer
+explorer = Explorer(made_up())
 control = ipywidgets.FloatSlider(value=0.4, min=0, max=1, step=0.001, description="linked")
 ipywidgets.link((control, "value"), (explorer, "threshold"))
 display(control, explorer)"""

@@ -1,0 +1,57 @@
+"""The explorer of recorded runs, with what this book knows of them: what the studies print, how
+prevalent COVID-19 is in Study A's test set, and what is known of the images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import pandas as pd
+
+import cxrlib.explorer
+from companion import claims, subgroups
+from cxrlib.records import Record
+
+
+@cache
+def _printed(study: str) -> pd.DataFrame:
+    return claims.reported(study)
+
+
+def printed_points(run: Record) -> dict[str, tuple[str, str]]:
+    """Sensitivity and specificity of a run's classes as its study prints them."""
+    study, table = run.info["study"], _printed(run.info["study"])
+    if study == "cheazemin2020":
+        found = table.set_index("id")["printed"]
+        names = [f"azemin-3-{name}" for name in ("sensitivity", "specificity")]
+        return {"covid": tuple(f"{found[name]} %" for name in names)}
+    found = table[table["run"] == run.info["experiment"]].set_index("metric")["printed"]
+    names = {cls: (f"{cls}.recall", f"{cls}.specificity") for cls in run.classes}
+    return {cls: tuple(found[list(pair)]) for cls, pair in names.items() if pair[0] in found}
+
+
+def title(run: Record) -> str:
+    """What to call a run among others: a variant by its own name first."""
+    family, _, own = run.name.rpartition("/")
+    own += " alone" if family.endswith("-shown") else ""
+    return f"{own.replace('-', ' ')}: {run.info['title']}" if family else run.info["title"]
+
+
+def explorer_of(runs: Sequence[Record], **more) -> cxrlib.explorer.Explorer:
+    """The explorer of ``runs``; ``more`` as :class:`cxrlib.explorer.Explorer` takes it."""
+    known = [
+        subgroups.of(run.predictions)
+        .drop(columns="source")
+        .assign(image_id=run.predictions["image_id"])
+        for run in runs
+    ]
+    prevalence = _printed("cheazemin2020").set_index("id")["printed"]["azemin-2-prevalence"]
+    return cxrlib.explorer.Explorer(
+        {run.name: run.predictions for run in runs},
+        marks={"Study A": float(prevalence) / 100},
+        titles={run.name: title(run) for run in runs},
+        printed={run.name: printed_points(run) for run in runs},
+        subgroups=pd.concat(known).drop_duplicates("image_id"),
+        **more,
+    )

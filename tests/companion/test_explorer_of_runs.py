@@ -1,0 +1,23 @@
+"""What the explorer of recorded runs is told of them."""
+
+from companion import explorer, studies
+
+
+def test_printed_points_are_the_studies():
+    azemin = explorer.printed_points(studies.run("azemin-standin-resnet50"))
+    assert azemin == {"covid": ("77.3 %", "71.8 %")}  # abstract of Che Azemin et al. 2020
+    # recall and selectivity of Table 4.2, Zhu 2020
+    assert explorer.printed_points(studies.run("zhu-fourclass")) == {
+        "covid": ("1.00", "1.00"),
+        "viral": ("0.82", "0.97"),
+        "bacterial": ("0.97", "0.93"),
+        "normal": ("0.92", "0.99"),
+    }
+
+
+def test_the_explorer_knows_the_runs():
+    made = explorer.explorer_of([studies.run("zhu-fourclass")])
+    run = made.data["runs"][0]
+    assert run["title"] == "Study B, four classes" and len(run["printed"]) == 4
+    assert [group["label"] for group in run["groups"]] == ["View", "Sex", "Age", "Source"]
+    assert made.data["marks"][0]["label"] == "Study A"
