@@ -7,8 +7,10 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -182,13 +184,20 @@ def predict_images(arguments) -> int:
             )
             raise InputError(f"{path}: image file does not exist{model}")
     with needed("predicting"):
+        from companion import audits
         from cxrlib import inference
+    record = studies.run(name, results=arguments.results)
     job = inference.job(
-        paths, name, arguments.cam, arguments.target, arguments.device, arguments.results
+        record,
+        paths,
+        overlays=arguments.cam,
+        target=arguments.target,
+        device=arguments.device,
+        prepare=lambda pixels: audits.show(pixels, record.info["config"].get("shown", "whole")),
     )
     if not output:
         return _write_rows(job, name, sys.stdout)
-    partial = inference.partial(output)
+    partial = Path(f"{output}.partial")
     taken = {file.resolve() for file in (Path(output), partial) if file.exists()}
     if taken and taken & {Path(file).resolve() for file in job.files}:
         raise InputError(f"--output {output}: is one of the images")
@@ -197,11 +206,34 @@ def predict_images(arguments) -> int:
             f"{partial}: holds the rows of a run that was interrupted; move or delete it first"
         )
     try:
-        with inference.table(output) as file:
+        with _whole(output, partial) as file:
             return _write_rows(job, name, file)
     finally:
         if partial.exists():
             print(f"cxr: the rows so far are in {files.line(partial)}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _whole(output: str, partial: Path) -> Iterator[TextIO]:
+    """A text file that is called ``partial`` until it is whole.
+
+    What is in it when something stops the writing stays there; one into which nothing was written
+    is deleted. InputError where it cannot be written.
+    """
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        file = partial.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written ({error.strerror or error})") from None
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, output)
+    finally:
+        if partial.exists() and not partial.stat().st_size:
+            partial.unlink()
 
 
 def _write_rows(job, name: str, file: TextIO) -> int:
@@ -211,12 +243,16 @@ def _write_rows(job, name: str, file: TextIO) -> int:
     """
     from tqdm import tqdm
 
-    from cxrlib import evaluate, inference
+    from cxrlib import evaluate
 
+    classes = job.record.classes
+    heads = ["image", *(f"p_{name}" for name in classes), "predicted"]
     rows = csv.writer(file, lineterminator="\n")
     bad: list[InputError] = []
     with (
-        inference.quiet(),
+        warnings.catch_warnings(
+            action="ignore"
+        ),  # of small faults in files that are read, or refused
         tqdm(
             total=len(job.files), unit="img", file=sys.stderr, disable=not sys.stderr.isatty()
         ) as bar,
@@ -231,8 +267,8 @@ def _write_rows(job, name: str, file: TextIO) -> int:
                 else:
                     if done - len(bad) == 1:
                         _disclaim(job, name)
-                        rows.writerow(map(evaluate.spreadsheet_text, inference.columns(job.run)))
-                    row = [image, *(f"{value:.9g}" for value in p), job.run.classes[p.argmax()]]
+                        rows.writerow(map(evaluate.spreadsheet_text, heads))
+                    row = [image, *(f"{value:.9g}" for value in p), classes[p.argmax()]]
                     rows.writerow(map(evaluate.spreadsheet_text, row))
                     file.flush()
             bar.update()
@@ -251,7 +287,7 @@ def _write_rows(job, name: str, file: TextIO) -> int:
 
 def _disclaim(job, name: str) -> None:
     """What stands before the first number."""
-    info, collections = job.run.info, ""
+    info, collections = job.record.info, ""
     for note in job.notes:
         print(f"cxr: {files.line(note)}", file=sys.stderr)
     if info["study"] == "zhu2020" and info["origin"] == "images":

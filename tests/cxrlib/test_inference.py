@@ -51,9 +51,23 @@ def some(phantom_data) -> list[str]:
     return [str(file) for file in (jpeg[2], png[1], jpeg[0], png[0], jpeg[1])]
 
 
+def job(paths, record=None, **options) -> inference.Job:
+    return inference.job(record or studies.run("zhu-fourclass"), paths, device="cpu", **options)
+
+
+def predict_files(paths, record=None, **options) -> pd.DataFrame:
+    """What a job answers, as the table that the command writes."""
+    rows = []
+    for file, p in job(paths, record, **options):
+        if isinstance(p, InputError):
+            raise p
+        rows.append((file, *p, CLASSES[p.argmax()]))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
 @pytest.fixture(scope="session")
 def table(some) -> pd.DataFrame:
-    return inference.predict_files(some, on="cpu")
+    return predict_files(some)
 
 
 def log_p(table) -> np.ndarray:
@@ -99,7 +113,7 @@ def test_probabilities_are_those_of_the_recorded_model(some, table, run):
 
 
 def test_order_follows_the_paths(some, table):
-    again = inference.predict_files(some[::-1], on="cpu")
+    again = predict_files(some[::-1])
     assert again["image"].tolist() == some[::-1]
     assert_near(log_p(again[::-1]), log_p(table), apart())
     assert (
@@ -113,7 +127,7 @@ def test_real_test_images_get_their_recorded_probabilities(real_data, run):
     recorded = run.predictions.groupby("y_true").nth([0, -1])  # two images of each class
     files = [str(real_data / manifest.loc[image_id, "path"]) for image_id in recorded["image_id"]]
     assert len(files) == 8
-    assert_near(log_p(inference.predict_files(files, on="cpu")), log_p(recorded), apart())
+    assert_near(log_p(predict_files(files)), log_p(recorded), apart())
 
 
 def test_dicom_of_a_radiograph_gets_the_same_probabilities(tmp_path, some, table):
@@ -133,7 +147,7 @@ def test_dicom_of_a_radiograph_gets_the_same_probabilities(tmp_path, some, table
     ds.WindowCenter, ds.WindowWidth = 2128, 256  # 2000 to 2255
     ds.PixelData = (2255 - pixels.astype(np.uint16)).tobytes()
     ds.save_as(tmp_path / "IM0001", enforce_file_format=True)
-    got = inference.predict_files([tmp_path], on="cpu")
+    got = predict_files([tmp_path])
     assert got["image"].tolist() == [str(tmp_path / "IM0001")]
     assert_near(log_p(got), log_p(table[:1]), apart())
 
@@ -150,16 +164,16 @@ def test_a_folder_means_its_images(tmp_path, some):
     (folder / "deeper").mkdir()
     (folder / "deeper" / "d.png").write_bytes(b"")
     names = [str(folder / name) for name in ("a.JPG", "b.png", "c")]
-    assert inference.files([some[1], folder, "z.png"]) == [some[1], *names, "z.png"]
+    assert inference.picture_files([some[1], folder, "z.png"])[0] == [some[1], *names, "z.png"]
     with pytest.raises(InputError, match="empty: folder holds no PNG, JPEG or DICOM image"):
         (tmp_path / "empty").mkdir()
-        inference.files([tmp_path / "empty"])
+        inference.picture_files([tmp_path / "empty"])
 
 
 def test_overlays_have_names_of_their_own():
     paths = ["a/x.png", "b/x.jpg", "b/X.dcm", "x-2.png", "c/1.2.840.1", "c/1.2.840.2", "c/IM"]
     stems = ["x", "x-2", "X-3", "x-2-2", "1.2.840.1", "1.2.840.2", "IM"]
-    assert inference.names(paths, "covid") == [f"{stem}_covid.png" for stem in stems]
+    assert inference.overlay_names(paths, "covid") == [f"{stem}_covid.png" for stem in stems]
 
 
 # --- overlays
@@ -176,11 +190,11 @@ def test_overlays_are_of_the_models_maps(tmp_path, some, table, run, monkeypatch
             drawn.append((args, options["title"])) or overlay(*args, **options)
         ),
     )
-    got = inference.predict_files(some[:2], cam=tmp_path / "new" / "out", target="normal", on="cpu")
+    got = predict_files(some[:2], overlays=tmp_path / "new" / "out", target="normal")
     pd.testing.assert_frame_equal(got[["image", "predicted"]], table[["image", "predicted"]][:2])
     assert_near(log_p(got), log_p(table[:2]), apart())
     written = sorted(file.name for file in (tmp_path / "new" / "out").iterdir())
-    assert written == sorted(inference.names(some[:2], "normal")) and os.listdir(
+    assert written == sorted(inference.overlay_names(some[:2], "normal")) and os.listdir(
         tmp_path / "new"
     ) == ["out"]
     assert plt.get_fignums() == []
@@ -200,7 +214,7 @@ def test_overlays_are_of_the_models_maps(tmp_path, some, table, run, monkeypatch
 @pytest.mark.parametrize("size", [(2400, 1600), (300, 900), (120, 90)])
 def test_overlay_file_keeps_the_proportions(tmp_path, flat, size):
     Image.new("L", size, 255).save(tmp_path / "a.png")
-    inference.predict_files([tmp_path / "a.png"], cam=tmp_path / "out", on="cpu")
+    predict_files([tmp_path / "a.png"], overlays=tmp_path / "out")
     with Image.open(tmp_path / "out" / "a_covid.png") as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
     assert max(pixels.shape) == 1000
@@ -221,7 +235,7 @@ def test_overlay_says_that_it_is_no_medical_device(tmp_path, some, flat, monkeyp
             or savefig(figure, *args, **options)
         ),
     )
-    inference.predict_files(some[:1], cam=tmp_path, on="cpu")
+    predict_files(some[:1], overlays=tmp_path)
     assert texts == [["Research software, not a medical device"]]
 
 
@@ -252,7 +266,7 @@ def test_an_overlay_is_whole_or_not_there(tmp_path, some, flat, monkeypatch, cap
         code == 2 and "No space" in err.splitlines()[-1] and len(out.splitlines()) == 2
     )  # the first row was there already
     assert (
-        os.listdir(tmp_path / "out") == inference.names(some[:1], "covid")
+        os.listdir(tmp_path / "out") == inference.overlay_names(some[:1], "covid")
         and plt.get_fignums() == []
     )
 
@@ -363,7 +377,7 @@ def test_unreadable_files_among_good_ones_are_named_and_counted(some, table, tmp
     assert err.splitlines()[-1] == "cxr: 4 of 9 image files cannot be read"
     assert len(os.listdir(tmp_path / "out")) == 5 and not (tmp_path / "p.csv.partial").exists()
     with pytest.raises(InputError, match="cut.dcm: image file"):
-        inference.predict_files([some[0], *bad], on="cpu")
+        predict_files([some[0], *bad])
 
 
 def test_nothing_is_written_when_nothing_can_be_read(some, tmp_path, capsys):
@@ -404,7 +418,7 @@ def many(tmp_path, some, monkeypatch):
 def test_rows_come_in_order_and_little_is_read_ahead(many, monkeypatch):
     read, image = [], images.read_image
     monkeypatch.setattr(images, "read_image", lambda path: read.append(path) or image(path))
-    answers = iter(inference.job([many], on="cpu"))
+    answers = iter(job([many]))
     file, p = next(answers)
     time.sleep(0.3)  # for the threads to read on, if they would
     assert (
@@ -431,7 +445,7 @@ def test_reading_goes_on_while_the_network_works(many, monkeypatch):
         images, "read_image", lambda path: (time.sleep(0.005), read.append(path), image(path))[2]
     )
     monkeypatch.setattr(fit, "predict", slow)
-    next(iter(inference.job([many], on="cpu")))
+    next(iter(job([many])))
     assert during[0] > 10
 
 
@@ -467,7 +481,8 @@ def test_killed_prediction_leaves_no_half_table_and_loses_no_row(many, tmp_path,
     """In a process of its own, stopped from outside at a moment that nobody chose."""
     code = f"""
 import numpy as np, time
-from cxrlib import cli, training  # noqa: E402
+from companion import cli
+from cxrlib.transfer import fit
 def slowly(model, pixels, *rest):
     time.sleep(0.2)
     return np.log(np.full((len(pixels), 4), 0.25))
@@ -493,9 +508,7 @@ def test_answers_are_the_same_however_many_files_there_are(tmp_path, some, run, 
     for k in range(8):
         os.link(some[k % 5], tmp_path / f"{k:03}.png")
     expected = np.exp(fit.predict(model, pixels[np.arange(8) % 5], batch=3))
-    np.testing.assert_array_equal(
-        inference.predict_files([tmp_path], on="cpu")[COLUMNS[1:5]].to_numpy(), expected
-    )
+    np.testing.assert_array_equal(predict_files([tmp_path])[COLUMNS[1:5]].to_numpy(), expected)
 
 
 def test_bar_is_for_a_terminal(many, capsys, monkeypatch):
@@ -570,8 +583,7 @@ def test_every_picture_of_a_folder_is_taken_and_what_else_is_there_is_named(
         f"cxr: {tmp_path}: 2 passed over, not pictures: notes.txt, pipe.png",
         f"cxr: {tmp_path}: 1 folders in it are not searched: deeper/",
     ]
-    with pytest.warns(UserWarning, match="2 passed over"):
-        assert len(inference.predict_files([tmp_path], on="cpu")) == 8
+    assert len(predict_files([tmp_path])) == 8
     (tmp_path / "i.png").symlink_to(tmp_path / "moved away.png")
     code, out, err = command(capsys, tmp_path, "--device", "cpu")
     assert code == 1 and "i.png" in err and len(out.splitlines()) == 9

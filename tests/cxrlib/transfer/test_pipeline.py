@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors import safe_open
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-from companion import studies
+from companion import cli, studies
 from cxrlib import gradcam, inference, records
 from cxrlib.data import sources
 from cxrlib.files import InputError
@@ -506,7 +506,11 @@ def test_what_is_not_shown_makes_no_difference(few, tmp_path, seen, monkeypatch)
         [str(spoilt / path) for path in rows["path"]],
         tmp_path / few.name / "frame" / "results",
     )
-    again = inference.predict_files(files, NAME, cam=tmp_path / "drawn", on="cpu", results=results)
+    output = tmp_path / "again.csv"
+    options = ["--cam", tmp_path / "drawn", "--device", "cpu", "--results", results]
+    words = ["predict", NAME, *files, *options, "--output", output]
+    assert cli.main([str(word) for word in words]) == 0
+    again = pd.read_csv(output)
     framed = next(
         pixels
         for name, pixels in given[few, "frame"]
