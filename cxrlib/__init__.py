@@ -5,8 +5,20 @@ Nothing here is a medical device. Importing the package imports no torch; the mo
 predict do.
 """
 
+from importlib import import_module
+
 from cxrlib.files import InputError
 
 __version__ = "0.1.0"
 
-__all__ = ["InputError", "__version__"]
+_LATER = {  # public names whose modules need torch, or take long to load
+    "Explorer": "cxrlib.explorer",
+    "predict": "cxrlib.inference",
+}
+__all__ = ["InputError", "__version__", *_LATER]
+
+
+def __getattr__(name: str):
+    if name not in _LATER:
+        raise AttributeError(f"module 'cxrlib' has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)
