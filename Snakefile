@@ -16,7 +16,7 @@ from companion import studies
 
 NOTEBOOKS = sorted(file.stem for file in Path("notebooks").glob("[0-9]*.ipynb"))
 LIBRARY = sorted(str(file) for folder in ("cxrlib", "companion") for file in Path(folder).rglob("*") if file.suffix in {".py", ".js", ".css"})
-REPORTED = sorted(str(file) for part in ("reported", "checklists") for file in Path("book", part).glob("*.*"))
+REPORTED = sorted(str(file) for part in ("studies", "checklists") for file in Path("book", part).rglob("*.*"))
 PROSE = sorted(str(file) for file in Path("book").rglob("*") if file.is_file() and "__pycache__" not in file.parts)
 PHANTOM = "results/phantom-localisation/run.json"  # a demonstration on synthetic images: where Grad-CAM finds what is known to be there
 MISSING = [name for name in studies.RECORDS if not studies.recorded(name)]

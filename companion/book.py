@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from companion import audits, claims, status, studies
+from companion import audits, ledger, status, studies
 from cxrlib import formatting, metrics
 from cxrlib.files import InputError, atomic, write_text
 from cxrlib.metrics import intervals
@@ -303,7 +303,9 @@ def headline(name: str = "zhu-fourclass") -> str:
         values = [table.loc[row, column] for table in again] or [np.nan]
         return formatting.interval(min(values), max(values), decimals=2)
 
-    rows = claims.beside(studies.experiment(name).study, run).set_index("metric")
+    printed = studies.printed(studies.experiment(name).study, "Table 4.2")
+    rates, bounds = metrics.per_class(run.predictions), intervals.table(run.predictions)
+    rows = ledger.compare(printed, rates, bounds).set_index("metric")
     body = [
         f"| {title} | {rows.loc[metric, 'printed']} |"
         f" {formatting.number(rows.loc[metric, 'rebuilt'])} |"
@@ -353,11 +355,13 @@ def others() -> list[str]:
     """Lines of a Markdown table of the other models' results, from the ledger, and what they
     are.
     """
-    rows = claims.ledger(ids=OTHERS.values()).set_index("id")
+    rows = ledger.claims(ids=OTHERS.values()).set_index("id")
     lines = ["| The other models | printed | rebuilt (95 % interval) |", "|---|---|---|"]
     for title, name in OTHERS.items():
         row = rows.loc[name]
-        lines.append(f"| {title} | {row['said']} | {claims.rebuilt(row) or '*not yet recorded*'} |")
+        lines.append(
+            f"| {title} | {row['said']} | {ledger.rebuilt_in_words(row) or '*not yet recorded*'} |"
+        )
     return [
         *lines,
         "",

@@ -257,7 +257,7 @@ def parser() -> argparse.ArgumentParser:
     printed.add_argument(
         "--json",
         action="store_true",
-        help="rules, what the runs lacked, and all fields of companion.claims.SHOWN, as JSON",
+        help="rules, what the runs lacked, and all fields of companion.ledger.PUBLISHED, as JSON",
     )
 
     command(

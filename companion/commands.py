@@ -407,25 +407,25 @@ def write_frame(arguments) -> None:
 
 
 def show_claims(arguments) -> None:
-    from companion import claims
-    from companion.checks import VERDICTS
+    from companion import ledger
+    from companion.rules import VERDICTS
 
-    ids = {name: study for study, letter in claims.STUDIES.items() for name in (study, letter)}
+    ids = {name: study for study, letter in studies.LETTERS.items() for name in (study, letter)}
     for option, known in (("study", ids), ("verdict", VERDICTS)):
         if getattr(arguments, option) not in {None, *known}:
             raise InputError(
                 f"--{option} {getattr(arguments, option)}: there are {', '.join(known)}"
             )
-    table = claims.ledger([ids[arguments.study]] if arguments.study else None)
+    table = ledger.claims([ids[arguments.study]] if arguments.study else None)
     table = table[table["verdict"] == arguments.verdict] if arguments.verdict else table
     if arguments.json:
         rows = [
             {key: None if value != value else value for key, value in row.items()}
-            for row in table[claims.SHOWN].to_dict("records")
+            for row in table[ledger.PUBLISHED].to_dict("records")
         ]
         print(
             json.dumps(
-                {"rules": VERDICTS, "lacked": claims.lacked(table), "claims": rows},
+                {"rules": VERDICTS, "lacked": ledger.shortfalls(table), "claims": rows},
                 indent=1,
                 ensure_ascii=False,
             )
@@ -433,7 +433,7 @@ def show_claims(arguments) -> None:
         return
     lines = [("", "Place", "Printed", "Rebuilt", "Verdict", "Id")]
     lines += [
-        (r["study"], r["place"], r["said"], claims.rebuilt(r), r["verdict"], r["id"])
+        (r["study"], r["place"], r["said"], ledger.rebuilt_in_words(r), r["verdict"], r["id"])
         for r in table.to_dict("records")
     ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

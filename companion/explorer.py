@@ -10,13 +10,13 @@ from functools import cache
 import pandas as pd
 
 import cxrlib.explorer
-from companion import claims, subgroups
+from companion import studies, subgroups
 from cxrlib.records import Record
 
 
 @cache
 def _printed(study: str) -> pd.DataFrame:
-    return claims.reported(study)
+    return studies.printed(study)
 
 
 def printed_points(run: Record) -> dict[str, tuple[str, str]]:

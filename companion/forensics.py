@@ -96,7 +96,7 @@ def class_counts(
     table.
 
     ``sizes``: images of each class. ``printed``: text of each cell, named as the ``metric`` of
-    :func:`companion.claims.reported` names it, ``"viral.recall"`` or ``"macro avg.f1"``; metrics
+    :func:`companion.studies.printed` names it, ``"viral.recall"`` or ``"macro avg.f1"``; metrics
     are those of :func:`cxrlib.metrics.rates.per_class`, of which size and AUC do not depend on the
     counts and are passed over. A cell that is absent says nothing.
 

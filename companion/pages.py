@@ -4,7 +4,7 @@ Returns HTML and Markdown to display.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pandas as pd
 from IPython.display import HTML, Markdown, display
 from PIL import Image
 
-from companion import claims, studies
+from companion import ledger, rules, studies
 from cxrlib import formatting, metrics, plots
 from cxrlib.data import sources
 from cxrlib.files import InputError
@@ -80,18 +80,6 @@ def items(sentences: Sequence[str], head: str = "") -> Markdown:
     )
 
 
-def links(targets: Mapping[str, tuple[str, str]]) -> HTML:
-    """A list of links within the page: text to (address, what is there)."""
-    return HTML(
-        "<ul>"
-        + "".join(
-            f'<li><a href="{escape(to)}">{escape(text)}</a> {escape(words)}</li>'
-            for text, (to, words) in targets.items()
-        )
-        + "</ul>"
-    )
-
-
 def settings(run: Record) -> HTML:
     """The settings of a run beside those the study prints, with the section that prints them."""
     experiment, config = studies.experiment(run.info["experiment"]), run.info["config"]
@@ -132,13 +120,13 @@ def say_training(run: Record) -> None:
     threads = (
         f" with {info['device']['threads']} threads" if info["device"]["name"] == "cpu" else ""
     )
-    say("device", f"{device_of(run)}{threads}, in {info['config']['precision']}")
+    say("device", f"{device(run)}{threads}, in {info['config']['precision']}")
     say("minutes", f"{info['seconds']['training'] / 60:.0f}")
     say("recorded", info.get("recorded", ""))
     say("replicates", intervals.REPLICATES)
 
 
-def marks(run: Record) -> HTML:
+def test_epochs(run: Record) -> HTML:
     """Loss and accuracy of validation and test at the epochs whose test results are known."""
     columns = ["epoch", "val_loss", "val_accuracy", "test_loss", "test_accuracy"]
     shown = run.history.dropna(subset=["test_loss"])[columns].astype(
@@ -155,62 +143,63 @@ def marks(run: Record) -> HTML:
     )
 
 
-def beside(run: Record, redraws: Sequence[Record] = ()) -> HTML:
+def side_by_side(
+    printed: pd.DataFrame,
+    rates: pd.DataFrame,
+    bounds: pd.DataFrame,
+    redraws: Sequence[pd.DataFrame] = (),
+) -> HTML:
     """Table 4.1 or 4.2: under each printed number the rebuilt one, its 95 % interval, and lowest
     and highest over the re-draws.
+
+    ``printed`` is the table of :func:`companion.studies.printed`, ``rates`` and ``bounds`` are
+    :func:`cxrlib.per_class` of the run's predictions and its intervals, ``redraws`` the rates of
+    the re-draws.
     """
-    rebuilt, bounds = metrics.per_class(run.predictions), intervals.table(run.predictions)
-    printed = claims.reported(run.info["study"])
-    printed = printed[printed["run"] == run.info["experiment"]].set_index("metric")["printed"]
-    again = [metrics.per_class(other.predictions) for other in redraws]
-    body = []
-    for name in [name for name in rebuilt.index if f"{name}.recall" in printed.index]:
-        size = rebuilt.loc[name, "size"] if name in run.classes else ""
-        rows = {
-            "printed": [
-                printed.get(f"{name}.size", ""),
-                *(printed[f"{name}.{key}"] for key in COLUMNS),
-            ],
-            "rebuilt": [size, *(formatting.number(rebuilt.loc[name, key]) for key in COLUMNS)],
-            "95 % interval": [
-                "",
-                *(
-                    formatting.interval(
-                        *bounds.loc[name, [(key, "low"), (key, "high")]], decimals=2
-                    )
-                    for key in COLUMNS
-                ),
-            ],
-        }
-        if again:
-            ends = [[other.loc[name, key] for other in again] for key in COLUMNS]
-            rows[f"{len(again)} re-draws"] = [
-                "",
-                *(formatting.interval(min(values), max(values), decimals=2) for values in ends),
-            ]
-        title = (
-            plots.label(name)
-            if name in run.classes
-            else name.capitalize().replace(" avg", " average")
-        )
-        for place, (source, cells) in enumerate(rows.items()):
-            head = (
-                f'<th scope="rowgroup" rowspan="{len(rows)}">{escape(title)}</th>'
-                if place == 0
-                else ""
-            )
-            style = ("printed", "rebuilt", "interval", "spread")[place]
-            body.append(
-                f'<tr class="{style}">{head}<th scope="row">{source}</th>'
-                + "".join(f"<td>{cell}</td>" for cell in cells)
-                + "</tr>"
-            )
+    found = ledger.compare(printed, rates, bounds).set_index("metric")
     head = "".join(
         f'<th scope="col">{text}</th>' for text in ["Label", "Source", "Size", *COLUMNS.values()]
     )
+    body = ""
+    for name in dict.fromkeys(found.index.str.rpartition(".").get_level_values(0)):
+        cells = found.loc[[f"{name}.{key}" for key in COLUMNS]]
+        size, rebuilt_size = "", ""
+        if name not in metrics.AVERAGES:
+            size, rebuilt_size = found.loc[f"{name}.size", ["printed", "rebuilt"]]
+        lines = {
+            "printed": [size, *cells["printed"]],
+            "rebuilt": [rebuilt_size, *cells["rebuilt"].map(formatting.number)],
+            "interval": [
+                "",
+                *(
+                    formatting.interval(low, high, 2)
+                    for low, high in cells[["low", "high"]].to_numpy()
+                ),
+            ],
+        }
+        if redraws:
+            values = [
+                [rules.rebuilt(metric, other, bounds)[0] for other in redraws]
+                for metric in cells.index
+            ]
+            lines["spread"] = [
+                "",
+                *(formatting.interval(min(each), max(each), 2) for each in values),
+            ]
+        label = (
+            name.capitalize().replace(" avg", " average")
+            if name in metrics.AVERAGES
+            else plots.label(name)
+        )
+        titles = {"interval": "95 % interval", "spread": f"{len(redraws)} re-draws"}
+        first = f'<th scope="rowgroup" rowspan="{len(lines)}">{escape(label)}</th>'
+        for style, texts in lines.items():
+            body += f'<tr class="{style}">{first}<th scope="row">{titles.get(style, style)}</th>'
+            body += "".join(f"<td>{text}</td>" for text in texts) + "</tr>"
+            first = ""
     return _wide(
-        '<table class="dataframe numbers'
-        f' printed-rebuilt"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+        f'<table class="dataframe numbers printed-rebuilt"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
     )
 
 
@@ -239,7 +228,7 @@ def schedule(family: Sequence[Record]) -> str:
     )
 
 
-def repeat(run: Record, redraws: Sequence[Record]) -> tuple[Record | None, str]:
+def same_seed_again(run: Record, redraws: Sequence[Record]) -> tuple[Record | None, str]:
     """The re-draw of ``run``'s own seed, which draws nothing anew, and what it is, in words; None
     while it is not recorded.
     """
@@ -259,13 +248,13 @@ def repeat(run: Record, redraws: Sequence[Record]) -> tuple[Record | None, str]:
     )
 
 
-def device_of(run: Record) -> str:
+def device(run: Record) -> str:
     """``a CPU``, or ``a GPU`` with its name."""
     device = run.info["device"]
     return "a CPU" if device["type"] == "cpu" else f"a GPU ({device['name']})"
 
 
-def absent(names: Sequence[str]) -> Markdown:
+def not_recorded(names: Sequence[str]) -> Markdown:
     """The notice for runs of a family that are not recorded; empty where there are none."""
     groups: dict[str, list[str]] = {}
     for name in names:
@@ -279,7 +268,7 @@ def absent(names: Sequence[str]) -> Markdown:
     return Markdown(f"*Not yet recorded: {listed}. `make records` makes them.*")
 
 
-def stages(where: pd.DataFrame, kind: str) -> tuple[pd.DataFrame, pd.Series]:
+def maps_by_stage(where: pd.DataFrame, kind: str) -> tuple[pd.DataFrame, pd.Series]:
     """Where the maps of the test images lie, by the network's stage: image by image, and draw by
     draw of the random weights.
 

@@ -49,7 +49,7 @@ import pandas as pd
 from IPython.display import display
 from PIL import Image
 
-from companion import claims, pages, studies
+from companion import pages, studies
 from companion.pages import say
 from companion.studies import zhu2020
 from cxrlib import plots
@@ -61,7 +61,7 @@ split = studies.run(
     "zhu-fourclass"
 ).split  # every image of the study: class, patient, part; those not on disk too
 flow = pd.read_csv(studies.results_folder() / "flow" / "zhu2020.csv").set_index("step")
-printed = claims.reported("zhu2020").set_index("id")["printed"]
+printed = studies.printed("zhu2020").set_index("id")["printed"]
 part = split["split"].replace(
     "val", "train"
 )  # the validation images are taken from the thesis's training set

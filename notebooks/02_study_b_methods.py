@@ -45,7 +45,7 @@ from matplotlib.patheffects import withStroke
 from scipy.stats import norm
 from sklearn.metrics import auc
 
-from companion import claims, diagrams, networks, pages, studies
+from companion import diagrams, networks, pages, studies
 from companion.diagrams import DARK, LOOKS, arrow, box, canvas, note, shape
 from companion.pages import say
 from cxrlib import plots
@@ -470,7 +470,7 @@ plt.show()
 # *Figure 3.4, rebuilt: schema of the confusion matrix. Recall and specificity are shares of a row, precision of a column; blue is right, orange is wrong.*
 
 # %% tags=["remove-cell"]
-printed = claims.reported("zhu2020")
+printed = studies.printed("zhu2020")
 printed = (
     printed[printed["table"] == "4.2"]
     .pivot(index="row", columns="column", values="printed")

@@ -49,7 +49,7 @@ data = None  # folder of the image collections, for origin = "images"; default C
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from companion import claims, pages, studies
+from companion import pages, studies
 from companion.pages import say
 from cxrlib import metrics, plots
 from cxrlib.data import splits
@@ -63,7 +63,7 @@ experiment = studies.experiment(
     run.info["experiment"]
 )  # as printed; what the run changed is in its configuration
 table, bounds = metrics.per_class(run.predictions), intervals.table(run.predictions)
-printed = claims.reported(experiment.study).set_index("id")["printed"]
+printed = studies.printed(experiment.study).set_index("id")["printed"]
 
 # %% [markdown]
 # ## What was run
@@ -111,11 +111,11 @@ plt.show()
 # *Learning curves of the rebuilt run (not in the thesis). Training values are of augmented images.*
 
 # %% tags=["remove-input"]
-pages.marks(run)
+pages.test_epochs(run)
 
 # %% tags=["remove-cell"]
 say("redraw-note", pages.schedule(redraws))
-say("repeat", pages.repeat(run, redraws)[1])
+say("repeat", pages.same_seed_again(run, redraws)[1])
 
 # %% [markdown]
 # ## Table 4.1
@@ -125,10 +125,15 @@ say("repeat", pages.repeat(run, redraws)[1])
 # "Accuracy" is what the thesis prints under that name, the recall of the row. Re-draws: {glue:text}`redraw-note`.
 
 # %% tags=["remove-input"] cxr={"items": ["Table 4.1"]}
-pages.beside(run, redraws)
+pages.side_by_side(
+    studies.printed("zhu2020", "Table 4.1"),
+    table,
+    bounds,
+    [metrics.per_class(other.predictions) for other in redraws],
+)
 
 # %% tags=["remove-input"]
-pages.absent(missing_redraws)
+pages.not_recorded(missing_redraws)
 
 # %% [markdown]
 # *Table 4.1 of the thesis, printed and rebuilt. Selectivity is specificity. The last line of a class: lowest and highest over the re-draws.*

@@ -52,7 +52,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from companion import claims, pages, studies
+from companion import ledger, pages, studies
 from companion.pages import say
 from cxrlib import formatting, metrics, plots
 from cxrlib.data import splits
@@ -66,7 +66,8 @@ experiment = studies.experiment(
     run.info["experiment"]
 )  # as printed; what the run changed is in its configuration
 table, bounds = metrics.per_class(run.predictions), intervals.table(run.predictions)
-claim = claims.beside(experiment.study, run).set_index("metric")
+table_4_2 = studies.printed("zhu2020", "Table 4.2")
+claim = ledger.compare(table_4_2, table, bounds).set_index("metric")
 cell = lambda metric: claim.loc[metric]  # noqa: E731
 
 # %% [markdown]
@@ -93,7 +94,7 @@ for name, metric in {
 }.items():
     say(f"printed-{name}", cell(metric)["printed"])
 say("covid-test-printed", cell("covid.size")["printed"])
-printed = claims.reported(experiment.study).set_index("id")["printed"]
+printed = studies.printed(experiment.study).set_index("id")["printed"]
 say("printed-images", int(printed["zhu-2.1-images"]))
 say("printed-patients", int(printed["zhu-2.1-patients"]))
 say("table-images", len(run.split))
@@ -154,11 +155,11 @@ plt.show()
 # *Learning curves of the rebuilt run (not in the thesis). Training values are of augmented images.*
 
 # %% tags=["remove-input"]
-pages.marks(run)
+pages.test_epochs(run)
 
 # %% tags=["remove-cell"]
 say("redraw-note", pages.schedule(redraws))
-say("repeat", pages.repeat(run, redraws)[1])
+say("repeat", pages.same_seed_again(run, redraws)[1])
 columns = list(pages.COLUMNS)
 values = table.loc[run.classes, columns].to_numpy(float)
 others = np.array(
@@ -182,10 +183,12 @@ say("cells", outside.size)
 # {glue:text}`cells` rebuilt values lie outside the re-draws' range. One by one they are under [How sure?](06_study_b_how_sure.ipynb).
 
 # %% tags=["remove-input"] cxr={"items": ["Table 4.2"]}
-pages.beside(run, redraws)
+pages.side_by_side(
+    table_4_2, table, bounds, [metrics.per_class(other.predictions) for other in redraws]
+)
 
 # %% tags=["remove-input"]
-pages.absent(missing_redraws)
+pages.not_recorded(missing_redraws)
 
 # %% [markdown]
 # *Table 4.2 of the thesis, printed and rebuilt. Selectivity is specificity; AUC is one class against the rest.*

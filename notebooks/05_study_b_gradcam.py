@@ -166,8 +166,8 @@ def figure(number, instead=None):
     ]
     if instead:
         known.append(
-            f"The comment belongs to {stem}, which was not on disk; this is another image of the"
-            " same patient."
+            f"The comment belongs to {stem}, which was not on disk;"
+            " this is another image of the same patient."
         )
     display(pages.items(known))
 
@@ -271,7 +271,7 @@ def summary(kinds, where, stages):
     """
     rows = []
     for kind in kinds:
-        each, draws = pages.stages(where, kind)
+        each, draws = pages.maps_by_stage(where, kind)
         patients, inside, region = (
             each.index.get_level_values("patient_id"),
             each["inside"],
@@ -329,7 +329,7 @@ summary(kinds, where, STAGES)
 with plots.style():
     axes = plt.subplots(1, len(kinds), figsize=(7, 3.9))[1]
     for ax, kind, color in zip(np.ravel(axes), kinds, ("#D55E00", "#0072B2"), strict=True):
-        found = pages.stages(where, kind)[0].xs("trained", axis=1, level="stage")
+        found = pages.maps_by_stage(where, kind)[0].xs("trained", axis=1, level="stage")
         ax.plot([0, 1], [0, 1], color="0.45", linestyle=":", label="Even spread")
         ax.scatter(
             found["region"],
@@ -354,7 +354,7 @@ plt.show()
 # %% tags=["remove-cell"]
 facts = []
 for kind in kinds:
-    each, draws = pages.stages(where, kind)
+    each, draws = pages.maps_by_stage(where, kind)
     inside, region, peak = (
         each["inside"]["trained"],
         each["region"]["trained"],

@@ -51,7 +51,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from companion import audits, book, claims, pages, studies
+from companion import audits, book, pages, studies
 from companion.pages import say
 from cxrlib import formatting, metrics, plots
 from cxrlib.data import phantom
@@ -61,7 +61,7 @@ headline = {name: studies.run(name) for name in studies.EXPERIMENTS}
 families = {
     name: studies.family(name) for name in studies.families()
 }  # recorded runs, and names of those that are missing
-printed = claims.reported("zhu2020").set_index(["run", "metric"])["printed"]
+printed = studies.printed("zhu2020").set_index(["run", "metric"])["printed"]
 base = headline["zhu-fourclass"]
 for name, (found, _) in families.items():
     say(f"note-{name}", pages.schedule(found))
@@ -72,7 +72,7 @@ def times(found):
     if not found:
         return "–"
     minutes = sorted({f"{run.info['seconds']['training'] / 60:.0f}" for run in found}, key=int)
-    devices = sorted({pages.device_of(run) for run in found})
+    devices = sorted({pages.device(run) for run in found})
     formats = pd.Series([run.info["config"]["precision"] for run in found]).value_counts()
     kinds = (
         formats.index[0]
@@ -99,13 +99,14 @@ say("covid-images", int((base.split["y_true"] == "covid").sum()))
 again, missing = families["zhu-fourclass-redraws"]
 again_two, missing_two = families["zhu-binary-redraws"]
 repeats = {
-    name: pages.repeat(run, families[f"{name}-redraws"][0]) for name, run in headline.items()
+    name: pages.same_seed_again(run, families[f"{name}-redraws"][0])
+    for name, run in headline.items()
 }
 same_draw, what = repeats["zhu-fourclass"]
 say("repeat", what)
 
 # %% tags=["remove-input"]
-display(pages.absent([*missing, *missing_two]))
+display(pages.not_recorded([*missing, *missing_two]))
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Dot chart of the main measures of Table 4.2: printed value, rebuilt value with its interval, and every re-draw."}}
 rows = []
@@ -301,8 +302,8 @@ def pooled(name):
     """
     found, missing = families[name]
     if not found:
-        return pages.absent(missing)
-    display(pages.absent(missing))
+        return pages.not_recorded(missing)
+    display(pages.not_recorded(missing))
     together = pd.concat([run.predictions for run in found], ignore_index=True)
     ends, cells = intervals.table(together), metrics.per_class(together)
     folds = pd.concat(
@@ -416,7 +417,7 @@ if chosen is not None:
 say("epoch-range", text)
 
 # %% tags=["remove-input"]
-display(pages.absent(missing_variants))
+display(pages.not_recorded(missing_variants))
 
 
 # %% tags=["remove-input"]

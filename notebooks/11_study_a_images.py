@@ -43,7 +43,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.patches import FancyBboxPatch
 
-from companion import claims, diagrams, pages, studies
+from companion import diagrams, pages, studies
 from companion.diagrams import arrow, canvas, note
 from companion.pages import say
 
@@ -70,7 +70,7 @@ flow, standin = (
     counts(name).set_index("step") for name in ("cheazemin2020", "cheazemin2020-standin")
 )
 sharing = counts("cheazemin2020-shared").set_index(["exclude", "first", "second"])
-printed = claims.reported("cheazemin2020").set_index("id")["printed"]
+printed = studies.printed("cheazemin2020").set_index("id")["printed"]
 negatives, prevalence = int(printed["azemin-2-negatives"]), printed["azemin-2-prevalence"]
 images, patients = flow["images"], flow["patients"]
 commits = [step.rpartition(" ")[2] for step in flow.index if step.startswith("test COVID-19")]

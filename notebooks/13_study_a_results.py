@@ -51,7 +51,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from companion import claims, forensics, pages, studies
+from companion import forensics, pages, studies
 from companion.explorer import title
 from companion.pages import say
 from companion.studies import cheazemin2020
@@ -62,7 +62,7 @@ run = studies.run(run_name)
 variants, missing = studies.family("azemin-standin-resnet50-variants")
 experiment = studies.experiment(run.info["experiment"])
 printed = (
-    claims.reported("cheazemin2020")
+    studies.printed("cheazemin2020")
     .set_index("id")["printed"]
     .rename(lambda name: name.partition("-3-")[2] or name)
 )
@@ -235,7 +235,7 @@ pages.table(pd.DataFrame(rows, columns=["Rule", "Threshold", *RATES]))
 # The learning rate is not printed in the text at hand either, nor what became of batch normalisation. The same training with other rates, and with batch normalisation re-estimated:
 
 # %% tags=["remove-input"]
-display(pages.absent(missing))
+display(pages.not_recorded(missing))
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "ROC plane with one curve for each learning rate and one for batch normalisation re-estimated, nearly the same, the operating point of each at one half, far apart, and the paper's operating point."}}
 points = []
@@ -348,7 +348,7 @@ SHOWN = "covid-chestxray/fff49165-b22d-4bb4-b9d1-d5d62c52436c.annot.original"
 PHRASE = "patchy consolidation in the right mid lung zone"
 maps, where = records.read_maps(run)
 place = "not in this record"
-each, draws = pages.stages(where, "lung mask")
+each, draws = pages.maps_by_stage(where, "lung mask")
 patients = each.index.get_level_values("patient_id")
 say("phrase", PHRASE)
 

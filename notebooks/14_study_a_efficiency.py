@@ -47,7 +47,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
 
-from companion import claims, pages, studies
+from companion import pages, studies
 from companion.pages import say
 from companion.studies import cheazemin2020
 from cxrlib import formatting, plots
@@ -62,7 +62,7 @@ measured = sorted(
 processors = [info for info in measured if info["device"]["type"] == "cpu"]
 gpus = [info for info in measured if info["device"]["type"] != "cpu"]
 cpu = processors[0]  # the newest
-reported = claims.reported("cheazemin2020").set_index("id")
+reported = studies.printed("cheazemin2020").set_index("id")
 printed = reported["printed"]
 MPM, RPM = float(printed["azemin-3-mpm"]), float(printed["azemin-3-rpm"])
 EFFICIENCY = printed["azemin-3-efficiency"]

@@ -47,9 +47,11 @@ if importlib.util.find_spec("cxrlib") is None:
     sys.path.insert(0, "..")
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the predictions", "code_prompt_hide": "Load the predictions"}
-from IPython.display import display
+from html import escape
 
-from companion import claims, pages, studies, subgroups
+from IPython.display import HTML, display
+
+from companion import pages, studies, subgroups
 from companion.explorer import explorer_of
 from companion.pages import say
 from cxrlib import formatting, metrics
@@ -74,12 +76,12 @@ explorer = explorer_of(
 display(explorer)
 
 # %% tags=["remove-input"]
-display(pages.absent([name for _, missing in families for name in missing]))
+display(pages.not_recorded([name for _, missing in families for name in missing]))
 
 # %% tags=["remove-cell"]
 standin, four, binary = headlines.values()
 half = metrics.operating_point(standin.predictions, "covid", 0.5)
-printed = claims.reported("cheazemin2020").set_index("id")["printed"]
+printed = studies.printed("cheazemin2020").set_index("id")["printed"]
 prevalence = float(printed["azemin-2-prevalence"]) / 100
 own_point = {
     name: float(printed[f"azemin-3-{name}"]) / 100 for name in ("sensitivity", "specificity")
@@ -155,9 +157,11 @@ if studies.recorded("zhu-binary-shown/frame"):
             " its outer frame."
         ),
     )
-pages.links(
-    {title: (explorer.link(**state), words) for title, (state, words) in SUGGESTIONS.items()}
-)
+lines = [
+    f'<li><a href="{escape(explorer.link(**state))}">{escape(title)}</a> {escape(words)}</li>'
+    for title, (state, words) in SUGGESTIONS.items()
+]
+HTML(f"<ul>{''.join(lines)}</ul>")
 
 # %% [markdown]
 # ## How to read it
@@ -194,7 +198,7 @@ pages.links(
 # were all images independent. What can a positive result be worth?
 
 # %% tags=["remove-cell"]
-sizes = claims.reported("zhu2020").set_index("id")["printed"]
+sizes = studies.printed("zhu2020").set_index("id")["printed"]
 counts = {name: int(sizes[f"zhu-t4.1-{name}-size"]) for name in ("covid", "non-covid")}
 perfect = {
     name: (1.0, *(float(end) for end in intervals.wilson(n, n))) for name, n in counts.items()

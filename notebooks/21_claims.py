@@ -47,21 +47,21 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import HTML
 
-from companion import claims, pages
-from companion.checks import VERDICTS
+from companion import ledger, pages, studies
 from companion.pages import say
+from companion.rules import VERDICTS
 
-ledger = claims.ledger()
-counts = pd.crosstab(ledger["verdict"], ledger["study"]).reindex(
+claims = ledger.claims()
+counts = pd.crosstab(claims["verdict"], claims["study"]).reindex(
     index=list(VERDICTS), columns=["A", "B"], fill_value=0
 )
 
 # %% tags=["remove-cell"]
-agrees = ledger[ledger["verdict"] == "agrees"]
-exact = ledger[ledger["verdict"] == "exact"]
-say("rows", len(ledger))
-say("fields", ", ".join(claims.SHOWN))
-say("rows-a", int((ledger["study"] == "A").sum()))
+agrees = claims[claims["verdict"] == "agrees"]
+exact = claims[claims["verdict"] == "exact"]
+say("rows", len(claims))
+say("fields", ", ".join(ledger.PUBLISHED))
+say("rows-a", int((claims["study"] == "A").sum()))
 say("settings", int(exact["why"].str.contains("no test of it").sum()))
 chosen = exact["why"].str.contains(
     "because it gives|was told to|because it is printed|That the draw left|What the test images"
@@ -77,7 +77,7 @@ for name, words in {
     "own": "printed share",
 }.items():
     say(name, int(agrees["why"].str.contains(words).sum()))
-average = ledger[ledger["verdict"] == "cannot be true"]
+average = claims[claims["verdict"] == "cannot be true"]
 say("impossible", len(average))
 say("impossible-accuracy", int(average["why"].str.contains("formula").sum()))
 
@@ -122,7 +122,7 @@ def line(row):
         f' {escape(row["place"])}<span class="also">{title(row["treated"])}</span></th><td'
         f' data-label="Words">{quoted(row)}</td><td'
         f' data-label="Printed">{escape(row["said"])}</td><td'
-        f' data-label="Rebuilt">{escape(claims.rebuilt(row)) or "–"}</td><td'
+        f' data-label="Rebuilt">{escape(ledger.rebuilt_in_words(row)) or "–"}</td><td'
         f' data-label="Verdict"><span class="verdict">{row["verdict"]}</span></td><td'
         f' data-label="Why">{escape(row["why"])}{more}<span class="also">{rest}</span></td></tr>'
     )
@@ -135,13 +135,14 @@ def options(values, every):
     )
 
 
-def page(ledger):
+def page(claims):
     """Counts, filters and the table; book/_static/claims.js makes the filters work. Without it the
     whole table is shown.
     """
-    rows = ledger.to_dict("records")
-    saved = ledger[claims.SHOWN].assign(
-        records=ledger["records"].map(" ".join), rebuilt_as=[claims.rebuilt(row) for row in rows]
+    rows = claims.to_dict("records")
+    saved = claims[ledger.PUBLISHED].assign(
+        records=claims["records"].map(" ".join),
+        rebuilt_as=[ledger.rebuilt_in_words(row) for row in rows],
     )
     csv = base64.b64encode(saved.to_csv(index=False, lineterminator="\n").encode()).decode()
     heads = "".join(
@@ -171,7 +172,7 @@ CSV</a><button type="button" class="shown" hidden>Download those shown</button><
 # ## The ledger
 
 # %% tags=["remove-input"]
-HTML(page(ledger))
+HTML(page(claims))
 
 # %% [markdown]
 # *A and B are the studies. Words: the number where it stands, in bold; a cell of a table has none. Rebuilt: of results, the value of the recorded run with its 95 % interval from patients drawn anew; no interval where
@@ -211,14 +212,14 @@ HTML(
     + "".join(
         f'<p id="lacked-{escape(name)}"><strong>What {escape(name)}'
         f" lacked</strong></p><ul>{''.join(f'<li>{escape(text)}</li>' for text in sentences)}</ul>"
-        for name, sentences in claims.lacked(ledger).items()
+        for name, sentences in ledger.shortfalls(claims).items()
     )
     + "</div>"
 )
 
 # %% tags=["remove-cell"]
-trace = pd.read_csv(claims.folder() / "trace.csv", keep_default_na=False)
-trace["study"] = trace["study"].map(claims.STUDIES)
+trace = pd.read_csv(studies.folder() / "trace.csv", keep_default_na=False)
+trace["study"] = trace["study"].map(studies.LETTERS)
 trace["reason"] = trace["reason"].where(trace["claim"] == "", "in the ledger").str.partition(":")[0]
 kinds = trace.pivot_table(
     index="reason", columns="study", values="times", aggfunc="sum", fill_value=0
@@ -231,7 +232,7 @@ say("claimed", int((trace["claim"] != "").sum()))
 # ## Is anything left out?
 #
 # The two texts hold {glue:text}`tokens` numbers, in digits and in words, references and page numbers included. {glue:text}`claimed` of them are in the ledger (a row such as "224×224" has two). Every other one
-# is passed over for a reason, which `book/reported/not_claims.yml` gives by place. `book/reported/trace.csv` has all of them in the order of the texts, with two words on either side, and a test compares it with the texts
+# is passed over for a reason, which `book/studies/not_claims.yml` gives by place. `book/studies/trace.csv` has all of them in the order of the texts, with two words on either side, and a test compares it with the texts
 # wherever these are at hand.
 
 # %% tags=["remove-input"]

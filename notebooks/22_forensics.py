@@ -76,7 +76,7 @@ from IPython.display import HTML
 from scipy.special import ndtr, ndtri
 from scipy.stats import binomtest
 
-from companion import claims, forensics, pages, studies
+from companion import forensics, pages, studies
 from companion.forensics import unrounded
 from companion.pages import say
 from cxrlib import plots
@@ -84,11 +84,11 @@ from cxrlib.data import splits
 from cxrlib.metrics import intervals
 
 A, B = (
-    claims.reported(study).set_index("id")["printed"] for study in ("cheazemin2020", "zhu2020")
+    studies.printed(study).set_index("id")["printed"] for study in ("cheazemin2020", "zhu2020")
 )  # as text, by id
-table_4_2 = (
-    claims.reported("zhu2020").query("table == '4.2'").set_index("metric")["printed"]
-)  # by cell: "viral.recall"
+table_4_2 = studies.printed("zhu2020", "Table 4.2").set_index("metric")[
+    "printed"
+]  # by cell: "viral.recall"
 CLASSES = ["covid", "viral", "bacterial", "normal"]
 SIZES = {name: int(table_4_2[f"{name}.size"]) for name in CLASSES}
 total = sum(SIZES.values())
@@ -816,7 +816,7 @@ bounds = bounds.astype({"n of n": int})
 pages.table(bounds, index=True, float_format="{:.3f}".format)
 
 # %% tags=["remove-cell"]
-assert set(claims.reported("zhu2020").query("table == '4.1' and column != 'Size'")["printed"]) == {
+assert set(studies.printed("zhu2020").query("table == '4.1' and column != 'Size'")["printed"]) == {
     B["zhu-t4.1-covid-recall"]
 }
 say("perfect", B["zhu-t4.1-covid-recall"])

@@ -55,7 +55,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from companion import claims, pages, studies
+from companion import pages, studies
 from companion.pages import say
 from cxrlib import evaluate, formatting, metrics, plots
 from cxrlib.metrics import calibration, intervals
@@ -65,7 +65,7 @@ A, TWO, FOUR = (
 )
 variants, missing = studies.family("azemin-standin-resnet50-variants")
 printed = pd.concat(
-    [claims.reported(study).set_index("id")["printed"] for study in ("cheazemin2020", "zhu2020")]
+    [studies.printed(study).set_index("id")["printed"] for study in ("cheazemin2020", "zhu2020")]
 )
 CURVES = [
     ("Study A, stand-in", A, "covid"),
@@ -513,7 +513,7 @@ pages.table(by_method(alone))
 # Two models on the same images are compared within the images. The stand-in (learning rate {glue:text}`rate-a`) less each of its variants, by DeLong's test for paired areas:
 
 # %% tags=["remove-input"]
-display(pages.absent(missing))
+display(pages.not_recorded(missing))
 
 
 # %% tags=["remove-input"]

@@ -54,7 +54,7 @@ import pandas as pd
 import yaml
 from IPython.display import HTML
 
-from companion import claims, pages, studies
+from companion import ledger, pages, studies
 from companion.pages import say
 from cxrlib import plots, records
 from cxrlib.data import sources, splits
@@ -67,9 +67,9 @@ LISTS = {
     )
     for name in ("claim", "tripod_ai", "probast")
 }  # BaseLoader: yes and no stay words
-ledger = claims.ledger()
-trace = pd.read_csv(claims.folder() / "trace.csv", keep_default_na=False).assign(
-    study=lambda table: table["study"].map(claims.STUDIES)
+claims = ledger.claims()
+trace = pd.read_csv(studies.folder() / "trace.csv", keep_default_na=False).assign(
+    study=lambda table: table["study"].map(studies.LETTERS)
 )
 RUNS = {
     name: studies.run(name) for name in ("zhu-fourclass", "zhu-binary", "azemin-standin-resnet50")
@@ -79,13 +79,13 @@ flow = pd.read_csv(studies.results_folder() / "flow" / "cheazemin2020.csv").set_
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "The rules", "code_prompt_hide": "The rules"}
 def printed(who):
-    return ledger[ledger["study"] == who]
+    return claims[claims["study"] == who]
 
 
 def intervals_(who):
     """Every number of the texts is in the ledger's trace: is one of them a confidence level?"""
     if who == "here":
-        with_ends = int(ledger["low"].notna().sum())
+        with_ends = int(claims["low"].notna().sum())
         return (
             "yes" if with_ends else "no"
         ), f"{with_ends} rebuilt values in the ledger have a 95 % interval."

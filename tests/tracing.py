@@ -6,7 +6,7 @@ checkout,
 
     python tests/tracing.py
 
-writes ``book/reported/trace.csv``: one line for each number that is in the text itself, in its
+writes ``book/studies/trace.csv``: one line for each number that is in the text itself, in its
 order, with two words on either side, and one for each name or part of the text that was passed
 over, with how many numbers were.
 """
@@ -20,10 +20,10 @@ from pathlib import Path
 
 import yaml
 
-from companion import claims
+from companion import studies
 
 ROOT = Path(__file__).resolve().parents[1]
-TRACE = claims.folder() / "trace.csv"
+TRACE = studies.folder() / "trace.csv"
 FIELDS = ["study", "place", "before", "number", "after", "times", "claim", "reason"]
 TEXTS = {"cheazemin2020": "000_*.txt", "zhu2020": "002_*.txt"}
 WORDS = dict(
@@ -147,8 +147,8 @@ def trace(study: str, whole: str) -> list[dict]:
     """The lines of ``trace.csv`` of one study. ValueError for a number that nothing accounts for,
     or a row or a reason that finds no number.
     """
-    rows = claims.reported(study).to_dict("records")
-    rules = yaml.safe_load((claims.folder() / "not_claims.yml").read_text(encoding="utf-8"))
+    rows = studies.printed(study).to_dict("records")
+    rules = yaml.safe_load((studies.folder() / "not_claims.yml").read_text(encoding="utf-8"))
     sections = parts(study, whole)
     lines, passed, used = [], Counter(), set()
     for name, section in sections.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from companion import checks, claims
+from companion import ledger, rules
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "_build" / "html" / "notebooks" / "21_claims.html"
@@ -20,8 +20,8 @@ SHOWN = (
 
 
 @pytest.fixture(scope="module")
-def ledger():
-    return claims.ledger()
+def claims():
+    return ledger.claims()
 
 
 @pytest.fixture
@@ -58,25 +58,25 @@ def tiles(page) -> dict[str, int]:
     )
 
 
-def test_counts_are_those_of_the_table_and_of_the_command(page, ledger):
+def test_counts_are_those_of_the_table_and_of_the_command(page, claims):
     verdicts = page.evaluate(f"{SHOWN}.map(r => r.querySelector('.verdict').innerText)")
-    assert ids(page) == ledger["id"].tolist() and verdicts == ledger["verdict"].tolist()
-    assert tiles(page) == {verdict: Counter(verdicts)[verdict] for verdict in checks.VERDICTS}
-    assert page.inner_text(".claims [role=status]") == f"{len(ledger)} of {len(ledger)} numbers."
-    assert page.locator("main").get_by_text(f"one row of a ledger: {len(ledger)} rows").count() == 1
+    assert ids(page) == claims["id"].tolist() and verdicts == claims["verdict"].tolist()
+    assert tiles(page) == {verdict: Counter(verdicts)[verdict] for verdict in rules.VERDICTS}
+    assert page.inner_text(".claims [role=status]") == f"{len(claims)} of {len(claims)} numbers."
+    assert page.locator("main").get_by_text(f"one row of a ledger: {len(claims)} rows").count() == 1
 
 
-def test_filters_and_the_address(page, ledger):
+def test_filters_and_the_address(page, claims):
     page.select_option("select[name=study]", "B")
     page.select_option("select[name=place]", "Table 4.2")
     page.select_option("select[name=verdict]", "differs")
-    wanted = ledger[
-        (ledger["study"] == "B")
-        & ledger["place"].str.startswith("Table 4.2")
-        & (ledger["verdict"] == "differs")
+    wanted = claims[
+        (claims["study"] == "B")
+        & claims["place"].str.startswith("Table 4.2")
+        & (claims["verdict"] == "differs")
     ]
     assert ids(page) == wanted["id"].tolist() != []
-    assert page.inner_text(".claims [role=status]") == f"{len(wanted)} of {len(ledger)} numbers."
+    assert page.inner_text(".claims [role=status]") == f"{len(wanted)} of {len(claims)} numbers."
     assert page.evaluate("location.hash") == "#study=B&place=Table+4.2&verdict=differs"
     page.fill("input[name=text]", "RECALL viral")
     assert "zhu-t4.2-viral-recall" not in ids(page)  # it agrees
@@ -87,36 +87,36 @@ def test_filters_and_the_address(page, ledger):
     }  # "printed is the recall"
     assert tiles(page)["agrees"] == 1 and tiles(page)["differs"] == 0
     page.click("button[type=reset]")
-    page.wait_for_function(f"{SHOWN}.length === {len(ledger)}")
+    page.wait_for_function(f"{SHOWN}.length === {len(claims)}")
     assert page.evaluate("location.hash") == ""
 
 
-def test_a_tile_is_a_filter_for_the_keyboard_too(page, ledger):
+def test_a_tile_is_a_filter_for_the_keyboard_too(page, claims):
     tile = page.locator(".tiles button[data-verdict='cannot be true']")
     tile.focus()
     page.keyboard.press("Enter")
-    assert ids(page) == ledger.loc[ledger["verdict"] == "cannot be true", "id"].tolist()
+    assert ids(page) == claims.loc[claims["verdict"] == "cannot be true", "id"].tolist()
     assert (
         tile.get_attribute("aria-pressed") == "true"
         and page.input_value("select[name=verdict]") == "cannot be true"
     )
     page.keyboard.press("Space")
-    assert len(ids(page)) == len(ledger) and tile.get_attribute("aria-pressed") == "false"
+    assert len(ids(page)) == len(claims) and tile.get_attribute("aria-pressed") == "false"
 
 
-def test_an_address_opens_filtered_and_a_wrong_one_whole(page, ledger):
+def test_an_address_opens_filtered_and_a_wrong_one_whole(page, claims):
     page.goto(f"{PAGE.as_uri()}#study=A&verdict=not+testable+here")
-    page.wait_for_function(f"{SHOWN}.length < {len(ledger)}")
+    page.wait_for_function(f"{SHOWN}.length < {len(claims)}")
     assert (
         ids(page)
-        == ledger.loc[
-            (ledger["study"] == "A") & (ledger["verdict"] == "not testable here"), "id"
+        == claims.loc[
+            (claims["study"] == "A") & (claims["verdict"] == "not testable here"), "id"
         ].tolist()
     )
     page.goto(f"{PAGE.as_uri()}#study=C&verdict=<b>")
-    page.wait_for_function(f"{SHOWN}.length === {len(ledger)}")
+    page.wait_for_function(f"{SHOWN}.length === {len(claims)}")
     page.goto(f"{PAGE.as_uri()}#the-rules")  # a heading is no filter
-    assert len(ids(page)) == len(ledger)
+    assert len(ids(page)) == len(claims)
 
 
 def downloaded(page, selector) -> list[dict]:
@@ -125,30 +125,30 @@ def downloaded(page, selector) -> list[dict]:
     return list(csv.DictReader(io.StringIO(Path(caught.value.path()).read_text(encoding="utf-8"))))
 
 
-def test_download_holds_every_row_or_those_shown(page, ledger):
+def test_download_holds_every_row_or_those_shown(page, claims):
     rows = downloaded(page, "a.csv")
-    assert [row["id"] for row in rows] == ledger["id"].tolist()
-    assert list(rows[0]) == [*claims.SHOWN, "rebuilt_as"]
+    assert [row["id"] for row in rows] == claims["id"].tolist()
+    assert list(rows[0]) == [*ledger.PUBLISHED, "rebuilt_as"]
     for key in ("verdict", "why", "printed", "quote"):
-        assert [row[key] for row in rows] == ledger[key].tolist()
+        assert [row[key] for row in rows] == claims[key].tolist()
     assert not page.locator("button.shown").is_visible()
     page.select_option("select[name=place]", "Section 2.1")
     assert [row["id"] for row in downloaded(page, "button.shown")] == ids(page) != []
 
 
-def test_without_javascript_everything_is_shown(browser, ledger):
+def test_without_javascript_everything_is_shown(browser, claims):
     context = browser.new_context(java_script_enabled=False, offline=True)
     page = context.new_page()
     page.goto(PAGE.as_uri())
-    assert page.locator("table.ledger tbody tr").count() == len(ledger)
+    assert page.locator("table.ledger tbody tr").count() == len(claims)
     assert all(
-        row.is_visible() for row in page.locator("table.ledger tbody tr").all()[:: len(ledger) // 8]
+        row.is_visible() for row in page.locator("table.ledger tbody tr").all()[:: len(claims) // 8]
     )
     assert not page.locator(".claims form").is_visible() and page.locator("a.csv").is_visible()
     context.close()
 
 
-def test_links_of_the_rows(page, ledger):
+def test_links_of_the_rows(page, claims):
     """To a page of the book that is there, and to what a run lacked."""
     targets = set(
         page.evaluate(
@@ -156,7 +156,7 @@ def test_links_of_the_rows(page, ledger):
         )
     )
     inside = {target for target in targets if target.startswith("#")}
-    assert inside == {f"#lacked-{name}" for name in claims.lacked(ledger)} and all(
+    assert inside == {f"#lacked-{name}" for name in ledger.shortfalls(claims)} and all(
         page.locator(target).count() == 1 for target in inside
     )
     assert targets - inside and all((PAGE.parent / target).is_file() for target in targets - inside)
@@ -191,7 +191,7 @@ def test_html_in_a_quote_is_text(page, monkeypatch, tmp_path):
     made = re.search(
         r"(?s)# %% tags=\[\"remove-cell\"\]\ndef title.*?(?=\n# %% \[markdown\])", source
     )[0]
-    hostile = claims.ledger(["cheazemin2020"]).head(1).copy()
+    hostile = ledger.claims(["cheazemin2020"]).head(1).copy()
     for field in ("id", "said", "why", "also", "place"):
         hostile[field] = (
             f'x"><img src=x onerror="document.title=1">{field}<script>document.title=1</script>'
@@ -199,13 +199,13 @@ def test_html_in_a_quote_is_text(page, monkeypatch, tmp_path):
     hostile["quote"] = (
         "<script>document.title=1</script>*<img src=x onerror=document.title=1>*</td>"
     )
-    scope = {"ledger": hostile, "counts": None}
+    scope = {"counts": None}
     exec(
         "import base64, re\nimport pandas as pd\nfrom html import escape\nfrom pathlib import"
-        " Path\nfrom companion import claims\nfrom companion.checks import VERDICTS",
+        " Path\nfrom companion import ledger\nfrom companion.rules import VERDICTS",
         scope,
     )
-    scope["counts"] = scope["pd"].DataFrame(0, index=list(checks.VERDICTS), columns=["A", "B"])
+    scope["counts"] = scope["pd"].DataFrame(0, index=list(rules.VERDICTS), columns=["A", "B"])
     exec(made, scope)
     page.set_content(scope["page"](hostile))
     page.wait_for_timeout(200)

@@ -10,7 +10,7 @@ import pytest
 from test_nih import FULL, image, needs_package, touch, write
 from test_sources import row, table
 
-from companion import claims, cli, commands, studies
+from companion import cli, commands, studies
 from companion.studies import cheazemin2020
 from cxrlib.data import chestxray14, sources
 from cxrlib.files import InputError
@@ -86,7 +86,7 @@ def test_recorded_table_is_the_fresh_one(real_data, tmp_path, name):
 
 
 def test_only_154_covid_images_give_the_printed_share():
-    printed = claims.reported("cheazemin2020").set_index("id")["printed"]
+    printed = studies.printed("cheazemin2020").set_index("id")["printed"]
     assert printed["azemin-2-negatives"] == str(cheazemin2020.NEGATIVES)
     share = printed["azemin-2-prevalence"]
     assert [
@@ -96,7 +96,7 @@ def test_only_154_covid_images_give_the_printed_share():
 
 @needs_package
 def test_flow_prints_what_is_reported(flow):
-    printed = claims.reported("cheazemin2020").set_index("id")["printed"]
+    printed = studies.printed("cheazemin2020").set_index("id")["printed"]
     assert flow.loc[flow["printed"] != "", "printed"].to_dict() == {
         "test negatives": printed["azemin-2-negatives"],
         "test set": f"{printed['azemin-2-prevalence']} % COVID-19",
@@ -112,7 +112,7 @@ def test_reported_numbers_stand_in_the_paper():
         "azemin-2-prevalence": "{}% prevalence",
         "azemin-4-google-test": "more than {} images",
     }
-    printed = claims.reported("cheazemin2020").set_index("id")["printed"]
+    printed = studies.printed("cheazemin2020").set_index("id")["printed"]
     assert set(said) <= set(printed.index) and all(
         words.format(printed[key]) in text for key, words in said.items()
     )

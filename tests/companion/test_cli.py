@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import cxrlib
-from companion import checks, claims, cli, studies
+from companion import cli, ledger, rules, studies
 from cxrlib import records
 from cxrlib.data import sources
 from cxrlib.transfer import pipeline, resnet
@@ -284,7 +284,7 @@ def test_claims_as_text(capsys):
     assert cli.main(["claims", "--study", "A"]) == 0
     head, *lines, last = capsys.readouterr().out.splitlines()
     assert head.split() == ["Place", "Printed", "Rebuilt", "Verdict", "Id"] and len(lines) == len(
-        claims.reported("cheazemin2020")
+        studies.printed("cheazemin2020")
     )
     assert last.startswith(f"{len(lines)} numbers: 0 cannot be true, ")
     ends = [line.index(line.split()[-1]) for line in lines]
@@ -300,10 +300,10 @@ def test_claims_as_json(capsys):
     assert cli.main(["claims", "--json"]) == 0
     whole = json.loads(capsys.readouterr().out)
     assert list(whole) == ["rules", "lacked", "claims"] and list(whole["rules"]) == list(
-        checks.VERDICTS
+        rules.VERDICTS
     )
-    assert len(whole["claims"]) == sum(len(claims.reported(study)) for study in claims.STUDIES)
-    assert all(list(row) == claims.SHOWN for row in whole["claims"])
+    assert len(whole["claims"]) == sum(len(studies.printed(study)) for study in studies.LETTERS)
+    assert all(list(row) == ledger.PUBLISHED for row in whole["claims"])
     assert {name for row in whole["claims"] for name in row["records"]} == set(whole["lacked"])
     assert cli.main(["claims", "--json", "--study", "zhu2020", "--verdict", "differs"]) == 0
     part = json.loads(capsys.readouterr().out)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import integrate, optimize, stats
 from sklearn.metrics import auc as trapezoids
 
-from companion import claims, forensics
+from companion import forensics, studies
 from cxrlib import metrics
 from cxrlib.files import InputError
 
@@ -25,7 +25,7 @@ COUNTED = ["precision", "recall", "specificity", "f1"]
 
 @pytest.fixture(scope="module")
 def table_4_2():
-    printed = claims.reported("zhu2020")
+    printed = studies.printed("zhu2020")
     return printed[printed["run"] == "zhu-fourclass"].set_index("metric")["printed"].to_dict()
 
 
@@ -73,7 +73,7 @@ def test_what_is_no_printed_number_is_refused(text):
 
 
 def test_study_a_leaves_the_four_matrices_of_the_fact_sheet():
-    printed = claims.reported("cheazemin2020").set_index("id")["printed"]
+    printed = studies.printed("cheazemin2020").set_index("id")["printed"]
     given = {
         name: printed[f"azemin-3-{name}"] for name in ("sensitivity", "specificity", "accuracy")
     }

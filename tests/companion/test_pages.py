@@ -6,8 +6,9 @@ import tempfile
 import pytest
 from sklearn.metrics import precision_score, recall_score
 
-from companion import claims, pages, studies
+from companion import pages, studies
 from cxrlib import metrics, records
+from cxrlib.metrics import intervals
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +33,21 @@ def plain(html: str) -> list[list[str]]:
     return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in body.split("</tr>")]
 
 
-def test_beside_shows_printed_rebuilt_interval_and_redraws(run):
+def beside(run, redraws=(), printed=None):
+    rates, bounds = metrics.per_class(run.predictions), intervals.table(run.predictions)
+    printed = studies.printed("zhu2020", "Table 4.2") if printed is None else printed
+    others = [metrics.per_class(other.predictions) for other in redraws]
+    return pages.side_by_side(printed, rates, bounds, others).data
+
+
+def test_side_by_side_shows_printed_rebuilt_interval_and_redraws(run):
     again = [
         run,
         records.Record(
             run.folder, run.info, run.split, run.history, run.predictions.iloc[::2], run.validation
         ),
     ]
-    rows = cells(pages.beside(run, again).data)
+    rows = cells(beside(run, again))
     assert [row[1] for row in rows[:4]] == [
         "printed",
         "rebuilt",
@@ -111,40 +119,44 @@ def test_repeat_says_whether_nothing_but_the_machine_differs(run):
         )
 
     gpu = {"type": "cuda", "name": "NVIDIA T4", "threads": 1}
-    assert pages.repeat(run, []) == pages.repeat(run, [like(seed=7)]) == (None, "not yet recorded")
+    assert (
+        pages.same_seed_again(run, [])
+        == pages.same_seed_again(run, [like(seed=7)])
+        == (None, "not yet recorded")
+    )
     again, short, moved = like(), like(epochs=6, milestones=[3, 5]), like(device=gpu)
-    assert pages.repeat(run, [like(seed=7), again]) == (
+    assert pages.same_seed_again(run, [like(seed=7), again]) == (
         again,
         "the same training repeated on a CPU",
     )
-    assert pages.repeat(run, [moved, like(seed=7)]) == (
+    assert pages.same_seed_again(run, [moved, like(seed=7)]) == (
         moved,
         "the same training repeated on a GPU in place of a CPU",
     )
-    assert pages.repeat(run, [short]) == (short, "its draw on the schedule of the others")
+    assert pages.same_seed_again(run, [short]) == (short, "its draw on the schedule of the others")
     assert (
-        pages.repeat(run, [like(precision="float32")])[1] != "the same training repeated on a CPU"
+        pages.same_seed_again(run, [like(precision="float32")])[1]
+        != "the same training repeated on a CPU"
     )
 
 
 def test_absent_names_what_is_missing():
     assert (
-        pages.absent([]).data == pages.items([], "head").data == "<!-- nothing -->"
+        pages.not_recorded([]).data == pages.items([], "head").data == "<!-- nothing -->"
     )  # a page shows none of it
-    assert "seed-1, seed-2" in pages.absent(["a/seed-1", "a/seed-2"]).data
+    assert "seed-1, seed-2" in pages.not_recorded(["a/seed-1", "a/seed-2"]).data
 
 
-def test_labels_from_a_file_are_escaped(run, monkeypatch):
+def test_labels_from_a_file_are_escaped(run):
     """A class name is a column of a file that anybody may bring."""
     evil = "<img src=x onerror=alert(1)>"
     predictions = run.predictions.rename(columns={"p_viral": f"p_{evil}"}).replace(
         {"y_true": {"viral": evil}}
     )
-    printed = claims.reported("zhu2020")
+    printed = studies.printed("zhu2020", "Table 4.2")
     printed = printed.assign(
         metric=printed["metric"].str.replace("viral.", f"{evil}.", regex=False)
     )
-    monkeypatch.setattr(claims, "reported", lambda study: printed)
     other = records.Record(
         run.folder,
         run.info | {"classes": [evil if name == "viral" else name for name in run.classes]},
@@ -153,7 +165,7 @@ def test_labels_from_a_file_are_escaped(run, monkeypatch):
         predictions,
         run.validation,
     )
-    html = pages.beside(other).data
+    html = beside(other, printed=printed)
     assert "&lt;img" in html and "<img" not in html
 
 

@@ -10,8 +10,10 @@ import tracing
 import yaml
 from sklearn.metrics import accuracy_score, roc_auc_score
 
-from companion import checks, claims, studies
-from cxrlib import InputError
+from companion import ledger, rules, studies
+from companion.studies.printed import REQUIRED
+from cxrlib import InputError, metrics
+from cxrlib.metrics import intervals
 
 # Table 4.2 as it stands in the thesis, section 4.2.
 TABLE_4_2 = """
@@ -26,7 +28,7 @@ COLUMNS = ["Size", "Accuracy", "Precision", "Recall", "Selectivity", "F1-score",
 
 
 def test_table_4_2_is_whole():
-    rows = claims.reported("zhu2020")
+    rows = studies.printed("zhu2020")
     rows = rows[rows["table"] == "4.2"].set_index(["row", "column"])["printed"]
     expected = {}
     for line in TABLE_4_2.strip().splitlines():
@@ -37,22 +39,30 @@ def test_table_4_2_is_whole():
     assert rows.to_dict() == expected
 
 
-@pytest.mark.parametrize("field", claims.FIELDS)
+@pytest.mark.parametrize("field", REQUIRED)
 def test_missing_field_is_named(tmp_path, field):
-    content = yaml.safe_load((claims.folder() / "zhu2020.yml").read_text(encoding="utf-8"))
-    del content["numbers"][3][field]
-    (tmp_path / "x.yml").write_text(yaml.safe_dump(content))
-    with pytest.raises(InputError, match=rf"x\.yml: number 4: lacks the field {field}"):
-        claims.reported("x", tmp_path)
+    numbers = entries()
+    del numbers[3][field]
+    write(tmp_path, {"numbers": numbers})
+    with pytest.raises(InputError, match=rf"x/printed\.yml: number 4: lacks the field {field}"):
+        studies.printed("x", source=tmp_path)
+
+
+def entries() -> list[dict]:
+    file = studies.folder() / "zhu2020" / "printed.yml"
+    return yaml.safe_load(file.read_text(encoding="utf-8"))["numbers"]
+
+
+def write(folder, content) -> None:
+    (folder / "x").mkdir(exist_ok=True)
+    text = content if isinstance(content, str) else yaml.safe_dump(content)
+    (folder / "x" / "printed.yml").write_text(text)
 
 
 def test_other_faults_are_one_line(tmp_path):
-    number = yaml.safe_load((claims.folder() / "zhu2020.yml").read_text(encoding="utf-8"))[
-        "numbers"
-    ]
-    number = next(number for number in number if number["kind"] == "cell")
+    number = next(number for number in entries() if number["kind"] == "cell")
     for numbers, message in [
-        ([number, number], "occurs twice"),
+        ([number, number], "number 2: id .* occurs twice"),
         ([{**number, "printed": 0.97}], "is not text with 2 decimals"),
         ([{**number, "printed": "0.9"}], "is not text with 2 decimals"),
         ([{**number, "colour": "red"}], "number 1: unknown field colour"),
@@ -68,28 +78,24 @@ def test_other_faults_are_one_line(tmp_path):
         ([{**number, "where": "Table 4.2"}], "number 1: where is 'Table 4.2'"),
         ([{**number, "run": None}], "number 1: lacks the field check"),
         ([{**number, "check": "cell"}], "number 1: lacks the field check .a list."),
-        (
-            [{**number, "check": ["cell"]}],
-            "number 1: check cell: missing a required (keyword-only )?argument: 'run'",
-        ),
-        (
-            [{**number, "check": [{"rule": "vote"}]}],
-            "number 1: check has no rule 'vote', only cell, ",
-        ),
-        (
-            [{**number, "check": [{"rule": "missing", "what": "x", "verdict": "exact"}]}],
-            "number 1: check missing: got an unexpected keyword",
-        ),
         ("nothing", "lacks the list numbers"),
     ]:
-        (tmp_path / "x.yml").write_text(yaml.safe_dump({"numbers": numbers}))
+        write(tmp_path, {"numbers": numbers})
         with pytest.raises(InputError, match=message):
-            claims.reported("x", tmp_path)
-    (tmp_path / "x.yml").write_text("a: [")
+            studies.printed("x", source=tmp_path)
+    write(tmp_path, "a: [")
     with pytest.raises(InputError, match="cannot be read as YAML"):
-        claims.reported("x", tmp_path)
+        studies.printed("x", source=tmp_path)
     with pytest.raises(InputError, match="cannot be read"):
-        claims.reported("absent", tmp_path)
+        studies.printed("absent", source=tmp_path)
+
+
+def test_one_place_alone():
+    table = studies.printed("zhu2020", "Table 4.2")
+    assert set(table["table"]) == {"4.2"} and len(table) == 6 * 6 + 4
+    assert set(studies.printed("cheazemin2020", "Abstract")["section"]) == {"abstract"}
+    with pytest.raises(InputError, match=r"zhu2020/printed\.yml: no number stands in 'Table 4'"):
+        studies.printed("zhu2020", "Table 4")
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +103,11 @@ def recorded():
     return studies.run("zhu-fourclass")
 
 
-def test_beside_rebuilds_the_named_cells(recorded):
+def test_the_named_cells_are_rebuilt(recorded):
     """Against scikit-learn on the recorded predictions, and the interval holds the value."""
-    rows = claims.beside("zhu2020", recorded).set_index("metric")
+    printed = studies.printed("zhu2020", "Table 4.2")
+    rates, bounds = metrics.per_class(recorded.predictions), intervals.table(recorded.predictions)
+    rows = ledger.compare(printed, rates, bounds).set_index("metric")
     frame = recorded.predictions
     for name in recorded.classes:
         truth = frame["y_true"] == name
@@ -157,21 +165,21 @@ def test_the_trace_and_the_ledger_name_the_same_claims():
     traced = {(line["study"], line["claim"]) for line in lines if line["claim"]}
     rows = {
         (study, row["id"]): row
-        for study in claims.STUDIES
-        for row in claims.reported(study).to_dict("records")
+        for study in studies.LETTERS
+        for row in studies.printed(study).to_dict("records")
     }
     assert traced == rows.keys()
     assert all(bool(line["claim"]) != bool(line["reason"]) for line in lines)
     for line in lines:
         row = rows.get((line["study"], line["claim"]))
         if row is not None:
-            assert line["place"] == (row["section"] or claims.place(row))
+            assert line["place"] == (row["section"] or row["place"])
             assert line["number"] == "million" or tracing.value(line["number"]) == float(
                 row["printed"]
             )
         elif line["number"]:
             assert line["times"] == 1 and line["before"] + line["after"]
-    rules = yaml.safe_load((claims.folder() / "not_claims.yml").read_text(encoding="utf-8"))
+    rules = yaml.safe_load((studies.folder() / "not_claims.yml").read_text(encoding="utf-8"))
     reasons = {rule["reason"] for rule in rules["names"]} | {
         rule["reason"] for places in rules["places"].values() for rule in places
     }
@@ -208,9 +216,9 @@ def test_tokens_of_a_text():
     ]
 
 
-@pytest.mark.parametrize("study", claims.STUDIES)
+@pytest.mark.parametrize("study", studies.LETTERS)
 def test_a_quote_holds_the_number_it_is_quoted_for(study):
-    for row in claims.reported(study).to_dict("records"):
+    for row in studies.printed(study).to_dict("records"):
         assert row["treated"].startswith("notebooks/"), row["id"]
         if row["table"] and not row["quote"]:
             continue
@@ -222,24 +230,24 @@ def test_a_quote_holds_the_number_it_is_quoted_for(study):
 
 
 @pytest.fixture(scope="module")
-def ledger():
-    return claims.ledger().set_index("id")
+def claims():
+    return ledger.claims().set_index("id")
 
 
-def test_every_number_has_one_verdict_and_a_reason(ledger):
+def test_every_number_has_one_verdict_and_a_reason(claims):
     assert (
-        len(ledger) == sum(len(claims.reported(study)) for study in claims.STUDIES)
-        and ledger.index.is_unique
+        len(claims) == sum(len(studies.printed(study)) for study in studies.LETTERS)
+        and claims.index.is_unique
     )
-    assert set(ledger["verdict"]) == set(checks.VERDICTS)
-    assert ledger["why"].str.endswith(".").all()
-    assert (ledger["low"].isna() == ledger["high"].isna()).all() and not (
-        ledger["low"] > ledger["rebuilt"]
+    assert set(claims["verdict"]) == set(rules.VERDICTS)
+    assert claims["why"].str.endswith(".").all()
+    assert (claims["low"].isna() == claims["high"].isna()).all() and not (
+        claims["low"] > claims["rebuilt"]
     ).any()
 
 
-def test_no_stand_in_agrees_with_study_a(ledger):
-    rests = ledger[(ledger["study"] == "A") & ledger["records"].map(bool)]
+def test_no_stand_in_agrees_with_study_a(claims):
+    rests = claims[(claims["study"] == "A") & claims["records"].map(bool)]
     assert (
         len(rests) == 8
         and set(rests["verdict"]) == {"not testable here"}
@@ -247,7 +255,7 @@ def test_no_stand_in_agrees_with_study_a(ledger):
     )
 
 
-def test_accuracy_that_is_recall_stands_beside_accuracy(ledger):
+def test_accuracy_that_is_recall_stands_beside_accuracy(claims):
     """Every class of Table 4.2 by scikit-learn, one class against the rest; the averages over
     classes, plain and by images.
     """
@@ -257,16 +265,16 @@ def test_accuracy_that_is_recall_stands_beside_accuracy(ledger):
     each = [accuracy_score(frame["y_true"] == name, called == k) for k, name in enumerate(classes)]
     sizes = [(frame["y_true"] == name).sum() for name in classes]
     rows = [f"zhu-t4.2-{name}-accuracy" for name in [*classes, "macro-avg", "weighted-avg"]]
-    assert ledger.loc[rows, "by_formula"].tolist() == pytest.approx(
+    assert claims.loc[rows, "by_formula"].tolist() == pytest.approx(
         [*each, np.mean(each), np.average(each, weights=sizes)]
     )
-    assert claims.rebuilt(ledger.loc[rows[1]]).startswith(
-        f"recall {ledger.loc[rows[1], 'rebuilt']:.3f} ("
+    assert ledger.rebuilt_in_words(claims.loc[rows[1]]).startswith(
+        f"recall {claims.loc[rows[1], 'rebuilt']:.3f} ("
     )
-    assert f"; accuracy {each[1]:.3f} (" in claims.rebuilt(ledger.loc[rows[1]])
-    known = ledger["by_formula"].notna()
+    assert f"; accuracy {each[1]:.3f} (" in ledger.rebuilt_in_words(claims.loc[rows[1]])
+    known = claims["by_formula"].notna()
     assert (
-        known.sum() == 11 and ledger.loc[known, "also"].str.contains("by the study's formula").all()
+        known.sum() == 11 and claims.loc[known, "also"].str.contains("by the study's formula").all()
     )
 
 
@@ -289,31 +297,33 @@ def test_accuracy_that_is_recall_stands_beside_accuracy(ledger):
         "azemin-4-google-test": "exact",  # more than 1900: 1,962
     }.items(),
 )
-def test_verdicts_of_the_fact_sheet(ledger, name, verdict):
-    assert ledger.loc[name, "verdict"] == verdict, ledger.loc[name, "why"]
+def test_verdicts_of_the_fact_sheet(claims, name, verdict):
+    assert claims.loc[name, "verdict"] == verdict, claims.loc[name, "why"]
 
 
 def test_verdicts_are_typed_nowhere():
-    text = "".join(file.read_text(encoding="utf-8") for file in claims.folder().glob("*20*.yml"))
+    text = "".join(
+        file.read_text(encoding="utf-8") for file in studies.folder().glob("*/printed.yml")
+    )
     assert not [
-        verdict for verdict in checks.VERDICTS if re.search(rf"(?m)^[^#].*\b{verdict}\b", text)
+        verdict for verdict in rules.VERDICTS if re.search(rf"(?m)^[^#].*\b{verdict}\b", text)
     ]
 
 
-def test_places_and_numbers_in_words(ledger):
-    assert ledger.loc["zhu-t4.2-viral-recall", "place"] == "Table 4.2, Viral, Recall"
-    assert ledger.loc["azemin-t1-batch", "place"] == "Table 1, Mini batch size"
-    assert ledger.loc["zhu-4.2-aucs", ["place", "said"]].tolist() == [
+def test_places_and_numbers_in_words(claims):
+    assert claims.loc["zhu-t4.2-viral-recall", "place"] == "Table 4.2, Viral, Recall"
+    assert claims.loc["azemin-t1-batch", "place"] == "Table 1, Mini batch size"
+    assert claims.loc["zhu-4.2-aucs", ["place", "said"]].tolist() == [
         "Section 4.2",
         "more than 96 %",
     ]
-    assert ledger.loc["zhu-abstract-models", ["place", "said"]].tolist() == ["Abstract", "2"]
+    assert claims.loc["zhu-abstract-models", ["place", "said"]].tolist() == ["Abstract", "2"]
 
 
-def test_one_study_alone(ledger):
+def test_one_study_alone(claims):
     assert (
-        claims.ledger(["cheazemin2020"])["id"].tolist()
-        == ledger.index[ledger["study"] == "A"].tolist()
+        ledger.claims(["cheazemin2020"])["id"].tolist()
+        == claims.index[claims["study"] == "A"].tolist()
     )
 
 
@@ -322,7 +332,7 @@ def test_a_missing_record_is_said(monkeypatch, tmp_path):
     for part in ("flow", "networks"):
         (tmp_path / part).symlink_to(studies.results_folder() / part)
     monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
-    rows = claims.ledger(["zhu2020"]).set_index("id")
+    rows = ledger.claims(["zhu2020"]).set_index("id")
     waits = rows[rows["why"].str.contains("not yet recorded; cxr train zhu-")]
     assert {"zhu-t4.2-viral-auc", "zhu-t4.1-covid-recall", "zhu-t2.1-viral-images"} <= set(
         waits.index

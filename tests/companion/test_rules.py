@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
-from companion import checks, claims, studies
+from companion import rules, studies
 from cxrlib.files import InputError
 
 NAN = float("nan")
@@ -28,7 +28,7 @@ def row(printed: str, **fields) -> dict:
 
 @pytest.fixture(scope="module")
 def thesis():
-    return {each["id"]: each for each in claims.reported("zhu2020").to_dict("records")}
+    return {each["id"]: each for each in studies.printed("zhu2020").to_dict("records")}
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def thesis():
     ],
 )
 def test_when_a_result_agrees(printed, value, low, high, denominator, verdict, said):
-    found = checks._near(row(printed, denominator=denominator), value, low, high, 1, "It")
+    found = rules._near(row(printed, denominator=denominator), value, low, high, 1, "It")
     assert found.verdict == verdict and said in found.why
-    hundred = checks._near(
+    hundred = rules._near(
         row(f"{100 * float(printed):g}", denominator=denominator),
         100 * value,
         100 * low,
@@ -76,7 +76,7 @@ def test_the_printed_share_has_wilsons_interval(k, n, percent):
     low, high = proportion_confint(percent / 100 * n, n, method="wilson")
     close = abs(value - percent / 100) <= 0.005 * (1 + 1e-9)
     if min(abs(value - low), abs(value - high)) > 1e-9:
-        found = checks._near(row(f"{percent / 100:.2f}", denominator=n), value, NAN, NAN, 1, "It")
+        found = rules._near(row(f"{percent / 100:.2f}", denominator=n), value, NAN, NAN, 1, "It")
         assert found.verdict == ("agrees" if close or low <= value <= high else "differs")
 
 
@@ -86,8 +86,7 @@ def test_the_printed_share_has_wilsons_interval(k, n, percent):
 )
 def test_more_than(value, low, high, verdict):
     assert (
-        checks._near(row("0.96", relation="more than"), value, low, high, 1, "It").verdict
-        == verdict
+        rules._near(row("0.96", relation="more than"), value, low, high, 1, "It").verdict == verdict
     )
 
 
@@ -102,7 +101,7 @@ def test_more_than(value, low, high, verdict):
     ],
 )
 def test_counts(relation, value, verdict):
-    found = checks._same(row("1900", relation=relation), value, "Counted")
+    found = rules._same(row("1900", relation=relation), value, "Counted")
     assert found.verdict == verdict
     if verdict == "differs":
         assert found.why == (
@@ -112,8 +111,8 @@ def test_counts(relation, value, verdict):
 
 def test_a_total_is_its_parts_or_cannot_be_true():
     rows = {name: row(text) for name, text in {"a": "1493", "b": "2780"}.items()}
-    assert checks.total(row("4273"), rows, of=["a", "b"])[0].verdict == "exact"
-    [found] = checks.total(row("4272"), rows, of=["a", "b"])
+    assert rules.total(row("4273"), rows, of=["a", "b"])[0].verdict == "exact"
+    [found] = rules.total(row("4272"), rows, of=["a", "b"])
     assert found.verdict == "cannot be true" and "4,273, 1 off" in found.why
 
 
@@ -123,7 +122,7 @@ def test_a_total_is_its_parts_or_cannot_be_true():
 )
 def test_an_average_outside_its_values_cannot_be_true(thesis, printed, verdict):
     """1.00, 0.96, 0.98, 0.98 have a mean from 0.975, which may be rounded down, to 0.98375."""
-    found = list(checks._own_table(row(printed), thesis, "zhu-fourclass", "macro avg", "auc", 1))
+    found = list(rules._own_table(row(printed), thesis, "zhu-fourclass", "macro avg", "auc", 1))
     assert [finding.verdict for finding in found] == [verdict] and "0.975 to 0.98375" in found[
         0
     ].why
@@ -142,7 +141,7 @@ def test_accuracy_by_the_studys_formula(thesis, name, printed, verdict):
     """TP + TN of the fact sheet's solutions: viral (121 or 122) + 522 of 684, mean over the classes
     0.962.
     """
-    [*_, found] = checks._own_table(
+    [*_, found] = rules._own_table(
         row(printed), thesis, "zhu-fourclass", name, "accuracy_as_printed", 1
     )
     assert found.verdict == verdict
@@ -156,21 +155,21 @@ def test_a_table_that_no_counts_print(thesis):
         name: {**each, "printed": "0.50"} if name == "zhu-t4.2-viral-f1-score" else each
         for name, each in thesis.items()
     }
-    [found] = checks._own_table(
+    [found] = rules._own_table(
         row("0.82"), changed, "zhu-fourclass", "viral", "accuracy_as_printed", 1
     )
     assert found.verdict == "cannot be true" and "leave nothing" in found.why
 
 
 def test_the_lowest_of_several_cells(thesis):
-    found = checks.cell(
+    found = rules.cell(
         row("96", relation="more than"),
         thesis,
         run="zhu-fourclass",
         metric=["covid.auc", "viral.auc", "bacterial.auc"],
         times=100,
     )
-    one = checks.cell(row("0.96"), thesis, run="zhu-fourclass", metric="viral.auc")
+    one = rules.cell(row("0.96"), thesis, run="zhu-fourclass", metric="viral.auc")
     assert (
         len(found) == 1
         and found[0].value == pytest.approx(100 * one[0].value)
@@ -183,41 +182,41 @@ def test_images_are_counted_with_their_copies(thesis):
     trained = ((split["y_true"] == "covid") & (split["split"] != "test")).sum()
     given = {"run": "zhu-binary", "classes": ["covid"]}
     assert (
-        checks.images(row("4128"), thesis, **given, part="train", copies=True)[0].value
+        rules.images(row("4128"), thesis, **given, part="train", copies=True)[0].value
         == 24 * trained
     )
-    assert checks.images(row("172"), thesis, **given, part="train")[0].value == trained
-    assert checks.images(row("4188"), thesis, **given, copies=True)[0].value == 24 * trained + 60
+    assert rules.images(row("172"), thesis, **given, part="train")[0].value == trained
+    assert rules.images(row("4188"), thesis, **given, copies=True)[0].value == 24 * trained + 60
     patients = split.loc[split["y_true"] == "covid", "patient_id"].nunique()
-    assert checks.images(row("145"), thesis, **given, what="patient_id")[0].value == patients
+    assert rules.images(row("145"), thesis, **given, what="patient_id")[0].value == patients
 
 
 def test_settings():
     assert (
-        checks.setting(row("0.01"), {}, experiment="zhu-binary", key="weight_decay")[0].verdict
+        rules.setting(row("0.01"), {}, experiment="zhu-binary", key="weight_decay")[0].verdict
         == "exact"
     )
     assert (
-        checks.setting(row("0.1"), {}, experiment="zhu-binary", key="weight_decay")[0].verdict
+        rules.setting(row("0.1"), {}, experiment="zhu-binary", key="weight_decay")[0].verdict
         == "differs"
     )
     assert (
-        checks.setting(row("110"), {}, experiment="zhu-binary", key="scale", item=1, times=100)[
+        rules.setting(row("110"), {}, experiment="zhu-binary", key="scale", item=1, times=100)[
             0
         ].verdict
         == "exact"
     )
     assert (
-        checks.setting(row("5"), {}, experiment="zhu-binary-cv", item="count")[0].verdict == "exact"
+        rules.setting(row("5"), {}, experiment="zhu-binary-cv", item="count")[0].verdict == "exact"
     )
     assert (
-        checks.setting(row("0"), {}, experiment="azemin-adjudicated", key="frozen", means=True)[
+        rules.setting(row("0"), {}, experiment="azemin-adjudicated", key="frozen", means=True)[
             0
         ].verdict
         == "exact"
     )
     assert (
-        checks.setting(row("0"), {}, experiment="zhu-binary", key="frozen", means=True)[0].verdict
+        rules.setting(row("0"), {}, experiment="zhu-binary", key="frozen", means=True)[0].verdict
         == "differs"
     )
 
@@ -229,13 +228,13 @@ def test_settings():
 def test_networks_are_counted(name, counts):
     """The kernels of ResNet-101 have two sizes, so that there is no one value."""
     values = [
-        checks.network(row("7"), {}, name=name, count=count)[0].value for count in checks.COUNTS
+        rules.network(row("7"), {}, name=name, count=count)[0].value for count in rules.COUNTS
     ]
     np.testing.assert_array_equal(values, [NAN if count is None else count for count in counts])
 
 
 def test_formulas():
-    assert [float(made()) for made in checks.FORMULAS.values()] == pytest.approx(
+    assert [float(made()) for made in rules.FORMULAS.values()] == pytest.approx(
         [1, 0.5, 0, 100, 100, 2, 1]
     )
 
@@ -253,32 +252,32 @@ def test_study_as_arithmetic():
         }.items()
     }
     flow = {"file": "cheazemin2020", "step": "test COVID-19, 29e0b70", "negatives": "n"}
-    assert [checks.share(row(text), rows, **flow)[0].verdict for text in ("2.57", "2.56")] == [
+    assert [rules.share(row(text), rows, **flow)[0].verdict for text in ("2.57", "2.56")] == [
         "exact",
         "differs",
     ]
     three = {"sensitivity": "s", "specificity": "c", "accuracy": "a"}
-    assert checks.matrices(row("71.9"), rows, **three)[0] == (
+    assert rules.matrices(row("71.9"), rows, **three)[0] == (
         None,
         "4 confusion matrices print the three percentages.",
         *[pytest.approx(NAN, nan_ok=True)] * 3,
         False,
     )
     assert (
-        checks.matrices(row("80.0"), rows | {"a": row("80.0")}, **three)[0].verdict
+        rules.matrices(row("80.0"), rows | {"a": row("80.0")}, **three)[0].verdict
         == "cannot be true"
     )
     verdicts = [
-        checks.efficiency(row(text), rows, model="mpm", reader="rpm")[0].verdict
+        rules.efficiency(row(text), rows, model="mpm", reader="rpm")[0].verdict
         for text in ("258", "259")
     ]
     assert verdicts == ["exact", "cannot be true"]
 
 
 def test_the_worst_finding_decides(thesis):
-    found = checks.findings(thesis["zhu-2.1-images"], thesis)
+    found = rules.findings(thesis["zhu-2.1-images"], thesis)
     assert [finding.verdict for finding in found] == ["cannot be true", "differs"]
-    assert list(checks.VERDICTS) == [
+    assert list(rules.VERDICTS) == [
         "cannot be true",
         "differs",
         "not testable here",
@@ -298,12 +297,28 @@ def test_the_worst_finding_decides(thesis):
     ],
 )
 def test_a_check_that_cannot_be_made_names_the_row(thesis, check):
-    with pytest.raises(InputError, match=r"s\.yml: x: check: no .* to be found"):
-        checks.findings(row("1", check=[check]), thesis)
+    with pytest.raises(InputError, match=r"s/printed\.yml: x: check: no .* to be found"):
+        rules.findings(row("1", check=[check]), thesis)
+
+
+@pytest.mark.parametrize(
+    ("check", "message"),
+    [
+        ("cell", "check cell: missing a required (keyword-only )?argument: 'run'"),
+        ({"rule": "vote"}, "check has no rule 'vote', only cell, "),
+        (
+            {"rule": "missing", "what": "x", "verdict": "exact"},
+            "check missing: got an unexpected keyword",
+        ),
+    ],
+)
+def test_a_check_that_is_no_rule_or_has_other_arguments(check, message):
+    with pytest.raises(InputError, match=rf"s/printed\.yml: x: {message}"):
+        rules.findings(row("1", check=[check]), {})
 
 
 def test_a_row_without_a_verdict_is_refused(thesis):
     remark = {"rule": "matrices", "sensitivity": "s", "specificity": "c", "accuracy": "a"}
     rows = {"s": row("77.3"), "c": row("71.8"), "a": row("71.9")}
-    with pytest.raises(InputError, match=r"s\.yml: x: none of its checks gives a verdict"):
-        checks.findings(row("71.9", check=[remark]), rows)
+    with pytest.raises(InputError, match=r"s/printed\.yml: x: none of its checks gives a verdict"):
+        rules.findings(row("71.9", check=[remark]), rows)

@@ -1,14 +1,14 @@
 """How a printed number is checked: one small function per rule, each giving a verdict, a sentence
 and the rebuilt value.
-
-A row of ``book/reported/*.yml`` names rules of :data:`RULES` with their arguments. Each takes the
-row, all rows of its study by id, and those arguments; ``times`` 100 makes per cent. The verdicts of
-:data:`VERDICTS` are given here and nowhere else.
+ A row of ``book/studies/*/printed.yml`` names rules of :data:`RULES` with their arguments. Each
+takes the row, all rows of its study by id, and those arguments; ``times`` 100 makes per cent. The
+verdicts of :data:`VERDICTS` are given here and nowhere else.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -137,7 +137,7 @@ def cell(row, rows, *, run, metric, times=1):
     lowest; and what the study's own table says of it.
     """
     names = [name.rsplit(".", 1) for name in ([metric] if isinstance(metric, str) else metric)]
-    found = [_waits(run) or _rebuilt(row, run, names, times)]
+    found = [_waits(run) or _lowest(row, run, names, times)]
     if names[0][1] == "accuracy_as_printed" and found[0].value == found[0].value:
         value, low, high = _values(run, (names[0][0], "accuracy"), times)
         why = (
@@ -150,18 +150,28 @@ def cell(row, rows, *, run, metric, times=1):
 
 def _values(run: str, pair: tuple[str, str], times: float) -> tuple[float, float, float]:
     """A cell of a recorded run with its interval; NaN ends where there is none."""
-    _, table, bounds = _recorded(run, studies.results_folder())
-    return tuple(
-        times * number
-        for number in (table.loc[pair], *bounds.loc[pair[0], [(pair[1], "low"), (pair[1], "high")]])
-    )
+    _, rates, bounds = _recorded(run, studies.results_folder())
+    return tuple(times * number for number in rebuilt(".".join(pair), rates, bounds))
 
 
-def _rebuilt(row, run, names, times) -> Finding:
+def rebuilt(metric: str, rates: pd.DataFrame, bounds: pd.DataFrame) -> tuple[float, float, float]:
+    """The rebuilt value of a printed cell such as ``viral.recall``, and its 95 % interval, NaN
+    where there is none.
+
+    What Study B prints as accuracy is the recall.
+    """
+    row, _, column = metric.rpartition(".")
+    column = "recall" if column == "accuracy_as_printed" else column
+    if column == "size":
+        return rates.loc[row, column], float("nan"), float("nan")
+    return rates.loc[row, column], *bounds.loc[row, [(column, "low"), (column, "high")]]
+
+
+def _lowest(row, run, names, times) -> Finding:
     record, table, bounds = _recorded(run, studies.results_folder())
 
     def lowest(pair):  # of equal values the one that is known least
-        return table.loc[tuple(pair)], bounds.loc[pair[0], (pair[1], "low")]
+        return rebuilt(".".join(pair), table, bounds)[:2]
 
     name, key = min(names, key=lowest)
     value, low, high = _values(run, (name, key), times)
@@ -451,18 +461,19 @@ def findings(row: dict, rows: dict[str, dict]) -> list[Finding]:
     """What all checks of a row say, the finding that gives its verdict first. :class:`InputError`
     names the row whose check cannot be made.
     """
-    try:
-        found = [
-            finding
-            for check in row["check"]
-            for finding in RULES[check["rule"]](
-                row, rows, **{k: v for k, v in check.items() if k != "rule"}
-            )
-        ]
-    except (KeyError, AttributeError, IndexError) as error:
-        raise InputError(
-            f"{row['study']}.yml: {row['id']}: check: no {error} to be found"
-        ) from None
+    at, found = f"{row['study']}/printed.yml: {row['id']}", []
+    for check in row["check"]:
+        arguments = dict(check) if isinstance(check, dict) else {"rule": check}
+        name = arguments.pop("rule", None)
+        if name not in RULES:
+            raise InputError(f"{at}: check has no rule {name!r}, only {', '.join(RULES)}")
+        try:
+            inspect.signature(RULES[name]).bind(row, rows, **arguments)
+            found += RULES[name](row, rows, **arguments)
+        except TypeError as error:
+            raise InputError(f"{at}: check {name}: {error}") from None
+        except (KeyError, AttributeError, IndexError) as error:
+            raise InputError(f"{at}: check: no {error} to be found") from None
     if not any(finding.verdict for finding in found):
-        raise InputError(f"{row['study']}.yml: {row['id']}: none of its checks gives a verdict")
+        raise InputError(f"{at}: none of its checks gives a verdict")
     return sorted(found, key=lambda finding: [*VERDICTS, None].index(finding.verdict))
