@@ -195,7 +195,7 @@ class Explorer(_Runs):
     ...     "p_sick": [.9, .3, .4, .2], "p_well": [.1, .7, .6, .8],
     ... })
     >>> explorer = Explorer(frame, threshold=0.4)
-    >>> explorer.table().loc["sensitivity", "estimate"]
+    >>> float(explorer.table().loc["sensitivity", "estimate"])
     0.5
     """
 
