@@ -27,10 +27,9 @@ import torch
 
 from companion import studies
 from cxrlib import metrics
-from cxrlib.data import images
 from cxrlib.files import InputError, write_text
 from cxrlib.metrics import intervals
-from cxrlib.transfer import pipeline, resnet
+from cxrlib.transfer import augment, pipeline, resnet
 
 BATCHES = (1, 32)
 CALIBRATION = 300  # training images whose activations set the ranges of int8
@@ -58,7 +57,7 @@ def _torch(
 
     @torch.no_grad()
     def way(pixels: np.ndarray) -> np.ndarray:
-        x = images.prepare(pixels, on).contiguous(memory_format=layout)
+        x = augment.prepare(pixels, on).contiguous(memory_format=layout)
         with resnet.autocast(on, kind):
             return (
                 run(x).float().cpu().numpy()
@@ -96,7 +95,7 @@ def _int8(model, calibration: np.ndarray, kept: int):
     import nncf
 
     nncf.set_log_level(40)  # errors only
-    dataset = nncf.Dataset([images.prepare(one[None]).contiguous().numpy() for one in calibration])
+    dataset = nncf.Dataset([augment.prepare(one[None]).contiguous().numpy() for one in calibration])
     convolutions = [
         node.get_friendly_name()
         for node in model.get_ordered_ops()
@@ -125,7 +124,7 @@ def _of_pixels(model):
     pixels = ops.parameter([first.partial_shape[0], 1, *list(first.partial_shape)[2:]], np.uint8)
     mean, std = (
         np.array(each, np.float32).reshape(1, 3, 1, 1)
-        for each in (images.IMAGENET_MEAN, images.IMAGENET_STD)
+        for each in (augment.IMAGENET_MEAN, augment.IMAGENET_STD)
     )
     grey = ops.multiply(ops.convert(pixels, "f32"), ops.constant(np.float32(1 / 255)))
     standard = ops.divide(ops.subtract(grey, ops.constant(mean)), ops.constant(std))

@@ -94,8 +94,7 @@ def frozen(
     """
     import torch
 
-    from cxrlib.data import images
-    from cxrlib.transfer import fit, frozen, resnet
+    from cxrlib.transfer import augment, fit, frozen, resnet
 
     experiment = dataclasses.replace(
         studies.AZEMIN_STANDIN, model=name, size=size, epochs=epochs, patience=epochs
@@ -116,7 +115,11 @@ def frozen(
         )
         for epoch in range(1, epochs + 1):
             for batch in fit.batches(experiment, train, torch.Generator().manual_seed(epoch)):
-                x = torch.from_numpy(seen[batch]) if seen.ndim == 2 else images.prepare(seen[batch])
+                x = (
+                    torch.from_numpy(seen[batch])
+                    if seen.ndim == 2
+                    else augment.prepare(seen[batch])
+                )
                 loss = torch.nn.functional.cross_entropy(model(x), targets[batch])
                 optimizer.zero_grad()
                 loss.backward()
@@ -126,7 +129,7 @@ def frozen(
     for parameter in net.parameters():
         parameter.requires_grad = False
     net.fc.requires_grad_(True)
-    net(images.prepare(pixels[:2]))  # warms up
+    net(augment.prepare(pixels[:2]))  # warms up
     began = time.perf_counter()
     found = frozen.extract(net, pixels)
     features_s = time.perf_counter() - began

@@ -20,8 +20,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from companion import audits, ledger, status, studies
+from companion import ledger, status, studies
 from cxrlib import formatting, metrics
+from cxrlib.data import radiographs
 from cxrlib.files import InputError, atomic, write_text
 from cxrlib.metrics import intervals
 
@@ -337,17 +338,17 @@ def headline(name: str = "zhu-fourclass") -> str:
 
 
 def framed(name: str) -> str:
-    """A sentence on what the frame of the pictures alone gave (:mod:`companion.audits`); empty
-    while that run is not recorded.
+    """A sentence on what the frame of the pictures alone gave; empty while that run is not
+    recorded.
     """
     if not studies.recorded(name):
         return ""
     found, size, taken, others = metrics.detected(studies.run(name).predictions, "covid")
     return (
         " A network trained in the same way on the outer frame of each picture alone,"
-        f" {100 * audits.FRAME:g} % of each side wide, most of the lungs blacked out, finds {found}"
-        f" of {size} COVID-19 images and takes {taken} of {others} others for COVID-19 (page *How"
-        " sure?*)."
+        f" {100 * radiographs.FRAME:g} % of each side wide, most of the lungs blacked out, finds"
+        f" {found} of {size} COVID-19 images and takes {taken} of {others} others for COVID-19"
+        " (page *How sure?*)."
     )
 
 

@@ -17,10 +17,11 @@ from typing import TextIO
 
 import yaml
 
-from companion import studies
+from companion import sources, studies
 from companion.studies import cheazemin2020, zhu2020
 from cxrlib import files, records
-from cxrlib.data import sources
+from cxrlib.data import lungs, radiographs
+from cxrlib.data.manifest import data_folder
 from cxrlib.files import InputError, atomic, printable, write_text
 
 FLOWS = {  # file of results/flow: what counts it
@@ -90,7 +91,7 @@ def pairs(texts: list[str], option: str) -> dict:
 
 
 def show_sources(arguments) -> None:
-    sources.data_folder(arguments.data)  # said once, not of each source
+    data_folder(arguments.data)  # said once, not of each source
     for row in sources.report(arguments.data).itertuples():
         print(
             f"{row.source}, for {row.use}\n  looked for  {row.looked_for}\n  found      "
@@ -102,7 +103,7 @@ def show_sources(arguments) -> None:
             print(f"  missing     and {len(row.absent) - 1:,} more")
         print(f"  to do       {files.line(row.advice)}")
     with contextlib.suppress(InputError):  # said above already
-        masks, boxes = sources.lung_masks(arguments.data), sources.lung_boxes(arguments.data)
+        masks, boxes = lungs.masks(arguments.data), lungs.boxes(arguments.data)
         print(
             f"lung regions, for cxr cams: {len(masks)} images with masks, {len(boxes)} with boxes"
         )
@@ -184,7 +185,6 @@ def predict_images(arguments) -> int:
             )
             raise InputError(f"{path}: image file does not exist{model}")
     with needed("predicting"):
-        from companion import audits
         from cxrlib import inference
     record = studies.run(name, results=arguments.results)
     job = inference.job(
@@ -193,7 +193,9 @@ def predict_images(arguments) -> int:
         overlays=arguments.cam,
         target=arguments.target,
         device=arguments.device,
-        prepare=lambda pixels: audits.show(pixels, record.info["config"].get("shown", "whole")),
+        prepare=lambda pixels: radiographs.show_part(
+            pixels, record.info["config"].get("shown", "whole")
+        ),
     )
     if not output:
         return _write_rows(job, name, sys.stdout)
@@ -384,7 +386,7 @@ def show_flow(arguments) -> None:
 
 
 def write_subgroups(arguments) -> None:
-    from companion import subgroups
+    from companion.studies import subgroups
 
     table = subgroups.table(arguments.data)
     file = write_text(
@@ -395,12 +397,9 @@ def write_subgroups(arguments) -> None:
 
 
 def write_frame(arguments) -> None:
-    from companion import audits
-
-    with needed("reading lung masks"):
-        table = audits.lungs(arguments.data)
+    table = zhu2020.lungs_in_frame(arguments.data)
     file = write_text(
-        Path(arguments.output or studies.results_folder() / audits.FILE),
+        Path(arguments.output or studies.results_folder() / zhu2020.LUNGS_IN_FRAME),
         table.to_csv(index=False, float_format="%.6f", lineterminator="\n"),
     )
     print(f"{table.groupby('kind')['share'].agg(['size', 'mean', 'max']).to_string()}\n{file}")

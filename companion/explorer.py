@@ -10,7 +10,8 @@ from functools import cache
 import pandas as pd
 
 import cxrlib.explorer
-from companion import studies, subgroups
+from companion import studies
+from companion.studies import subgroups
 from cxrlib.records import Record
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from companion import ledger, rules, studies
 from cxrlib import formatting, metrics, plots
-from cxrlib.data import sources
+from cxrlib.data.manifest import data_folder
 from cxrlib.files import InputError
 from cxrlib.metrics import intervals
 from cxrlib.records import Record
@@ -310,7 +310,7 @@ def radiograph(
     """
     try:
         path = manifest(data).set_index("image_id").loc[image_id, "path"]
-        return np.asarray(Image.open(sources.data_folder(data) / path).convert("L"))
+        return np.asarray(Image.open(data_folder(data) / path).convert("L"))
     except (InputError, OSError, KeyError):
         return None
 

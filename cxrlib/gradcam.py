@@ -17,8 +17,8 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 
-from cxrlib.data import images
 from cxrlib.files import InputError
+from cxrlib.transfer import augment
 
 STAGES = {
     "fc": ["fc"],
@@ -115,7 +115,7 @@ def of_pixels(
     """
     wanted, out = _targets(target, len(pixels)), []
     for start in range(0, max(len(pixels), 1), batch):
-        x = images.prepare(pixels[start : start + batch], on)
+        x = augment.prepare(pixels[start : start + batch], on)
         out.append(
             cams(model, x, None if wanted is None else wanted[start : start + batch], layer).cpu()
         )

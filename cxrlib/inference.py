@@ -18,9 +18,10 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from PIL import Image
 
 from cxrlib import gradcam, plots
-from cxrlib.data import images, pictures
+from cxrlib.data import pictures, radiographs
 from cxrlib.files import InputError, atomic
 from cxrlib.records import Record
 from cxrlib.transfer import fit, resnet
@@ -183,10 +184,10 @@ class Job:
 
     def _read(self, number: int) -> _Read:
         try:
-            image = images.read_image(self.files[number])
+            image = Image.fromarray(radiographs.read_radiograph(self.files[number]))
         except InputError as error:
             return _Read(number, error=error)
-        pixels = images.square(image, self.record.info["config"]["size"])
+        pixels = radiographs.square(image, self.record.info["config"]["size"])
         if not self.overlays:
             return _Read(number, pixels)
         image.thumbnail((SIDE, SIDE))

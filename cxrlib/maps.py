@@ -22,10 +22,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from companion import audits, studies
+from companion import studies
 from companion.studies import zhu2020
 from cxrlib import gradcam, records
-from cxrlib.data import images, sources
+from cxrlib.data import covid_chestxray, lungs, radiographs
+from cxrlib.data.manifest import data_folder, present
 from cxrlib.files import InputError, atomic, write_text
 from cxrlib.transfer import resnet
 
@@ -52,7 +53,7 @@ def write(
     """
     if len(rows) == 0:
         raise InputError(f"{folder.name}: no image to draw a class-activation map of")
-    pixels = audits.show(images.load(root, rows["path"].tolist(), size)[0], shown)
+    pixels = radiographs.show_part(radiographs.load(root, rows["path"].tolist(), size)[0], shown)
     targets = np.array([classes.index(label) for label in rows["y_true"]])
     test = (rows["split"] == "test").to_numpy()
     trained = gradcam.of_pixels(model, pixels, targets, LAYER, on)
@@ -63,7 +64,7 @@ def write(
         }
         for draw in range(DRAWS)
     ]
-    known = regions(rows["image_id"], size, root)
+    known = lungs.regions(rows["image_id"], size, root)
     tables = [_localise(rows, trained, known).assign(stage="trained", draw=0)]
     tables += [
         _localise(rows[test], cams, known).assign(stage=stage, draw=draw)
@@ -76,7 +77,9 @@ def write(
             file,
             image_id=ids,
             split=rows["split"].to_numpy(dtype=str),
-            shape=np.array([images.stored_size(root / path, path)[::-1] for path in rows["path"]]),
+            shape=np.array(
+                [radiographs.stored_size(root / path, path)[::-1] for path in rows["path"]]
+            ),
             cam=trained,
             random_id=ids[test],
             stage=np.array(list(randomised[0])),
@@ -93,13 +96,9 @@ def of_run(name: str, data=None, results=None, on: str | None = None) -> Path:
     """Make the maps of a record that holds a model, from the images in the data folder; returns the
     record's folder.
     """
-    run, root, device = (
-        studies.run(name, results=results),
-        sources.data_folder(data),
-        resnet.device(on),
-    )
+    run, root, device = (studies.run(name, results=results), data_folder(data), resnet.device(on))
     model = resnet.recorded(run.folder, run.info, device)
-    manifest = sources.covid_chestxray(root).merge(
+    manifest = covid_chestxray.read_manifest(root).merge(
         run.split[["image_id", "y_true", "split"]], on="image_id", validate="one_to_one"
     )
     config, rows, had = (
@@ -108,7 +107,9 @@ def of_run(name: str, data=None, results=None, on: str | None = None) -> Path:
         run.folder / "localisation.csv",
     )
     kinds = {
-        kind for kind, found in regions(rows["image_id"], config["size"], root).items() if found
+        kind
+        for kind, found in lungs.regions(rows["image_id"], config["size"], root).items()
+        if found
     }
     if had.is_file() and (lost := set(pd.read_csv(had)["kind"]) - kinds):
         raise InputError(
@@ -134,7 +135,7 @@ def chosen(rows: pd.DataFrame, root: Path, study: str) -> pd.DataFrame:
     """
     outside = [zhu2020.outside(root)] if study == "zhu2020" else []
     rows = pd.concat([rows[rows["y_true"] == "covid"], *outside], ignore_index=True)
-    return rows[sources.present(rows, root)].reset_index(drop=True)
+    return rows[present(rows, root)].reset_index(drop=True)
 
 
 def _localise(
@@ -154,34 +155,3 @@ def _localise(
         if tables
         else pd.DataFrame(columns=records.LOCALISATION)
     )
-
-
-def regions(image_ids: pd.Series, size: int, root: Path) -> dict[str, dict[str, np.ndarray]]:
-    """Boolean regions ``(size, size)`` by kind and image, squashed as the images are."""
-    truth = root / "phantom-truth" / "truth.csv"
-    if truth.is_file():
-        table = pd.read_csv(truth).set_index("image_id").loc[list(image_ids)]
-        kinds = {"opacity": "opacity_mask", "lung mask": "lung_mask"}
-        return {
-            kind: {name: _mask(root / path, size) for name, path in table[column].items()}
-            for kind, column in kinds.items()
-        }
-    masks, boxes = sources.lung_masks(root), sources.lung_boxes(root)
-    return {
-        "lung mask": {name: _mask(masks[name], size) for name in image_ids if name in masks},
-        "lung box": {name: _boxes(boxes[name], size) for name in image_ids if name in boxes},
-    }
-
-
-def _mask(file: Path, size: int) -> np.ndarray:
-    return images.decode(file, size, file.name) >= 128
-
-
-def _boxes(boxes: list[tuple[float, float, float, float]], size: int) -> np.ndarray:
-    """Pixels whose centre lies in a box."""
-    centre = (np.arange(size) + 0.5) / size
-    inside = [
-        np.outer((top <= centre) & (centre < bottom), (left <= centre) & (centre < right))
-        for left, top, right, bottom in boxes
-    ]
-    return np.logical_or.reduce(inside)

@@ -53,7 +53,7 @@ from companion import pages, studies
 from companion.pages import say
 from companion.studies import zhu2020
 from cxrlib import plots
-from cxrlib.data import sources
+from cxrlib.data.manifest import data_folder, present
 from cxrlib.files import InputError
 
 CLASSES = list(studies.ZHU_CLASSES)
@@ -169,12 +169,12 @@ say("bacterial-test-ids", int(test_bacterial["patient_id"].nunique()))
 try:
     manifest = zhu2020.manifest(data)
     manifest = manifest.assign(y_true=zhu2020.labels(manifest, studies.ZHU_CLASSES))
-    here = manifest[sources.present(manifest, data)].sort_values("image_id")
+    here = manifest[present(manifest, data)].sort_values("image_id")
     samples = [
         here[here["y_true"] == name].iloc[0] for name in CLASSES
     ]  # the first by name: nobody chose them
     shown = [
-        np.asarray(Image.open(sources.data_folder(data) / sample["path"]).convert("L"))
+        np.asarray(Image.open(data_folder(data) / sample["path"]).convert("L"))
         for sample in samples
     ]
     titles = [

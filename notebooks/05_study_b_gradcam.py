@@ -57,7 +57,7 @@ from companion import pages, studies
 from companion.pages import say
 from companion.studies import zhu2020
 from cxrlib import explorer, formatting, plots, records
-from cxrlib.data import sources
+from cxrlib.data import covid_chestxray
 from cxrlib.metrics import intervals
 
 run = studies.run(run_name, origin, data)
@@ -135,7 +135,7 @@ PARTS = {
 
 def covid(data):
     """The study's COVID-19 collection and the picture of Figure 4.6."""
-    return pd.concat([sources.covid_chestxray(data), zhu2020.outside(data)])
+    return pd.concat([covid_chestxray.read_manifest(data), zhu2020.outside(data)])
 
 
 def figure(number, instead=None):

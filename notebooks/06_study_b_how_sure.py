@@ -51,10 +51,11 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from companion import audits, book, pages, studies
+from companion import book, pages, studies
 from companion.pages import say
+from companion.studies import zhu2020
 from cxrlib import formatting, metrics, plots
-from cxrlib.data import phantom
+from cxrlib.data import phantom, radiographs
 from cxrlib.metrics import intervals
 
 headline = {name: studies.run(name) for name in studies.EXPERIMENTS}
@@ -542,7 +543,7 @@ say("time-variants", times(variants) if variants else "none recorded yet")
 # %% tags=["remove-input", "small"] mystnb={"image": {"alt": "A synthetic radiograph three times: whole; all but a narrow outer frame black; the frame black and the rest left."}}
 drawn = phantom.radiograph(np.random.default_rng(5), "bilateral", size=224).image
 plots.radiographs(
-    [audits.show(drawn[None], part)[0] for part in ("whole", "frame", "centre")],
+    [radiographs.show_part(drawn[None], part)[0] for part in ("whole", "frame", "centre")],
     ["Whole", "Frame alone", "Centre alone"],
 )
 plt.show()
@@ -603,10 +604,10 @@ heads = [
 pages.table(pd.DataFrame(rows, columns=heads))
 
 # %% tags=["remove-cell"]
-say("frame-width", f"{100 * audits.FRAME:g}")
+say("frame-width", f"{100 * radiographs.FRAME:g}")
 try:
     held = (
-        pd.read_csv(studies.results_folder() / audits.FILE)
+        pd.read_csv(studies.results_folder() / zhu2020.LUNGS_IN_FRAME)
         .groupby("kind")["share"]
         .agg(["size", "mean", "max"])
     )

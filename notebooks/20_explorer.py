@@ -51,9 +51,10 @@ from html import escape
 
 from IPython.display import HTML, display
 
-from companion import pages, studies, subgroups
+from companion import pages, studies
 from companion.explorer import explorer_of
 from companion.pages import say
+from companion.studies import subgroups
 from cxrlib import formatting, metrics
 from cxrlib.explorer import Ppv
 from cxrlib.metrics import intervals, readings

@@ -54,10 +54,10 @@ import pandas as pd
 import yaml
 from IPython.display import HTML
 
-from companion import ledger, pages, studies
+from companion import ledger, pages, sources, studies
 from companion.pages import say
 from cxrlib import plots, records
-from cxrlib.data import sources, splits
+from cxrlib.data import splits
 
 WHO = {"A": "Study A", "B": "Study B", "here": "This companion"}
 LISTS = {
@@ -150,9 +150,9 @@ def settings(who):
 
 
 def sources_(who):
-    known = [source for source in sources.SOURCES.values() if source.advice]
+    known = [each for each in sources.COLLECTIONS if each.COLLECTION.advice]
     return (
-        "yes" if len(known) == len(sources.SOURCES) else "partly"
+        "yes" if len(known) == len(sources.COLLECTIONS) else "partly"
     ), f"All {len(known)} collections, with where each is to be had (Rerun it, cxr sources)."
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cxrlib.data import chestxray14, sources, splits
+from cxrlib.data import chestxray14, covid_chestxray, rsna, splits
+from cxrlib.data.manifest import present
 from cxrlib.files import InputError
 
 NEGATIVES = 5828  # test images without finding, as printed in section 2
@@ -40,15 +41,15 @@ def covid(data=None, snapshot: str = "29e0b70") -> pd.DataFrame:
         raise InputError(
             f"snapshot {snapshot!r}: Study A's images are known at {' and '.join(SNAPSHOTS)} only"
         )
-    whole = sources.covid_chestxray(data, snapshot)
-    return whole[sources.covid19(whole) & whole["view"].isin(SNAPSHOTS[snapshot])].reset_index(
-        drop=True
-    )
+    whole = covid_chestxray.read_manifest(data, snapshot)
+    return whole[
+        covid_chestxray.is_covid19(whole) & whole["view"].isin(SNAPSHOTS[snapshot])
+    ].reset_index(drop=True)
 
 
 def _lists(data) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """The list, the adjudicated images, and those with No Finding that are not adjudicated."""
-    listed, read = chestxray14.labels(data), chestxray14.adjudicated(data)
+    listed, read = chestxray14.read_labels(data), chestxray14.read_adjudicated(data)
     lost = read.loc[~read["image_id"].isin(listed["image_id"]), "image_id"]
     if len(lost):
         raise InputError(f"{chestxray14.ADJUDICATED}: {lost.iloc[0]} is not in {chestxray14.LIST}")
@@ -152,7 +153,7 @@ def flow(data=None) -> pd.DataFrame:
         steps.append(
             (
                 f"radiographs of the COVID-19 collection, {snapshot}",
-                sources.covid_chestxray(data, snapshot),
+                covid_chestxray.read_manifest(data, snapshot),
             )
         )
         steps.append((f"test COVID-19, {snapshot}", covid(data, snapshot), "", why))
@@ -263,13 +264,11 @@ def standin_manifest(data=None, snapshot: str = "29e0b70") -> pd.DataFrame:
     and ``none`` with No Finding (other findings alone are left out); RSNA's normals, ``none``; and
     the COVID-19 images, those not on disk included.
     """
-    images = chestxray14.manifest(data, absent=False)
+    images = chestxray14.read_manifest(data, absent=False)
     opaque, clear = images["finding"].str.contains(OPACITY), images["finding"] == NO_FINDING
     parts = {"opacity": images[opaque], "none": images[clear], "covid": covid(data, snapshot)}
     parts = [part.assign(y_true=label) for label, part in parts.items()]
-    return pd.concat(
-        [*parts, chestxray14.rsna_normal(data).assign(y_true="none")], ignore_index=True
-    )
+    return pd.concat([*parts, rsna.read_manifest(data).assign(y_true="none")], ignore_index=True)
 
 
 def standin_split(data=None, seed: int = 0, snapshot: str = "29e0b70") -> pd.DataFrame:
@@ -282,17 +281,15 @@ def standin_split(data=None, seed: int = 0, snapshot: str = "29e0b70") -> pd.Dat
     """
     manifest = standin_manifest(data, snapshot)
     ours, normals = (
-        manifest["source"] == sources.NIH.name,
-        manifest.index[manifest["source"] == sources.RSNA_NORMAL.name],
+        manifest["source"] == chestxray14.COLLECTION.name,
+        manifest.index[manifest["source"] == rsna.COLLECTION.name],
     )
-    held = splits.folds(manifest[ours], manifest.loc[ours, "y_true"], 4, seed)
+    held = splits.fold_by_patient(manifest[ours], manifest.loc[ours, "y_true"], 4, seed)
     manifest["split"] = (
         held.eq(0).map({True: "val", False: "train"}).reindex(manifest.index).fillna("test")
     )
     wanted = round(
-        int(sources.present(manifest[manifest["y_true"] == "covid"], data).sum())
-        * NEGATIVES
-        / POSITIVES
+        int(present(manifest[manifest["y_true"] == "covid"], data).sum()) * NEGATIVES / POSITIVES
     )
     if not 0 < wanted <= len(normals):
         raise InputError(
@@ -308,9 +305,9 @@ def standin_flow(data=None, seed: int = 0) -> pd.DataFrame:
     normals are not known.
     """
     images, whole, read = (
-        chestxray14.manifest(data, absent=False),
+        chestxray14.read_manifest(data, absent=False),
         standin_manifest(data),
-        chestxray14.adjudicated(data),
+        chestxray14.read_adjudicated(data),
     )
     whole["split"] = whole["image_id"].map(standin_split(data, seed).set_index("image_id")["split"])
     steps = [
@@ -324,10 +321,10 @@ def standin_flow(data=None, seed: int = 0) -> pd.DataFrame:
     positive = parts["test", "covid"]
     steps += [
         ("test COVID-19", positive),
-        ("test COVID-19, on disk", positive[sources.present(positive, data)]),
+        ("test COVID-19, on disk", positive[present(positive, data)]),
     ]
     steps += [
-        ("RSNA normals", int((whole["source"] == sources.RSNA_NORMAL.name).sum())),
+        ("RSNA normals", int((whole["source"] == rsna.COLLECTION.name).sum())),
         ("test negatives", len(parts["test", "none"])),
     ]
     return _counts(steps)

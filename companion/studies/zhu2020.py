@@ -5,8 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from companion import studies
-from cxrlib.data import sources, splits
+from cxrlib.data import covid_chestxray, kermany, lungs, radiographs, splits
+from cxrlib.data.manifest import data_folder
+from cxrlib.files import InputError
 
+LUNGS_IN_FRAME = "audits/lungs-in-frame.csv"  # in the folder of the records
+SNAPSHOT = "6e57ed3"  # the commit of 4 May 2020, whose counts are those printed
 KERMANY_CLASS = {"virus": "viral", "bacteria": "bacterial", "normal": "normal"}
 VIEWS = {"PA", "AP", "AP Supine"}
 COVID, TEST_COVID = 232, 60
@@ -16,16 +20,16 @@ LATERAL = (  # filed as frontal, so one of the 232
 )
 
 
-def manifest(data=None, snapshot: str = sources.STUDY_B_SNAPSHOT) -> pd.DataFrame:
+def manifest(data=None, snapshot: str = SNAPSHOT) -> pd.DataFrame:
     """Study B's images: all of Kermany and the COVID-19 radiographs in AP, PA or supine AP view
     (section 2.1).
 
     232 + 5,856 rows at the snapshot the thesis used. The thesis writes "anteroposterior or
     posteroanterior"; its 232 needs supine AP too.
     """
-    covid = sources.covid_chestxray(data, snapshot)
-    covid = covid[sources.covid19(covid) & covid["view"].isin(VIEWS)]
-    return pd.concat([covid, sources.kermany(data)], ignore_index=True)
+    covid = covid_chestxray.read_manifest(data, snapshot)
+    covid = covid[covid_chestxray.is_covid19(covid) & covid["view"].isin(VIEWS)]
+    return pd.concat([covid, kermany.read_manifest(data)], ignore_index=True)
 
 
 def outside(data=None) -> pd.DataFrame:
@@ -35,8 +39,8 @@ def outside(data=None) -> pd.DataFrame:
     thesis counted (commit 9e80e4c lists it, 10f0e4e does not), so it is none of the 232. The thesis
     names Radiopaedia, its source.
     """
-    root = sources.data_folder(data)
-    path = f"{sources.COVID_CHESTXRAY.locate(root)}/images/covid-19-pneumonia-101.png"
+    root = data_folder(data)
+    path = f"{covid_chestxray.COLLECTION.locate(root)}/images/covid-19-pneumonia-101.png"
     row = {
         "image_id": FIGURE_4_6,
         "path": path,
@@ -47,13 +51,16 @@ def outside(data=None) -> pd.DataFrame:
     return pd.DataFrame([row | {"y_true": "covid", "split": "outside"}])
 
 
-def flow(data=None, snapshot: str = sources.STUDY_B_SNAPSHOT) -> pd.DataFrame:
+def flow(data=None, snapshot: str = SNAPSHOT) -> pd.DataFrame:
     """How the images were chosen, step by step: ``step, images, patients``. A Kermany patient is a
     class and number in a file name.
     """
-    listed, xray = sources.listed(data, snapshot), sources.covid_chestxray(data, snapshot)
-    labelled = xray[sources.covid19(xray)]
-    kermany, chosen = sources.kermany(data), manifest(data, snapshot)
+    listed, xray = (
+        covid_chestxray.read_metadata(data, snapshot),
+        covid_chestxray.read_manifest(data, snapshot),
+    )
+    labelled = xray[covid_chestxray.is_covid19(xray)]
+    children, chosen = kermany.read_manifest(data), manifest(data, snapshot)
     steps = {
         "listed by the COVID-19 collection, CT included": (
             len(listed),
@@ -68,7 +75,7 @@ def flow(data=None, snapshot: str = sources.STUDY_B_SNAPSHOT) -> pd.DataFrame:
     }.items():
         seen = labelled[labelled["view"].isin(views)]
         steps[step] = (len(seen), seen["patient_id"].nunique())
-    steps["Kermany's collection"] = (len(kermany), kermany["patient_id"].nunique())
+    steps["Kermany's collection"] = (len(children), children["patient_id"].nunique())
     steps["chosen"] = (len(chosen), chosen["patient_id"].nunique())
     return pd.DataFrame(
         [(step, *counts) for step, counts in steps.items()], columns=["step", "images", "patients"]
@@ -104,7 +111,7 @@ def split(
     """
     if fold:
         part = (
-            splits.folds(manifest, labels, studies.CV_FOLDS, seed)
+            splits.fold_by_patient(manifest, labels, studies.CV_FOLDS, seed)
             .eq(fold - 1)
             .map({True: "test", False: "train"})
         )
@@ -119,9 +126,9 @@ def split(
             if unit == "patient"
             else manifest[covid].assign(patient_id=manifest["image_id"])
         )
-        part[covid] = splits.by_patient(drawn, held, seed)
+        part[covid] = splits.split_by_patient(drawn, held, seed)
     train = part == "train"
-    held_out = splits.folds(manifest[train], labels[train], val_folds, seed)
+    held_out = splits.fold_by_patient(manifest[train], labels[train], val_folds, seed)
     part[held_out.index[held_out == 0]] = "val"
     return pd.DataFrame(
         {
@@ -131,3 +138,25 @@ def split(
             "split": part,
         }
     )
+
+
+def lungs_in_frame(data=None, size: int = 224) -> pd.DataFrame:
+    """How much of the lungs lies in the frame: ``image_id, kind, share`` for each of Study B's
+    COVID-19 images with a lung mask or box.
+
+    ``size`` is the side in pixels of the square the images are squashed to. :class:`InputError`
+    where the collection has neither for any of them.
+    """
+    root = data_folder(data)
+    listed = manifest(root)
+    ids = listed.loc[listed["source"] == covid_chestxray.COLLECTION.name, "image_id"]
+    rows = [
+        (image, kind, radiographs.show_part(region[None], "frame").sum() / region.sum())
+        for kind, found in lungs.regions(ids, size, root).items()
+        for image, region in found.items()
+    ]
+    if not rows:
+        raise InputError(
+            f"{root}: no lung mask and no lung box is there for any of the study's COVID-19 images"
+        )
+    return pd.DataFrame(rows, columns=["image_id", "kind", "share"])

@@ -17,12 +17,25 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxrlib.data import sources
-from cxrlib.files import (InputError)
-from cxrlib.data.sources import (NIH, RSNA_NORMAL)
+from cxrlib.data.manifest import (
+    COLUMNS,
+    SUFFIXES,
+    Collection,
+    check_manifest,
+    data_folder,
+    read_csv,
+)
+from cxrlib.files import InputError
 
+COLLECTION = Collection(
+    "nih-chest-xray14",
+    ("nih-chest-xray14", "nih-chest-xray14-subset"),
+    112120,
+    "download images_001.tar.gz to images_012.tar.gz from"
+    " https://nihcc.app.box.com/v/ChestXray-NIHCC and unpack them into nih-chest-xray14",
+)
 LIST, ADJUDICATED = "Data_Entry_2017_v2020.csv", "google2019_nih-chest-xray-labels.csv"
-COLUMNS = {
+NAMES = {
     "Image Index": "image_id",
     "Patient ID": "patient_id",
     "Finding Labels": "finding",
@@ -33,7 +46,7 @@ COLUMNS = {
 OLDEST = 120  # years; published lists hold 155 and 414, which are read as unknown
 
 
-def labels(data: str | Path | None = None) -> pd.DataFrame:
+def read_labels(data: str | Path | None = None) -> pd.DataFrame:
     """The list: ``image_id, patient_id, finding`` (text-mined, joined by ``|``), ``view`` (PA, AP),
     ``sex`` (M, F), ``age`` (years).
 
@@ -48,12 +61,12 @@ def labels(data: str | Path | None = None) -> pd.DataFrame:
     return _read(LIST, {}, data)
 
 
-def adjudicated(data: str | Path | None = None) -> pd.DataFrame:
-    """The radiologists' labels: the columns of :func:`labels` as this file gives them, ``set``
+def read_adjudicated(data: str | Path | None = None) -> pd.DataFrame:
+    """The radiologists' labels: the columns of :func:`read_labels` as this file gives them, ``set``
     (``val`` or ``test``) and ``opacity`` (bool).
 
     4,376 rows; errors as there. The ages are those of an older list: some differ from
-    :func:`labels`, mostly by a year.
+    :func:`read_labels`, mostly by a year.
     """
     table = _read(ADJUDICATED, {"Set Id": r"val|test", "Airspace opacity": r"YES|NO"}, data)
     return table.assign(set=table.pop("Set Id"), opacity=table.pop("Airspace opacity") == "YES")
@@ -62,7 +75,7 @@ def adjudicated(data: str | Path | None = None) -> pd.DataFrame:
 def _read(name: str, more: dict[str, str], data: str | Path | None) -> pd.DataFrame:
     file = _find(name, data)
     where = f"{file.parent.name}/{file.name}"
-    table = sources.read_csv(file, where, [*COLUMNS, *more])[[*COLUMNS, *more]]
+    table = read_csv(file, where, [*NAMES, *more])[[*NAMES, *more]]
     forms = {
         "Image Index": r"\d{8}_\d{3}\.png",
         "Patient ID": r"\d{1,8}",
@@ -84,11 +97,11 @@ def _read(name: str, more: dict[str, str], data: str | Path | None) -> pd.DataFr
             f"{where}: row {twice.idxmax()}: Image Index {table.at[twice.idxmax(), 'Image Index']}"
             " is listed already"
         )
-    table = table.rename(columns=COLUMNS).reset_index(drop=True)
+    table = table.rename(columns=NAMES).reset_index(drop=True)
     age = pd.to_numeric(table["age"])
     return table.assign(
-        image_id=f"{NIH.name}/" + table["image_id"].str.removesuffix(".png"),
-        patient_id=f"{NIH.name}/" + table["patient_id"].astype(int).astype(str),
+        image_id=f"{COLLECTION.name}/" + table["image_id"].str.removesuffix(".png"),
+        patient_id=f"{COLLECTION.name}/" + table["patient_id"].astype(int).astype(str),
         sex=table["sex"].where(table["sex"] != "", None),
         age=age.where(age <= OLDEST).astype(float),
     )
@@ -97,8 +110,8 @@ def _read(name: str, more: dict[str, str], data: str | Path | None) -> pd.DataFr
 def _find(name: str, data: str | Path | None) -> Path:
     folders = []
     with contextlib.suppress(InputError):  # without the radiographs the list alone will do
-        root = sources.data_folder(data)
-        folders.append(root / NIH.locate(root))
+        root = data_folder(data)
+        folders.append(root / COLLECTION.locate(root))
     package = importlib.util.find_spec("torchxrayvision")
     folders += [
         Path(folder) / "data" for folder in (package and package.submodule_search_locations) or []
@@ -107,12 +120,12 @@ def _find(name: str, data: str | Path | None) -> Path:
         if file.is_file():
             return file
     raise InputError(
-        f"{name}: not in {' or '.join(NIH.folders)} of the data folder, and no torchxrayvision,"
-        " which ships it: pip install torchxrayvision"
+        f"{name}: not in {' or '.join(COLLECTION.folders)} of the data folder, and no"
+        " torchxrayvision, which ships it: pip install torchxrayvision"
     )
 
 
-def manifest(data: str | Path | None = None, absent: bool = True) -> pd.DataFrame:
+def read_manifest(data: str | Path | None = None, absent: bool = True) -> pd.DataFrame:
     """Manifest of ChestX-ray14: every image of the list, found by its stem in ``images/`` or
     ``images_001/images/`` … of the folder.
 
@@ -122,15 +135,15 @@ def manifest(data: str | Path | None = None, absent: bool = True) -> pd.DataFram
 
     Raises:
         InputError: no such folder or no image in it, a stem there twice, an image that the list
-        does not name; and as :func:`labels`.
+        does not name; and as :func:`read_labels`.
     """
-    root = sources.data_folder(data)
-    folder = NIH.locate(root)
+    root = data_folder(data)
+    folder = COLLECTION.locate(root)
     found: dict[str, str] = {}
     for place in [root / folder / "images", *sorted((root / folder).glob("images_*/images"))]:
         for name in sorted(os.listdir(place)) if place.is_dir() else []:
             stem, suffix = os.path.splitext(name)
-            if name.startswith(".") or suffix.lower() not in sources.SUFFIXES:
+            if name.startswith(".") or suffix.lower() not in SUFFIXES:
                 continue
             path = f"{place.relative_to(root).as_posix()}/{name}"
             if found.setdefault(stem, path) != path:
@@ -138,46 +151,15 @@ def manifest(data: str | Path | None = None, absent: bool = True) -> pd.DataFram
     if not found:
         raise InputError(
             f"{root / folder}: holds no image in images/ or images_001/images/ and so on;"
-            f" {NIH.advice}"
+            f" {COLLECTION.advice}"
         )
-    table = labels(root)
-    stems = table["image_id"].str.removeprefix(f"{NIH.name}/")
+    table = read_labels(root)
+    stems = table["image_id"].str.removeprefix(f"{COLLECTION.name}/")
     unlisted = sorted(found.keys() - set(stems))
     if unlisted:
         raise InputError(f"{found[unlisted[0]]}: no image of this name is in {LIST}")
     table["path"] = stems.map(found).fillna(f"{folder}/images/" + stems + ".png")
-    table = table.assign(source=NIH.name).reindex(columns=sources.COLUMNS)
-    return sources.check(
+    table = table.assign(source=COLLECTION.name).reindex(columns=COLUMNS)
+    return check_manifest(
         table if absent else table[stems.isin(found.keys())].reset_index(drop=True), folder
-    )
-
-
-def rsna_normal(data: str | Path | None = None) -> pd.DataFrame:
-    """Manifest of ``rsna-normal-224``: ChestX-ray14 radiographs that RSNA's radiologists read as
-    normal, whose place in the list is lost.
-
-    So the patient is unknown and each image counts as its own. Some may be of patients whom
-    :func:`manifest` has too. :class:`InputError` when the folder is missing or holds no
-    ``images/Normal-*``.
-    """
-    root = sources.data_folder(data)
-    folder = RSNA_NORMAL.locate(root)
-    files = sorted(
-        file
-        for file in (root / folder / "images").glob("Normal-*")
-        if file.suffix.lower() in sources.SUFFIXES
-    )
-    if not files:
-        raise InputError(f"{root / folder}: holds no images/Normal-*; {RSNA_NORMAL.advice}")
-    ids = [f"{RSNA_NORMAL.name}/{file.stem}" for file in files]
-    table = pd.DataFrame(
-        {
-            "image_id": ids,
-            "patient_id": ids,
-            "path": [file.relative_to(root).as_posix() for file in files],
-        }
-    )
-    return sources.check(
-        table.assign(source=RSNA_NORMAL.name, finding="Normal").reindex(columns=sources.COLUMNS),
-        folder,
     )

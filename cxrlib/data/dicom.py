@@ -12,7 +12,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from cxrlib.files import (InputError)
+from cxrlib.files import InputError
 
 DEPTHS = (8, 10, 12, 14, 16)  # bits per pixel that detectors deliver
 COLOUR = {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"}  # what pydicom gives as RGB

@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from cxrlib.data._chest import (Radiograph, draw, person)
-from cxrlib.files import (InputError, write_text)
+from cxrlib.data._chest import Radiograph, draw, person
+from cxrlib.files import InputError, write_text
 
 COVID, KERMANY, TRUTH = (
     "covid-chestxray-dataset",

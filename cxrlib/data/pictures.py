@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, ImagePalette, TiffImagePlugin
 
-from cxrlib.data.dicom import (is_dicom, white)
-from cxrlib.files import (InputError)
+from cxrlib.data.dicom import is_dicom, white
+from cxrlib.files import InputError
 
 FORMATS = tuple("PNG JPEG TIFF BMP DIB GIF WEBP JPEG2000 PPM AVIF".split())  # Pillow's names
 SUFFIXES = set(

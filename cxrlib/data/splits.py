@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from cxrlib.files import (InputError)
+from cxrlib.files import InputError
 
 
-def by_patient(manifest: pd.DataFrame, test_images: int, seed: int) -> pd.Series:
+def split_by_patient(manifest: pd.DataFrame, test_images: int, seed: int) -> pd.Series:
     """Draw whole patients at random until exactly ``test_images`` images are set apart.
 
     Patients are visited in random order; one whose images would overshoot is passed over, which a
@@ -42,7 +42,7 @@ def by_patient(manifest: pd.DataFrame, test_images: int, seed: int) -> pd.Series
     return manifest["patient_id"].isin(chosen).map({True: "test", False: "train"})
 
 
-def folds(manifest: pd.DataFrame, labels: pd.Series, n: int, seed: int) -> pd.Series:
+def fold_by_patient(manifest: pd.DataFrame, labels: pd.Series, n: int, seed: int) -> pd.Series:
     """Fold number 0…n-1 of every image: no patient in two folds, classes spread as evenly as that
     allows.
 

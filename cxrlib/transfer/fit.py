@@ -24,10 +24,9 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 
 from companion.studies.settings import DEFAULTS, UNTRAINED, Experiment
-from cxrlib.data import images
 from cxrlib.data.splits import oversample
 from cxrlib.files import InputError, write_text
-from cxrlib.transfer import resnet
+from cxrlib.transfer import augment, resnet
 from cxrlib.transfer.config import HISTORY
 
 BY_HAND = "ended by hand"
@@ -86,8 +85,8 @@ def train_epoch(
             if pixels.ndim == 2:  # features of a frozen network
                 x = torch.from_numpy(np.array(pixels[part])).to(on)  # (b, D)
             else:
-                x = images.to_tensor(pixels[part], on)  # (b, 1, H, W)
-                x = images.augment(
+                x = augment.to_tensor(pixels[part], on)  # (b, 1, H, W)
+                x = augment.augment(
                     x,
                     rng,
                     rotate=experiment.rotate,
@@ -95,7 +94,7 @@ def train_epoch(
                     translate=experiment.translate,
                     hflip=experiment.hflip,
                 )
-                x = images.normalise(x).contiguous(
+                x = augment.normalise(x).contiguous(
                     memory_format=torch.channels_last
                 )  # (b, 3, H, W)
             y = targets[torch.from_numpy(part)].to(on)  # (b,)
@@ -130,7 +129,7 @@ def predict(
         x = (
             torch.from_numpy(np.array(part)).to(on)
             if pixels.ndim == 2
-            else images.prepare(part, on)
+            else augment.prepare(part, on)
         )
         out.append(model(x).cpu().double().log_softmax(1))
     return (

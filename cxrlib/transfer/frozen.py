@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from companion import audits
-from cxrlib.data import images
+from cxrlib.data import radiographs
 from cxrlib.files import atomic
+from cxrlib.transfer import augment
 
 
 @torch.no_grad()
@@ -33,7 +33,7 @@ def extract(
     ).eval()
     out = [np.zeros((0, model.fc.in_features), np.float32)]
     for start in range(0, len(pixels), batch):
-        x = images.prepare(pixels[start : start + batch], on)
+        x = augment.prepare(pixels[start : start + batch], on)
         out.append(body(x).float().cpu().numpy())
     return np.concatenate(out)
 
@@ -52,7 +52,7 @@ def reestimate(
         norm.momentum = None  # a cumulative mean in place of a moving one
     model.train()
     for part in np.array_split(np.arange(len(pixels)), max(1, len(pixels) // batch)):
-        model(images.prepare(pixels[part], on))
+        model(augment.prepare(pixels[part], on))
     model.eval()
     for norm, momentum in zip(norms, before, strict=True):
         norm.momentum = momentum
@@ -70,16 +70,16 @@ def cached(
     each), memory-mapped.
 
     ``cache`` is a folder; default ``CXR_CACHE``, else ``~/.cache/cxrlib``. ``shown`` is what
-    ``pixels`` show of the files (:func:`companion.audits.show`).
+    ``pixels`` show of the files (:func:`cxrlib.data.radiographs.show_part`).
     """
     key = hashlib.sha256(
-        f"{images.DECODER},{pixels.shape[1:]},{images.IMAGENET_MEAN},{images.IMAGENET_STD},{','.join(hashes)}".encode()
+        f"{radiographs.DECODER},{pixels.shape[1:]},{augment.IMAGENET_MEAN},{augment.IMAGENET_STD},{','.join(hashes)}".encode()
     )
-    key.update(b"" if shown == "whole" else f"{shown},{audits.FRAME}".encode())
+    key.update(b"" if shown == "whole" else f"{shown},{radiographs.FRAME}".encode())
     for name, value in model.state_dict().items():
         if not name.startswith("fc."):
             key.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    file = images.cache_folder(cache) / f"features-{key.hexdigest()[:32]}.npy"
+    file = radiographs.cache_folder(cache) / f"features-{key.hexdigest()[:32]}.npy"
     if not file.is_file():
         with atomic(file) as temporary, open(temporary, "wb") as stream:
             np.save(stream, extract(model, pixels, on))

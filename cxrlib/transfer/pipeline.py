@@ -17,11 +17,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from companion import audits, studies
+from companion import studies
 from companion.studies import cheazemin2020, zhu2020
 from companion.studies.settings import Experiment
 from cxrlib import maps, metrics, records
-from cxrlib.data import chestxray14, images, sources
+from cxrlib.data import chestxray14, covid_chestxray, kermany, radiographs
+from cxrlib.data.manifest import COLUMNS, data_folder, present
 from cxrlib.files import InputError
 from cxrlib.transfer import fit, frozen, resnet
 
@@ -29,7 +30,7 @@ from cxrlib.transfer import fit, frozen, resnet
 # may be
 REDUCED = 512
 COVID = {
-    "zhu2020": (zhu2020.COVID, sources.STUDY_B_SNAPSHOT),
+    "zhu2020": (zhu2020.COVID, zhu2020.SNAPSHOT),
     "cheazemin2020": (cheazemin2020.POSITIVES, cheazemin2020.SNAPSHOT),
 }  # images, commit
 RANDOM = {"name": "random start", "sha256": "", "note": ""}
@@ -53,15 +54,17 @@ class Prepared:
 
 def prepare(experiment: Experiment, data: str | Path | None = None) -> Prepared:
     """Manifest, labels, split, and the decoded images of what is on disk."""
-    root = sources.data_folder(data)
+    root = data_folder(data)
     manifest, split = divided(experiment, root)
-    split["missing"] = ~sources.present(manifest, root).to_numpy()
+    split["missing"] = ~present(manifest, root).to_numpy()
     rows = manifest.assign(y_true=split["y_true"].to_numpy(), split=split["split"].to_numpy())[
         ~split["missing"].to_numpy()
     ].reset_index(drop=True)
-    rows[["width", "height"]] = [images.stored_size(root / path, path) for path in rows["path"]]
-    pixels, hashes = images.load(root, rows["path"].tolist(), experiment.size)
-    fingerprint = images.fingerprint(rows["image_id"], hashes)
+    rows[["width", "height"]] = [
+        radiographs.stored_size(root / path, path) for path in rows["path"]
+    ]
+    pixels, hashes = radiographs.load(root, rows["path"].tolist(), experiment.size)
+    fingerprint = radiographs.fingerprint(rows["image_id"], hashes)
     return Prepared(
         split, rows, pixels, hashes, fingerprint, (root / "PHANTOM.txt").is_file(), root
     )
@@ -87,11 +90,11 @@ def divided(experiment: Experiment, root: Path) -> tuple[pd.DataFrame, pd.DataFr
         )
     else:
         manifest, split = (
-            pd.concat([chestxray14.manifest(root), cheazemin2020.covid(root)]),
+            pd.concat([chestxray14.read_manifest(root), cheazemin2020.covid(root)]),
             cheazemin2020.split(root, experiment.seed),
         )
     manifest = manifest.set_index("image_id").loc[split["image_id"]].reset_index()
-    return manifest[sources.COLUMNS], split
+    return manifest[COLUMNS], split
 
 
 def roomy_malloc() -> None:
@@ -177,7 +180,7 @@ def train(
         ready.rows["y_true"].replace(trained_as).to_numpy(),
         ready.rows["split"].to_numpy(),
     )
-    seen = audits.show(ready.pixels, experiment.shown)
+    seen = radiographs.show_part(ready.pixels, experiment.shown)
     if experiment.frozen:
         with stage("features"):
             net = resnet.build(
@@ -411,8 +414,8 @@ def covid_images(ready: Prepared, experiment: Experiment) -> dict:
     """
     expected, snapshot = COVID[experiment.study]
     ours = ready.split[ready.split["image_id"].str.startswith("covid-chestxray/")]
-    listed = sources.covid_chestxray(ready.root, snapshot)
-    other = listed[sources.covid19(listed) & ~listed["image_id"].isin(ours["image_id"])]
+    listed = covid_chestxray.read_manifest(ready.root, snapshot)
+    other = listed[covid_chestxray.is_covid19(listed) & ~listed["image_id"].isin(ours["image_id"])]
     return {
         "expected": None if ready.phantom else expected,
         "listed": len(ours),
@@ -458,9 +461,9 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
     listed = int(
         ready.split["image_id"].str.startswith("kermany/").sum()
     )  # from the disk: it has no list of its own
-    if experiment.study == "zhu2020" and listed < sources.KERMANY.images and not ready.phantom:
+    if experiment.study == "zhu2020" and listed < kermany.COLLECTION.images and not ready.phantom:
         found.append(
-            f"Only {listed} of the kermany collection's {sources.KERMANY.images} images were on"
+            f"Only {listed} of the kermany collection's {kermany.COLLECTION.images} images were on"
             " disk."
         )
     found += filter(None, [other_state(ready, experiment)])
@@ -506,7 +509,7 @@ def lacked(ready: Prepared, experiment: Experiment, weights: dict[str, str]) -> 
             " are in training and test."
         )
     if experiment.shown != "whole":
-        frame = f"the frame of {100 * audits.FRAME:g} % of each side"
+        frame = f"the frame of {100 * radiographs.FRAME:g} % of each side"
         found.append(
             f"Of each image {frame} was"
             f" {'all that was seen' if experiment.shown == 'frame' else 'blacked out'}, in training"

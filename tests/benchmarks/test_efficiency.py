@@ -18,9 +18,9 @@ from test_frozen import data  # noqa: F401  (a fixture: Study A's layouts with s
 from benchmarks import efficiency
 from companion import studies
 from cxrlib import records
-from cxrlib.data import chestxray14, images
+from cxrlib.data import chestxray14
 from cxrlib.files import InputError
-from cxrlib.transfer import pipeline, resnet
+from cxrlib.transfer import augment, pipeline, resnet
 
 CPU = torch.device("cpu")
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 32, 32), dtype=np.uint8)
@@ -54,7 +54,7 @@ def test_every_way_gives_the_scores_of_plain_pytorch(measured):
     _, built, skipped = measured
     assert skipped == {}, "everything needed is in the test environment"
     with torch.no_grad():
-        expected = Small().eval()(images.prepare(PIXELS)).numpy()
+        expected = Small().eval()(augment.prepare(PIXELS)).numpy()
     for key, way in built.items():
         found = efficiency.scores(way, PIXELS, 32)
         assert found.shape == (40, 2) and found.dtype == np.float32

@@ -7,14 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from companion import audits, cli, studies
-from cxrlib.data import phantom
+from companion import cli, studies
+from companion.studies import zhu2020
+from cxrlib.data import phantom, radiographs
 
 
 @given(st.integers(2, 90), st.integers(2, 90), st.integers(0, 2**32))
 def test_frame_and_centre_are_the_two_parts_of_an_image(height, width, seed):
     pixels = np.random.default_rng(seed).integers(1, 256, (2, height, width), np.uint8)
-    frame, centre = audits.show(pixels, "frame"), audits.show(pixels, "centre")
+    frame, centre = radiographs.show_part(pixels, "frame"), radiographs.show_part(pixels, "centre")
     np.testing.assert_array_equal(frame.astype(int) + centre, pixels)
     assert not (frame.astype(bool) & centre.astype(bool)).any()
     for (row, column), value in np.ndenumerate(
@@ -23,7 +24,7 @@ def test_frame_and_centre_are_the_two_parts_of_an_image(height, width, seed):
         high, wide = round(0.05 * height), round(0.05 * width)
         inside = high <= row < height - high and wide <= column < width - wide
         assert value == (pixels[0, row, column] if inside else 0)
-    assert audits.show(pixels, "whole") is pixels
+    assert radiographs.show_part(pixels, "whole") is pixels
 
 
 def test_lungs_in_the_frame_of_phantoms_are_counted_pixel_by_pixel(tmp_path, capsys):
@@ -48,7 +49,10 @@ def test_lungs_in_the_frame_of_phantoms_are_counted_pixel_by_pixel(tmp_path, cap
 
 
 def test_the_recorded_table_is_the_collections(real_data):
-    found, recorded = audits.lungs(real_data), pd.read_csv(studies.results_folder() / audits.FILE)
+    found, recorded = (
+        zhu2020.lungs_in_frame(real_data),
+        pd.read_csv(studies.results_folder() / zhu2020.LUNGS_IN_FRAME),
+    )
     pd.testing.assert_frame_equal(found, recorded, atol=1e-6)
 
 

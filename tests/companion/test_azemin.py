@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_nih import FULL, image, needs_package, touch, write
+from test_chestxray14 import FULL, image, needs_package, touch, write
 from test_sources import row, table
 
 from companion import cli, commands, studies
 from companion.studies import cheazemin2020
-from cxrlib.data import chestxray14, sources
+from cxrlib.data import chestxray14
+from cxrlib.data.manifest import present
 from cxrlib.files import InputError
 
 PAPER = Path(__file__).resolve().parents[3] / "shared" / "papers" / "000_13612f393c67e4c0.txt"
@@ -150,7 +151,7 @@ def test_split_has_the_parts_of_figure_1(divided, level):
         ("test", "covid"): 154,
         ("test", "none"): 5828,
     }
-    listed, read = chestxray14.labels().set_index("image_id"), chestxray14.adjudicated()
+    listed, read = chestxray14.read_labels().set_index("image_id"), chestxray14.read_adjudicated()
     drawn = split.loc[(split["split"] == "test") & (split["y_true"] == "none")]
     assert set(listed.loc[drawn["image_id"], "finding"]) == {"No Finding"}
     assert not drawn["image_id"].isin(read["image_id"]).any()
@@ -318,7 +319,7 @@ def test_standin_parts(real_data, standin):
     assert patients["val"] / patients.sum() == pytest.approx(0.25, abs=0.01)
     tested = split[split["split"] == "test"].set_index("image_id")
     assert tested.groupby("y_true").size()["covid"] == 154  # four of them not on disk
-    here = sources.present(manifest, real_data)
+    here = present(manifest, real_data)
     on_disk = tested[tested.index.isin(manifest.loc[here, "image_id"])]
     assert (len(tested) - len(on_disk), set(tested["y_true"])) == (4, {"covid", "none"})
     assert f"{100 * (on_disk['y_true'] == 'covid').mean():.2f}" == "2.57"
@@ -337,7 +338,7 @@ def test_standin_draws_by_seed(real_data, standin):
 @needs_package
 def test_the_images_on_disk_are_hardly_adjudicated(real_data):
     here = {file.stem for file in (real_data / "nih-chest-xray14-subset" / "images").iterdir()}
-    assert chestxray14.adjudicated()["image_id"].str.split("/").str[1].isin(here).sum() == 59
+    assert chestxray14.read_adjudicated()["image_id"].str.split("/").str[1].isin(here).sum() == 59
 
 
 def test_standin_without_normals(small):

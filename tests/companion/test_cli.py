@@ -13,9 +13,8 @@ import pytest
 import torch
 
 import cxrlib
-from companion import cli, ledger, rules, studies
+from companion import cli, ledger, rules, sources, studies
 from cxrlib import records
-from cxrlib.data import sources
 from cxrlib.transfer import pipeline, resnet
 
 NAME = "phantom-zhu-fourclass"
@@ -241,7 +240,7 @@ def test_sources_of_an_empty_folder(capsys, tmp_path):
     assert cli.main(["sources", "--data", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
     assert err == "" and out.count("found       0 of ") == 4
-    assert all(name in out for name in sources.SOURCES)
+    assert all(name in out for name in sources.USE)
     assert f"{tmp_path / 'none'}: the data folder does not exist" in complaint(
         capsys, "sources", "--data", str(tmp_path / "none")
     )

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from companion import cli, studies, subgroups
+from companion import cli, studies
+from companion.studies import subgroups
 from cxrlib.files import InputError
 
 

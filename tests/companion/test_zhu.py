@@ -7,7 +7,8 @@ import pytest
 
 from companion import studies
 from companion.studies import zhu2020
-from cxrlib.data import sources
+from cxrlib.data import covid_chestxray
+from cxrlib.data.manifest import present
 
 ROOT = Path(__file__).resolve().parents[2]
 FOUR, TWO = studies.ZHU_FOURCLASS, studies.ZHU_BINARY
@@ -58,7 +59,7 @@ def test_split_is_the_thesis_tables(experiment, real_data):
 
 def test_missing_images_are_split_too(real_data):
     manifest, split = parts(FOUR, real_data)
-    absent = ~sources.present(manifest, real_data)
+    absent = ~present(manifest, real_data)
     assert absent.sum() == 4 and (split.loc[absent, "y_true"] == "covid").all()
     assert split.loc[absent, "split"].isin(["train", "val", "test"]).all()
 
@@ -101,7 +102,7 @@ def test_figure_4_6_is_of_a_later_snapshot(real_data):
     snapshot does not list.
     """
     [row] = zhu2020.outside(real_data).to_dict("records")
-    later = sources.listed(real_data, "9e80e4c")
+    later = covid_chestxray.read_metadata(real_data, "9e80e4c")
     notes = later.loc[
         later["clinical_notes"].str.contains("diffuse ground-glass haze bilaterally"),
         ["filename", "patientid"],
@@ -110,7 +111,9 @@ def test_figure_4_6_is_of_a_later_snapshot(real_data):
         "patient_id"
     ].endswith("/203")
     for snapshot in ("6e57ed3", "10f0e4e"):
-        assert row["image_id"] not in set(sources.covid_chestxray(real_data, snapshot)["image_id"])
+        assert row["image_id"] not in set(
+            covid_chestxray.read_manifest(real_data, snapshot)["image_id"]
+        )
 
 
 def test_split_by_image_and_folds(phantom_data):

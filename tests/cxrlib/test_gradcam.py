@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from rounding import UNIT, apart
 
 from cxrlib import gradcam
-from cxrlib.data import images
 from cxrlib.files import InputError
-from cxrlib.transfer import fit
+from cxrlib.transfer import augment, fit
 
 TARGETS = [0, 3, [0, 3, 1, 2, 3], None]
 LAYERS = ["layer3", "layer4", "layer4.0.conv2", "layer2.1.conv1", "layer4.0.downsample"]
@@ -287,7 +286,9 @@ def test_pixels_are_prepared_as_for_a_prediction(model):
     pixels = np.random.default_rng(1).integers(0, 256, (7, 64, 64), dtype=np.uint8)
     pixels.flags.writeable = False  # as the memory-mapped cache is
     grey = (torch.tensor(pixels)[:, None].expand(-1, 3, -1, -1) / 255).float()
-    x = torchvision.transforms.functional.normalize(grey, images.IMAGENET_MEAN, images.IMAGENET_STD)
+    x = torchvision.transforms.functional.normalize(
+        grey, augment.IMAGENET_MEAN, augment.IMAGENET_STD
+    )
     for target in (2, [0, 1, 2, 3, 0, 1, 2], None):
         got = gradcam.of_pixels(model, pixels, target, "layer3", batch=3)
         assert isinstance(got, np.ndarray)

@@ -29,7 +29,7 @@ mpl.use("Agg")
 from companion import cli, studies  # noqa: E402
 from companion.studies import zhu2020  # noqa: E402
 from cxrlib import gradcam, inference, plots  # noqa: E402
-from cxrlib.data import images  # noqa: E402
+from cxrlib.data import radiographs  # noqa: E402
 from cxrlib.files import InputError  # noqa: E402
 from cxrlib.transfer import fit, resnet  # noqa: E402
 
@@ -108,7 +108,10 @@ def test_probabilities_are_those_of_the_recorded_model(some, table, run):
     assert table["predicted"].tolist() == [CLASSES[k] for k in p.argmax(axis=1)]
     model = resnet.build("resnet18", 4, resnet.read(run.folder / "model.safetensors"))
     np.testing.assert_array_equal(
-        p, np.exp(fit.predict(model, np.stack([images.decode(path, 224) for path in some])))
+        p,
+        np.exp(
+            fit.predict(model, np.stack([radiographs.read_radiograph(path, 224) for path in some]))
+        ),
     )
 
 
@@ -132,7 +135,7 @@ def test_real_test_images_get_their_recorded_probabilities(real_data, run):
 
 def test_dicom_of_a_radiograph_gets_the_same_probabilities(tmp_path, some, table):
     pydicom = pytest.importorskip("pydicom")
-    pixels = np.asarray(images.read_image(some[0]))
+    pixels = np.asarray(radiographs.read_radiograph(some[0]))
     ds = pydicom.Dataset()
     ds.file_meta = pydicom.dataset.FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
@@ -200,12 +203,14 @@ def test_overlays_are_of_the_models_maps(tmp_path, some, table, run, monkeypatch
     assert plt.get_fignums() == []
     model = resnet.build("resnet18", 4, resnet.read(run.folder / "model.safetensors"))
     expected = gradcam.of_pixels(
-        model, np.stack([images.decode(path, 224) for path in some[:2]]), CLASSES.index("normal")
+        model,
+        np.stack([radiographs.read_radiograph(path, 224) for path in some[:2]]),
+        CLASSES.index("normal"),
     )
     for ((picture, cam), title), path, cam_expected, p in zip(
         drawn, some[:2], expected, got["p_normal"], strict=True
     ):
-        np.testing.assert_array_equal(picture, np.asarray(images.read_image(path)))
+        np.testing.assert_array_equal(picture, np.asarray(radiographs.read_radiograph(path)))
         np.testing.assert_array_equal(cam, cam_expected)
         empty = "; empty map: nothing raised this score" if not cam_expected.any() else ""
         assert title == f"Grad-CAM for Normal (p = {p:.3f}), run zhu-fourclass{empty}"
@@ -416,8 +421,10 @@ def many(tmp_path, some, monkeypatch):
 
 
 def test_rows_come_in_order_and_little_is_read_ahead(many, monkeypatch):
-    read, image = [], images.read_image
-    monkeypatch.setattr(images, "read_image", lambda path: read.append(path) or image(path))
+    read, image = [], radiographs.read_radiograph
+    monkeypatch.setattr(
+        radiographs, "read_radiograph", lambda path: read.append(path) or image(path)
+    )
     answers = iter(job([many]))
     file, p = next(answers)
     time.sleep(0.3)  # for the threads to read on, if they would
@@ -432,7 +439,7 @@ def test_rows_come_in_order_and_little_is_read_ahead(many, monkeypatch):
 
 
 def test_reading_goes_on_while_the_network_works(many, monkeypatch):
-    read, image, answer = [], images.read_image, fit.predict
+    read, image, answer = [], radiographs.read_radiograph, fit.predict
     during = []
 
     def slow(*args):
@@ -442,7 +449,9 @@ def test_reading_goes_on_while_the_network_works(many, monkeypatch):
         return answer(*args)
 
     monkeypatch.setattr(
-        images, "read_image", lambda path: (time.sleep(0.005), read.append(path), image(path))[2]
+        radiographs,
+        "read_radiograph",
+        lambda path: (time.sleep(0.005), read.append(path), image(path))[2],
     )
     monkeypatch.setattr(fit, "predict", slow)
     next(iter(job([many])))
@@ -483,6 +492,7 @@ def test_killed_prediction_leaves_no_half_table_and_loses_no_row(many, tmp_path,
 import numpy as np, time
 from companion import cli
 from cxrlib.transfer import fit
+
 def slowly(model, pixels, *rest):
     time.sleep(0.2)
     return np.log(np.full((len(pixels), 4), 0.25))
@@ -504,7 +514,7 @@ def test_answers_are_the_same_however_many_files_there_are(tmp_path, some, run, 
     monkeypatch.setattr(inference, "BATCH", 3)
     monkeypatch.setattr(inference, "AHEAD", 2)
     model = resnet.build("resnet18", 4, resnet.read(run.folder / "model.safetensors"))
-    pixels = np.stack([images.decode(path, 224) for path in some])
+    pixels = np.stack([radiographs.read_radiograph(path, 224) for path in some])
     for k in range(8):
         os.link(some[k % 5], tmp_path / f"{k:03}.png")
     expected = np.exp(fit.predict(model, pixels[np.arange(8) % 5], batch=3))

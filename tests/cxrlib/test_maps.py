@@ -16,7 +16,7 @@ from rounding import apart, assert_near
 from companion import studies
 from companion.studies import zhu2020
 from cxrlib import gradcam, maps, records
-from cxrlib.data import images, sources
+from cxrlib.data import lungs, radiographs
 from cxrlib.files import InputError
 from cxrlib.transfer import fit, frozen, pipeline, resnet
 
@@ -69,7 +69,9 @@ def test_maps_of_a_phantom_are_those_of_its_model(run, phantom_data):
     ) == {"test"}
     model = resnet.build("slim", 4, resnet.read(run.folder / "model.safetensors"))
     rows = truth.loc[found["image_id"]]
-    pixels = np.stack([images.decode(phantom_data / path, 64) for path in rows["path"]])
+    pixels = np.stack(
+        [radiographs.read_radiograph(phantom_data / path, 64) for path in rows["path"]]
+    )
     targets = [run.classes.index(name) for name in rows["class"]]
     np.testing.assert_array_equal(found["cam"], gradcam.of_pixels(model, pixels, targets))
     assert [tuple(shape) for shape in found["shape"]] == [
@@ -103,7 +105,10 @@ def test_localisation_is_of_the_true_opacity(run, phantom_data):
         for (_, _, stage), found in draws.items()
     )
     row = table[(table["kind"] == "opacity") & (table["stage"] == "trained")].iloc[3]
-    mask = images.decode(phantom_data / truth.loc[row["image_id"], "opacity_mask"], 64) >= 128
+    mask = (
+        radiographs.read_radiograph(phantom_data / truth.loc[row["image_id"], "opacity_mask"], 64)
+        >= 128
+    )
     cam = found["cam"][list(found["image_id"]).index(row["image_id"])]
     large = torch.nn.functional.interpolate(
         torch.tensor(cam)[None, None], (64, 64), mode="bilinear", align_corners=False
@@ -115,7 +120,7 @@ def test_localisation_is_of_the_true_opacity(run, phantom_data):
 
 
 def test_boxes_cover_the_pixels_whose_centres_they_hold():
-    region = maps._boxes([(0.1, 0.0, 0.5, 0.25), (0.5, 0.5, 1.01, 1.0)], 8)
+    region = lungs._boxes([(0.1, 0.0, 0.5, 0.25), (0.5, 0.5, 1.01, 1.0)], 8)
     expected = np.zeros((8, 8), bool)
     expected[:2, 1:4] = expected[4:, 4:] = True  # centres at (i + 0.5)/8
     np.testing.assert_array_equal(region, expected)
@@ -144,10 +149,10 @@ def test_of_run_makes_the_recorded_maps_again(real_data, tmp_path, monkeypatch):
     """On a few of the images: the others are taken for missing."""
     shutil.copytree(RECORDS / "zhu-fourclass", tmp_path / "zhu-fourclass")
     recorded, where = records.read_maps(studies.run("zhu-fourclass"))
-    masked = [name for name in recorded["random_id"] if name in sources.lung_masks(real_data)]
+    masked = [name for name in recorded["random_id"] if name in lungs.masks(real_data)]
     keep = {*masked[:4], *recorded["random_id"][:2]}
     monkeypatch.setattr(
-        sources, "present", lambda manifest, data=None: manifest["image_id"].isin(keep)
+        maps, "present", lambda manifest, data=None: manifest["image_id"].isin(keep)
     )
     maps.of_run("zhu-fourclass", real_data, tmp_path, "cpu")
     again, table = records.read_maps(studies.run("zhu-fourclass", results=tmp_path))

@@ -10,12 +10,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from companion.studies import cheazemin2020, zhu2020
 from companion import cli, studies
-from cxrlib.data import phantom, sources
-from cxrlib.transfer import pipeline
+from companion.studies import cheazemin2020, zhu2020
 from cxrlib import records
-from cxrlib.files import (InputError)
+from cxrlib.data import covid_chestxray, phantom
+from cxrlib.data.manifest import present
+from cxrlib.files import InputError
+from cxrlib.transfer import pipeline
 
 LATER = {
     "COVID-19": "Pneumonia/Viral/COVID-19",
@@ -71,7 +72,9 @@ def test_a_later_spelling_gives_the_same_images(clone, changes):
     after = zhu2020.manifest(rewrite(clone, **changes))
     assert (before["source"] == "covid-chestxray").sum() > 10
     pd.testing.assert_frame_equal(before.drop(columns="finding"), after.drop(columns="finding"))
-    assert zhu2020.labels(after, studies.ZHU_CLASSES).equals(zhu2020.labels(before, studies.ZHU_CLASSES))
+    assert zhu2020.labels(after, studies.ZHU_CLASSES).equals(
+        zhu2020.labels(before, studies.ZHU_CLASSES)
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,7 +110,7 @@ def test_what_is_not_known_is_refused_with_its_row(clone, column, cell):
     ],
 )
 def test_findings(finding, is_covid):
-    assert sources.covid19(pd.DataFrame({"finding": [finding]})).tolist() == [is_covid]
+    assert covid_chestxray.is_covid19(pd.DataFrame({"finding": [finding]})).tolist() == [is_covid]
 
 
 @pytest.mark.parametrize("later", [False, True])
@@ -125,8 +128,8 @@ def test_the_counts_of_the_pinned_commit_stay(real_data, tmp_path, later):
             table["finding"] = table["finding"].replace(LATER)
             table["view"] = table["view"].replace({"PA": "pa"})
         table.to_csv(folder / f"metadata-{commit}.csv", index=False)
-    listed, whole = sources.listed(tmp_path), sources.covid_chestxray(tmp_path)
-    chosen = whole[sources.covid19(whole) & whole["view"].isin(zhu2020.VIEWS)]
+    listed, whole = covid_chestxray.read_metadata(tmp_path), covid_chestxray.read_manifest(tmp_path)
+    chosen = whole[covid_chestxray.is_covid19(whole) & whole["view"].isin(zhu2020.VIEWS)]
     assert (
         len(listed),
         listed["patientid"].nunique(),
@@ -173,9 +176,12 @@ def test_a_record_states_found_and_expected(clone, tmp_path):
 
 def test_the_pinned_commit_lacks_nothing_of_it(real_data):
     split = zhu2020.split(
-        manifest := zhu2020.manifest(real_data), zhu2020.labels(manifest, studies.ZHU_CLASSES), 0, 10
+        manifest := zhu2020.manifest(real_data),
+        zhu2020.labels(manifest, studies.ZHU_CLASSES),
+        0,
+        10,
     )
-    split["missing"] = ~sources.present(manifest, real_data).to_numpy()
+    split["missing"] = ~present(manifest, real_data).to_numpy()
     ready = pipeline.Prepared(split, manifest, None, [], "", phantom=False, root=real_data)
     assert pipeline.other_state(ready, studies.ZHU_FOURCLASS) == ""
     counts = pipeline.covid_images(ready, studies.ZHU_FOURCLASS)

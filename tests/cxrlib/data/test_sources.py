@@ -12,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from companion import cli
-from cxrlib.data import sources
+from companion import cli, sources
 from companion.studies import zhu2020
-from cxrlib.files import (InputError)
+from cxrlib.data import covid_chestxray, kermany, lungs
+from cxrlib.data.manifest import COLUMNS, data_folder, present
+from cxrlib.files import InputError
 
 CSV = "covid-chestxray-dataset/metadata-2020-05-04-6e57ed3.csv"
 CHEST = "kermany-chest-xray-224/chest_xray"
@@ -74,11 +75,11 @@ def folder(tmp_path):
 
 def covid(folder, content):
     (folder / CSV).write_bytes(content)
-    return sources.covid_chestxray(folder)
+    return covid_chestxray.read_manifest(folder)
 
 
 def contract(manifest):
-    assert list(manifest) == sources.COLUMNS
+    assert list(manifest) == COLUMNS
     assert manifest["image_id"].is_unique
     for name in ("image_id", "path", "patient_id", "source", "finding"):
         assert (
@@ -105,7 +106,7 @@ def chosen(real_data):
 
 
 def test_study_b_snapshot(real_data):
-    whole = contract(sources.covid_chestxray(real_data))
+    whole = contract(covid_chestxray.read_manifest(real_data))
     assert len(whole) == 316  # 360 rows less 44 CT
     assert len(pd.read_csv(real_data / CSV)) == 360
     assert set(whole["sex"].dropna()) == {"M", "F"}
@@ -142,7 +143,7 @@ def test_study_b_images(chosen):
     ],
 )
 def test_other_snapshots(real_data, snapshot, views, images, patients):
-    whole = contract(sources.covid_chestxray(real_data, snapshot))
+    whole = contract(covid_chestxray.read_manifest(real_data, snapshot))
     chosen = whole[whole["finding"].str.startswith("COVID-19") & whole["view"].isin(views)]
     assert (len(chosen), chosen["patient_id"].nunique()) == (images, patients)
 
@@ -150,7 +151,7 @@ def test_other_snapshots(real_data, snapshot, views, images, patients):
 def test_age_in_words_is_unknown(real_data):
     raw = pd.read_csv(next((real_data / CSV).parent.glob("*29e0b70.csv")), dtype=str)
     files = raw.loc[raw["age"] == "Adult", "filename"].str.rsplit(".", n=1).str[0]
-    ages = sources.covid_chestxray(real_data, "29e0b70").set_index("image_id")["age"]
+    ages = covid_chestxray.read_manifest(real_data, "29e0b70").set_index("image_id")["age"]
     assert len(files) and ages["covid-chestxray/" + files].isna().all()
 
 
@@ -160,7 +161,7 @@ def test_snapshot_with_repeated_names_is_refused(real_data):
     twice = raw.loc[(raw["modality"] == "X-ray") & raw["filename"].duplicated(), "filename"]
     assert len(twice) == 5
     with pytest.raises(InputError) as caught:
-        sources.covid_chestxray(real_data, "9e80e4c")
+        covid_chestxray.read_manifest(real_data, "9e80e4c")
     first = raw.index[raw["filename"] == twice.iloc[0]] + 2
     assert (
         str(caught.value)
@@ -171,11 +172,11 @@ def test_snapshot_with_repeated_names_is_refused(real_data):
 
 def test_unknown_snapshot_lists_the_known(real_data):
     with pytest.raises(InputError, match="abcdef0.*0bae3ba.*6e57ed3"):
-        sources.covid_chestxray(real_data, "abcdef0")
+        covid_chestxray.read_manifest(real_data, "abcdef0")
 
 
 def test_kermany_counts(real_data):
-    manifest = contract(sources.kermany(real_data))
+    manifest = contract(kermany.read_manifest(real_data))
     groups = manifest.groupby(["predefined_split", "finding"])["patient_id"]
     assert groups.size().to_dict() == {
         ("train", "bacteria"): 2538,
@@ -198,7 +199,7 @@ def test_kermany_counts(real_data):
 
 
 def test_val_is_given_back_to_training(real_data):
-    manifest = sources.kermany(real_data)
+    manifest = kermany.read_manifest(real_data)
     val = manifest[manifest["path"].str.contains("/val/")]
     assert val["predefined_split"].value_counts().to_dict() == {"train": 16}
     numbers = val["patient_id"].str.extract(r"(\d+)$")[0].astype(int)
@@ -211,7 +212,7 @@ def test_val_is_given_back_to_training(real_data):
 
 
 def test_four_images_are_absent_and_stay_in_the_manifest(real_data, chosen):
-    here = sources.present(chosen, real_data)
+    here = present(chosen, real_data)
     assert len(chosen) == 6088 and here.index.equals(chosen.index) and here.dtype == bool
     assert set(chosen.loc[~here, "path"].str.rsplit("/", n=1).str[-1]) == ABSENT
 
@@ -272,11 +273,11 @@ def test_ages(folder, text, age):
 
 def test_unnamed_metadata_is_taken_for_the_snapshot(folder):
     (folder / CSV).rename(folder / "covid-chestxray-dataset" / "metadata.csv")
-    assert len(sources.covid_chestxray(folder)) == 2
+    assert len(covid_chestxray.read_manifest(folder)) == 2
 
 
 def test_kermany_ignores_hidden_files_and_needs_no_val(folder):
-    expected = sources.kermany(folder)
+    expected = kermany.read_manifest(folder)
     assert expected["predefined_split"].tolist() == ["test", "train", "train"]
     assert (
         set(expected["finding"]) == {"bacteria", "virus", "normal"}
@@ -291,19 +292,18 @@ def test_kermany_ignores_hidden_files_and_needs_no_val(folder):
     for hidden in (*others, "__MACOSX/x/y.jpeg", "train/NORMAL/readme.txt"):
         (folder / CHEST / hidden).parent.mkdir(parents=True, exist_ok=True)
         (folder / CHEST / hidden).touch()
-    pd.testing.assert_frame_equal(sources.kermany(folder), expected)
+    pd.testing.assert_frame_equal(kermany.read_manifest(folder), expected)
     shutil.rmtree(folder / CHEST / "val")
-    assert len(sources.kermany(folder)) == 2
+    assert len(kermany.read_manifest(folder)) == 2
 
 
 def test_kermany_reads_endings_in_capitals(folder):
-    expected = sources.kermany(folder)
+    expected = kermany.read_manifest(folder)
     for file in [file for file in (folder / CHEST).glob("*/*/*") if file.is_file()]:
         file.rename(file.with_suffix(file.suffix.upper()))
-    found = sources.kermany(folder)
+    found = kermany.read_manifest(folder)
     assert (
-        found["image_id"].tolist() == expected["image_id"].tolist()
-        and sources.present(found, folder).all()
+        found["image_id"].tolist() == expected["image_id"].tolist() and present(found, folder).all()
     )
     pd.testing.assert_frame_equal(found.drop(columns="path"), expected.drop(columns="path"))
 
@@ -311,16 +311,16 @@ def test_kermany_reads_endings_in_capitals(folder):
 def test_data_folder_argument_then_environment_then_data(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
     monkeypatch.delenv("CXR_DATA", raising=False)
-    assert sources.data_folder().resolve() == folder
+    assert data_folder().resolve() == folder
     monkeypatch.setenv("CXR_DATA", str(folder / CHEST))
-    assert sources.data_folder() == folder / CHEST
-    assert sources.data_folder(folder) == folder
+    assert data_folder() == folder / CHEST
+    assert data_folder(folder) == folder
 
 
 def test_a_name_too_long_for_a_file_is_absent(folder):
     (folder / "covid-chestxray-dataset" / "images").mkdir()
     manifest = covid(folder, table(row(filename="p" * 300 + ".png")))
-    assert sources.present(manifest, folder).tolist() == [False]
+    assert present(manifest, folder).tolist() == [False]
 
 
 # --- metadata that is wrong: by function, by `cxr train`, by `cxr sources`
@@ -451,7 +451,7 @@ def test_wrong_data_folder_is_refused(tmp_path, capsys, monkeypatch):
 
 def test_report_of_nothing(tmp_path):
     found = sources.report(tmp_path / "nowhere")
-    assert found["source"].tolist() == list(sources.SOURCES) and found["found"].tolist() == [0] * 4
+    assert found["source"].tolist() == list(sources.USE) and found["found"].tolist() == [0] * 4
     assert found["missing"].tolist() == [5856, 316, 112_120, 5828]
     assert found["advice"].str.contains("nowhere").all()
 
@@ -479,7 +479,7 @@ def test_any_cell_is_read_or_refused(folder, name, text):
     quoted = '"' + text.replace('"', '""') + '"'
     try:
         manifest = contract(covid(folder, table(row(1, **{name: quoted}), row(2))))
-        sources.present(manifest, folder)
+        present(manifest, folder)
     except InputError as error:
         assert str(error).startswith(f"{CSV}: row ") and name in str(error)
 
@@ -488,7 +488,7 @@ def test_lung_regions_of_the_real_collection(real_data, chosen):
     """136 of the 232 have a mask and 124 a box, as the data folder says; one box has no place, and
     four images two files of masks.
     """
-    masks, boxes = sources.lung_masks(real_data), sources.lung_boxes(real_data)
+    masks, boxes = lungs.masks(real_data), lungs.boxes(real_data)
     ids = set(chosen.loc[chosen["source"] == "covid-chestxray", "image_id"])
     assert (len(masks), len(ids & set(masks)), len(ids & set(boxes))) == (205, 136, 123)
     assert all(
@@ -506,7 +506,7 @@ def test_lung_boxes_are_shares_of_the_picture(tmp_path):
         / "imageannotation_ai_lung_bounding_boxes.json"
     )
     file.parent.mkdir(parents=True)
-    assert sources.lung_boxes(tmp_path) == {} and sources.lung_masks(tmp_path) == {}
+    assert lungs.boxes(tmp_path) == {} and lungs.masks(tmp_path) == {}
     content = {
         "images": [{"id": 7, "file_name": "a.b.png", "width": 200, "height": 100}],
         "annotations": [
@@ -515,7 +515,7 @@ def test_lung_boxes_are_shares_of_the_picture(tmp_path):
         ],
     }
     file.write_text(json.dumps(content))
-    assert sources.lung_boxes(tmp_path) == {"covid-chestxray/a.b": [(0.1, 0.1, 0.4, 0.6)]}
+    assert lungs.boxes(tmp_path) == {"covid-chestxray/a.b": [(0.1, 0.1, 0.4, 0.6)]}
     for damage in (
         "[]",
         "{",
@@ -526,4 +526,4 @@ def test_lung_boxes_are_shares_of_the_picture(tmp_path):
             InputError,
             match=r"^imageannotation_ai_lung_bounding_boxes\.json: lung boxes cannot be read",
         ):
-            sources.lung_boxes(tmp_path)
+            lungs.boxes(tmp_path)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxrlib.data import sources, splits
 from companion.studies import zhu2020
-from cxrlib.files import (InputError)
+from cxrlib.data import kermany, splits
+from cxrlib.files import InputError
 
 
 def people(*sizes):
@@ -35,19 +35,23 @@ def covid(real_data):
 def test_sixty_of_the_real_images(covid):
     tested = {}
     for seed in range(20):
-        split = splits.by_patient(covid, 60, seed)
+        split = splits.split_by_patient(covid, 60, seed)
         assert split.index.equals(covid.index)
         assert split.value_counts().to_dict() == {"train": 172, "test": 60}
         assert sides(covid, split) == 1
         tested[seed] = frozenset(covid.loc[split == "test", "image_id"])
     assert len(set(tested.values())) == 20
-    pd.testing.assert_series_equal(splits.by_patient(covid, 60, 3), splits.by_patient(covid, 60, 3))
+    pd.testing.assert_series_equal(
+        splits.split_by_patient(covid, 60, 3), splits.split_by_patient(covid, 60, 3)
+    )
 
 
 def test_every_patient_can_be_tested(covid):
     tested = Counter()
     for seed in range(60):
-        tested.update(set(covid.loc[splits.by_patient(covid, 60, seed) == "test", "patient_id"]))
+        tested.update(
+            set(covid.loc[splits.split_by_patient(covid, 60, seed) == "test", "patient_id"])
+        )
     assert len(tested) == 145 and max(tested.values()) < 40  # expected 60·60/232 ≈ 16
 
 
@@ -58,7 +62,7 @@ sizes = st.lists(st.integers(1, 6), min_size=1, max_size=30)
 def test_exact_and_whole_or_refused(sizes, wanted, seed):
     manifest = people(*sizes)
     try:
-        split = splits.by_patient(manifest, wanted, seed)
+        split = splits.split_by_patient(manifest, wanted, seed)
     except InputError:
         assert set(sizes) != {1} or not 0 <= wanted < len(manifest), "single images always add up"
         return
@@ -72,11 +76,11 @@ def test_exact_and_whole_or_refused(sizes, wanted, seed):
 def test_order_of_rows_is_nothing(sizes, seed, random):
     manifest, wanted = people(*sizes, *[1] * 12), 10
     try:
-        split = splits.by_patient(manifest, wanted, seed)
+        split = splits.split_by_patient(manifest, wanted, seed)
     except InputError:
         return
     rows = random.sample(range(len(manifest)), len(manifest))
-    shuffled = splits.by_patient(manifest.iloc[rows], wanted, seed)
+    shuffled = splits.split_by_patient(manifest.iloc[rows], wanted, seed)
     pd.testing.assert_series_equal(shuffled.sort_index(), split.sort_index())
 
 
@@ -87,7 +91,7 @@ def test_impossible_request_is_refused(sizes, wanted):
     with pytest.raises(
         InputError, match=f"{wanted} test images cannot be drawn from {sum(sizes)} images"
     ):
-        splits.by_patient(people(*sizes), wanted, 0)
+        splits.split_by_patient(people(*sizes), wanted, 0)
 
 
 # --- folds and oversampling
@@ -113,10 +117,10 @@ def labelled(draw):
 @given(labelled(), st.integers(0, 9), st.integers(1, 24))
 def test_folds_part_no_patient_and_copies_stay(case, seed, copies):
     manifest, labels, n = case
-    fold = splits.folds(manifest, labels, n, seed)
+    fold = splits.fold_by_patient(manifest, labels, n, seed)
     assert fold.index.equals(manifest.index) and set(fold) == set(range(n))
     assert sides(manifest, fold) == 1
-    pd.testing.assert_series_equal(fold, splits.folds(manifest, labels, n, seed))
+    pd.testing.assert_series_equal(fold, splits.fold_by_patient(manifest, labels, n, seed))
     train, held = manifest[(fold != 0).to_numpy()], manifest[(fold == 0).to_numpy()]
     copied = train.iloc[splits.oversample(labels[train.index].to_numpy(), {"covid": copies})]
     assert set(copied["image_id"]) == set(train["image_id"])
@@ -129,12 +133,12 @@ def test_folds_part_no_patient_and_copies_stay(case, seed, copies):
 
 def test_folds_are_even_and_seeds_differ(covid):
     labels = covid["view"].where(covid["view"] == "PA", "AP")
-    fold = splits.folds(covid, labels, 10, 0)
+    fold = splits.fold_by_patient(covid, labels, 10, 0)
     shares = (labels == "PA").groupby(fold).agg(["size", "sum"])
     assert (
         shares["size"].between(18, 29).all() and shares["sum"].between(10, 21).all()
     )  # 23.2 and 15.6 on average
-    assert not fold.equals(splits.folds(covid, labels, 10, 1))
+    assert not fold.equals(splits.fold_by_patient(covid, labels, 10, 1))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +148,7 @@ def test_folds_that_cannot_be_are_refused(n, says):
     manifest = people(3, 3, 3, 1, 1, 1, 1, 1)
     labels = pd.Series(["covid"] * 9 + ["normal"] * 5)
     with pytest.raises(InputError, match=says):
-        splits.folds(manifest, labels, n, 0)
+        splits.fold_by_patient(manifest, labels, n, 0)
 
 
 @pytest.mark.parametrize("copies, total", [(8, 1376), (24, 4128)])
@@ -172,7 +176,7 @@ def test_kermany_shares_no_patient_or_170_numbers(real_data):
     """Fact sheet 3.3. Its 202 and 1,642 count person numbers; the table counts the 225 and 1,219
     normal ids too, none shared.
     """
-    manifest = sources.kermany(real_data)
+    manifest = kermany.read_manifest(real_data)
     every = splits.leakage(manifest, manifest["predefined_split"])
     sick = manifest["finding"] != "normal"
     persons = splits.leakage(manifest[sick], manifest.loc[sick, "predefined_split"])

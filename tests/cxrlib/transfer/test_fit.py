@@ -580,9 +580,7 @@ KILLER = """
 import json, os, signal, sys
 import slim
 from companion import cli
-
-from cxrlib.data import images
-from cxrlib.transfer import fit, resnet
+from cxrlib.transfer import augment, fit, resnet
 
 def on_call(module, name, number, before=lambda *args: None):
     real, calls = getattr(module, name), []
@@ -598,7 +596,7 @@ def epoch():  # the third batch of the second epoch
     real = fit.train_epoch
     def second(*args):
         if args[6] == 2:
-            on_call(images, "augment", 3)
+            on_call(augment, "augment", 3)
         return real(*args)
     fit.train_epoch = second
 

@@ -13,15 +13,15 @@ import torch.nn.functional as F
 import torchvision
 from PIL import Image
 from rounding import apart, assert_near
-from test_nih import FULL, image, write
+from test_chestxray14 import FULL, image, write
 from test_pipeline import best_epoch
 from test_sources import row, table
 
 from companion import studies
 from cxrlib import records
-from cxrlib.data import chestxray14, images, phantom
+from cxrlib.data import chestxray14, phantom
 from cxrlib.files import InputError
-from cxrlib.transfer import fit, frozen, pipeline, resnet
+from cxrlib.transfer import augment, fit, frozen, pipeline, resnet
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (30, 64, 64), dtype=np.uint8)
 HASHES = [f"{n:064}" for n in range(30)]
@@ -40,8 +40,8 @@ def run(**changes) -> studies.Experiment:
 def plain(pixels: np.ndarray) -> torch.Tensor:
     """Three standardised channels, written out."""
     x = torch.tensor(pixels, dtype=torch.float32)[:, None].repeat(1, 3, 1, 1) / 255
-    return (x - torch.tensor(images.IMAGENET_MEAN)[:, None, None]) / torch.tensor(
-        images.IMAGENET_STD
+    return (x - torch.tensor(augment.IMAGENET_MEAN)[:, None, None]) / torch.tensor(
+        augment.IMAGENET_STD
     )[:, None, None]
 
 

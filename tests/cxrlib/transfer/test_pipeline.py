@@ -20,7 +20,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from companion import cli, studies
 from cxrlib import gradcam, inference, records
-from cxrlib.data import sources
+from cxrlib.data import kermany
 from cxrlib.files import InputError
 from cxrlib.transfer import fit, pipeline, resnet
 
@@ -363,7 +363,7 @@ def test_a_part_of_the_kermany_collection_is_called_a_part(copy):
     count = int((ready.rows["source"] == "kermany").sum())
     text = "\n".join(pipeline.lacked(ready, studies.ZHU_FOURCLASS, pipeline.RANDOM))
     assert (
-        f"Only {count} of the kermany collection's {sources.KERMANY.images} images were on disk."
+        f"Only {count} of the kermany collection's {kermany.COLLECTION.images} images were on disk."
         in text
     )
     weights = {"name": "w.safetensors", "sha256": "0", "note": "a substitute"}

@@ -19,7 +19,7 @@ from without import run_without
 
 from companion import studies
 from companion.studies import cheazemin2020
-from cxrlib.data import images
+from cxrlib.data import radiographs
 from cxrlib.files import InputError
 from cxrlib.transfer import fit, resnet
 
@@ -412,7 +412,7 @@ def test_autocast():
 
 
 def test_what_reads_records_needs_no_torch():
-    names = ["data.sources", "data.splits", "metrics", "runs", "data.phantom", "plots"]
+    names = ["data.lungs", "data.splits", "metrics", "runs", "data.phantom", "plots"]
     done = run_without(
         ["torch", "torchvision", "safetensors"],
         "import cxrlib\n"
@@ -445,7 +445,7 @@ def test_training_needs_only_what_colab_has():
     ]
     done = run_without(
         [*lacks, "latex2mathml", "matplotlib", "seaborn"],
-        "from companion import cli\nfrom cxrlib.data import images\n"
+        "from companion import cli\nfrom cxrlib.data import radiographs\n"
         "from cxrlib.transfer import fit, pipeline, resnet\nprint('imported')",
     )
     assert (done.returncode, done.stdout) == (0, "imported\n"), done.stderr
@@ -459,7 +459,7 @@ def test_recorded_frozen_network_says_what_its_record_says(real_data, real_weigh
     run = studies.run("azemin-standin-resnet50")
     shown = run.predictions[run.predictions["y_true"] == "covid"].iloc[::50]
     paths = cheazemin2020.covid(real_data).set_index("image_id").loc[shown["image_id"], "path"]
-    pixels = np.stack([images.decode(real_data / path, 224) for path in paths])
+    pixels = np.stack([radiographs.read_radiograph(real_data / path, 224) for path in paths])
     log_p = fit.predict(resnet.recorded(run.folder, run.info), pixels)
     assert_near(log_p, np.log(shown[["p_covid", "p_none"]]), apart(layers=50))
 

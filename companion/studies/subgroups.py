@@ -16,7 +16,7 @@ import pandas as pd
 
 from companion import studies
 from companion.studies import cheazemin2020
-from cxrlib.data import sources
+from cxrlib.data import covid_chestxray, kermany
 from cxrlib.files import InputError
 
 COLUMNS = ["view", "sex", "age"]
@@ -27,7 +27,7 @@ BANDS = {
     "60–79": 60,
     "80 and over": 80,
 }  # the first year of each
-DESCRIBED = {sources.KERMANY.name: {"view": "AP", "age": "0–17"}}
+DESCRIBED = {kermany.COLLECTION.name: {"view": "AP", "age": "0–17"}}
 UNKNOWN = "not known"
 NONE = pd.DataFrame({"image_id": pd.Series(dtype=str)})  # for `of`: nothing is known of any image
 FILE = "subgroups/covid-chestxray.csv"  # in the folder of the records
@@ -40,10 +40,10 @@ def table(data=None) -> pd.DataFrame:
 
     Where the studies' versions of the collection's table differ, the later one counts.
     """
-    listed = sources.covid_chestxray(data)
-    both = pd.concat([listed[sources.covid19(listed)], cheazemin2020.covid(data)]).drop_duplicates(
-        "image_id"
-    )
+    listed = covid_chestxray.read_manifest(data)
+    both = pd.concat(
+        [listed[covid_chestxray.is_covid19(listed)], cheazemin2020.covid(data)]
+    ).drop_duplicates("image_id")
     band = pd.cut(both["age"], [*BANDS.values(), 200], right=False, labels=list(BANDS))
     return both.assign(age=band.astype(object))[["image_id", *COLUMNS]].sort_values(
         "image_id", ignore_index=True

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from test_sources import contract
 
-from companion import cli
-from cxrlib.data import chestxray14, sources
-from cxrlib.files import (InputError)
+from companion import cli, sources
+from cxrlib.data import chestxray14, rsna
+from cxrlib.data.manifest import present
+from cxrlib.files import InputError
 
 FULL = "nih-chest-xray14"
 HEADER = [
@@ -111,7 +112,7 @@ def full(tmp_path, alone):
 
 @needs_package
 def test_the_list_counts():
-    table = chestxray14.labels()
+    table = chestxray14.read_labels()
     assert (len(table), table["patient_id"].nunique(), table["image_id"].is_unique) == (
         112_120,
         30_805,
@@ -143,7 +144,7 @@ def test_the_list_counts():
 
 @needs_package
 def test_the_adjudicated_count():
-    table = chestxray14.adjudicated()
+    table = chestxray14.read_adjudicated()
     assert (len(table), table["image_id"].is_unique) == (4376, True)
     by_set = table.groupby("set")
     assert by_set.size().to_dict() == {"val": 2414, "test": 1962}
@@ -156,7 +157,7 @@ def test_the_adjudicated_count():
     clear = table[table["finding"] == "No Finding"].groupby("set")["opacity"]
     assert clear.agg(["sum", "size"]).T.to_dict("list") == {"val": [309, 1320], "test": [290, 770]}
     assert table["age"].isna().sum() == 1  # printed as 155
-    listed = chestxray14.labels().set_index("image_id")
+    listed = chestxray14.read_labels().set_index("image_id")
     assert (
         listed.loc[table["image_id"], "finding"].to_numpy() == table["finding"].to_numpy()
     ).all()
@@ -165,8 +166,9 @@ def test_the_adjudicated_count():
 @needs_package
 def test_neither_torch_nor_the_package_is_imported():
     code = (
-        "import sys; from companion.studies import cheazemin2020; from cxrlib.data import chestxray14; chestxray14.adjudicated(); print({'torch',"
-        " 'torchxrayvision'} & set(sys.modules))"
+        "import sys; from companion.studies import cheazemin2020;"
+        " from cxrlib.data import chestxray14; chestxray14.read_adjudicated();"
+        " print({'torch', 'torchxrayvision'} & set(sys.modules))"
     )
     assert (
         subprocess.run(
@@ -177,7 +179,7 @@ def test_neither_torch_nor_the_package_is_imported():
 
 
 def test_without_package_and_folder_one_line_says_what_to_do(tmp_path, alone):
-    for read in (chestxray14.labels, chestxray14.adjudicated):
+    for read in (chestxray14.read_labels, chestxray14.read_adjudicated):
         for data in (tmp_path, tmp_path / "none", None):
             with pytest.raises(
                 InputError,
@@ -191,14 +193,14 @@ def test_without_package_and_folder_one_line_says_what_to_do(tmp_path, alone):
 
 
 def test_full_download(full):
-    table = contract(chestxray14.manifest(full))
+    table = contract(chestxray14.read_manifest(full))
     assert table["path"].tolist() == [
         f"{FULL}/images_001/images/00000001_000.png",
         f"{FULL}/images_001/images/00000001_001.png",
         f"{FULL}/images_002/images/00000002_000.png",
         f"{FULL}/images/00000030_000.png",
     ]
-    assert sources.present(table, full).tolist() == [True, True, True, False]
+    assert present(table, full).tolist() == [True, True, True, False]
     assert (
         table["image_id"].tolist()[1] == "nih-chest-xray14/00000001_001"
         and table["finding"].tolist()[1] == "Edema|Mass"
@@ -213,7 +215,7 @@ def test_full_download(full):
         "AP",
         "PA",
     ]
-    read = chestxray14.adjudicated(full)
+    read = chestxray14.read_adjudicated(full)
     assert read[["image_id", "set", "opacity"]].to_numpy().tolist() == [
         ["nih-chest-xray14/00000001_000", "val", True],
         ["nih-chest-xray14/00000002_000", "test", False],
@@ -221,10 +223,8 @@ def test_full_download(full):
 
 
 def test_only_what_is_there(full):
-    table, here = chestxray14.manifest(full), chestxray14.manifest(full, absent=False)
-    assert (
-        here.equals(table[sources.present(table, full)].reset_index(drop=True)) and len(here) == 3
-    )
+    table, here = chestxray14.read_manifest(full), chestxray14.read_manifest(full, absent=False)
+    assert here.equals(table[present(table, full)].reset_index(drop=True)) and len(here) == 3
 
 
 @pytest.mark.parametrize("place", ["nih-chest-xray14/images", "nih-chest-xray14-subset/images"])
@@ -233,8 +233,8 @@ def test_only_what_is_there(full):
 def test_copies_are_found_by_their_stem(tmp_path, alone, place, end, packed):
     write(tmp_path / place / f"../{chestxray14.LIST}{packed}", [image(1), image(2)])
     touch(tmp_path / place, f"00000002_000{end}", ".DS_Store", "._00000001_000.png", "readme.txt")
-    table = contract(chestxray14.manifest(tmp_path))
-    assert table["path"].tolist()[1] == f"{place}/00000002_000{end}" and sources.present(
+    table = contract(chestxray14.read_manifest(tmp_path))
+    assert table["path"].tolist()[1] == f"{place}/00000002_000{end}" and present(
         table, tmp_path
     ).tolist() == [False, True]
 
@@ -242,15 +242,18 @@ def test_copies_are_found_by_their_stem(tmp_path, alone, place, end, packed):
 @needs_package
 def test_the_folder_s_own_list_goes_before_the_package(tmp_path):
     write(tmp_path / FULL / chestxray14.LIST, [image(1)])
-    assert len(chestxray14.labels(tmp_path)) == 1 and len(chestxray14.adjudicated(tmp_path)) == 4376
+    assert (
+        len(chestxray14.read_labels(tmp_path)) == 1
+        and len(chestxray14.read_adjudicated(tmp_path)) == 4376
+    )
 
 
 @needs_package
 def test_real_subset(real_data):
-    table = chestxray14.manifest(real_data)
+    table = chestxray14.read_manifest(real_data)
     assert len(table) == 112_120
-    here = contract(chestxray14.manifest(real_data, absent=False))
-    assert (len(here), here["patient_id"].nunique()) == (2552, 2169) and sources.present(
+    here = contract(chestxray14.read_manifest(real_data, absent=False))
+    assert (len(here), here["patient_id"].nunique()) == (2552, 2169) and present(
         here, real_data
     ).all()
     sets = here["finding"].str.split("|").map(set)
@@ -272,12 +275,8 @@ def test_real_subset(real_data):
 
 
 def test_real_normals(real_data):
-    table = contract(chestxray14.rsna_normal(real_data))
-    assert (
-        len(table) == 5828
-        and table["patient_id"].is_unique
-        and sources.present(table, real_data).all()
-    )
+    table = contract(rsna.read_manifest(real_data))
+    assert len(table) == 5828 and table["patient_id"].is_unique and present(table, real_data).all()
     assert set(table["source"]) == {"rsna-normal"} and set(table["finding"]) == {"Normal"}
 
 
@@ -292,11 +291,11 @@ def refused(read, data, *fragments):
     assert "\n" not in line and all(fragment in line for fragment in fragments), line
 
 
-@pytest.mark.parametrize("column", chestxray14.COLUMNS)
+@pytest.mark.parametrize("column", chestxray14.NAMES)
 def test_missing_column(full, column):
     header = [name if name != column else "other" for name in HEADER]
     write(full / FULL / chestxray14.LIST, [image(1)], header)
-    for read in (chestxray14.labels, chestxray14.manifest):
+    for read in (chestxray14.read_labels, chestxray14.read_manifest):
         refused(read, full, f"{FULL}/{chestxray14.LIST}: lacks the column {column}")
 
 
@@ -304,7 +303,9 @@ def test_missing_column(full, column):
 def test_missing_column_of_the_adjudicated(full, column):
     header = [name if name != column else "other" for name in HEADER + MORE]
     write(full / FULL / chestxray14.ADJUDICATED, [image(1, opacity="YES", set="val")], header)
-    refused(chestxray14.adjudicated, full, f"{chestxray14.ADJUDICATED}: lacks the column {column}")
+    refused(
+        chestxray14.read_adjudicated, full, f"{chestxray14.ADJUDICATED}: lacks the column {column}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -324,7 +325,11 @@ def test_missing_column_of_the_adjudicated(full, column):
     ],
 )
 def test_cell_that_cannot_be(full, bad, column):
-    name, read = (chestxray14.ADJUDICATED, chestxray14.adjudicated) if "set" in bad else (chestxray14.LIST, chestxray14.labels)
+    name, read = (
+        (chestxray14.ADJUDICATED, chestxray14.read_adjudicated)
+        if "set" in bad
+        else (chestxray14.LIST, chestxray14.read_labels)
+    )
     good = {"opacity": "NO", "set": "test"} if "set" in bad else {}
     write(full / FULL / name, [image(7, **good), image(**bad)])
     refused(read, full, f"{name}: row 3: {column} ")
@@ -332,7 +337,7 @@ def test_cell_that_cannot_be(full, bad, column):
 
 def test_image_listed_twice(full):
     write(full / FULL / chestxray14.LIST, [image(1), image(2), image(1)])
-    refused(chestxray14.labels, full, "row 4: Image Index 00000001_000.png is listed already")
+    refused(chestxray14.read_labels, full, "row 4: Image Index 00000001_000.png is listed already")
 
 
 def test_damaged_gzip(full):
@@ -342,13 +347,13 @@ def test_damaged_gzip(full):
     whole = file.read_bytes()
     for damaged in (whole[: len(whole) // 2], whole[:200] + bytes(50) + whole[250:], b"no gzip"):
         file.write_bytes(damaged)
-        refused(chestxray14.labels, full, f"{chestxray14.LIST}.gz", "not readable")
+        refused(chestxray14.read_labels, full, f"{chestxray14.LIST}.gz", "not readable")
 
 
 def test_image_there_twice(full):
     touch(full / FULL, "images/00000001_001.jpg")
     refused(
-        chestxray14.manifest,
+        chestxray14.read_manifest,
         full,
         "images_001/images/00000001_001.png",
         "images/00000001_001.jpg",
@@ -358,26 +363,26 @@ def test_image_there_twice(full):
 
 def test_image_that_is_not_listed(full):
     touch(full / FULL, "images/00000009_000.png")
-    refused(chestxray14.manifest, full, "images/00000009_000.png: no image of this name")
+    refused(chestxray14.read_manifest, full, "images/00000009_000.png: no image of this name")
 
 
 def test_unknown_layout(tmp_path, capsys):
     touch(tmp_path, f"{FULL}/train/00000001_000.png", "rsna-normal/normal_1.png")
     refused(
-        chestxray14.manifest,
+        chestxray14.read_manifest,
         tmp_path,
         f"{FULL}: holds no image in images/",
         "https://nihcc.app.box.com/v/ChestXray-NIHCC",
     )
-    refused(chestxray14.rsna_normal, tmp_path, "rsna-normal: holds no images/Normal-*")
+    refused(rsna.read_manifest, tmp_path, "rsna-normal: holds no images/Normal-*")
     assert cli.main(["sources", "--data", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert "holds no image in images/" in shown and "holds no images/Normal-*" in shown
 
 
 def test_no_folder(tmp_path):
-    refused(chestxray14.manifest, tmp_path, "no nih-chest-xray14 or nih-chest-xray14-subset")
-    refused(chestxray14.rsna_normal, tmp_path, "no rsna-normal-224")
+    refused(chestxray14.read_manifest, tmp_path, "no nih-chest-xray14 or nih-chest-xray14-subset")
+    refused(rsna.read_manifest, tmp_path, "no rsna-normal-224")
 
 
 def test_report_is_short_where_most_is_missing(full, capsys):

@@ -1,4 +1,4 @@
-"""Radiographs as numbers: decoded once into one uint8 array, augmented and normalised in batches.
+"""Radiographs as numbers: any picture file as 8-bit grey, many decoded once into one uint8 array.
 
 Decoding and resizing cost more than the training step that uses the image, so both are done once.
 The array lies in a cache folder (``CXR_CACHE``, default ``~/.cache/cxrlib``), memory-mapped, under
@@ -10,28 +10,25 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import Image
 
 from cxrlib.data import dicom, pictures
-from cxrlib.data.dicom import (is_dicom as is_dicom)
-from cxrlib.files import (InputError, atomic, sha256)
+from cxrlib.files import InputError, atomic, sha256
 
-DECODER = 2  # raise when decode() changes, so that old arrays are not found
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+FRAME = 0.05  # width of the frame of a picture, as a share of its side
+DECODER = 2  # raise when read_radiograph() changes, so that old arrays are not found
 
 
-def read_image(path: str | Path, name: str | None = None) -> Image.Image:
-    """One radiograph as a Pillow image of mode ``L`` (8-bit grey) at its own size.
+def read_radiograph(
+    path: str | Path, size: int | None = None, name: str | None = None
+) -> np.ndarray:
+    """One radiograph as 8-bit grey: uint8 ``(H, W)``, or squashed to ``(size, size)``.
 
     DICOM (:func:`cxrlib.data.dicom.read`) or another picture file
     (:func:`cxrlib.data.pictures.read`). The format is told by the content, so a wrong extension
@@ -48,20 +45,19 @@ def read_image(path: str | Path, name: str | None = None) -> Image.Image:
         pictures.regular(path, name)
         if os.path.getsize(path) == 0:
             raise InputError(f"{name}: image file is empty (0 bytes)")
-        if is_dicom(path):
-            return dicom.read(path, name)
-        return pictures.read(path)
+        image = dicom.read(path, name) if dicom.is_dicom(path) else pictures.read(path)
     except InputError:
         raise
     except FileNotFoundError:
         raise InputError(f"{name}: image file does not exist") from None
     except Image.UnidentifiedImageError:
-        if Path(path).suffix.lower() in {".dcm", ".dicom"}:
-            return dicom.read(path, name)
-        raise InputError(f"{name}: image file is of no known image format") from None
+        if Path(path).suffix.lower() not in {".dcm", ".dicom"}:
+            raise InputError(f"{name}: image file is of no known image format") from None
+        image = dicom.read(path, name)
     except Exception as error:  # a damaged file may raise anything in Pillow's readers
         what = error or type(error).__name__
         raise InputError(f"{name}: image file cannot be decoded ({what})") from None
+    return np.asarray(image) if size is None else square(image, size)
 
 
 def square(image: Image.Image, size: int) -> np.ndarray:
@@ -71,16 +67,9 @@ def square(image: Image.Image, size: int) -> np.ndarray:
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
 
 
-def decode(path: str | Path, size: int, name: str | None = None) -> np.ndarray:
-    """One radiograph as uint8, shape ``(size, size)``: :func:`read_image`, then :func:`square`.
-    Errors as there.
-    """
-    return square(read_image(path, name), size)
-
-
 def stored_size(path: str | Path, name: str | None = None) -> tuple[int, int]:
     """Width and height in pixels from the file's header, nothing decoded. :class:`InputError` as
-    :func:`decode`.
+    :func:`read_radiograph`.
     """
     try:
         pictures.regular(path, name)
@@ -140,7 +129,7 @@ def load(
             )
             with ThreadPoolExecutor() as pool:
                 for i, pixels in enumerate(
-                    pool.map(lambda path: decode(root / path, size, path), paths)
+                    pool.map(lambda path: read_radiograph(root / path, size, path), paths)
                 ):
                     array[i] = pixels
             array.flush()
@@ -158,67 +147,15 @@ def fingerprint(image_ids: Sequence[str], hashes: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def normalise(x: torch.Tensor) -> torch.Tensor:
-    """Grey ``(B, 1, H, W)`` in 0…1 to what ImageNet networks expect: three equal channels ``(B, 3,
-    H, W)``, standardised per channel.
+def show_part(pixels: np.ndarray, part: str = "whole") -> np.ndarray:
+    """The ``whole`` images, or copies of which all but the ``frame`` or all but the ``centre`` is
+    black: ``(N, H, W)`` to the same.
+
+    The frame is :data:`FRAME` of each side wide, rounded to whole pixels.
     """
-    mean = x.new_tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
-    std = x.new_tensor(IMAGENET_STD).view(1, 3, 1, 1)
-    return (x - mean) / std
-
-
-def to_tensor(pixels: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
-    """uint8 ``(B, H, W)`` to float32 ``(B, 1, H, W)`` in 0…1."""
-    return torch.from_numpy(np.array(pixels)).to(device).unsqueeze(1).float() / 255.0
-
-
-def prepare(pixels: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
-    """uint8 ``(B, H, W)`` as a network takes it when nothing is augmented: ``(B, 3, H, W)``,
-    standardised, channels last.
-    """
-    return normalise(to_tensor(pixels, device)).contiguous(memory_format=torch.channels_last)
-
-
-def affine(
-    angle: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor, flip: torch.Tensor
-) -> torch.Tensor:
-    """Sampling matrices ``(B, 2, 3)`` for :func:`torch.nn.functional.affine_grid` on square images.
-
-    The image is flipped (``flip`` true), scaled by ``scale`` and rotated by ``angle`` radians
-    clockwise about its centre, then moved by ``shift`` ``(B, 2)``, in shares of the side, right and
-    down. The sampling matrix maps output to input, so it is the inverse: ``x_in = F S⁻¹ R⁻¹ (x_out
-    - t)``, with ``t = 2 shift`` as the grid runs from -1 to 1.
-    """
-    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
-    linear = torch.stack([torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)], 1)  # (B, 2, 2)
-    mirror = torch.where(flip, -1.0, 1.0)
-    linear = torch.stack([linear[:, 0] * mirror[:, None], linear[:, 1]], 1)
-    return torch.cat([linear, -linear @ (2.0 * shift)[:, :, None]], 2)
-
-
-def augment(
-    x: torch.Tensor,
-    rng: torch.Generator,
-    *,
-    rotate: float,
-    scale: tuple[float, float],
-    translate: float,
-    hflip: float,
-) -> torch.Tensor:
-    """Turn, scale, shift and mirror each image at random; outside the picture is black. ``(B, 1, H,
-    W)`` to the same.
-
-    Args:
-        rng: a CPU generator, so that the same seed gives the same draws on every device. rotate:
-        largest angle, degrees, either way. scale: lowest and highest factor. translate: largest
-        shift, share of the side, either way and axis. hflip: probability of a mirror image.
-    """
-    u = torch.rand(
-        len(x), 5, generator=rng
-    )  # drawn even where unused: a changed setting leaves the others' draws alone
-    angle = (2 * u[:, 0] - 1) * math.radians(rotate)
-    factor = scale[0] + u[:, 1] * (scale[1] - scale[0])
-    shift = (2 * u[:, 2:4] - 1) * translate
-    matrix = affine(angle, factor, shift, u[:, 4] < hflip).to(x.device)
-    grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
-    return F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    if part == "whole":
+        return pixels
+    inside = np.zeros(pixels.shape[1:], bool)
+    high, wide = (round(FRAME * side) for side in inside.shape)
+    inside[high : len(inside) - high, wide : inside.shape[1] - wide] = True
+    return np.where(inside == (part == "centre"), pixels, pixels.dtype.type(0))
