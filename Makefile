@@ -15,7 +15,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP SNAKEMAKE_PROFILE
 .PHONY: book test test-slow records train-env notebooks readme lint clean
 
 book: $(VENV)/book.stamp
-	@$(BIN)/python -m companion make book --cores $(JOBS)
+	@$(BIN)/python -m companion.build make book --cores $(JOBS)
 
 test: $(VENV)/test.stamp book
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
@@ -24,23 +24,23 @@ test-slow: $(VENV)/test.stamp book
 	@$(BIN)/python -m pytest -m slow
 
 records: $(VENV)/train.stamp
-	@$(BIN)/python -m companion make records --cores $(JOBS)
+	@$(BIN)/python -m companion.build make records --cores $(JOBS)
 
 train-env: $(VENV)/train.stamp
 
 # Rewrite the .ipynb files from their .py sources, without outputs.
 notebooks: $(VENV)/book.stamp
-	@$(BIN)/python -m companion notebooks
+	@$(BIN)/python -m companion.build notebooks
 
 readme: $(VENV)/book.stamp
-	@$(BIN)/python -m companion readme
+	@$(BIN)/python -m companion.build readme
 
 # Style, directions of imports, types of the public face, pairs of notebooks, and the caps on size.
 lint: $(VENV)/test.stamp
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
 	@$(BIN)/mypy
-	@$(BIN)/python -m companion notebooks --check
+	@$(BIN)/python -m companion.build notebooks --check
 	@$(BIN)/python tools/count.py
 
 clean:

@@ -21,6 +21,7 @@ PROSE = sorted(str(file) for file in Path("book").rglob("*") if file.is_file() a
 PHANTOM = "results/phantom-localisation/run.json"  # a demonstration on synthetic images: where Grad-CAM finds what is known to be there
 MISSING = [name for name in studies.RECORDS if not studies.recorded(name)]
 CXR = f"{shlex.quote(sys.executable)} -m companion"
+BUILD = f"{CXR}.build"
 DATA = Path("_build/data.txt")  # which folder of radiographs the pages were made with: with another, or none, those that show some are made anew
 if not DATA.is_file() or DATA.read_text(encoding="utf-8") != os.environ.get("CXR_DATA", ""):
     DATA.parent.mkdir(exist_ok=True)
@@ -42,7 +43,7 @@ rule book:
     output:
         "_build/html/index.html",
     shell:
-        "echo 'the book of these pages' && {CXR} book _build/stage"
+        "echo 'the book of these pages' && {BUILD} book _build/stage"
 
 
 rule notebook:
@@ -51,7 +52,7 @@ rule notebook:
     output:
         "_build/stage/notebooks/{name}.ipynb",
     shell:
-        "echo 'page {wildcards.name}' && {CXR} execute {input.source:q} {output:q}"
+        "echo 'page {wildcards.name}' && {BUILD} execute {input.source:q} {output:q}"
 
 
 rule records:

@@ -1,3 +1,5 @@
+"""``python -m companion`` is ``cxr``."""
+
 from companion.cli import main
 
 if __name__ == "__main__":

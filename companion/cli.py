@@ -1,5 +1,7 @@
 """The ``cxr`` command. Bad input ends in one line and exit code 2; code 1 says that `cxr predict`
 left out what it could not read.
+
+A command is a module with ``options(parser)`` and ``run(arguments)``, imported when asked for.
 """
 
 from __future__ import annotations
@@ -7,11 +9,42 @@ from __future__ import annotations
 import argparse
 import sys
 
-from companion import commands, studies
+from companion.options import heavy
 from cxrlib import __version__
 from cxrlib.files import InputError, line
 
-MOVED = {"bench": "benchmarks", "efficiency": "benchmarks efficiency"}  # command of old: module
+COMMANDS = {
+    "train": "Train an experiment and write its record.",
+    "records": "List the records that the book knows, and how to make those that are missing.",
+    "predict": (
+        "Class probabilities of your own radiographs by a recorded model, a row each as it comes."
+        " Not a medical device. A file that cannot be read is named on standard error and left out;"
+        " the exit status is then 1, and 2 when nothing was done."
+    ),
+    "evaluate": (
+        "Tables, 95 % intervals and figures for your own predictions, a CSV with y_true and"
+        " p_<class>."
+    ),
+    "claims": (
+        "List every number that the studies print, what was rebuilt, and the verdict with its"
+        " reason."
+    ),
+    "sources": "Say where each image collection was looked for, what is there and what is missing.",
+    "phantom": "Write synthetic radiographs in the layout of the real collections.",
+}
+MOVED = {  # commands of 0.1.0 and what to type now
+    "cams": "python -m companion.build cams RUN",
+    "flow": "python -m companion.build table flow/STUDY",
+    "subgroups": "python -m companion.build table subgroups/covid-chestxray",
+    "frame": "python -m companion.build table audits/lungs-in-frame",
+    "readme": "make readme",
+    "notebooks": "make notebooks",
+    "make": "make book or make records",
+    "execute": "python -m companion.build execute SOURCE TARGET",
+    "book": "make book",
+    "bench": "python -m benchmarks all",
+    "efficiency": "python -m benchmarks efficiency",
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,340 +54,58 @@ class Parser(argparse.ArgumentParser):
         super().error(line(message))
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line, subcommand by subcommand."""
-    top = Parser(
-        prog="cxr",
-        description="Rebuild two studies of COVID-19 in chest radiographs. Not a medical device.",
-    )
+def listing(prog: str, commands: dict[str, str]) -> tuple[Parser, dict[str, Parser]]:
+    """The parser of help, version and mistyped names, and one parser a command, still empty."""
+    about = "Rebuild two studies of COVID-19 in chest radiographs. Not a medical device."
+    top = Parser(prog=prog, description=about)
     top.add_argument("--version", action="version", version=__version__)
-    added = top.add_subparsers(dest="command", metavar="COMMAND")
+    added = top.add_subparsers(metavar="COMMAND")
+    made = {
+        name: added.add_parser(name, help=about.replace("%", "%%"), description=about)
+        for name, about in commands.items()
+    }
+    return top, made
 
-    def command(name: str, run, help: str) -> argparse.ArgumentParser:
-        made = added.add_parser(name, help=help.replace("%", "%%"), description=help)
-        made.set_defaults(run=run, parser=made)
-        return made
 
-    listing = command(
-        "sources",
-        commands.show_sources,
-        "Say where each image collection was looked for, what is there and what is missing.",
-    )
-    listing.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
+def serve(prog: str, package: str, commands: dict[str, str], words: list[str]) -> int:
+    """Run the command that ``words`` begin with; the exit status."""
+    top, parsers = listing(prog, commands)
+    if not words or words[0] not in commands:
+        top.parse_args(words)
+        top.print_help(sys.stderr)
+        return 2
+    module = heavy(f"{package}.{words[0]}", words[0])
+    module.options(parsers[words[0]])
+    return module.run(parsers[words[0]].parse_intermixed_args(words[1:])) or 0
 
-    phantom = command(
-        "phantom",
-        commands.write_phantom,
-        "Write synthetic radiographs in the layout of the real collections.",
-    )
-    phantom.add_argument("folder")
-    phantom.add_argument(
-        "-n", type=int, default=200, help="number of images, 40 or more (default 200)"
-    )
-    phantom.add_argument("--seed", type=int, default=0)
-    phantom.add_argument("--artefact", help="class whose images carry a planted tag")
 
-    train = command("train", commands.train_run, "Train an experiment and write its record.")
-    train.add_argument(
-        "experiment",
-        metavar="EXPERIMENT",
-        help=f"{', '.join(studies.EXPERIMENTS)} or another name that cxr records lists",
-    )
-    train.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
-    train.add_argument(
-        "--results", help="folder of the records (default: results/ of this checkout)"
-    )
-    train.add_argument("--work", default="work", help="folder of checkpoints (default work/)")
-    train.add_argument(
-        "--resume", action="store_true", help="go on from the last finished epoch, if there is one"
-    )
-    train.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="train anew what is recorded, in the record's place",
-    )
-    train.add_argument(
-        "--finish",
-        action="store_true",
-        help="train no further and record the checkpoint as it stands",
-    )
-    train.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
-    train.add_argument(
-        "--precision",
-        choices=["auto", "float32", "bfloat16"],
-        default="auto",
-        help="auto: bfloat16 where it is faster",
-    )
-    train.add_argument(
-        "--micro", type=int, help="images processed at a time, where memory is short"
-    )
-    train.add_argument(
-        "--name",
-        help=(
-            "name of the new record, needed when settings are changed; on phantoms it is called"
-            " phantom-NAME"
-        ),
-    )
-    train.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SETTING=VALUE",
-        help="change a setting, e.g. lr=0.0003",
-    )
-    train.add_argument(
-        "--phantom", action="store_true", help="take the small settings meant for phantoms"
-    )
-    train.add_argument(
-        "--short",
-        action="store_true",
-        help="a shorter schedule of the same shape, for re-draws, folds and variants",
-    )
-    train.add_argument(
-        "--short-on-cpu",
-        action="store_true",
-        help="the same where there is no GPU; headline runs are left alone",
-    )
-    train.add_argument(
-        "--keep-model",
-        action="store_true",
-        help="keep the model in the record (headline runs always do)",
-    )
-
-    train.add_argument(
-        "--maps",
-        action="store_true",
-        help="keep class-activation maps in the record (headline runs always do)",
-    )
-
-    cams = command(
-        "cams",
-        commands.make_cams,
-        "Draw a recorded model's class-activation maps and measure where they lie, into its"
-        " record.",
-    )
-    cams.add_argument(
-        "run_name", metavar="RUN", help="record that holds a model, e.g. zhu-fourclass"
-    )
-    cams.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
-    cams.add_argument(
-        "--results", help="folder of the records (default: results/ of this checkout)"
-    )
-    cams.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
-
-    flow = command(
-        "flow",
-        commands.show_flow,
-        "Count how a study's images were chosen, step by step, and write it where the book"
-        " reads it.",
-    )
-    flow.add_argument(
-        "study",
-        choices=list(commands.FLOWS),
-        help="a study, the patients its parts share, or its stand-in",
-    )
-    flow.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
-    flow.add_argument("--output", help="file (default: results/flow/<study>.csv)")
-
-    subgroups = command(
-        "subgroups",
-        commands.write_subgroups,
-        "Write down view, sex and age band of the COVID-19 images, where the book reads it.",
-    )
-    subgroups.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
-    subgroups.add_argument("--output", help="file (default: results/subgroups/covid-chestxray.csv)")
-
-    frame = command(
-        "frame",
-        commands.write_frame,
-        "Write down how much of the lungs lies in the frame of the COVID-19 images, where the book"
-        " reads it.",
-    )
-    frame.add_argument("--data", help="data folder (default: CXR_DATA, else data/)")
-    frame.add_argument("--output", help="file (default: results/audits/lungs-in-frame.csv)")
-
-    predict = command(
-        "predict",
-        commands.predict_images,
-        "Class probabilities of your own radiographs by a recorded model, a row each as it comes."
-        " Not a medical device. A file that cannot be read is named on standard error and left out;"
-        " the exit status is then 1, and 2 when nothing was done.",
-    )
-    predict.add_argument(
-        "model",
-        nargs="?",
-        metavar="MODEL",
-        help="record that holds a model (default zhu-fourclass)",
-    )
-    predict.add_argument(
-        "images",
-        nargs="+",
-        metavar="IMAGE",
-        help="PNG, JPEG, TIFF, DICOM or another picture file, or a folder of them",
-    )
-    predict.add_argument("--cam", metavar="FOLDER", help="write Grad-CAM overlays there, as PNG")
-    predict.add_argument(
-        "--target",
-        metavar="CLASS",
-        help="class of the overlays (default: the model's first, covid)",
-    )
-    predict.add_argument(
-        "--output",
-        metavar="FILE.csv",
-        help=(
-            "write the table there, as FILE.csv.partial until it is whole (default: standard"
-            " output)"
-        ),
-    )
-    predict.add_argument(
-        "--results", help="folder of the records (default: results/ of this checkout)"
-    )
-    predict.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
-
-    evaluate = command(
-        "evaluate",
-        commands.evaluate_predictions,
-        "Tables, 95 % intervals and figures for your own predictions, a CSV with y_true and"
-        " p_<class>.",
-    )
-    evaluate.add_argument("file", metavar="PREDICTIONS.csv")
-    evaluate.add_argument(
-        "--positive",
-        metavar="CLASS",
-        help="class of interest (default: 1, yes or positive, else the first p_ column)",
-    )
-    evaluate.add_argument(
-        "--threshold",
-        type=float,
-        default=0.5,
-        help="called positive where p is this or more (default 0.5)",
-    )
-    evaluate.add_argument(
-        "--prevalence",
-        type=float,
-        help="of the patients it is about, e.g. 0.01 (default: that of the file)",
-    )
-    evaluate.add_argument(
-        "--html", metavar="REPORT.html", help="write a page with everything there"
-    )
-    evaluate.add_argument(
-        "--explorer",
-        metavar="PAGE.html",
-        help="write the explorer there: threshold and prevalence to move",
-    )
-    evaluate.add_argument(
-        "--output", metavar="TABLE.csv", help="write the numbers there (default: standard output)"
-    )
-
-    printed = command(
-        "claims",
-        commands.show_claims,
-        "List every number that the studies print, what was rebuilt, and the verdict with its"
-        " reason.",
-    )
-    printed.add_argument("--study", help="A or B, or its id")
-    printed.add_argument("--verdict", help="only these, e.g. differs")
-    printed.add_argument(
-        "--json",
-        action="store_true",
-        help="rules, what the runs lacked, and all fields of companion.ledger.PUBLISHED, as JSON",
-    )
-
-    command(
-        "records",
-        commands.list_records,
-        "List the records that the book knows and say which are missing and how to make them.",
-    )
-
-    readme = command(
-        "readme",
-        commands.refresh_readme,
-        "Rewrite the headline table in README.md from the record.",
-    )
-    readme.add_argument("file", nargs="?", default="README.md")
-
-    notebooks = command(
-        "notebooks",
-        commands.pair_notebooks,
-        "Rewrite the .ipynb notebooks from their .py sources, without outputs.",
-    )
-    notebooks.add_argument("folder", nargs="?", default="notebooks")
-    notebooks.add_argument(
-        "--check", action="store_true", help="write nothing; 2 where one differs"
-    )
-
-    make = command(
-        "make",
-        commands.make_target,
-        "Make the book, or the records that are missing (make book and make records call this).",
-    )
-    make.add_argument("target", choices=["book", "records"])
-    make.add_argument("--cores", type=int, default=1, help="steps at a time (default 1)")
-
-    execute = command(
-        "execute",
-        commands.execute_notebook,
-        "Execute a notebook with papermill, output whole or not at all.",
-    )
-    execute.add_argument("source")
-    execute.add_argument("target")
-    execute.add_argument(
-        "-p", action="append", default=[], metavar="NAME=VALUE", help="set a parameter"
-    )
-
-    book = command(
-        "book",
-        commands.build_book,
-        "Build the book from executed notebooks and check its pages (make book calls this last).",
-    )
-    book.add_argument("stage", help="folder with the executed notebooks at their relative paths")
-    book.add_argument(
-        "--output", default="_build/html", help="folder of the pages (default _build/html)"
-    )
-    return top
+def in_one_line(prog: str, package: str, commands: dict[str, str], words: list[str]) -> int:
+    """`serve`, with one line on standard error for what the user can mend; the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the terminal's code lacks
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return serve(prog, package, commands, words)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except InputError as error:
+        said, status = str(error), 2
+    except OSError as error:  # a file that may not be read, a full disk
+        said, status = f"{error.filename or words[0]}: {error.strerror or error}", 2
+    except KeyboardInterrupt:
+        more = "; a training run goes on with --resume" if words[0] == "train" else ""
+        said, status = f"interrupted{more}", 130
+    print(f"cxr: {line(said)}", file=sys.stderr)
+    return status
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; 0 when it did what was asked, 2 for bad input, with one line on standard
     error.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(
-                errors="backslashreplace"
-            )  # a name that the terminal's code lacks is no reason to stop
     words = sys.argv[1:] if argv is None else argv
     if words and words[0] in MOVED:
-        now = " ".join([MOVED[words[0]], *words[1:]])
-        print(f"cxr: {words[0]} is now, in a clone: python -m {now}", file=sys.stderr)
+        print(f"cxr: {words[0]}: type {MOVED[words[0]]} in a clone now", file=sys.stderr)
         return 2
-    top = parser()
-    arguments, more = top.parse_known_args(argv)
-    if arguments.command is None:
-        top.print_help(sys.stderr)
-        return 2
-    if more and (arguments.command != "predict" or any(word.startswith("-") for word in more)):
-        arguments.parser.error(f"unrecognized arguments: {' '.join(more)}")
-    if more:
-        arguments.images += more  # those that stood after an option
-    try:
-        return arguments.run(arguments) or 0
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
-    except InputError as error:
-        print(f"cxr: {line(error)}", file=sys.stderr)
-        return 2
-    except OSError as error:  # a file that may not be read, a full disk
-        print(
-            "cxr: " + line(f"{error.filename or arguments.command}: {error.strerror or error}"),
-            file=sys.stderr,
-        )
-        return 2
-    except KeyboardInterrupt:
-        print(
-            "cxr: interrupted"
-            + "; a training run goes on with --resume" * (arguments.command == "train"),
-            file=sys.stderr,
-        )
-        return 130
+    return in_one_line("cxr", "companion.commands", COMMANDS, words)

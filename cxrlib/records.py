@@ -175,8 +175,8 @@ def read_maps(run: Record) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
             maps = {key: arrays[key] for key in CAMS}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"{file}: class-activation maps cannot be read ({error}); cxr cams {run.name} makes"
-            " them"
+            f"{file}: class-activation maps cannot be read ({error}); python -m companion.build"
+            f" cams {run.name} makes them"
         ) from None
     return maps, _table(run.folder / "localisation.csv", LOCALISATION)
 

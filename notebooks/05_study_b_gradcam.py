@@ -536,7 +536,7 @@ if len(hits):
 #
 # ```bash
 # make train-env
-# .venv/bin/cxr cams zhu-fourclass
+# .venv/bin/python -m companion.build cams zhu-fourclass
 # .venv/bin/cxr predict my-radiograph.png --cam out/
 # ```
 #

@@ -51,7 +51,8 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from companion import book, pages, studies
+from companion import pages, studies
+from companion.headline import HEADLINE
 from companion.pages import say
 from companion.studies import zhu2020
 from cxrlib import formatting, metrics, plots
@@ -113,7 +114,7 @@ display(pages.not_recorded([*missing, *missing_two]))
 rows = []
 bounds, table = intervals.table(base.predictions), metrics.per_class(base.predictions)
 redrawn = {run.info["seed"]: metrics.per_class(run.predictions) for run in again}
-for text, cell in book.HEADLINE.items():
+for text, cell in HEADLINE.items():
     row, key = cell.rsplit(".", 1)
     rows.append((text, "Printed", float(printed["zhu-fourclass", cell]), np.nan, np.nan))
     rows.append(
@@ -622,8 +623,8 @@ try:
     )
 except FileNotFoundError:
     text = (
-        "no more than the edge of the lungs; how much, `cxr frame` measures where lung masks are at"
-        " hand"
+        "no more than the edge of the lungs; how much, `python -m companion.build table"
+        " audits/lungs-in-frame` measures where lung masks are at hand"
     )
 say("frame-lungs", text)
 for suffix, name in (("", "zhu-fourclass"), ("-two", "zhu-binary")):

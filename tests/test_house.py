@@ -19,12 +19,13 @@ LATE = {  # optional or heavy, from outside; and what only some systems have
 }
 
 
+NEED_TORCH = {"cxrlib.transfer", "cxrlib.gradcam", "cxrlib.inference"}  # the companion may wait
 YET = {  # being rebuilt: these still break a rule
-    *("companion/commands.py", "companion/networks.py"),
+    *("companion/networks.py", "companion/studies/runs.py"),
     *("companion/pages.py", "cxrlib/explorer/__init__.py"),
-    *("cxrlib/explorer/payload.py", "cxrlib/inference.py", "cxrlib/maps.py", "cxrlib/runs.py"),
-    *("cxrlib/transfer/features.py", "cxrlib/transfer/models.py"),
-    *("cxrlib/transfer/pipeline.py", "cxrlib/transfer/training.py"),
+    *("cxrlib/explorer/payload.py", "cxrlib/inference.py", "cxrlib/maps.py", "cxrlib/records.py"),
+    *("cxrlib/transfer/frozen.py", "cxrlib/transfer/resnet.py", "cxrlib/transfer/fit.py"),
+    "cxrlib/transfer/pipeline.py",
 }
 
 
@@ -47,7 +48,8 @@ def late(file: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("file", cases([*ROOT.glob("c*/**/*.py")]))
 def test_only_what_is_heavy_is_imported_late(file):
-    assert {name for name in late(ROOT / file) if name.partition(".")[0] not in LATE} == set()
+    found = {name for name in late(ROOT / file) if name.partition(".")[0] not in LATE}
+    assert found - (NEED_TORCH if file.startswith("companion") else set()) == set()
 
 
 @pytest.mark.parametrize("file", cases([*ROOT.glob("cxrlib/**/*.*")]))

@@ -3,7 +3,8 @@ without the collections.
 
 ``results/subgroups/covid-chestxray.csv`` holds these facts of the COVID-19 images of both studies,
 as the collection's table has them (facts alone; the collection's licences are about its pictures).
-``cxr subgroups`` makes it. Kermany's images have no such list: its description says of all of them
+``python -m companion.build table subgroups/covid-chestxray`` makes it.
+Kermany's images have no such list: its description says of all of them
 that they are anterior-posterior views of children of one to five years. RSNA's normals have lost
 theirs.
 """
@@ -64,7 +65,8 @@ def of(predictions: pd.DataFrame, known: pd.DataFrame | None = None) -> pd.DataF
             known = pd.read_csv(file, dtype=str)
         except (OSError, ValueError) as error:
             raise InputError(
-                f"{file}: cannot be read as CSV ({error}); cxr subgroups makes it"
+                f"{file}: cannot be read as CSV ({error}); make it with"
+                " python -m companion.build table subgroups/covid-chestxray"
             ) from None
     if "image_id" not in known or known["image_id"].duplicated().any():
         raise InputError(f"{file}: needs a column image_id with no image twice")

@@ -10,7 +10,9 @@ import pytest
 from test_chestxray14 import FULL, image, needs_package, touch, write
 from test_sources import row, table
 
-from companion import cli, commands, studies
+from companion import studies
+from companion.build import __main__ as build
+from companion.build.table import TABLES
 from companion.studies import cheazemin2020
 from cxrlib.data import chestxray14
 from cxrlib.data.manifest import present
@@ -75,15 +77,13 @@ def test_flow_has_the_counts_of_the_fact_sheet(flow):
 
 
 @needs_package
-@pytest.mark.parametrize(
-    "name", [name for name in commands.FLOWS if name.startswith("cheazemin2020")]
-)
+@pytest.mark.parametrize("name", [name for name in TABLES if name.startswith("flow/cheazemin2020")])
 def test_recorded_table_is_the_fresh_one(real_data, tmp_path, name):
     file = tmp_path / "x.csv"
-    assert cli.main(["flow", name, "--data", str(real_data), "--output", str(file)]) == 0
-    assert file.read_text(encoding="utf-8") == (
-        studies.results_folder() / "flow" / f"{name}.csv"
-    ).read_text(encoding="utf-8"), f"run: cxr flow {name}"
+    assert build.main(["table", name, "--data", str(real_data), "--output", str(file)]) == 0
+    assert file.read_text(encoding="utf-8") == (studies.results_folder() / f"{name}.csv").read_text(
+        encoding="utf-8"
+    ), f"run: python -m companion.build table {name}"
 
 
 def test_only_154_covid_images_give_the_printed_share():
@@ -292,7 +292,10 @@ def test_adjudicated_image_that_is_not_listed(small):
 def test_command_is_one_line(small, capsys, tmp_path):
     (small / FULL / chestxray14.LIST).unlink()
     target = tmp_path / "out.csv"
-    assert cli.main(["flow", "cheazemin2020", "--data", str(small), "--output", str(target)]) == 2
+    assert (
+        build.main(["table", "flow/cheazemin2020", "--data", str(small), "--output", str(target)])
+        == 2
+    )
     shown = capsys.readouterr()
     assert (
         shown.out == ""

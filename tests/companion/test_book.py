@@ -13,7 +13,9 @@ import pytest
 import yaml
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
-from companion import book, studies
+from companion import headline as short
+from companion import studies
+from companion.build import book, execute, notebooks, readme
 from cxrlib import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,14 +25,14 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.py"))
 @pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
 def test_pair_agrees_and_holds_no_output(source):
     pair = source.with_suffix(".ipynb")
-    assert pair.read_text(encoding="utf-8") == book.notebook(source), "run: make notebooks"
+    assert pair.read_text(encoding="utf-8") == notebooks.paired_text(source), "run: make notebooks"
     assert all(not cell.get("outputs") for cell in json.loads(pair.read_text())["cells"])
 
 
 @pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
 def test_families_that_a_notebook_reads_are_in_its_metadata(source):
     """Else the page would not be made anew when one of their runs is recorded."""
-    named = json.loads(book.notebook(source))["metadata"].get("cxr", {}).get("families", [])
+    named = json.loads(notebooks.paired_text(source))["metadata"].get("cxr", {}).get("families", [])
     text = source.read_text()
     assert (
         set(named) == set(re.findall(r'runs\.family\("([\w-]+)"\)', text))
@@ -59,7 +61,7 @@ def write_notebook(path: Path, *cells: str, records=()) -> Path:
 
 def test_execute_sets_parameters(tmp_path):
     source = write_notebook(tmp_path / "a.ipynb", "x = 1", "print(x + 1)")
-    book.execute(source, tmp_path / "out" / "a.ipynb", {"x": 41})
+    execute.execute_notebook(source, tmp_path / "out" / "a.ipynb", {"x": 41})
     cells = json.loads((tmp_path / "out" / "a.ipynb").read_text())["cells"]
     assert cells[-1]["outputs"][0]["text"] == ["42\n"]
     book.check_executed(tmp_path / "out" / "a.ipynb")
@@ -68,7 +70,7 @@ def test_execute_sets_parameters(tmp_path):
 def test_failing_cell_is_one_line_and_leaves_nothing(tmp_path):
     source = write_notebook(tmp_path / "a.ipynb", "x = 1", "raise KeyError('gone')")
     with pytest.raises(InputError, match=r"a\.ipynb: cell 2 failed: KeyError: 'gone'"):
-        book.execute(source, tmp_path / "out" / "a.ipynb")
+        execute.execute_notebook(source, tmp_path / "out" / "a.ipynb")
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -81,7 +83,7 @@ def test_check_executed_tells_cells_that_did_not_run(tmp_path):
 def test_missing_record_becomes_a_notice(tmp_path, monkeypatch):
     monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
     source = write_notebook(tmp_path / "a.ipynb", "raise SystemError", records=["zhu-fourclass"])
-    book.execute(source, tmp_path / "out.ipynb")
+    execute.execute_notebook(source, tmp_path / "out.ipynb")
     cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
     assert (
         len(cells) == 2
@@ -89,12 +91,12 @@ def test_missing_record_becomes_a_notice(tmp_path, monkeypatch):
         and "zhu-fourclass" in cells[1]["source"]
         and "make records" in cells[1]["source"]
     )
-    assert "not yet recorded" in book.headline()
+    assert "not yet recorded" in short.tables()
 
 
 @pytest.fixture(scope="module")
 def headline() -> str:
-    return book.headline()
+    return short.tables()
 
 
 def test_headline_equals_scikit_learn_and_stands_in_readme(headline):
@@ -172,16 +174,16 @@ def test_headline_equals_scikit_learn_and_stands_in_readme(headline):
         f"finds {(called & positive).sum()} of {positive.sum()} COVID-19 images and takes"
         f" {(called & ~positive).sum()} of {(~positive).sum()} others" in headline
     )
-    assert "a stand-in's values" in headline and len(others) == 2 + len(book.OTHERS)
+    assert "a stand-in's values" in headline and len(others) == 2 + len(short.OTHERS)
     assert headline in (ROOT / "README.md").read_text(), "run: make readme"
 
 
 def test_refresh_readme_needs_its_marks(tmp_path, headline):
     (tmp_path / "README.md").write_text("no marks")
     with pytest.raises(InputError, match="no pair of headline marks"):
-        book.refresh_readme(tmp_path / "README.md")
-    (tmp_path / "README.md").write_text(f"a\n{book.MARKS[0]}\nformer\n{book.MARKS[1]}\nb")
-    book.refresh_readme(tmp_path / "README.md")
+        readme.refresh_readme(tmp_path / "README.md")
+    (tmp_path / "README.md").write_text(f"a\n{readme.MARKS[0]}\nformer\n{readme.MARKS[1]}\nb")
+    readme.refresh_readme(tmp_path / "README.md")
     text = (tmp_path / "README.md").read_text()
     assert (
         text.startswith("a\n")
@@ -198,7 +200,7 @@ def test_refresh_readme_needs_its_marks(tmp_path, headline):
 def test_a_chapter_on_a_phantom(name, pictures, tmp_path):
     """The whole notebook, training included, on synthetic radiographs."""
     target = tmp_path / "out.ipynb"
-    book.execute(ROOT / "notebooks" / f"{name}.ipynb", target, {"origin": "phantom"})
+    execute.execute_notebook(ROOT / "notebooks" / f"{name}.ipynb", target, {"origin": "phantom"})
     book.check_executed(target)
     text = target.read_text()
     assert "synthetic phantoms" in text, "the page must say what it was trained on"
@@ -227,7 +229,9 @@ def test_how_sure_with_and_without_the_families(recorded, tmp_path, monkeypatch)
                     tmp_path / name / "predictions.csv", index=False
                 )
     monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
-    book.execute(ROOT / "notebooks" / "06_study_b_how_sure.ipynb", tmp_path / "out.ipynb")
+    execute.execute_notebook(
+        ROOT / "notebooks" / "06_study_b_how_sure.ipynb", tmp_path / "out.ipynb"
+    )
     book.check_executed(tmp_path / "out.ipynb")
     text = (tmp_path / "out.ipynb").read_text()
     assert ("Not yet recorded" in text) != recorded

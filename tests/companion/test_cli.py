@@ -14,6 +14,7 @@ import torch
 
 import cxrlib
 from companion import cli, ledger, rules, sources, studies
+from companion.build import __main__ as build
 from cxrlib import records
 from cxrlib.transfer import pipeline, resnet
 
@@ -63,26 +64,34 @@ def test_a_mistyped_option_shows_its_commands_usage(capsys):
 
 
 def test_every_command_has_help(capsys):
-    for command in (
-        "sources",
-        "phantom",
-        "train",
-        "claims",
-        "records",
-        "readme",
-        "execute",
-        "book",
-    ):
-        with pytest.raises(SystemExit) as caught:
-            cli.main([command, "--help"])
-        assert caught.value.code == 0 and command in capsys.readouterr().out
+    for program, commands in ((cli, cli.COMMANDS), (build, build.COMMANDS)):
+        for command in commands:
+            with pytest.raises(SystemExit) as caught:
+                program.main([command, "--help"])
+            assert caught.value.code == 0 and f" {command} " in capsys.readouterr().out
 
 
-def test_benchmarks_have_moved(capsys):
-    line = complaint(capsys, "bench", "gradcam")
-    assert line.endswith("python -m benchmarks gradcam\n")
-    assert "python -m benchmarks efficiency --device" in complaint(
-        capsys, "efficiency", "--device", "cuda"
+@pytest.mark.parametrize("command", cli.MOVED)
+def test_commands_of_old_say_what_to_type(capsys, command):
+    """And what they name exists."""
+    line = complaint(capsys, command, "zhu2020", "--output", "x.csv")
+    assert line == f"cxr: {command}: type {cli.MOVED[command]} in a clone now\n"
+    program, _, rest = cli.MOVED[command].partition(" -m ")
+    if program == "python":
+        module, word, *_ = rest.split()
+        known = {"companion.build": build.COMMANDS, "benchmarks": ["all", "efficiency"]}
+        assert word in known[module]
+
+
+def test_the_library_has_no_commands():
+    """Old: python -m cxrlib train zhu-fourclass --resume."""
+    words = ["train", "zhu-fourclass", "--resume"]
+    command = [sys.executable, "-m", "cxrlib", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2,
+        "",
+        "cxrlib: is a library; in a clone type python -m companion train zhu-fourclass --resume\n",
     )
 
 
@@ -327,7 +336,7 @@ def test_claims_of_no_study_or_verdict(capsys):
 def test_output_closed_early(tmp_path):
     """``cxr records | head -0``: no traceback."""
     done = subprocess.run(
-        f"{shlex.quote(sys.executable)} -m cxrlib records | true",
+        f"{shlex.quote(sys.executable)} -m companion records | true",
         shell=True,
         capture_output=True,
         text=True,

@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from jupytext.cli import jupytext
 
-from companion import book, making
+from companion.build import book, execute, make, notebooks
 from cxrlib import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,7 @@ def start(**changes: str) -> subprocess.Popen:
     name.
     """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **changes}
-    command = [sys.executable, "-m", "companion", "make", "book", "--cores", "2"]
+    command = [sys.executable, "-m", "companion.build", "make", "book", "--cores", "2"]
     return subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -120,13 +120,13 @@ MERGE = b"# %%\nx = 1\n<<<<<<< HEAD\ny = 2\n=======\ny = 3\n>>>>>>> other\n"
 def test_what_is_damaged_is_named(clone, spoil, line):
     spoil(clone)
     with pytest.raises(InputError, match=line) as caught:
-        making.check_sources()
+        make.check_sources()
     assert "\n" not in str(caught.value)
 
 
 def test_this_clone_is_in_order(monkeypatch):
     monkeypatch.chdir(ROOT)
-    making.check_sources()
+    make.check_sources()
     assert book.chapters()[0] == "book/index" and f"{book.chapters()[0]}.html" == book.first_page()
     assert {Path(name).name for name in book.chapters() if name.startswith("notebooks/")} == {
         file.stem for file in Path("notebooks").glob("[0-9]*.py")
@@ -150,15 +150,18 @@ def edit(file: Path, change) -> None:
 
 def test_an_edited_source_is_what_counts(clone):
     target = clone / "notebooks" / "01_page.ipynb"
-    assert book.pair(clone / "notebooks") == [target] and book.pair(clone / "notebooks") == []
-    assert book.pair(clone / "notebooks", check=True) == []
+    assert (
+        notebooks.pair_folder(clone / "notebooks") == [target]
+        and notebooks.pair_folder(clone / "notebooks") == []
+    )
+    assert notebooks.pair_folder(clone / "notebooks", check=True) == []
     write(clone, "print(2)\n")
     with pytest.raises(InputError, match=r"01_page\.ipynb differ from their \.py"):
-        book.pair(clone / "notebooks", check=True)
+        notebooks.pair_folder(clone / "notebooks", check=True)
     edit(target, lambda notebook: None)  # run and saved, and nothing else
     os.utime(target, (time.time() + 60,) * 2)  # a clone scrambles times
-    assert book.pair(clone / "notebooks") == [target]
-    assert target.read_text(encoding="utf-8") == book.notebook(target.with_suffix(".py"))
+    assert notebooks.pair_folder(clone / "notebooks") == [target]
+    assert target.read_text(encoding="utf-8") == notebooks.paired_text(target.with_suffix(".py"))
 
 
 @pytest.mark.parametrize(
@@ -174,7 +177,7 @@ def test_an_edited_source_is_what_counts(clone):
 @pytest.mark.parametrize("both", [False, True])
 def test_edits_of_a_pair_are_not_lost(clone, change, both):
     source, target = (clone / "notebooks" / f"01_page{ending}" for ending in (".py", ".ipynb"))
-    book.pair(clone / "notebooks")
+    notebooks.pair_folder(clone / "notebooks")
     edit(target, change)
     edited = target.read_bytes()
     if both:
@@ -182,20 +185,20 @@ def test_edits_of_a_pair_are_not_lost(clone, change, both):
     with pytest.raises(
         InputError, match=r"01_page\.ipynb: was edited, and .*01_page\.py beside it"
     ):
-        book.pair(clone / "notebooks")
+        notebooks.pair_folder(clone / "notebooks")
     assert target.read_bytes() == edited
     jupytext(["--quiet", "--to", "py:percent", str(target)])  # the advice
-    book.pair(clone / "notebooks")
-    assert book.content(json.loads(edited)) == book.content(
+    notebooks.pair_folder(clone / "notebooks")
+    assert notebooks.content_hash(json.loads(edited)) == notebooks.content_hash(
         json.loads(target.read_text(encoding="utf-8"))
     )
-    assert "cxr" in json.loads(book.notebook(source))["metadata"]
+    assert "cxr" in json.loads(notebooks.paired_text(source))["metadata"]
 
 
 def test_a_pair_that_is_no_notebook_is_named(clone):
     (clone / "notebooks" / "01_page.ipynb").write_text("{}")
     with pytest.raises(InputError, match=r"01_page\.ipynb: cannot be read as a notebook"):
-        book.pair(clone / "notebooks")
+        notebooks.pair_folder(clone / "notebooks")
 
 
 def test_what_cannot_be_paired_is_named(clone):
@@ -211,19 +214,19 @@ def test_what_cannot_be_paired_is_named(clone):
         (folder / name).write_bytes(content)
         before = {file.name: file.read_bytes() for file in folder.iterdir()}
         with pytest.raises(InputError, match=line):
-            book.pair(folder)
+            notebooks.pair_folder(folder)
         assert before == {file.name: file.read_bytes() for file in folder.iterdir()}
         shutil.rmtree(folder)
     with pytest.raises(InputError, match="holds no notebook"):
-        book.pair(clone / "book")
+        notebooks.pair_folder(clone / "book")
 
 
 # How a notebook is run
 
 
 def executed(clone: Path) -> dict:
-    book.pair(clone / "notebooks")
-    book.execute(clone / "notebooks" / "01_page.ipynb", clone / "out.ipynb")
+    notebooks.pair_folder(clone / "notebooks")
+    execute.execute_notebook(clone / "notebooks" / "01_page.ipynb", clone / "out.ipynb")
     return json.loads((clone / "out.ipynb").read_text(encoding="utf-8"))
 
 

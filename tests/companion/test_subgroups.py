@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from companion import cli, studies
+from companion import studies
+from companion.build import __main__ as build
 from companion.studies import subgroups
 from cxrlib.files import InputError
 
@@ -71,9 +72,11 @@ def test_a_table_that_will_not_do_is_one_line(tmp_path, monkeypatch, capsys):
         ):
             subgroups.of(frame("a/1"), known)
     monkeypatch.setattr(studies, "results_folder", lambda: tmp_path)
-    with pytest.raises(InputError, match="cannot be read as CSV .* cxr subgroups makes it"):
+    with pytest.raises(
+        InputError, match="cannot be read as CSV .* table subgroups/covid-chestxray"
+    ):
         subgroups.of(frame("a/1"))
     assert (
-        cli.main(["subgroups", "--data", str(tmp_path)]) == 2
+        build.main(["table", "subgroups/covid-chestxray", "--data", str(tmp_path)]) == 2
         and len(capsys.readouterr().err.splitlines()) == 1
     )

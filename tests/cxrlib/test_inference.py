@@ -296,43 +296,43 @@ def test_command_prints_a_plain_table_and_a_warning(some, table, capsys, tmp_pat
         model == "cxr: model zhu-fourclass: Study B, four classes, resnet18 trained on radiographs"
     )
     named = command(
-        capsys, "zhu-fourclass", *some, "--device", "cpu", "--output", tmp_path / "new" / "p.csv"
+        capsys,
+        "--model",
+        "zhu-fourclass",
+        *some,
+        "--device",
+        "cpu",
+        "--output",
+        tmp_path / "new" / "p.csv",
     )
     assert named == (0, "", err) and (tmp_path / "new" / "p.csv").read_text(encoding="utf-8") == out
 
 
 def test_images_may_stand_after_an_option(some, capsys):
-    before = command(capsys, "zhu-fourclass", *some[:2], "--device", "cpu")
+    before = command(capsys, "--model", "zhu-fourclass", *some[:2], "--device", "cpu")
     assert (
-        command(capsys, "zhu-fourclass", some[0], "--device", "cpu", some[1]) == before
+        command(capsys, "--model", "zhu-fourclass", some[0], "--device", "cpu", some[1]) == before
         and before[0] == 0
     )
-    assert command(capsys, "zhu-fourclass", "--device", "cpu", *some[:2]) == before
+    assert command(capsys, "--model", "zhu-fourclass", "--device", "cpu", *some[:2]) == before
     with pytest.raises(SystemExit):
         command(capsys, some[0], "--colour", "red")
 
 
-def test_model_is_the_first_word_if_it_is_a_record_and_no_file(
-    some, table, capsys, tmp_path, monkeypatch, run
-):
+def test_a_model_of_other_results(some, capsys, tmp_path, monkeypatch, run):
     results = tmp_path / "results"
     shutil.copytree(
         run.folder, results / "mine", ignore=shutil.ignore_patterns("model.safetensors")
     )
     (results / "mine" / "model.safetensors").symlink_to(run.folder / "model.safetensors")
     options = ["--device", "cpu", "--results", results]
-    code, out, err = command(capsys, "mine", some[0], *options)
+    code, out, err = command(capsys, "--model", "mine", some[0], *options)
     assert code == 0 and len(out.splitlines()) == 2 and "model mine" in err
-    assert "zhu-fourclass" in complaint(
-        capsys, some[0], *options
-    )  # the default is not recorded there
-    monkeypatch.chdir(tmp_path)
-    shutil.copy(some[0], "mine")
-    assert "zhu-fourclass" in complaint(capsys, "mine", *options)  # now a file, so an image
-    os.remove("mine")
-    assert "mine: no image given" in complaint(capsys, "mine", *options)
+    # the default is not recorded there, and a name alone is an image
+    assert "zhu-fourclass" in complaint(capsys, some[0], *options)
+    assert "mine: is a record, no image" in complaint(capsys, "mine", some[0], *options)
     (results / "mine" / "model.safetensors").unlink()
-    assert "holds no model" in complaint(capsys, "mine", some[0], *options)
+    assert "holds no model" in complaint(capsys, "--model", "mine", some[0], *options)
 
 
 BAD = {"text.png": b"text", "cut.dcm": bytes(128) + b"DICM" + bytes(9), "empty.jfif": b""}
@@ -645,4 +645,4 @@ def test_help(capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(["predict", "--help"])
     out = capsys.readouterr().out
-    assert caught.value.code == 0 and "[MODEL] IMAGE [IMAGE ...]" in " ".join(out.split())
+    assert caught.value.code == 0 and "IMAGE [IMAGE ...]" in " ".join(out.split())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from companion import cli, commands, studies
+from companion import cli, options, studies
 from cxrlib import records
 from cxrlib.data import phantom
 from cxrlib.files import InputError
@@ -314,7 +314,7 @@ def test_one_image_alone_is_refused_where_batch_norm_cannot_standardise_it(
     ],
 )
 def test_numbers_are_read_as_they_look(text, value):
-    [found] = commands.pairs([f"a={text}"], "--set").values()
+    [found] = options.pairs([f"a={text}"], "--set").values()
     assert found == value and type(found) is type(value)
 
 

@@ -1,4 +1,4 @@
-"""``make book`` and ``make records``: Snakemake, started one at a time in a clone, with the reason
+"""``python -m companion.build make``: Snakemake, started one at a time in a clone, with the reason
 in plain sight when it ends badly.
 
 What Snakemake says about its own work goes to a file. What the commands it runs say, in lines that
@@ -11,11 +11,12 @@ import os
 import re
 import subprocess
 import sys
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import yaml
 
-from companion import book
+from companion.build import book, notebooks
 from cxrlib.files import InputError, alone
 
 BUILD = Path("_build")
@@ -26,7 +27,16 @@ NOISE = re.compile(
 SHOWN = 12  # lines of Snakemake's own that are shown when no command said what was wrong
 
 
-def make(target: str, cores: int) -> None:
+def options(parser: ArgumentParser) -> None:
+    parser.add_argument("target", choices=["book", "records"])
+    parser.add_argument("--cores", type=int, default=1, help="steps at a time (default 1)")
+
+
+def run(arguments: Namespace) -> None:
+    make_target(arguments.target, arguments.cores)
+
+
+def make_target(target: str, cores: int) -> None:
     """Check what the book is made from, bring the notebook pairs in step, and let Snakemake make
     ``book`` or ``records``.
 
@@ -36,7 +46,7 @@ def make(target: str, cores: int) -> None:
     check_sources()
     BUILD.mkdir(exist_ok=True)
     with alone(BUILD / f".{target}.lock", f"make {target}"):
-        book.pair(Path("notebooks"))
+        notebooks.pair_folder(Path("notebooks"))
         command = [
             sys.executable,
             "-m",
@@ -56,11 +66,11 @@ def make(target: str, cores: int) -> None:
             if subprocess.run([*command, "--quiet", "rules"], env=environment).returncode:
                 raise InputError("make records: a run failed, see the lines above")
             return
-        run(command, environment)
+        run_snakemake(command, environment)
         print(f"Open {(BUILD / 'html' / book.first_page()).resolve()}")
 
 
-def run(command: list[str], environment: dict[str, str]) -> None:
+def run_snakemake(command: list[str], environment: dict[str, str]) -> None:
     """Run Snakemake; show what its commands say, keep what it says itself, and tell from that why
     it failed.
     """
@@ -134,7 +144,7 @@ def check_sources() -> None:
         for file in files
         if file.suffix in {".py", ".ipynb", ".md", ".yml", ".bib", ".css", ".js"}
     ):
-        book.text_of(file)
+        notebooks.text_of(file)
     try:
         yaml.safe_load(Path("_config.yml").read_text(encoding="utf-8"))
     except yaml.YAMLError as error:

@@ -1,0 +1,108 @@
+"""``python -m companion.build book``: pages from executed notebooks, and a look at them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import yaml
+
+from companion import headline, status
+from cxrlib.files import InputError, write_text
+
+
+def options(parser: ArgumentParser) -> None:
+    parser.add_argument("stage", help="folder with the executed notebooks")
+    parser.add_argument("--output", default="_build/html", help="pages (default _build/html)")
+
+
+def run(arguments: Namespace) -> None:
+    build_book(Path(arguments.stage), Path(arguments.output))
+
+
+def build_book(stage: Path, output: Path, source: Path = Path(".")) -> Path:
+    """Build the pages from ``stage`` (executed notebooks) and the prose in ``source``; returns the
+    first page's path.
+
+    Warnings are errors. The old pages are replaced only by a book that was built and checked whole.
+
+    Raises:
+        InputError: jupyter-book complains, a code cell did not run, or a page holds a traceback.
+    """
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copyfile(source / name, stage / name)
+    shutil.rmtree(stage / "book", ignore_errors=True)
+    shutil.copytree(source / "book", stage / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    write_text(stage / "book" / "_headline.md", headline.tables() + "\n")
+    write_text(stage / "book" / "_status.md", status.page(stage, source))
+    for left in (stage / "notebooks").glob(".*.ipynb"):  # by a run that was killed
+        left.unlink()
+    for file in sorted((stage / "notebooks").glob("*.ipynb")):
+        check_executed(file)
+    work = output.parent / f".{output.name}-new"
+    shutil.rmtree(work, ignore_errors=True)
+    command = [
+        sys.executable,
+        "-c",
+        "from jupyter_book.cli.main import main; main()",
+        "build",
+        str(stage),
+    ]
+    command += ["--path-output", str(work), "-W", "-n", "--keep-going", "--quiet"]
+    ran = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"}
+    )
+    pages = work / "_build" / "html"
+    if ran.returncode or not (pages / "index.html").is_file():
+        lines = [
+            line
+            for line in (ran.stderr + ran.stdout).splitlines()
+            if "WARNING" in line or "ERROR" in line or "Error" in line
+        ]
+        sys.stderr.write(ran.stdout[-4000:] + ran.stderr[-4000:])
+        raise InputError(
+            f"{stage}: jupyter-book failed: {lines[0] if lines else 'see the lines above'}"
+        )
+    for page in sorted(pages.rglob("*.html")):
+        if "Traceback (most recent call last)" in page.read_text(encoding="utf-8"):
+            raise InputError(f"{page.relative_to(pages)}: the page holds a traceback")
+    shutil.rmtree(output, ignore_errors=True)
+    pages.rename(output)
+    shutil.rmtree(work)
+    return output.resolve() / first_page(source)
+
+
+def first_page(source: Path = Path(".")) -> str:
+    """Path of the first page within the built book."""
+    return f"{chapters(source)[0]}.html"
+
+
+def chapters(source: Path = Path(".")) -> list[str]:
+    """The book's files by ``_toc.yml``, in its order and without their endings. :class:`InputError`
+    for a file of another form.
+    """
+    file = source / "_toc.yml"
+    try:
+        toc = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return [
+            toc["root"],
+            *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"]),
+        ]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise InputError(f"{file}: cannot be read as a table of contents ({error})") from None
+
+
+def check_executed(file: Path) -> None:
+    """:class:`InputError` when a code cell of the notebook has not run or ended in an error."""
+    for place, cell in enumerate(json.loads(file.read_text(encoding="utf-8"))["cells"], start=1):
+        if cell["cell_type"] != "code" or not "".join(cell["source"]).strip():
+            continue
+        if cell.get("execution_count") is None:
+            raise InputError(f"{file}: cell {place} did not run")
+        if any(output["output_type"] == "error" for output in cell["outputs"]):
+            raise InputError(f"{file}: cell {place} ended in an error")

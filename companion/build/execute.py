@@ -1,0 +1,151 @@
+"""``python -m companion.build execute``: a notebook's page, run from top to bottom."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import papermill
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+
+from companion import options as shared
+from companion import studies
+from cxrlib.files import InputError, atomic
+
+
+def options(parser: ArgumentParser) -> None:
+    parser.add_argument("source")
+    parser.add_argument("target")
+    parser.add_argument("-p", action="append", default=[], metavar="NAME=VALUE", help="a parameter")
+
+
+def run(arguments: Namespace) -> None:
+    given = shared.pairs(arguments.p, "-p")
+    execute_notebook(Path(arguments.source), Path(arguments.target), given)
+
+
+def records_of(notebook: dict) -> list[str]:
+    """Runs that a notebook shows: ``cxr.records`` in its metadata."""
+    return list(notebook.get("metadata", {}).get("cxr", {}).get("records", []))
+
+
+def execute_notebook(source: Path, target: Path, parameters: dict | None = None) -> None:
+    """Execute a notebook into ``target``, whole or not at all.
+
+    It is run by this Python and with default settings (:func:`own_kernel`), whatever kernels,
+    profiles and styles the user has. What libraries write to standard error is no part of a page:
+    it goes to this process's standard error. A notebook whose record is missing becomes a page that
+    says so, with the command that makes the record.
+
+    Raises:
+        InputError: no such notebook, or a cell failed; the line names the notebook and the error.
+    """
+    try:
+        notebook = json.loads(source.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{source}: cannot be read as a notebook ({error})") from None
+    absent = [name for name in records_of(notebook) if not studies.recorded(name)]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(target) as temporary, tempfile.TemporaryDirectory(prefix="cxr-ipython-") as profile:
+        if absent and (parameters or {}).get("origin", "recorded") == "recorded":
+            title = {
+                **notebook["cells"][0],
+                "source": "".join(notebook["cells"][0]["source"]).splitlines()[0],
+            }
+            note = {
+                "cell_type": "markdown",
+                "id": "not-yet",
+                "metadata": {},
+                "source": not_yet_recorded(absent),
+            }
+            notebook["cells"] = [title, note]
+            temporary.write_text(json.dumps(notebook), encoding="utf-8")
+            return
+        try:
+            papermill.execute_notebook(
+                str(source),
+                str(temporary),
+                parameters or {},
+                kernel_name="python3",
+                kernel_manager_class=own_kernel(profile),
+                cwd=str(source.parent),
+                progress_bar=False,
+                extra_arguments=["--log-level=ERROR"],
+            )
+        except papermill.PapermillExecutionError as error:
+            raise InputError(
+                f"{source}: cell {error.exec_count} failed: {error.ename}: {error.evalue}"
+            ) from None
+        made = json.loads(temporary.read_text(encoding="utf-8"))
+        for line in stderr_taken(made):
+            print(f"cxr: note: {source}: {line}", file=sys.stderr)
+        made["metadata"].pop(
+            "widgets", None
+        )  # a page without a kernel shows the widgets' HTML: their state would only double it
+        temporary.write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
+
+
+def own_kernel(profile: str) -> type:
+    """A kernel manager that starts this interpreter with an empty IPython profile and matplotlib's
+    own defaults.
+
+    A kernel named ``python3`` on ``JUPYTER_PATH`` may be another Python's; a matplotlibrc or a
+    start-up file would change pages.
+    """
+    settings = {
+        "IPYTHONDIR": profile,
+        "MATPLOTLIBRC": os.devnull,
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "PYTHONWARNINGS": "",
+    }
+    start = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+
+    class Own(AsyncKernelManager):
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return KernelSpec(argv=start, env=settings, language="python", display_name="Python 3")
+
+        async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
+            """As Jupyter's, without the interrupt before it, which an idle kernel reports as an
+            error.
+            """
+            self.shutting_down = True
+            self.stop_restarter()
+            await self.request_shutdown(restart)
+            await self.finish_shutdown(restart=restart)
+            await self.cleanup_resources(restart)
+
+    return Own
+
+
+def stderr_taken(made: dict) -> list[str]:
+    """Take what was written to standard error out of an executed notebook's outputs; returns its
+    lines.
+    """
+    lines = []
+    for cell in made["cells"]:
+        outputs = cell.get("outputs", [])
+        taken = [
+            item for item in outputs if item["output_type"] == "stream" and item["name"] == "stderr"
+        ]
+        lines += [
+            line for item in taken for line in "".join(item["text"]).splitlines() if line.strip()
+        ]
+        if taken:
+            cell["outputs"] = [item for item in outputs if item not in taken]
+    return lines
+
+
+def not_yet_recorded(names: list[str]) -> str:
+    """The notice that stands in for a missing record."""
+    lines = "\n".join(f"- {name}" for name in names)
+    price = "about half a minute of training on a data-centre GPU, an hour or more on two CPU cores"
+    return (
+        ":::{admonition} Not yet recorded\n:class: warning\nThis page waits"
+        f" for\n{lines}\n\n`make records` makes it. Price: {price}.\n:::\n"
+    )
