@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from cxrlib import __version__, evaluate, metrics, plots
-from cxrlib.evaluate.measures import STATISTIC_NAMES, Measures, Predictions
+from cxrlib.evaluate.measures import STATISTIC_NAMES, Measures
+from cxrlib.evaluate.reading import Predictions
 from cxrlib.files import isolated, printable
 from cxrlib.formatting import interval, number, with_interval
 from cxrlib.metrics import calibration

@@ -1,4 +1,4 @@
-"""evaluate.py and report.py: files as people have them, hostile ones, and what a browser makes of
+"""Files of predictions as people have them, hostile ones, and what a browser makes of
 the page.
 """
 
@@ -208,7 +208,7 @@ BAD = {
         "y_true,p\n1,0.5\nperhaps,0.2\n",
         "line 3, column y_true: perhaps is neither 1 nor 0",
     ),
-    "one p above 1": ("y_true,p\n1,0.5\n0,7\n", "line 3, column p: 7.0 is not"),
+    "one p above 1": ("y_true,p\n1,0.5\n0,7\n", "line 3, column p: 7 is not"),
     "decimal commas among commas": (
         "y_true,p\n1,0,93\n0,0,08\n",
         "line 2: has 3 cells, the line of names 2",

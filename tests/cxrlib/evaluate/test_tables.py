@@ -1,5 +1,5 @@
-"""tables.py and the reader of evaluate.py: CSVs as people, spreadsheets and programs write them,
-and a seeded fuzzer of both kinds.
+"""CSVs as people, spreadsheets and programs write them, read as text and understood; and a seeded
+fuzzer of both kinds.
 """
 
 import gzip
