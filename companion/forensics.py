@@ -13,15 +13,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from cxrlib.files import InputError
 from cxrlib.metrics.rates import AVERAGES
 
-JOINS, MATRICES = (
-    1_000_000,
-    20_000,
-)  # no search tries more: so much would be left open that the answer said nothing
+# no search tries more: so much would be left open that the answer said nothing
+JOINS = 1_000_000
+MATRICES = 20_000
 
 
 def unrounded(text: str) -> tuple[float, float]:
@@ -56,10 +54,8 @@ def binary_matrices(
     Raises InputError for a text that is no number, or a side without an image.
     """
     if positives < 1 or negatives < 1:
-        raise InputError(
-            f"binary_matrices: {positives} positives and {negatives} negatives; needs one or more"
-            " of each"
-        )
+        given = f"{positives} positives and {negatives} negatives"
+        raise InputError(f"binary_matrices: {given}; needs one or more of each")
     hits = [k for k in range(positives + 1) if printed_as(100 * k / positives, sensitivity)]
     clear = [k for k in range(negatives + 1) if printed_as(100 * k / negatives, specificity)]
     whole = positives + negatives
@@ -72,21 +68,19 @@ def binary_matrices(
 
 
 def _rates(size: int, total: int, tp: np.ndarray, fp: np.ndarray) -> dict[str, np.ndarray]:
-    """The cells of :func:`cxrlib.metrics.rates.per_class` that TP and FP of a class of ``size``
-    images decide; 0/0 is NaN, as there.
+    """The cells of a table of results that TP and FP of a class of ``size`` images decide; 0/0 is
+    NaN. What Study B prints as accuracy is the recall.
     """
     fn, tn = size - tp, total - size - fp
     with np.errstate(invalid="ignore"):
-        recall, precision, f1 = tp / size, tp / (tp + fp), 2 * tp / (2 * tp + fp + fn)
-        specificity, accuracy = tn / (total - size), (tp + tn) / total
-    return dict(
-        accuracy_as_printed=recall,
-        accuracy=accuracy,
-        precision=precision,
-        recall=recall,
-        specificity=specificity,
-        f1=f1,
-    )
+        return {
+            "accuracy_as_printed": tp / size,
+            "accuracy": (tp + tn) / total,
+            "precision": tp / (tp + fp),
+            "recall": tp / size,
+            "specificity": tn / (total - size),
+            "f1": 2 * tp / (2 * tp + fp + fn),
+        }
 
 
 def class_counts(
@@ -96,9 +90,8 @@ def class_counts(
     table.
 
     ``sizes``: images of each class. ``printed``: text of each cell, named as the ``metric`` of
-    :func:`companion.studies.printed` names it, ``"viral.recall"`` or ``"macro avg.f1"``; metrics
-    are those of :func:`cxrlib.metrics.rates.per_class`, of which size and AUC do not depend on the
-    counts and are passed over. A cell that is absent says nothing.
+    :func:`companion.studies.printed` names it, ``"viral.recall"`` or ``"macro avg.f1"``; sizes and
+    AUCs do not depend on the counts and are passed over. A cell that is absent says nothing.
 
     For each class all TP and FP that print its row; then the combinations whose false positives are
     as many as their false negatives (every error is both) and whose means over the classes print
@@ -107,47 +100,42 @@ def class_counts(
     Raises InputError for a row that is no class or average, a text that is no number, or cells that
     leave over a million joins.
     """
-    total = sum(sizes.values())
-    if len(sizes) < 2 or min(sizes.values()) < 1:
+    total, counts = sum(sizes.values()), list(sizes.values())
+    if len(sizes) < 2 or min(counts) < 1:
         raise InputError(
             f"sizes: needs two classes or more of one image or more, has {dict(sizes)}"
         )
     cells = [(*name.rpartition(".")[::2], text) for name, text in printed.items()]
     for row, metric, _ in cells:
         if row not in sizes and row not in AVERAGES:
-            raise InputError(
-                f"printed: {row}.{metric} is of none of {', '.join([*sizes, *AVERAGES])}"
-            )
-    candidates = []  # of each class: TP and FP that print its row, as rows of an array (n, 2)
-    for name, size in sizes.items():
-        tp, fp = np.arange(size + 1)[:, None], np.arange(total - size + 1)[None, :]
-        rates, fits = _rates(size, total, tp, fp), np.ones((size + 1, total - size + 1), bool)
-        for row, metric, text in cells:
-            if row == name and metric in rates:
-                fits &= printed_as(rates[metric], text)
-        candidates.append(np.argwhere(fits))
-    if math.prod(map(len, candidates)) > JOINS:
+            known = ", ".join([*sizes, *AVERAGES])
+            raise InputError(f"printed: {row}.{metric} is of none of {known}")
+    of_class = {name: [cell[1:] for cell in cells if cell[0] == name] for name in sizes}
+    pairs = [_pairs(size, total, of_class[name]) for name, size in sizes.items()]
+    if math.prod(map(len, pairs)) > JOINS:
         raise InputError(f"printed: so few cells that more than {JOINS:,} joins of counts remain")
-    places = np.indices([len(pairs) for pairs in candidates]).reshape(len(sizes), -1)
-    joined = np.stack(
-        [pairs[place] for pairs, place in zip(candidates, places, strict=True)], axis=1
-    )  # (M, K, 2)
-    joined = joined[joined.sum(axis=(1, 2)) == total]  # sum of TP + FP = sum of TP + FN
-    each = [_rates(size, total, *joined[:, k].T) for k, size in enumerate(sizes.values())]
+    places = np.indices([len(each) for each in pairs]).reshape(len(sizes), -1)
+    joined = np.stack([each[place] for each, place in zip(pairs, places, strict=True)], axis=1)
+    joined = joined[joined.sum(axis=(1, 2)) == total]  # (M, K, 2): sum of TP + FP = of TP + FN
+    rates = [_rates(size, total, *joined[:, k].T) for k, size in enumerate(counts)]
+    fits = np.ones(len(joined), bool)
     for row, metric, text in cells:
-        if row in AVERAGES and metric in each[0]:
-            weights = np.array([1 if row == AVERAGES[0] else size for size in sizes.values()])
-            fits = printed_as(
-                weights @ np.stack([rates[metric] for rates in each]) / weights.sum(), text
-            )
-            joined, each = (
-                joined[fits],
-                [{key: values[fits] for key, values in rates.items()} for rates in each],
-            )
-    return [
-        {name: tuple(map(int, pair)) for name, pair in zip(sizes, pairs, strict=True)}
-        for pairs in joined
-    ]
+        if row in AVERAGES and metric in rates[0]:
+            weights = np.ones(len(sizes)) if row == AVERAGES[0] else np.array(counts)
+            means = weights @ [each[metric] for each in rates] / weights.sum()
+            fits &= printed_as(means, text)
+    return [dict(zip(sizes, map(tuple, each.tolist()), strict=True)) for each in joined[fits]]
+
+
+def _pairs(size: int, total: int, cells: Sequence[tuple[str, str]]) -> np.ndarray:
+    """TP and FP of a class that print its cells (metric, text): (n, 2)."""
+    tp, fp = np.arange(size + 1)[:, None], np.arange(total - size + 1)[None, :]
+    rates = _rates(size, total, tp, fp)
+    fits = np.ones((size + 1, total - size + 1), bool)
+    for metric, text in cells:
+        if metric in rates:
+            fits &= printed_as(rates[metric], text)
+    return np.argwhere(fits)
 
 
 def _parts(total: int, most: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
@@ -182,16 +170,13 @@ def multiclass_matrices(sizes: Mapping[str, int], printed: Mapping[str, str]) ->
     """
     found = []
     for counts in class_counts(sizes, printed):
-        (tp, fp), fn = (
-            zip(*counts.values(), strict=True),
-            (size - counts[name][0] for name, size in sizes.items()),
-        )
-        for errors in _errors(tuple(fn), fp):
+        tp, fp = zip(*counts.values(), strict=True)
+        fn = tuple(size - hits for size, hits in zip(sizes.values(), tp, strict=True))
+        for errors in _errors(fn, fp):
             found.append(np.array(errors, int) + np.diag(tp))
             if len(found) > MATRICES:
-                raise InputError(
-                    f"printed: so few cells that more than {MATRICES:,} matrices remain"
-                )
+                most = f"{MATRICES:,}"
+                raise InputError(f"printed: so few cells that more than {most} matrices remain")
     return np.array(found, int).reshape(-1, len(sizes), len(sizes))
 
 
@@ -203,9 +188,8 @@ def mean_range(
     >>> print("{:.4f} {:.5f}".format(*mean_range(["1.00", "0.96", "0.98", "0.98"])))  # Table 4.2
     0.9750 0.98375
     """
-    low, high = np.average(
-        np.clip([unrounded(text) for text in printed], 0, 1), axis=0, weights=weights
-    )
+    ends = np.clip([unrounded(text) for text in printed], 0, 1)
+    low, high = np.average(ends, axis=0, weights=weights)
     return float(low), float(high)
 
 
@@ -216,61 +200,7 @@ def possible_positives(negatives: int, share: str) -> list[int]:
     low, high = (end / 100 for end in unrounded(share))
     if high >= 1:
         raise InputError(f"share: no largest number of positives prints as {share} %")
+    least = max(0, math.floor(negatives * low / (1 - low)))
     most = math.ceil(negatives * high / (1 - high))
-    return [
-        n
-        for n in range(max(0, math.floor(negatives * low / (1 - low))), most + 1)
-        if printed_as(100 * n / (n + negatives), share)
-    ]
-
-
-def auc_range(sensitivity: float, specificity: float) -> tuple[float, float]:
-    """Smallest and largest area under a concave ROC curve through one operating point (a classifier
-    whose likelihood ratio rises with its score has such a curve).
-
-    Smallest: two chords, (sensitivity + specificity) / 2. Largest: under the best line through the
-    point, cut off at 1; its slope is (1 - sensitivity) / (1 - specificity) and it leaves out 2 (1 -
-    sensitivity)(1 - specificity), unless it would begin below 0 or end below 1. Raises InputError
-    for rates outside [0, 1] or below chance, where no such curve passes.
-    """
-    missed, alarm = 1 - sensitivity, 1 - specificity
-    if not (0 <= missed <= 1 and 0 <= alarm <= 1 and missed + alarm <= 1):
-        raise InputError(
-            f"operating point: no concave ROC curve passes sensitivity {sensitivity}, specificity"
-            f" {specificity}"
-        )
-    if not missed or not alarm:
-        left_out = 0.0
-    elif sensitivity < 0.5:
-        left_out = alarm / (2 * sensitivity)
-    elif specificity < 0.5:
-        left_out = missed / (2 * specificity)
-    else:
-        left_out = 2 * missed * alarm
-    return (sensitivity + specificity) / 2, 1 - left_out
-
-
-def binormal_auc(sensitivity: float, specificity: float, ratio: float = 1.0) -> float:
-    """Area under the binormal ROC curve through a point: scores normal in both classes, ``ratio`` =
-    sd of negatives / sd of positives.
-
-    With z the normal quantile: TPR = Φ(a + ratio z(FPR)), so a = z(sensitivity) + ratio
-    z(specificity), and the area is Φ(a / sqrt(1 + ratio²)) (Pepe 2003, The Statistical Evaluation
-    of Medical Tests, 4.4). NaN for a rate outside [0, 1].
-    """
-    return float(ndtr((ndtri(sensitivity) + ratio * ndtri(specificity)) / math.sqrt(1 + ratio**2)))
-
-
-def no_crossing(copies: int, folds: int) -> float:
-    """Probability that all copies of an image fall into one fold, each copy drawn into any fold
-    alike: folds^(1 - copies).
-
-    Folds of equal size make it a little smaller, as copies compete for places. It is also the
-    probability that no twin of a held-out copy is trained on. InputError for less than one copy or
-    fold.
-    """
-    if copies < 1 or folds < 1:
-        raise InputError(
-            f"no_crossing: {copies} copies in {folds} folds; needs one or more of each"
-        )
-    return float(folds) ** (1 - copies)
+    tried = range(least, most + 1)
+    return [n for n in tried if printed_as(100 * n / (n + negatives), share)]

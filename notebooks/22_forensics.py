@@ -734,9 +734,6 @@ for n in copies:
     print(f"{n} copies: 1 in {folds}^{n - 1} = {folds ** (n - 1):,}")
 
 # %% tags=["remove-cell"]
-assert all(
-    np.isclose(forensics.no_crossing(number, folds) * folds ** (number - 1), 1) for number in copies
-)
 say("folds", folds)
 for task, number in zip(("four", "binary"), copies, strict=True):
     say(f"copies-{task}", number)
@@ -745,16 +742,11 @@ for task, number in zip(("four", "binary"), copies, strict=True):
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Probability that all copies of an image lie in one fold, on a logarithmic axis, against the number of copies: a straight line down, with the thesis's two numbers of copies marked."}}
 with plots.style():
     ax = plt.subplots(figsize=(7, 3.6))[1]
-    ax.semilogy(
-        range(1, 31),
-        [forensics.no_crossing(number, folds) for number in range(1, 31)],
-        color="0.45",
-        marker=".",
-    )
+    ax.semilogy(range(1, 31), [folds ** (1.0 - n) for n in range(1, 31)], color="0.45", marker=".")
     for number, text, color, marker, ha in zip(
         copies, ("four classes", "two classes"), (BLUE, RED), "so", ("left", "right"), strict=True
     ):
-        at = number, forensics.no_crossing(number, folds)
+        at = number, folds ** (1.0 - number)
         ax.plot(*at, marker, color=color, markersize=10)
         away = (10, 4) if ha == "left" else (-10, -4)
         ax.annotate(
@@ -968,21 +960,38 @@ plt.show()
 # One point of a ROC curve bounds its area. If the curve is concave, the least area is that under two chords, and the most that under the best line through the point. If scores are normally distributed with equal spread in both classes,
 # the point gives the curve; with a ratio of spreads as a parameter, a family. The point, from the matrices found above:
 
+
 # %%
+def auc_range(sensitivity, specificity):
+    """Least and largest area under a concave ROC curve through a point, both rates at least a half.
+
+    Least: two chords. Largest: under the best line through the point, cut off at 1; its slope is
+    (1 - sensitivity) / (1 - specificity).
+    """
+    missed, alarm = 1 - sensitivity, 1 - specificity
+    return (sensitivity + specificity) / 2, 1 - 2 * missed * alarm
+
+
+def binormal_auc(sensitivity, specificity, ratio=1.0):
+    """Area under the curve through a point, scores normal in both classes, ``ratio`` = sd of
+    negatives / sd of positives (Pepe 2003, The Statistical Evaluation of Medical Tests, 4.4).
+
+    With z the normal quantile, TPR = Φ(a + ratio z(FPR)): the point gives a.
+    """
+    a = ndtri(sensitivity) + ratio * ndtri(specificity)
+    return ndtr(a / np.sqrt(1 + ratio**2))
+
+
 for tn in (min(tns), max(tns)):
     point = tp / positives, tn / negatives  # sensitivity, specificity
-    least, largest = forensics.auc_range(*point)
-    equal = forensics.binormal_auc(*point)
-    print(f"from {least:.4f} to {largest:.4f}, equal spread {equal:.4f}")
+    least, largest = auc_range(*point)
+    print(f"from {least:.4f} to {largest:.4f}, equal spread {binormal_auc(*point):.4f}")
 
 # %% tags=["remove-cell"]
 auc, points = A["azemin-3-auc"], [(tp / positives, tn / negatives) for tn in (min(tns), max(tns))]
-bands, equals = (
-    [forensics.auc_range(*point) for point in points],
-    [forensics.binormal_auc(*point) for point in points],
-)
+bands, equals = [auc_range(*point) for point in points], [binormal_auc(*point) for point in points]
 ratios = np.linspace(0.2, 3, 2801)
-family = np.array([forensics.binormal_auc(*points[0], ratio) for ratio in ratios])
+family = binormal_auc(*points[0], ratios)
 edges = np.flatnonzero(np.diff(np.pad(forensics.printed_as(family, auc).astype(int), 1)))
 assert max(least for least, _ in bands) < unrounded(auc)[0] and unrounded(auc)[1] < min(
     largest for _, largest in bands

@@ -12,6 +12,13 @@ from companion import rules, studies
 from cxrlib.files import InputError
 
 NAN = float("nan")
+COUNTS = [
+    "layers",
+    "classes",
+    "convolutions in a block",
+    "side of a block's kernels",
+    "filters by those of the stage before",
+]
 
 
 def row(printed: str, **fields) -> dict:
@@ -55,13 +62,11 @@ def thesis():
     ],
 )
 def test_when_a_result_agrees(printed, value, low, high, denominator, verdict, said):
-    found = rules._near(row(printed, denominator=denominator), value, low, high, 1, "It")
+    found = rules.near(row(printed, denominator=denominator), (value, low, high), 1, "It")
     assert found.verdict == verdict and said in found.why
-    hundred = rules._near(
+    hundred = rules.near(
         row(f"{100 * float(printed):g}", denominator=denominator),
-        100 * value,
-        100 * low,
-        100 * high,
+        (100 * value, 100 * low, 100 * high),
         100,
         "It",
     )
@@ -76,7 +81,7 @@ def test_the_printed_share_has_wilsons_interval(k, n, percent):
     low, high = proportion_confint(percent / 100 * n, n, method="wilson")
     close = abs(value - percent / 100) <= 0.005 * (1 + 1e-9)
     if min(abs(value - low), abs(value - high)) > 1e-9:
-        found = rules._near(row(f"{percent / 100:.2f}", denominator=n), value, NAN, NAN, 1, "It")
+        found = rules.near(row(f"{percent / 100:.2f}", denominator=n), (value, NAN, NAN), 1, "It")
         assert found.verdict == ("agrees" if close or low <= value <= high else "differs")
 
 
@@ -85,9 +90,8 @@ def test_the_printed_share_has_wilsons_interval(k, n, percent):
     [(0.97, NAN, NAN, "agrees"), (0.95, 0.9, 0.961, "agrees"), (0.95, 0.9, 0.96, "differs")],
 )
 def test_more_than(value, low, high, verdict):
-    assert (
-        rules._near(row("0.96", relation="more than"), value, low, high, 1, "It").verdict == verdict
-    )
+    found = rules.near(row("0.96", relation="more than"), (value, low, high), 1, "It")
+    assert found.verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -101,7 +105,7 @@ def test_more_than(value, low, high, verdict):
     ],
 )
 def test_counts(relation, value, verdict):
-    found = rules._same(row("1900", relation=relation), value, "Counted")
+    found = rules.same(row("1900", relation=relation), value, "Counted")
     assert found.verdict == verdict
     if verdict == "differs":
         assert found.why == (
@@ -116,16 +120,21 @@ def test_a_total_is_its_parts_or_cannot_be_true():
     assert found.verdict == "cannot be true" and "4,273, 1 off" in found.why
 
 
+def said_of(row, rows, metric, words):
+    """What the study's own table says of a cell of the four classes."""
+    found = rules.cell(row, rows, run="zhu-fourclass", metric=metric)
+    [said] = [finding for finding in found if finding.why.startswith(words)]
+    return said
+
+
 @pytest.mark.parametrize(
     ("printed", "verdict"),
     [("0.96", "cannot be true"), ("0.97", None), ("0.98", None), ("0.99", "cannot be true")],
 )
 def test_an_average_outside_its_values_cannot_be_true(thesis, printed, verdict):
     """1.00, 0.96, 0.98, 0.98 have a mean from 0.975, which may be rounded down, to 0.98375."""
-    found = list(rules._own_table(row(printed), thesis, "zhu-fourclass", "macro avg", "auc", 1))
-    assert [finding.verdict for finding in found] == [verdict] and "0.975 to 0.98375" in found[
-        0
-    ].why
+    found = said_of(row(printed), thesis, "macro avg.auc", "The average of what is printed")
+    assert found.verdict == verdict and "0.975 to 0.98375" in found.why
 
 
 @pytest.mark.parametrize(
@@ -141,9 +150,7 @@ def test_accuracy_by_the_studys_formula(thesis, name, printed, verdict):
     """TP + TN of the fact sheet's solutions: viral (121 or 122) + 522 of 684, mean over the classes
     0.962.
     """
-    [*_, found] = rules._own_table(
-        row(printed), thesis, "zhu-fourclass", name, "accuracy_as_printed", 1
-    )
+    found = said_of(row(printed), thesis, f"{name}.accuracy_as_printed", "By the study's formula")
     assert found.verdict == verdict
     if name == "viral":
         assert f"{(121 + 522) / 684:.3g} to {(122 + 522) / 684:.3g}" in found.why
@@ -155,9 +162,7 @@ def test_a_table_that_no_counts_print(thesis):
         name: {**each, "printed": "0.50"} if name == "zhu-t4.2-viral-f1-score" else each
         for name, each in thesis.items()
     }
-    [found] = rules._own_table(
-        row("0.82"), changed, "zhu-fourclass", "viral", "accuracy_as_printed", 1
-    )
+    found = said_of(row("0.82"), changed, "viral.accuracy_as_printed", "By the study's formula")
     assert found.verdict == "cannot be true" and "leave nothing" in found.why
 
 
@@ -227,16 +232,24 @@ def test_settings():
 )
 def test_networks_are_counted(name, counts):
     """The kernels of ResNet-101 have two sizes, so that there is no one value."""
-    values = [
-        rules.network(row("7"), {}, name=name, count=count)[0].value for count in rules.COUNTS
-    ]
+    values = [rules.network(row("7"), {}, name=name, count=count)[0].value for count in COUNTS]
     np.testing.assert_array_equal(values, [NAN if count is None else count for count in counts])
 
 
-def test_formulas():
-    assert [float(made()) for made in rules.FORMULAS.values()] == pytest.approx(
-        [1, 0.5, 0, 100, 100, 2, 1]
-    )
+@pytest.mark.parametrize(
+    ("name", "value"),
+    {
+        "AUC of a perfect classifier": 1,
+        "AUC of a random classifier": 0.5,
+        "AUC of a classifier that is always wrong": 0,
+        "sensitivity of a perfect classifier, per cent": 100,
+        "specificity of a perfect classifier, per cent": 100,
+        "F1-score by precision × recall / (precision + recall)": 2,
+        "sum of a softmax": 1,
+    }.items(),
+)
+def test_formulas(name, value):
+    assert rules.formula(row("1"), {}, name=name)[0].value == pytest.approx(value)
 
 
 def test_study_as_arithmetic():
