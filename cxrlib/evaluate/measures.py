@@ -117,6 +117,8 @@ class Measures:
     def __post_init__(self):
         frame, cls = self.found.frame, self.found.positive
         self.point = metrics.operating_point(frame, cls, self.threshold)
+        asked = self.prevalence is not None
+        self.share = self.prevalence if asked else self.point["prevalence"]
         self.compared = compare_methods(frame, cls, self.threshold)
         self.cells, self.drawn = metrics.per_class(frame), intervals.cluster_bootstrap(frame)
         self.bounds = intervals.filled(frame, self.drawn)
@@ -166,12 +168,11 @@ class Measures:
             ("calibration", cls, "ece", f"10 bins of equal {by}", value, *none)
             for by, value in self.ece.items()
         ]
-        share = self.point["prevalence"] if self.prevalence is None else self.prevalence
-        there = at_prevalences(self.point["sensitivity"], self.point["specificity"], [share]).iloc[
-            0
-        ]
+        there = at_prevalences(
+            self.point["sensitivity"], self.point["specificity"], [self.share]
+        ).iloc[0]
         rows += [
-            (f"prevalence {share:.4g}", cls, name, "Bayes", there[name], *none)
+            (f"prevalence {self.share:.4g}", cls, name, "Bayes", there[name], *none)
             for name in ("ppv", "npv", "alarms")
         ]
         return pd.DataFrame(
