@@ -50,33 +50,17 @@ def box(
     """A box centred at (x, y), of one of the kinds in ``LOOKS``."""
     fill, edge = LOOKS[kind]
     corner, style = (x - width / 2, y - height / 2), "round,pad=0,rounding_size=0.06"
-    ax.add_patch(
-        FancyBboxPatch(
-            corner, width, height, boxstyle=style, facecolor=fill, edgecolor=edge, linewidth=1.2
-        )
-    )
+    look = {"boxstyle": style, "facecolor": fill, "edgecolor": edge, "linewidth": 1.2}
+    ax.add_patch(FancyBboxPatch(corner, width, height, **look))
     note(ax, x, y, text)
 
 
 def arrow(ax: Axes, *points: tuple[float, float], dashed: bool = False) -> None:
     """A line through the points, with a head at the last."""
-    style = {
-        "arrowstyle": "-|>",
-        "mutation_scale": 11,
-        "shrinkA": 0,
-        "shrinkB": 0,
-        "joinstyle": "miter",
-        "capstyle": "butt",
-    }
-    ax.add_patch(
-        FancyArrowPatch(
-            path=Path(points),
-            color=DARK,
-            linewidth=1.3,
-            linestyle=(0, (3, 2)) if dashed else "-",
-            **style,
-        )
-    )
+    head = {"arrowstyle": "-|>", "mutation_scale": 11, "shrinkA": 0, "shrinkB": 0}
+    line = {"color": DARK, "linewidth": 1.3, "joinstyle": "miter", "capstyle": "butt"}
+    line["linestyle"] = (0, (3, 2)) if dashed else "-"
+    ax.add_patch(FancyArrowPatch(path=Path(points), **head, **line))
 
 
 def shape(sizes: list[int]) -> str:

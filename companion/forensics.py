@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from cxrlib.files import InputError
 from cxrlib.metrics.rates import AVERAGES
 
-# no search tries more: so much would be left open that the answer said nothing
-JOINS = 1_000_000
-MATRICES = 20_000
+JOINS = 1_000_000  # no search tries more: so much would be left open that it said nothing
 
 
 def unrounded(text: str) -> tuple[float, float]:
@@ -136,48 +134,6 @@ def _pairs(size: int, total: int, cells: Sequence[tuple[str, str]]) -> np.ndarra
         if metric in rates:
             fits &= printed_as(rates[metric], text)
     return np.argwhere(fits)
-
-
-def _parts(total: int, most: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Every way to write ``total`` as a sum of counts, one per place, none above its ``most``."""
-    if not most:
-        yield from [()] if total == 0 else []
-        return
-    for first in range(max(0, total - sum(most[1:])), min(total, most[0]) + 1):
-        yield from ((first, *rest) for rest in _parts(total - first, most[1:]))
-
-
-def _errors(
-    missed: tuple[int, ...], alarms: tuple[int, ...], k: int = 0
-) -> Iterator[list[tuple[int, ...]]]:
-    """Every matrix of errors, from row ``k`` on: its diagonal is 0, its rows sum to ``missed`` and
-    its columns to ``alarms``.
-    """
-    if k == len(missed):
-        yield from [[]] if not any(alarms) else []
-        return
-    for row in _parts(missed[k], tuple(0 if j == k else n for j, n in enumerate(alarms))):
-        left = tuple(n - used for n, used in zip(alarms, row, strict=True))
-        yield from ([row, *below] for below in _errors(missed, left, k + 1))
-
-
-def multiclass_matrices(sizes: Mapping[str, int], printed: Mapping[str, str]) -> np.ndarray:
-    """All integer confusion matrices, (M, K, K), rows true, classes in the order of ``sizes``, that
-    reproduce a printed table.
-
-    As :func:`class_counts`, whose solutions give the diagonal (TP) and the sums of errors by row
-    (FN) and by column (FP); InputError also where more than 20,000 matrices remain.
-    """
-    found = []
-    for counts in class_counts(sizes, printed):
-        tp, fp = zip(*counts.values(), strict=True)
-        fn = tuple(size - hits for size, hits in zip(sizes.values(), tp, strict=True))
-        for errors in _errors(fn, fp):
-            found.append(np.array(errors, int) + np.diag(tp))
-            if len(found) > MATRICES:
-                most = f"{MATRICES:,}"
-                raise InputError(f"printed: so few cells that more than {most} matrices remain")
-    return np.array(found, int).reshape(-1, len(sizes), len(sizes))
 
 
 def mean_range(

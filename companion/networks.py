@@ -6,6 +6,7 @@ them with a new pass.
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -35,51 +36,52 @@ def trace(name: str = "resnet18", size: int = 224) -> dict:
 
     from cxrlib.transfer import resnet
 
-    def count(module):
-        return sum(values.numel() for values in module.parameters())
+    model, rows, unfinished = resnet.build(name, HEADS[0]).eval(), [], []
+    blocks = (BasicBlock, Bottleneck)
 
     def enter(title, module, inputs):
-        row = {
-            "name": title,
-            "type": type(module).__name__,
-            "input": list(inputs[0].shape[1:]),
-            "output": None,
-            "parameters": count(module),
-        }
-        for key, attribute in {
-            "kernel": "kernel_size",
-            "stride": "stride",
-            "padding": "padding",
-        }.items():
-            if hasattr(module, "kernel_size"):
-                value = getattr(module, attribute)
-                row[key] = [value, value] if isinstance(value, int) else list(value)
-        if isinstance(module, BasicBlock | Bottleneck):
+        row = {"name": title, **_described(module, inputs[0])}
+        if isinstance(module, blocks):
             row["downsample"] = module.downsample is not None
         rows.append(row)
         unfinished.append(row)
 
-    model, rows, unfinished = resnet.build(name, HEADS[0]).eval(), [], []
+    def leave(module, inputs, output):
+        unfinished.pop()["output"] = list(output.shape[1:])
+
     for title, module in model.named_modules():
-        if isinstance(module, BasicBlock | Bottleneck) or not list(module.children()):
-            module.register_forward_pre_hook(
-                lambda module, inputs, title=title: enter(title, module, inputs)
-            )
-            module.register_forward_hook(
-                lambda module, inputs, output: unfinished.pop().update(
-                    output=list(output.shape[1:])
-                )
-            )
+        if isinstance(module, blocks) or not list(module.children()):
+            module.register_forward_pre_hook(functools.partial(enter, title))
+            module.register_forward_hook(leave)
     with torch.no_grad():
         model(torch.zeros(1, 3, size, size))
-    fc = {str(classes): count(resnet.build(name, classes).fc) for classes in HEADS}
     return {
         "name": name,
         "input": [3, size, size],
-        "parameters": count(model),
-        "fc": fc,
+        "parameters": _count(model),
+        "fc": {str(classes): _count(resnet.build(name, classes).fc) for classes in HEADS},
         "modules": rows,
     }
+
+
+def _count(module) -> int:
+    return sum(values.numel() for values in module.parameters())
+
+
+def _described(module, given) -> dict:
+    """What is known of a module before it has run on ``given``."""
+    row = {
+        "type": type(module).__name__,
+        "input": list(given.shape[1:]),
+        "output": None,
+        "parameters": _count(module),
+    }
+    if hasattr(module, "kernel_size"):
+        for key in ("kernel_size", "stride", "padding"):
+            value = getattr(module, key)
+            pair = [value, value] if isinstance(value, int) else list(value)
+            row[key.removesuffix("_size")] = pair
+    return row
 
 
 def _file(name: str) -> Path:

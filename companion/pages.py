@@ -4,7 +4,7 @@ Returns HTML and Markdown to display.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pandas as pd
 from IPython.display import HTML, Markdown, display
 from PIL import Image
 
-from companion import ledger, rules, studies
+from companion import ledger, studies
 from cxrlib import formatting, metrics, plots
 from cxrlib.data.manifest import data_folder
 from cxrlib.files import InputError
@@ -73,30 +73,21 @@ NOTHING = "<!-- nothing -->"  # an empty text would show as the name of its type
 
 def items(sentences: Sequence[str], head: str = "") -> Markdown:
     """A list of sentences, under a bold line; nothing where there are none."""
-    return Markdown(
-        (f"**{head}**\n\n" if head and sentences else "")
-        + "\n".join(f"- {sentence}" for sentence in sentences)
-        or NOTHING
-    )
+    listed = "\n".join(f"- {sentence}" for sentence in sentences)
+    return Markdown(f"**{head}**\n\n{listed}" if head and listed else listed or NOTHING)
 
 
 def settings(run: Record) -> HTML:
     """The settings of a run beside those the study prints, with the section that prints them."""
     experiment, config = studies.experiment(run.info["experiment"]), run.info["config"]
     rows = [("Optimiser, loss", "SGD, cross-entropy", "SGD, cross-entropy", "3.3.2")]
-    rows += [
-        (
-            text,
-            studies.spell(getattr(experiment, key), plots.label),
-            studies.spell(config[key], plots.label),
-            experiment.printed.get(key, ""),
-        )
-        for key, text in SETTINGS.items()
-    ]
-    rows += [
-        ("Number format", "not stated", config["precision"], ""),
-        ("Seed", "not stated", str(run.info["seed"]), ""),
-    ]
+    for key, text in SETTINGS.items():
+        pair = [
+            studies.spell(value, plots.label) for value in (getattr(experiment, key), config[key])
+        ]
+        rows.append((text, *pair, experiment.printed.get(key, "")))
+    rows.append(("Number format", "not stated", config["precision"], ""))
+    rows.append(("Seed", "not stated", str(run.info["seed"]), ""))
     return table(pd.DataFrame(rows, columns=["Setting", "Printed", "This run", "Section"]))
 
 
@@ -113,13 +104,11 @@ def say_training(run: Record) -> None:
     """Glue ``epochs-run``, ``epochs-planned``, ``epochs-kept``, ``reason``, ``device``,
     ``minutes``, ``recorded`` and ``replicates``.
     """
-    info = run.info
+    info, used = run.info, run.info["device"]
+    threads = f" with {used['threads']} threads" if used["name"] == "cpu" else ""
     for name in ("run", "planned", "kept"):
         say(f"epochs-{name}", info["epochs"][name])
     say("reason", info["epochs"]["reason"])
-    threads = (
-        f" with {info['device']['threads']} threads" if info["device"]["name"] == "cpu" else ""
-    )
     say("device", f"{device(run)}{threads}, in {info['config']['precision']}")
     say("minutes", f"{info['seconds']['training'] / 60:.0f}")
     say("recorded", info.get("recorded", ""))
@@ -128,19 +117,18 @@ def say_training(run: Record) -> None:
 
 def test_epochs(run: Record) -> HTML:
     """Loss and accuracy of validation and test at the epochs whose test results are known."""
-    columns = ["epoch", "val_loss", "val_accuracy", "test_loss", "test_accuracy"]
-    shown = run.history.dropna(subset=["test_loss"])[columns].astype(
-        dict.fromkeys(columns[1:], float)
-    )
-    shown = shown.rename(
-        columns=lambda name: name.replace("_", " ").replace("val ", "validation ").capitalize()
-    )
-    return table(
-        shown,
-        float_format=lambda value: (
-            f"{value:.3f}" if value >= 0.001 or value == 0 else f"{value:.1e}"
-        ),
-    )
+    columns = ["val_loss", "val_accuracy", "test_loss", "test_accuracy"]
+    known = run.history.dropna(subset=["test_loss"])
+    shown = known[["epoch"]].join(known[columns].astype(float))
+    shown.columns = [
+        "Epoch",
+        *(f"{part} {what}" for part in ("Validation", "Test") for what in ("loss", "accuracy")),
+    ]
+
+    def three_decimals(value: float) -> str:
+        return f"{value:.3f}" if value >= 0.001 or value == 0 else f"{value:.1e}"
+
+    return table(shown, float_format=three_decimals)
 
 
 def side_by_side(
@@ -157,50 +145,39 @@ def side_by_side(
     the re-draws.
     """
     found = ledger.compare(printed, rates, bounds).set_index("metric")
-    head = "".join(
-        f'<th scope="col">{text}</th>' for text in ["Label", "Source", "Size", *COLUMNS.values()]
-    )
+    lines = {
+        "printed": found["printed"],
+        "rebuilt": found["rebuilt"].map(formatting.number),
+        "95 % interval": _intervals(found["low"], found["high"]),
+    }
+    if redraws:
+        again = [ledger.compare(printed, other, bounds)["rebuilt"] for other in redraws]
+        lines[f"{len(redraws)} re-draws"] = _intervals(np.min(again, axis=0), np.max(again, axis=0))
+    shown = pd.DataFrame(lines, found.index)
+    sizes = shown.index.str.endswith(".size")
+    shown.loc[sizes, "rebuilt"] = found.loc[sizes, "rebuilt"].map("{:.0f}".format)
+    shown.loc[sizes, shown.columns[2:]] = ""
+    heads = ["Label", "Source", "Size", *COLUMNS.values()]
+    head = "".join(f'<th scope="col">{text}</th>' for text in heads)
     body = ""
-    for name in dict.fromkeys(found.index.str.rpartition(".").get_level_values(0)):
-        cells = found.loc[[f"{name}.{key}" for key in COLUMNS]]
-        size, rebuilt_size = "", ""
-        if name not in metrics.AVERAGES:
-            size, rebuilt_size = found.loc[f"{name}.size", ["printed", "rebuilt"]]
-        lines = {
-            "printed": [size, *cells["printed"]],
-            "rebuilt": [rebuilt_size, *cells["rebuilt"].map(formatting.number)],
-            "interval": [
-                "",
-                *(
-                    formatting.interval(low, high, 2)
-                    for low, high in cells[["low", "high"]].to_numpy()
-                ),
-            ],
-        }
-        if redraws:
-            values = [
-                [rules.rebuilt(metric, other, bounds)[0] for other in redraws]
-                for metric in cells.index
-            ]
-            lines["spread"] = [
-                "",
-                *(formatting.interval(min(each), max(each), 2) for each in values),
-            ]
-        label = (
-            name.capitalize().replace(" avg", " average")
-            if name in metrics.AVERAGES
-            else plots.label(name)
-        )
-        titles = {"interval": "95 % interval", "spread": f"{len(redraws)} re-draws"}
-        first = f'<th scope="rowgroup" rowspan="{len(lines)}">{escape(label)}</th>'
-        for style, texts in lines.items():
-            body += f'<tr class="{style}">{first}<th scope="row">{titles.get(style, style)}</th>'
-            body += "".join(f"<td>{text}</td>" for text in texts) + "</tr>"
+    for name in dict.fromkeys(metric.rpartition(".")[0] for metric in shown.index):
+        label = plots.label(name)
+        if name in metrics.AVERAGES:
+            label = name.capitalize().replace(" avg", " average")
+        rows = shown.reindex([f"{name}.{key}" for key in ("size", *COLUMNS)], fill_value="")
+        first = f'<th scope="rowgroup" rowspan="{len(rows.columns)}">{escape(label)}</th>'
+        for style, source in zip(("printed", "rebuilt", "interval", "spread"), rows, strict=False):
+            cells = "".join(f"<td>{text}</td>" for text in rows[source])
+            body += f'<tr class="{style}">{first}<th scope="row">{source}</th>{cells}</tr>'
             first = ""
     return _wide(
         f'<table class="dataframe numbers printed-rebuilt"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>"
     )
+
+
+def _intervals(low: Iterable[float], high: Iterable[float]) -> list[str]:
+    return [formatting.interval(*ends, decimals=2) for ends in zip(low, high, strict=True)]
 
 
 def schedule(family: Sequence[Record]) -> str:
@@ -209,23 +186,15 @@ def schedule(family: Sequence[Record]) -> str:
     """
     if not family:
         return "none recorded yet"
-    config, printed = (
-        family[0].info["config"],
-        studies.experiment(family[0].info["experiment"]).epochs,
-    )
-    after = (
-        f"epoch{'s' if len(config['milestones']) > 1 else ''}"
-        f" {' and '.join(map(str, config['milestones'])) or 'none'}"
-    )
-    short = (
-        f" (the study: {printed}), the learning rate divided by ten after {after}"
-        if config["epochs"] < printed
-        else ""
-    )
-    return (
-        f"{len(family)} {'runs' if len(family) > 1 else 'run'} of at most {config['epochs']}"
-        f" epochs{short}"
-    )
+    config = family[0].info["config"]
+    printed = studies.experiment(family[0].info["experiment"]).epochs
+    runs = "runs" if len(family) > 1 else "run"
+    text = f"{len(family)} {runs} of at most {config['epochs']} epochs"
+    if config["epochs"] >= printed:
+        return text
+    epochs = "epochs" if len(config["milestones"]) > 1 else "epoch"
+    after = " and ".join(map(str, config["milestones"])) or "none"
+    return f"{text} (the study: {printed}), the learning rate divided by ten after {epochs} {after}"
 
 
 def same_seed_again(run: Record, redraws: Sequence[Record]) -> tuple[Record | None, str]:
@@ -235,17 +204,12 @@ def same_seed_again(run: Record, redraws: Sequence[Record]) -> tuple[Record | No
     again = next((other for other in redraws if other.info["seed"] == run.info["seed"]), None)
     if again is None:
         return None, "not yet recorded"
-    if any(
-        again.info["config"][key] != run.info["config"][key]
-        for key in ("epochs", "milestones", "precision")
-    ):
+    there, here = again.info["config"], run.info["config"]
+    if any(there[key] != here[key] for key in ("epochs", "milestones", "precision")):
         return again, "its draw on the schedule of the others"
-    kind, before = (
-        "a CPU" if other.info["device"]["type"] == "cpu" else "a GPU" for other in (again, run)
-    )
-    return again, f"the same training repeated on {kind}" + (
-        f" in place of {before}" if kind != before else ""
-    )
+    kind, before = (device(other).partition(" (")[0] for other in (again, run))
+    instead = "" if kind == before else f" in place of {before}"
+    return again, f"the same training repeated on {kind}{instead}"
 
 
 def device(run: Record) -> str:
@@ -256,16 +220,13 @@ def device(run: Record) -> str:
 
 def not_recorded(names: Sequence[str]) -> Markdown:
     """The notice for runs of a family that are not recorded; empty where there are none."""
-    groups: dict[str, list[str]] = {}
+    families: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(name.rpartition("/")[0], []).append(name)
-    if not groups:
-        return Markdown(NOTHING)
-    listed = "; ".join(
-        f"{family}: {', '.join(name.rpartition('/')[2] for name in members)}"
-        for family, members in groups.items()
-    )
-    return Markdown(f"*Not yet recorded: {listed}. `make records` makes them.*")
+        family, _, member = name.rpartition("/")
+        families.setdefault(family, []).append(member)
+    listed = "; ".join(f"{family}: {', '.join(each)}" for family, each in families.items())
+    notice = f"*Not yet recorded: {listed}. `make records` makes them.*"
+    return Markdown(notice if names else NOTHING)
 
 
 def maps_by_stage(where: pd.DataFrame, kind: str) -> tuple[pd.DataFrame, pd.Series]:
@@ -277,12 +238,8 @@ def maps_by_stage(where: pd.DataFrame, kind: str) -> tuple[pd.DataFrame, pd.Seri
     mean of ``inside`` by stage and draw.
     """
     found = where[(where["kind"] == kind) & (where["split"] == "test")]
-    each = found.pivot_table(
-        index=["image_id", "patient_id"],
-        columns="stage",
-        values=["region", "inside", "peak"],
-        aggfunc="mean",
-    )
+    measures, image = ["region", "inside", "peak"], ["image_id", "patient_id"]
+    each = found.pivot_table(measures, index=image, columns="stage", aggfunc="mean")
     return each, found.groupby(["stage", "draw"])["inside"].mean()
 
 
@@ -290,16 +247,14 @@ def no_radiographs(map_alone: bool = False) -> HTML:
     """What stands in the place of a radiograph that is not on disk: none may be published with the
     book.
     """
-    if map_alone:
-        return HTML(
-            '<p class="no-radiographs">The map alone: the published book holds no radiograph.</p>'
-        )
-    return HTML(
-        '<p class="no-radiographs">The radiographs are not shown: many may not be passed on, so the'
-        " published book holds none. With the collections on disk (<code>cxr sources</code> says"
-        " where to get them and where to put them) <code>CXR_DATA=… make book</code> shows them"
-        " here.</p>"
+    text = (
+        "The radiographs are not shown: many may not be passed on, so the published book holds"
+        " none. With the collections on disk (<code>cxr sources</code> says where to get them and"
+        " where to put them) <code>CXR_DATA=… make book</code> shows them here."
     )
+    if map_alone:
+        text = "The map alone: the published book holds no radiograph."
+    return HTML(f'<p class="no-radiographs">{text}</p>')
 
 
 def radiograph(
@@ -321,13 +276,12 @@ def show_map(picture: np.ndarray | None, cam: np.ndarray, shape: Sequence[int], 
     """
     with plots.style():
         if picture is None:
-            plots.overlay(
-                None, cam, ax=plt.subplots(figsize=(4, 4))[1], shape=tuple(shape), title=title
-            )
+            ax = plt.subplots(figsize=(4, 4))[1]
+            plots.overlay(None, cam, ax=ax, shape=tuple(shape), title=title)
         else:
-            axes = plt.subplots(1, 2, figsize=(7, 3.9))[1]
-            plots.radiographs([picture], ["Radiograph"], axes=axes[:1])[0].set_anchor("C")
-            plots.overlay(picture, cam, ax=axes[1], title=title)
+            left, right = plt.subplots(1, 2, figsize=(7, 3.9))[1]
+            plots.radiographs([picture], ["Radiograph"], axes=[left])[0].set_anchor("C")
+            plots.overlay(picture, cam, ax=right, title=title)
         plt.show()
     if picture is None:
         display(no_radiographs(map_alone=True))

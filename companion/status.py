@@ -5,6 +5,7 @@ on what.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -42,13 +43,9 @@ def shown(notebook: Path) -> dict[str, str]:
     """
     found = {}
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
-        outputs = cell.get("outputs", [])
-        said = json.dumps(outputs)
-        state = (
-            next((state for mark, state in MARKS.items() if mark in said), REBUILT)
-            if outputs
-            else WAITING
-        )
+        text = json.dumps(cell.get("outputs") or "")
+        marked = [state for mark, state in MARKS.items() if mark in text]
+        state = [*marked, REBUILT][0] if cell.get("outputs") else WAITING
         found |= dict.fromkeys(cell["metadata"].get("cxr", {}).get("items", []), state)
     return found
 
@@ -61,46 +58,32 @@ def states(stage: Path, source: Path) -> list[tuple[str, str, str, str, str]]:
     for folder in (source, stage):  # an executed cell counts for more than its source
         for notebook in sorted((folder / "notebooks").glob("[0-9]*.ipynb")):
             where |= {item: (notebook.name, state) for item, state in shown(notebook).items()}
-    rows = []
+    rows, order = [], [REBUILT, *MARKS.values(), WAITING, OPEN]
     for study, items in inventory(source / "book" / "inventory.yml").items():
         for item in items:
-            parts = [
-                where.get(f"{item['item']} {part}".strip(), ("", OPEN))
-                for part in item.get("parts", [""])
-            ]
-            worst = max(
-                (state for _, state in parts), key=[REBUILT, *MARKS.values(), WAITING, OPEN].index
-            )
-            state = (
-                f"{worst}, {item['by']}" if "by" in item and worst not in (WAITING, OPEN) else worst
-            )
+            names = [f"{item['item']} {part}".strip() for part in item.get("parts", [""])]
+            parts = [where.get(name, ("", OPEN)) for name in names]
+            state = max((state for _, state in parts), key=order.index)  # as far as its last part
+            if "by" in item and state not in (WAITING, OPEN):
+                state += f", {item['by']}"
             rows.append((study, item["item"], item["title"], parts[0][0], state))
     return rows
 
 
-def records() -> list[str]:
-    """Markdown table rows of every record the book knows: state, epochs, device, minutes, date,
-    code.
-    """
-    rows = [
-        "| Record | Epochs run, planned | Device | Minutes | Recorded | Code |",
-        "|---|---|---|---|---|---|",
-    ]
+def records() -> list[tuple[str, ...]]:
+    """Of every record the book knows: name, epochs run and planned, device, minutes, date, code."""
+    rows = []
     for name in studies.RECORDS:
         if not studies.recorded(name):
-            rows.append(f"| {name} | *not yet recorded* | | | | |")
+            rows.append((name, "*not yet recorded*", "", "", "", ""))
             continue
-        info = json.loads(
-            (studies.results_folder() / name / "run.json").read_text(encoding="utf-8")
-        )
-        git, epochs = info["git"], info["epochs"]
-        code = git["revision"][:7] + (", changed" if git["dirty"] else "")
+        file = studies.results_folder() / name / "run.json"
+        info = json.loads(file.read_text(encoding="utf-8"))
+        epochs = f"{info['epochs']['run']}, {info['epochs']['planned']}"
         minutes = info["seconds"]["training"] / 60
         minutes = f"{minutes:.0f}" if minutes >= 0.5 else "<1"
-        rows.append(
-            f"| {name} | {epochs['run']}, {epochs['planned']} | {info['device']['name']} |"
-            f" {minutes} | {info.get('recorded', '')} | {code} |"
-        )
+        code = info["git"]["revision"][:7] + (", changed" if info["git"]["dirty"] else "")
+        rows.append((name, epochs, info["device"]["name"], minutes, info.get("recorded", ""), code))
     return rows
 
 
@@ -108,44 +91,30 @@ def page(stage: Path, source: Path) -> str:
     """The generated part of the status page, in Markdown."""
     found, lines = states(stage, source), []
     for study, title in STUDIES.items():
-        items = [row for row in found if row[0] == study]
-        done = sum(row[4] not in (WAITING, OPEN) for row in items)
-        lines += [
-            f"## {title}: {done} of {len(items)} items",
-            "",
-            "| Item | What it shows | Page | State |",
-            "|---|---|---|---|",
+        items = [row[1:] for row in found if row[0] == study]
+        done = sum(state not in (WAITING, OPEN) for *_, state in items)
+        rows = [
+            (item, what, f"[{notebook[:2]}](../notebooks/{notebook})" if notebook else "", state)
+            for item, what, notebook, state in items
         ]
-        for _, item, what, notebook, state in items:
-            link = (
-                f"[{notebook.removesuffix('.ipynb')[:2]}](../notebooks/{notebook})"
-                if notebook
-                else ""
-            )
-            lines.append(f"| {item} | {what} | {link} | {state} |")
-        lines.append("")
+        heads = ("Item", "What it shows", "Page", "State")
+        lines += [f"## {title}: {done} of {len(items)} items", "", *_table(heads, rows), ""]
     known = sum(studies.recorded(name) for name in studies.RECORDS)
-    apart = [
-        name
-        for name in studies.STUDY_A
-        if name not in studies.RECORDS and not studies.recorded(name)
-    ]
-    beside = [
-        f"Not recorded, as its images and weights were not to be had: {name}.\n" for name in apart
-    ]
+    heads = ("Record", "Epochs run, planned", "Device", "Minutes", "Recorded", "Code")
+    lines += [f"## Records: {known} of {len(studies.RECORDS)}", "", *_table(heads, records()), ""]
+    for name in studies.STUDY_A:
+        if name not in studies.RECORDS and not studies.recorded(name):
+            lines.append(f"Not recorded, as its images and weights were not to be had: {name}.\n")
     phantoms = sorted(
-        folder.name
-        for folder in studies.results_folder().glob("phantom-*")
-        if (folder / "run.json").is_file()
+        file.parent.name for file in studies.results_folder().glob("phantom-*/run.json")
     )
-    beside += (
-        [
-            "Beside these, on synthetic radiographs, to show what a measure can show:"
-            f" {', '.join(phantoms)}.\n"
-        ]
-        if phantoms
-        else []
-    )
-    return "\n".join(
-        [*lines, f"## Records: {known} of {len(studies.RECORDS)}", "", *records(), "", *beside]
-    )
+    if phantoms:
+        what = "on synthetic radiographs, to show what a measure can show"
+        lines.append(f"Beside these, {what}: {', '.join(phantoms)}.\n")
+    return "\n".join(lines)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table in Markdown."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return [f"| {' | '.join(cells)} |" for cells in lines]

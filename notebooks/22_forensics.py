@@ -66,7 +66,7 @@ if importlib.util.find_spec("cxrlib") is None:
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the printed numbers", "code_prompt_hide": "Load the printed numbers"}
 import json
-from itertools import combinations
+from itertools import combinations, product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -249,8 +249,30 @@ pages.table(pd.DataFrame(counts).rename(columns=plots.label))
 # %% [markdown]
 # Now the diagonal is known (TP), and the sum of errors in each row (size less TP) and in each column (FP). All integer matrices with these sums:
 
+
 # %%
-matrices = forensics.multiclass_matrices(SIZES, table_4_2)
+def errors(missed, alarms, row=0):
+    """Every matrix of errors, from a row on: rows sum to ``missed``, columns to ``alarms``, and the
+    diagonal is 0.
+    """
+    if row == len(missed):
+        if not any(alarms):
+            yield []
+        return
+    most = [0 if column == row else min(n, missed[row]) for column, n in enumerate(alarms)]
+    for cells in product(*(range(n + 1) for n in most)):
+        if sum(cells) == missed[row]:
+            left = [n - used for n, used in zip(alarms, cells, strict=True)]
+            for below in errors(missed, left, row + 1):
+                yield [cells, *below]
+
+
+matrices = []
+for found in counts:
+    tp, fp = zip(*found.values(), strict=True)
+    fn = [size - hits for size, hits in zip(SIZES.values(), tp, strict=True)]
+    matrices += [np.diag(tp) + rows for rows in errors(fn, fp)]
+matrices = np.array(matrices)
 print(len(matrices))
 
 # %% tags=["remove-cell"]

@@ -17,17 +17,8 @@ from cxrlib.files import InputError, checkout
 LETTERS = {"zhu2020": "B", "cheazemin2020": "A"}
 PLACE = ("section", "table", "row", "column", "page")
 REQUIRED = ("id", "kind", "where", "printed", "decimals")
-OPTIONAL = {
-    "denominator": None,
-    "run": None,
-    "metric": None,
-    "quote": "",
-    "unit": "",
-    "relation": "",
-    "check": [],
-    "note": "",
-    "treated": "",
-}
+OPTIONAL = {"denominator": None, "run": None, "metric": None, "check": []}
+OPTIONAL |= dict.fromkeys(("quote", "unit", "relation", "note", "treated"), "")
 CHOICES = {
     "kind": ("count", "setting", "formula", "cell", "sentence"),
     "relation": ("", "more than", "at least"),
@@ -50,8 +41,8 @@ def printed(study: str, place: str | None = None, source: Path | None = None) ->
 
     Raises:
         InputError: no such file or place, an id occurs twice, a field is missing, unknown or has no
-        known value, or
-            ``printed`` has not the stated decimals. The line names file, row and field.
+            known value, or ``printed`` has not the stated decimals. The line names file, row and
+            field.
     """
     file = Path(source or folder()) / study / "printed.yml"
     try:
@@ -95,14 +86,10 @@ def _row(number, study: str) -> dict:
     text, where = row["printed"], row.pop("where")
     if not isinstance(text, str) or len(text.partition(".")[2]) != row["decimals"]:
         raise ValueError(f"printed {text!r} is not text with {row['decimals']} decimals")
-    if (
-        not isinstance(where, dict)
-        or where.keys() - set(PLACE)
-        or not where.keys() & {"table", "section"}
-    ):
-        raise ValueError(
-            f"where is {where!r}; it needs a table or a section, and knows {', '.join(PLACE)}"
-        )
+    known = isinstance(where, dict) and not where.keys() - set(PLACE)
+    if not known or not where.keys() & {"table", "section"}:
+        places = ", ".join(PLACE)
+        raise ValueError(f"where is {where!r}; it needs a table or a section, and knows {places}")
     row |= where
     if not row["check"] and row["run"]:
         row["check"] = [{"rule": "cell", "run": row["run"], "metric": row["metric"]}]
@@ -114,7 +101,6 @@ def _row(number, study: str) -> dict:
 def _in_words(row: dict) -> str:
     """``Table 4.2, Viral, Recall`` or ``Section 3.3.2``."""
     if row["table"]:
-        return ", ".join([f"Table {row['table']}", *filter(None, [row["row"], row["column"]])])
-    return (
-        row["section"].capitalize() if row["section"][0].isalpha() else f"Section {row['section']}"
-    )
+        return ", ".join(filter(None, [f"Table {row['table']}", row["row"], row["column"]]))
+    section = row["section"]
+    return section.capitalize() if section[0].isalpha() else f"Section {section}"

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
-from itertools import product
 
 import numpy as np
 import pytest
-from frames import FOUR, THESIS, from_matrix
-from hypothesis import given, settings
+from frames import FOUR
+from hypothesis import given
 from hypothesis import strategies as st
 
 from companion import forensics, studies
-from cxrlib import metrics
 from cxrlib.files import InputError
 
 SIZES = dict(zip(FOUR, (60, 148, 242, 234), strict=True))
@@ -106,88 +103,6 @@ def test_table_4_2_has_two_sets_of_counts(table_4_2):
     assert forensics.class_counts(SIZES, table_4_2 | {"macro avg.recall": "0.90"}) == []
 
 
-def test_table_4_2_has_72_matrices_and_each_prints_the_whole_table(table_4_2):
-    found = forensics.multiclass_matrices(SIZES, table_4_2)
-    assert found.shape == (72, 4, 4) and len(np.unique(found, axis=0)) == 72
-    assert np.bincount(found[:, 1, 1])[121:].tolist() == [36, 36]
-    assert (found == THESIS).all(axis=(1, 2)).sum() == 1
-    for matrix in found:
-        table = metrics.per_class(from_matrix(matrix))
-        for name, text in table_4_2.items():
-            row, metric = name.split(".")
-            if metric in [*COUNTED, "accuracy_as_printed"]:
-                assert abs(table.loc[row, metric] - float(text)) <= 0.005 + 1e-12, name
-        assert [table.loc[name, "size"] for name in FOUR] == list(SIZES.values())
-    ranges = {(1, 2): (19, 27), (3, 1): (7, 14), (3, 2): (4, 12), (2, 1): (0, 7), (1, 3): (0, 5)}
-    for cell, ends in ranges.items():
-        assert (found[:, *cell].min(), found[:, *cell].max()) == ends
-    assert (
-        (np.trace(found, axis1=1, axis2=2) == 632).all()
-        and (found[:, 1:, 0].sum(axis=1) == 2).all()
-        and (found[:, 0, 1:] == 0).all()
-    )
-
-
-def cells(matrix, classes):
-    """The per-class table of a matrix as ``{"a.recall": value}``, from the metrics module; cells of
-    0/0 are left out.
-    """
-    table = metrics.per_class(from_matrix(matrix))[COUNTED]
-    table.index = [*classes, *metrics.AVERAGES]
-    return {
-        f"{row}.{name}": table.loc[row, name]
-        for row in table.index
-        for name in table
-        if table.loc[row, name] >= 0
-    }
-
-
-def test_search_finds_neither_more_nor_less_than_brute_force():
-    """All 216 matrices of three classes of two images, against every table that one of them
-    prints.
-    """
-    sizes = dict.fromkeys("abc", 2)
-    rows = [row for row in product(range(3), repeat=3) if sum(row) == 2]
-    tables = {matrix: cells(np.array(matrix), sizes) for matrix in product(rows, repeat=3)}
-    assert len(tables) == 216
-    distinct = {
-        tuple(f"{name}={value:.1f}" for name, value in table.items()) for table in tables.values()
-    }
-    for printed in (dict(cell.split("=") for cell in table) for table in distinct):
-        expected = {
-            matrix
-            for matrix, table in tables.items()
-            if all(
-                abs(table.get(name, math.nan) - float(text)) <= 0.05 + 1e-9
-                for name, text in printed.items()
-            )
-        }
-        found = forensics.multiclass_matrices(sizes, printed)
-        assert {tuple(map(tuple, matrix.tolist())) for matrix in found} == expected and len(
-            found
-        ) == len(expected)
-
-
-@given(st.integers(2, 4), st.data())
-@settings(max_examples=40, deadline=None)
-def test_a_matrix_is_among_the_solutions_of_its_own_table(k, data):
-    most = {2: 200, 3: 12, 4: 4}[k]
-    matrix = np.array(
-        data.draw(
-            st.lists(
-                st.lists(st.integers(0, most), min_size=k, max_size=k).filter(any),
-                min_size=k,
-                max_size=k,
-            )
-        )
-    )
-    sizes = {name: int(n) for name, n in zip(FOUR, matrix.sum(axis=1), strict=False)}
-    printed = {name: f"{value:.2f}" for name, value in cells(matrix, sizes).items()}
-    found = forensics.multiclass_matrices(sizes, printed)
-    assert (found == matrix).all(axis=(1, 2)).sum() == 1
-    assert (found.sum(axis=2) == list(sizes.values())).all() and (found >= 0).all()
-
-
 def test_searches_refuse_what_they_cannot_use():
     with pytest.raises(InputError, match="typo.recall is of none of covid, viral"):
         forensics.class_counts(SIZES, {"typo.recall": "0.9"})
@@ -197,9 +112,6 @@ def test_searches_refuse_what_they_cannot_use():
         forensics.class_counts({"a": 3}, {})
     with pytest.raises(InputError, match="joins of counts remain"):
         forensics.class_counts(SIZES, {})
-    with pytest.raises(InputError, match="matrices remain"):
-        rows = {f"{name}.{metric}": "0.50" for name in "abcd" for metric in ("recall", "precision")}
-        forensics.multiclass_matrices(dict.fromkeys("abcd", 40), rows)
 
 
 @given(st.lists(st.tuples(st.integers(0, 1000), st.integers(1, 50)), min_size=1, max_size=6))
