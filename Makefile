@@ -1,12 +1,17 @@
-# make book   build the whole book from the recorded runs into _build/html (needs Python 3.11+, make and git only)
+# make book   build the whole book from the recorded runs into _build/html
+#             (needs Python 3.11+, make and git only)
 # make test   install what the tests need, build the book, run all tests but the slow ones
+# make lint   style, directions of imports, types, pairs of notebooks, size
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
-# With the setuptools installed here, not one fetched for the occasion: where all is there already, no network is needed.
-INSTALL = @{ $(UV) setuptools && $(UV) --no-build-isolation --editable ".[$(EXTRAS)]"; } || { echo "make: packages could not be \
-installed, see above; if a cache folder cannot be written, name others in UV_CACHE_DIR and PIP_CACHE_DIR" >&2; exit 2; }
+# With the setuptools installed here, not one fetched for the occasion: where all is there already,
+# no network is needed.
+NOT_INSTALLED = packages could not be installed, see above; if a cache folder cannot be written, name \
+others in UV_CACHE_DIR and PIP_CACHE_DIR
+INSTALL = @{ $(UV) setuptools && $(UV) --no-build-isolation --editable ".[$(EXTRAS)]"; } \
+	|| { echo "make: $(NOT_INSTALLED)" >&2; exit 2; }
 JOBS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)")
 
 # What of the user's own Python and Snakemake would be loaded in place of what is installed here.
@@ -47,7 +52,9 @@ clean:
 	rm -rf _build .snakemake
 
 $(BIN)/uv:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: Python 3.11 or newer is needed, $$($(PYTHON) --version) found; name another with PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "make: Python 3.11 or newer is needed, $$($(PYTHON) --version) found;" \
+		"name another with PYTHON=..." >&2; exit 2; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 

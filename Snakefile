@@ -1,10 +1,12 @@
-# The engine: notebook -> page, and the records. Only what changed is made anew; the same file runs on a cluster.
+# The engine: notebook -> page, and the records. Only what changed is made anew; the same file runs
+# on a cluster.
 #
 #   make book      snakemake              the book from the recorded runs
 #   make records   snakemake records      every record that is missing, most important first
 #
-# Records are inputs of the book and never made by it: `rule record` knows only those that are missing, and the book
-# asks for none of them. A notebook whose record is missing becomes a page that says so.
+# Records are inputs of the book and never made by it: `rule record` knows only those that are
+# missing, and the book asks for none of them. A notebook whose record is missing becomes a page
+# that says so.
 import json
 import os
 import shlex
@@ -14,32 +16,47 @@ from pathlib import Path
 from companion import studies
 
 
+def files(*folders):
+    """All files in these folders, whatever their kind: code, templates, YAML, pictures."""
+    found = [file for folder in folders for file in Path(folder).rglob("*.*") if file.is_file()]
+    return sorted(str(file) for file in found if "__pycache__" not in file.parts)
+
+
 NOTEBOOKS = sorted(file.stem for file in Path("notebooks").glob("[0-9]*.ipynb"))
-LIBRARY = sorted(str(file) for folder in ("cxrlib", "companion") for file in Path(folder).rglob("*") if file.suffix in {".py", ".js", ".css"})
-REPORTED = sorted(str(file) for part in ("studies", "checklists") for file in Path("book", part).rglob("*.*"))
-PROSE = sorted(str(file) for file in Path("book").rglob("*") if file.is_file() and "__pycache__" not in file.parts)
-PHANTOM = "results/phantom-localisation/run.json"  # a demonstration on synthetic images: where Grad-CAM finds what is known to be there
+CODE = files("cxrlib", "companion")
+FACTS = files("book/studies", "book/checklists") + ["book/inventory.yml"]
+TABLES = [f"results/{name}" for name in ("flow", "networks", "efficiency", "subgroups", "audits")]
+# a demonstration on synthetic images: where Grad-CAM finds what is known to be there
+PHANTOM = "results/phantom-localisation/run.json"
 MISSING = [name for name in studies.RECORDS if not studies.recorded(name)]
 CXR = f"{shlex.quote(sys.executable)} -m companion"
 BUILD = f"{CXR}.build"
-DATA = Path("_build/data.txt")  # which folder of radiographs the pages were made with: with another, or none, those that show some are made anew
+
+# Which folder of radiographs the pages were made with: with another, or none, those that show some
+# are made anew.
+DATA = Path("_build/data.txt")
+SHOWING = ("no_radiographs", "show_map")  # functions of companion.pages
 if not DATA.is_file() or DATA.read_text(encoding="utf-8") != os.environ.get("CXR_DATA", ""):
     DATA.parent.mkdir(exist_ok=True)
     DATA.write_text(os.environ.get("CXR_DATA", ""), encoding="utf-8")
 
 
 def record_files(wildcards):
-    notebook = json.loads(Path(f"notebooks/{wildcards.name}.ipynb").read_text(encoding="utf-8"))
-    shown = notebook["metadata"].get("cxr", {})
-    folders = [Path("results", name) for name in [*shown.get("records", []), *shown.get("families", []), "flow", "networks", "efficiency", "subgroups", "audits"]]
-    pictures = [str(DATA)] if any(name in "".join(cell["source"]) for cell in notebook["cells"] for name in ("no_radiographs", "show_map")) else []
-    return pictures + sorted(str(file) for folder in folders for file in folder.rglob("*.*") if file.is_file())
+    """What a notebook reads beside code and facts, by its metadata and its text."""
+    text = Path(f"notebooks/{wildcards.name}.ipynb").read_text(encoding="utf-8")
+    shown = json.loads(text)["metadata"].get("cxr", {})
+    runs = [f"results/{name}" for name in shown.get("records", []) + shown.get("families", [])]
+    pictures = [str(DATA)] if any(name in text for name in SHOWING) else []
+    return pictures + files(*runs, *TABLES)
 
 
 rule book:
     input:
-        expand("_build/stage/notebooks/{name}.ipynb", name=NOTEBOOKS), PROSE, LIBRARY, "_config.yml", "_toc.yml",
-        sorted(str(file) for file in Path("results").rglob("*.*") if file.is_file()),
+        expand("_build/stage/notebooks/{name}.ipynb", name=NOTEBOOKS),
+        CODE,
+        files("book", "results"),
+        "_config.yml",
+        "_toc.yml",
     output:
         "_build/html/index.html",
     shell:
@@ -48,7 +65,10 @@ rule book:
 
 rule notebook:
     input:
-        records=record_files, source="notebooks/{name}.ipynb", library=LIBRARY, reported=REPORTED,
+        records=record_files,
+        source="notebooks/{name}.ipynb",
+        code=CODE,
+        facts=FACTS,
     output:
         "_build/stage/notebooks/{name}.ipynb",
     shell:
@@ -57,7 +77,8 @@ rule notebook:
 
 rule records:
     input:
-        [f"results/{name}/run.json" for name in MISSING], [] if Path(PHANTOM).is_file() else PHANTOM,
+        [f"results/{name}/run.json" for name in MISSING],
+        [] if Path(PHANTOM).is_file() else PHANTOM,
 
 
 rule phantom:
@@ -65,8 +86,9 @@ rule phantom:
         PHANTOM,
     threads: workflow.cores
     shell:
-        "{CXR} phantom work/phantoms -n 600 && {CXR} train zhu-fourclass --data work/phantoms --name phantom-localisation --maps --resume"
-        " --set batch=32 --set epochs=6 --set 'milestones=[4]' --set 'oversample={{}}' --set weight_decay=0.0001"
+        "{CXR} phantom work/phantoms -n 600 && {CXR} train zhu-fourclass --data work/phantoms"
+        " --name phantom-localisation --maps --resume --set batch=32 --set epochs=6"
+        " --set 'milestones=[4]' --set 'oversample={{}}' --set weight_decay=0.0001"
 
 
 if MISSING:

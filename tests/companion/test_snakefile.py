@@ -149,6 +149,13 @@ def test_a_changed_record_reruns_its_notebook_only(checkout, monkeypatch):
 
     os.utime(record, (0, 0))
     assert planned(checkout, "book", monkeypatch) == []
+    template = checkout / "companion" / "page.html.jinja2"
+    template.touch()
+    others = [checkout / "book/studies/zhu2020/printed.yml", checkout / "cxrlib/files.py"]
+    for file in (template, *others):
+        os.utime(file, (later, later))
+        assert len(planned(checkout, "book", monkeypatch)) == len(outputs), f"{file}: all pages"
+        os.utime(file, (0, 0))
     monkeypatch.setenv(
         "CXR_DATA", "/another/folder"
     )  # pages with radiographs are made anew with them, and without them when it is gone
