@@ -87,8 +87,20 @@ def look(cls: str, place: int = 0) -> dict:
     return dict(zip(["color", "linestyle", "marker"], _LOOKS[index], strict=True))
 
 
+def _legend_below(figure, columns: int, handles: Sequence = (), labels: Sequence[str] = ()) -> None:
+    """A legend under the axes, where it covers nothing."""
+    given = {"handles": handles, "labels": labels} if len(handles) else {}
+    figure.legend(loc="outside lower center", ncol=columns, frameon=False, **given)
+
+
+def _plain_numbers(*axes) -> None:
+    """Ticks of a logarithmic axis as 0.1, 1 and 10, not as powers."""
+    for axis in axes:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
 @style(formulas=False)
-def confusion(matrix: pd.DataFrame, ax: Axes | None = None, title: str | None = None) -> Axes:
+def confusion(matrix: pd.DataFrame, ax: Axes | None = None, title: str = "") -> Axes:
     """Confusion matrix (K, K), as `metrics.confusion` gives it: in each cell the count and its
     percentage of the row.
 
@@ -119,15 +131,11 @@ def confusion(matrix: pd.DataFrame, ax: Axes | None = None, title: str | None = 
         yticklabels=[f"{label(name)}\nn = {size}" for name, size in sizes.items()],
         ax=ax,
     )
-    narrow = (
-        ax.get_position().width * ax.figure.get_figwidth() / len(matrix) < 1
-    )  # inches per column
-    slant = (
-        {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if narrow else {"rotation": 0}
-    )
-    plt.setp(ax.get_xticklabels(), **slant)
+    inches = ax.get_position().width * ax.figure.get_figwidth() / len(matrix)  # per column
+    slant = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+    plt.setp(ax.get_xticklabels(), **(slant if inches < 1 else {"rotation": 0}))
     plt.setp(ax.get_yticklabels(), rotation=0)
-    ax.set(xlabel="Predicted class", ylabel="True class", title=title or "")
+    ax.set(xlabel="Predicted class", ylabel="True class", title=title)
     ax.tick_params(length=0)
     return ax
 
@@ -137,18 +145,17 @@ def roc_curves(
     frame: pd.DataFrame,
     classes: Sequence[str] | None = None,
     ax: Axes | None = None,
-    zoom: bool | tuple[float, float] = False,
+    zoom: tuple[float, float] | None = None,
     reported: Mapping[str, str] | None = None,
 ) -> Axes:
     """ROC curve of each class against the rest, AUC in the legend, and the line of no
     discrimination.
 
-    ``frame`` holds predictions; ``classes`` defaults to all, in their order. ``zoom=True`` shows
-    the upper left corner, false positive rates up to 0.2 and true positive rates from 0.8 (as in
-    Figure 4.4B of the thesis, whose limits are not stated); a pair sets those two limits.
-    ``reported`` gives AUCs as a study printed them, e.g. ``{"viral": "0.96"}``: the legend then
-    sets the printed beside the rebuilt one, to as many decimals. A class whose curve is undefined
-    has no line, only an entry. Raises InputError for a class without a column.
+    ``frame`` holds predictions; ``classes`` defaults to all, in their order. ``zoom`` shows the
+    upper left corner: false positive rates up to its first number, true positive rates from its
+    second. ``reported`` gives AUCs as a study printed them, e.g. ``{"viral": "0.96"}``: the legend
+    then sets the printed beside the rebuilt one, to as many decimals. A class whose curve is
+    undefined has no line, only an entry. Raises InputError for a class without a column.
     """
     ax = ax or plt.subplots(figsize=(_WIDTH, 5.5))[1]
     auc, reported = metrics.per_class(frame)["auc"], reported or {}
@@ -156,19 +163,19 @@ def roc_curves(
     shown = known if classes is None else classes
     for cls in shown:
         curve = metrics.roc(frame, cls)
-        curve = curve.iloc[
-            np.unique(np.linspace(0, len(curve) - 1, 5000).astype(int))
-        ]  # more points than pixels are no gain
-        printed = reported.get(cls, "")
-        decimals = len(printed.partition(".")[2]) or 3
-        value = "undefined" if np.isnan(auc[cls]) else f"{auc[cls]:.{decimals}f}"
-        text = f"{label(cls)}: {value}" + (f" (printed {printed})" if printed else "")
-        drawn = look(cls, known.index(cls)) | (
-            {"marker": ""} if len(shown) == 1 else {}
-        )  # marks tell curves apart
-        fpr, tpr = ([], []) if np.isnan(auc[cls]) else (curve["fpr"], curve["tpr"])
-        ax.plot(fpr, tpr, **drawn, markevery=0.12, markersize=6, label=text)
-    right, bottom = (1, 0) if zoom is False else (0.2, 0.8) if zoom is True else zoom
+        if len(curve) > 5000:  # more points than pixels are no gain
+            curve = curve.iloc[np.linspace(0, len(curve) - 1, 5000).astype(int)]
+        printed, text = reported.get(cls, ""), f"{label(cls)}: undefined"
+        if np.isnan(auc[cls]):
+            curve = curve[:0]
+        else:
+            text = f"{label(cls)}: {auc[cls]:.{len(printed.partition('.')[2]) or 3}f}"
+        text += f" (printed {printed})" if printed else ""
+        drawn = look(cls, known.index(cls)) | {"markevery": 0.12, "markersize": 6}
+        if len(shown) == 1:  # marks tell curves apart
+            drawn["marker"] = ""
+        ax.plot(curve["fpr"], curve["tpr"], label=text, **drawn)
+    right, bottom = zoom or (1, 0)
     chance = "No discrimination: 0.5" if right > bottom else None  # out of sight in the corner
     ax.plot([0, 1], [0, 1], color="0.45", linestyle=":", linewidth=1.2, label=chance)
     ax.set(
@@ -183,9 +190,7 @@ def roc_curves(
 
 
 @style(formulas=False)
-def learning_curves(
-    history: pd.DataFrame, kept: int | None = None, axes: Sequence[Axes] | None = None
-) -> np.ndarray:
+def learning_curves(history: pd.DataFrame, kept: int | None = None) -> np.ndarray:
     """Loss and accuracy by epoch, on two axes, which are returned in that order.
 
     ``history`` is a run's history.csv: epoch, lr and ``<part>_loss`` (cross-entropy in nats),
@@ -201,43 +206,34 @@ def learning_curves(
             raise InputError(f"history: no column {column}")
     if kept is not None and kept not in set(history["epoch"]):
         raise InputError(f"history: kept epoch {kept!r} is not among the epochs")
-    axes = plt.subplots(1, 2, figsize=(_WIDTH, 4.3))[1] if axes is None else np.ravel(axes)
+    axes = plt.subplots(1, 2, figsize=(_WIDTH, 4.3))[1]
     steps = history[history["lr"].ne(history["lr"].shift())].iloc[1:]
     for ax, (measure, name) in zip(axes, measures.items(), strict=True):
         for part, (text, index, marker) in parts.items():
             color, line, _ = _LOOKS[index]
-            rows = history.dropna(subset=f"{part}_{measure}")
-            style = {"linestyle": "none" if part == "test" else line, "marker": marker, "zorder": 3}
-            ax.plot(rows["epoch"], rows[f"{part}_{measure}"], color=color, label=text, **style)
+            rows, line = history.dropna(subset=f"{part}_{measure}"), "none" if marker else line
+            drawn = {"color": color, "linestyle": line, "marker": marker, "zorder": 3}
+            ax.plot(rows["epoch"], rows[f"{part}_{measure}"], label=text, **drawn)
         if kept is not None:
             ax.axvline(kept, color="0.3", linewidth=1.2, label=f"Kept (epoch {kept})")
         for epoch, rate in zip(steps["epoch"], steps["lr"], strict=True):
-            ax.axvline(
-                epoch, color="0.5", linewidth=1.2, linestyle=":", label="New learning rate (above)"
-            )
+            text = "New learning rate (above)"
+            ax.axvline(epoch, color="0.5", linewidth=1.2, linestyle=":", label=text)
             text = np.format_float_positional(rate, precision=2, fractional=False, trim="-")
             ax.text(epoch, 1.01, text, transform=ax.get_xaxis_transform(), ha="center", va="bottom")
-        losses = history[[f"{part}_{measure}" for part in parts]]
-        if (
-            measure == "loss" and 0 < losses.min(axis=None) < 0.01
-        ):  # else what is near nought could not be told apart
+        least = history[[f"{part}_{measure}" for part in parts]].min(axis=None)
+        if measure == "loss" and 0 < least < 0.01:  # what is near nought could not be told apart
             ax.set_yscale("log")
             name += ", logarithmic"
         ax.set(xlabel="Epoch", ylabel=name)
-    entries = dict(
-        zip(*reversed(axes[0].get_legend_handles_labels()), strict=True)
-    )  # each step once
-    # Below both panels: within them it would cover the swings that the figure is there to show.
-    axes[0].figure.legend(
-        entries.values(), entries.keys(), loc="outside lower center", ncol=3, frameon=False
-    )
+    handles, labels = axes[0].get_legend_handles_labels()
+    entries = dict(zip(labels, handles, strict=True))  # each step once
+    _legend_below(axes[0].figure, 3, list(entries.values()), list(entries))
     return axes
 
 
 @style(formulas=False)
-def ladder(
-    rows: pd.DataFrame, xlabel: str, ax: Axes | None = None, line: float | None = None
-) -> Axes:
+def ladder(rows: pd.DataFrame, xlabel: str, line: float | None = None) -> Axes:
     """Values on a common axis, one rung per label: where runs lie beside each other and beside what
     is printed.
 
@@ -249,49 +245,32 @@ def ladder(
     for column in ("label", "kind", "value", "low", "high"):
         if column not in rows:
             raise InputError(f"ladder: no column {column}")
-    labels, kinds = list(dict.fromkeys(rows["label"])), list(dict.fromkeys(rows["kind"]))
-    ax = ax or plt.subplots(figsize=(_WIDTH, 1.5 + 0.42 * len(labels)))[1]
+    labels, kinds = list(rows["label"].unique()), list(rows["kind"].unique())
+    ax = plt.subplots(figsize=(_WIDTH, 1.5 + 0.42 * len(labels)))[1]
     if line is not None:
         ax.axvline(line, color="0.45", linestyle=":", linewidth=1.2)
-    for place, kind in enumerate(kinds):
+    step = min(0.18, 0.75 / len(kinds))
+    for place, (kind, (color, _, marker)) in enumerate(zip(kinds, _LOOKS, strict=False)):
         part = rows[rows["kind"] == kind]
-        at = part["label"].map(labels.index) + min(0.18, 0.75 / len(kinds)) * (
-            place - (len(kinds) - 1) / 2
-        )
-        color, _, marker = _LOOKS[place]
+        at = part["label"].map(labels.index) + step * (place - (len(kinds) - 1) / 2)
         ax.hlines(at, part["low"], part["high"], color=color, linewidth=1.5)
-        ax.plot(
-            part["value"],
-            at,
-            color=color,
-            marker=marker,
-            linestyle="none",
-            markersize=6,
-            label=kind,
-        )
-    ax.set(
-        yticks=range(len(labels)),
-        yticklabels=[textwrap.fill(text, 30) for text in labels],
-        xlabel=xlabel,
-    )
+        drawn = {"color": color, "marker": marker, "linestyle": "none", "markersize": 6}
+        ax.plot(part["value"], at, label=kind, **drawn)
+    names = [textwrap.fill(text, 30) for text in labels]
+    ax.set(yticks=range(len(labels)), yticklabels=names, xlabel=xlabel)
     ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.grid(axis="x", color="0.9")
     ax.spines[["top", "right"]].set_visible(False)
-    ax.figure.legend(
-        loc="outside lower center", ncol=len(kinds) if len(kinds) <= 4 else 3, frameon=False
-    )
+    _legend_below(ax.figure, len(kinds) if len(kinds) <= 4 else 3)
     return ax
 
 
 @style(formulas=False)
 def radiographs(
-    images: Sequence[np.ndarray],
-    titles: Sequence[str],
-    axes: Sequence[Axes] | None = None,
-    columns: int = 4,
+    images: Sequence[np.ndarray], titles: Sequence[str], axes: Sequence[Axes] | None = None
 ) -> np.ndarray:
-    """Grey images side by side, each in its own proportions; returns all the axes, flat, unused
-    ones blank.
+    """Grey images side by side, four in a row, each in its own proportions; returns all the axes,
+    flat, unused ones blank.
 
     ``images``: (H, W), uint8 from 0 to 255 or float from 0 to 1, black to white without stretching;
     sizes may differ. Raises InputError if there is no image, or not as many titles as images, or
@@ -300,21 +279,19 @@ def radiographs(
     if not len(images) or len(images) != len(titles):
         raise InputError(f"radiographs: {len(images)} images and {len(titles)} titles")
     if axes is None:
-        columns = min(columns, len(images))
+        columns = min(4, len(images))
         rows, side = -(-len(images) // columns), _WIDTH / columns
-        axes = plt.subplots(rows, columns, figsize=(_WIDTH, rows * (side + 0.45)), squeeze=False)[1]
+        axes = plt.subplots(rows, columns, figsize=(_WIDTH, rows * (side + 0.45)))[1]
     axes = np.ravel(axes)
     if len(axes) < len(images):
         raise InputError(f"radiographs: {len(images)} images and {len(axes)} axes")
     for ax in axes:
         ax.set_axis_off()
         ax.set_anchor("N")
-    for ax, image, title in zip(axes, images, titles, strict=False):
-        image = np.asarray(image)
+    for ax, image, title in zip(axes, map(np.asarray, images), titles, strict=False):
         ax.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
-        ax.set_title(
-            textwrap.fill(str(title), int(ax.get_position().width * ax.figure.get_figwidth() * 17))
-        )
+        letters = int(ax.get_position().width * ax.figure.get_figwidth() * 17)  # in a line
+        ax.set_title(textwrap.fill(str(title), letters))
     return axes
 
 
@@ -337,7 +314,7 @@ def overlay(
     image: np.ndarray | None,
     cam: np.ndarray,
     ax: Axes | None = None,
-    title: str | None = None,
+    title: str = "",
     colour_bar: bool = True,
     shape: tuple[int, int] | None = None,
 ) -> Axes:
@@ -345,46 +322,33 @@ def overlay(
 
     ``image``: (H, W) uint8, or None to draw the map alone, opaque, on an empty frame of ``shape``
     (H, W). ``cam``: (h, w), 0 or more, divided by its own maximum (a map of zeros stays zero) and
-    enlarged bilinearly. Colours are jet, deep red high and deep blue low, as Study A describes its
-    figure; jet is not perceptually uniform, and its bands are no borders. R and L beside the
-    picture are the viewer's convention for a standard PA or AP view (the patient's right is on the
-    left), nothing found in the image. Raises InputError for a map that is negative, not finite or
-    not 2-D.
+    enlarged bilinearly. Colours are jet, deep red high and deep blue low; jet is not perceptually
+    uniform, and its bands are no borders. R and L beside the picture are the viewer's convention
+    for a standard PA or AP view (the patient's right is on the left), nothing found in the image.
+    Raises InputError for a map that is negative, not finite or not 2-D.
     """
-    cam, image = np.asarray(cam, np.float64), None if image is None else np.asarray(image)
-    height, width = image.shape if image is not None else shape or cam.shape
+    cam = np.asarray(cam, np.float64)
+    height, width = np.shape(image) if image is not None else shape or cam.shape
     share = enlarged(cam, (height, width))
     if ax is None:
-        ax = plt.subplots(
-            figsize=(_WIDTH, 1 + min(max(5.2 * height / width, 3), 8)), layout="compressed"
-        )[1]
+        high = 1 + min(max(5.2 * height / width, 3), 8)
+        ax = plt.subplots(figsize=(_WIDTH, high), layout="compressed")[1]
     if image is not None:
         ax.imshow(image, cmap="gray", vmin=0, vmax=255)
     drawn = ax.imshow(share, cmap="jet", vmin=0, vmax=1, alpha=1 if image is None else 0.4)
     ax.set(xticks=[], yticks=[])
-    sns.despine(ax=ax, left=False, bottom=False, top=False, right=False)
+    ax.spines[:].set_visible(True)
     for side, x, points, align in (("R", 0, -4, "right"), ("L", 1, 4, "left")):
-        ax.annotate(
-            side,
-            (x, 0.5),
-            (points, 0),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            ha=align,
-            va="center",
-        )
-    letters = max(
-        int(ax.get_position(original=True).width * ax.figure.get_figwidth() * 13), 12
-    )  # in a line
+        away = {"xycoords": "axes fraction", "textcoords": "offset points"}
+        ax.annotate(side, (x, 0.5), (points, 0), ha=align, va="center", **away)
+    inches = ax.get_position(original=True).width * ax.figure.get_figwidth()
+    letters = max(int(inches * 13), 12)  # in a line
     ax.set_xlabel(textwrap.fill("Left of the picture is usually the patient's right", letters))
-    ax.set_title(textwrap.fill(title or "", letters), parse_math=False)
+    ax.set_title(textwrap.fill(title, letters), parse_math=False)
     if colour_bar:  # within the axes' own coordinates, so that it is as high as the picture
+        place = ax.inset_axes((1.08, 0, 0.04, 1))
         scale = plt.cm.ScalarMappable(drawn.norm, drawn.cmap)
-        ax.figure.colorbar(
-            scale,
-            cax=ax.inset_axes((1.08, 0, 0.04, 1)),
-            label="Grad-CAM (share of the map's maximum)",
-        )
+        ax.figure.colorbar(scale, cax=place, label="Grad-CAM (share of the map's maximum)")
     return ax
 
 
@@ -405,22 +369,10 @@ def reliability(
     ax.plot([0, 1], [0, 1], color="0.45", linestyle=":", linewidth=1.2, label="True probabilities")
     for (name, table), (color, line, marker) in zip(curves.items(), _LOOKS, strict=False):
         ax.vlines(table["p"], table["low"], table["high"], color=color, linewidth=1.5)
-        ax.plot(
-            table["p"],
-            table["share"],
-            color=color,
-            linestyle=line,
-            marker=marker,
-            markersize=6,
-            linewidth=1.2,
-            label=name,
-        )
-    ax.set(
-        xlim=(-0.02, 1.02),
-        ylim=(-0.02, 1.02),
-        xlabel="Mean probability in the bin",
-        ylabel=f"Share that is {what}",
-    )
+        drawn = {"color": color, "linestyle": line, "marker": marker, "markersize": 6}
+        ax.plot(table["p"], table["share"], linewidth=1.2, label=name, **drawn)
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    ax.set(xlabel="Mean probability in the bin", ylabel=f"Share that is {what}")
     ax.grid(color="0.9")
     ax.legend(loc=corner)
     return ax
@@ -438,96 +390,65 @@ def predictive_values(
     """
     prevalence = np.geomspace(0.001, 0.5, 200)
     axes = plt.subplots(1, 2, figsize=(_WIDTH, 4.9))[1]
-    for (name, (sensitivity, specificity)), (color, line, _) in zip(
-        points.items(), _LOOKS, strict=False
-    ):
+    for (name, (sensitivity, specificity)), look in zip(points.items(), _LOOKS, strict=False):
+        drawn = {"color": look[0], "linestyle": look[1]}
         ppv, _ = metrics.at_prevalence(sensitivity, specificity, prevalence)
-        axes[0].plot(100 * prevalence, 100 * ppv, color=color, linestyle=line, label=name)
+        axes[0].plot(100 * prevalence, 100 * ppv, label=name, **drawn)
         if specificity < 1 and sensitivity > 0:
-            axes[1].plot(100 * prevalence, (1 - ppv) / ppv, color=color, linestyle=line)
+            axes[1].plot(100 * prevalence, (1 - ppv) / ppv, **drawn)
     for ax in axes:
         for place, (name, value) in enumerate((marks or {}).items()):
-            ax.axvline(
-                100 * value,
-                color="0.45",
-                linestyle=(0, (2 + 3 * place, 2)),
-                linewidth=1.2,
-                label=name,
-            )
+            drawn = {"color": "0.45", "linestyle": (0, (2 + 3 * place, 2)), "linewidth": 1.2}
+            ax.axvline(100 * value, label=name, **drawn)
         ax.set(xscale="log", xlabel="Prevalence (%)", xlim=(0.1, 50))
         ax.grid(color="0.9")
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes[0].set(ylabel="PPV (%)", ylim=(-2, 102))
     axes[1].set(ylabel="False alarms per true positive", yscale="log")
-    axes[1].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes[0].figure.legend(
-        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=2, frameon=False
-    )
+    _plain_numbers(axes[0].xaxis, axes[1].xaxis, axes[1].yaxis)
+    _legend_below(axes[0].figure, 2, *axes[0].get_legend_handles_labels())
     return axes
 
 
 @style(formulas=False)
-def decision_curve(curves: Mapping[str, pd.DataFrame], ax: Axes | None = None) -> Axes:
+def decision_curve(curves: Mapping[str, pd.DataFrame]) -> Axes:
     """Net benefit over the threshold, with its interval as a band, beside calling everybody and
     nobody; tables as `calibration.net_benefit` gives them, of one prevalence, which is the most
     that a net benefit can be. The axis ends half as far below nought.
     """
-    ax = ax or plt.subplots(figsize=(_WIDTH, 4.6))[1]
+    ax = plt.subplots(figsize=(_WIDTH, 4.6))[1]
     for (name, table), (color, line, _) in zip(curves.items(), _LOOKS, strict=False):
-        ax.fill_between(
-            100 * table.index, table["low"], table["high"], color=color, alpha=0.18, linewidth=0
-        )
-        ax.plot(100 * table.index, table["benefit"], color=color, linestyle=line, label=name)
-    ax.plot(
-        100 * table.index,
-        table["treat_all"],
-        color="0.35",
-        linestyle=(0, (1, 1)),
-        linewidth=1.5,
-        label="Call everybody positive",
-    )
+        x = 100 * table.index
+        ax.fill_between(x, table["low"], table["high"], color=color, alpha=0.18, linewidth=0)
+        ax.plot(x, table["benefit"], color=color, linestyle=line, label=name)
+    drawn = {"color": "0.35", "linestyle": (0, (1, 1)), "linewidth": 1.5}
+    ax.plot(x, table["treat_all"], label="Call everybody positive", **drawn)
     ax.axhline(0, color="0.35", linewidth=1, label="Call nobody positive")
-    top = (
-        float((table["treat_all"] * (1 - table.index) + table.index).max()) or 1
-    )  # treat_all = (prevalence - t) / (1 - t)
-    ax.set(
-        xscale="log",
-        xlim=(100 * table.index.min(), 100 * table.index.max()),
-        ylim=(-top / 2, 1.05 * top),
-    )
+    # treat_all = (prevalence - t) / (1 - t)
+    top = float((table["treat_all"] * (1 - table.index) + table.index).max()) or 1
+    ax.set(xscale="log", xlim=(x.min(), x.max()), ylim=(-top / 2, 1.05 * top))
     ax.set(xlabel="Threshold probability (%)", ylabel="Net benefit (true positives per person)")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    _plain_numbers(ax.xaxis)
     ax.grid(color="0.9")
-    ax.figure.legend(loc="outside lower center", ncol=3, frameon=False)
+    _legend_below(ax.figure, 3)
     return ax
 
 
 @style(formulas=False)
-def people(
-    cells: Mapping[str, int], ax: Axes | None = None, columns: int = 40, title: str = ""
-) -> Axes:
+def people(cells: Mapping[str, int], title: str = "") -> Axes:
     """One mark per person, as `metrics.natural_frequencies` counts them: the ill first, then false
     alarms, then those rightly left alone.
     """
-    total = sum(cells.values())
-    rows = -(-total // columns)
-    ax = ax or plt.subplots(figsize=(_WIDTH, 1.45 + 0.155 * rows))[1]
-    start = 0
-    for name in ("TP", "FN", "FP", "TN"):
-        words, color, marker = CELLS[name]
+    columns, start = 40, 0
+    rows = -(-sum(cells.values()) // columns)
+    ax = plt.subplots(figsize=(_WIDTH, 1.45 + 0.155 * rows))[1]
+    for name, (words, color, marker) in CELLS.items():
         at = np.arange(start, start + cells[name])
-        ax.plot(
-            at % columns,
-            -(at // columns),
-            marker,
-            color=color,
-            markersize=6,
-            markeredgewidth=0,
-            label=f"{cells[name]:,} {words}",
-        )
+        drawn = {"color": color, "markersize": 6, "markeredgewidth": 0}
+        text = f"{cells[name]:,} {words}"
+        ax.plot(at % columns, -(at // columns), marker, label=text, **drawn)
         start += cells[name]
     ax.set(xlim=(-1, columns), ylim=(-rows, 1), title=title)
     ax.set_aspect("equal")
     ax.set_axis_off()
-    ax.figure.legend(loc="outside lower center", ncol=2, frameon=False)
+    _legend_below(ax.figure, 2)
     return ax
