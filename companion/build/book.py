@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+import cxrlib
 from companion import headline, status
 from cxrlib.files import InputError, write_text
 
@@ -39,6 +40,7 @@ def build_book(stage: Path, output: Path, source: Path = Path(".")) -> Path:
     shutil.rmtree(stage / "book", ignore_errors=True)
     shutil.copytree(source / "book", stage / "book", ignore=shutil.ignore_patterns("__pycache__"))
     write_text(stage / "book" / "_headline.md", headline.tables() + "\n")
+    write_text(stage / "book" / "_api.md", public_names())
     write_text(stage / "book" / "_status.md", status.page(stage, source))
     for left in (stage / "notebooks").glob(".*.ipynb"):  # by a run that was killed
         left.unlink()
@@ -75,6 +77,14 @@ def build_book(stage: Path, output: Path, source: Path = Path(".")) -> Path:
     pages.rename(output)
     shutil.rmtree(work)
     return output.resolve() / first_page(source)
+
+
+def public_names() -> str:
+    """The page of the library's public names, each with its docstring, as Sphinx reads it."""
+    names = [name for name in cxrlib.__all__ if not name.startswith("_")]
+    kinds = {name: "autoclass" if name[0].isupper() else "autofunction" for name in names}
+    directives = "\n".join(f".. {kind}:: cxrlib.{name}" for name, kind in kinds.items())
+    return f"```{{eval-rst}}\n{directives}\n```\n"
 
 
 def first_page(source: Path = Path(".")) -> str:

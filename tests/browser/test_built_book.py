@@ -30,6 +30,8 @@ FIGURES = {  # pictures on each page; of the maps, those drawn without radiograp
     "notebooks/24_checklists": 1,
     "book/rerun": 0,
     "book/evaluate": 0,
+    "book/how_it_works": 0,
+    "book/api": 0,
     "book/status": 0,
 }
 RADIOGRAPHS = {
