@@ -269,9 +269,9 @@ def errors(missed, alarms, row=0):
 
 matrices = []
 for found in counts:
-    tp, fp = zip(*found.values(), strict=True)
-    fn = [size - hits for size, hits in zip(SIZES.values(), tp, strict=True)]
-    matrices += [np.diag(tp) + rows for rows in errors(fn, fp)]
+    right, alarms = zip(*found.values(), strict=True)  # TP and FP by class
+    missed = [size - hits for size, hits in zip(SIZES.values(), right, strict=True)]
+    matrices += [np.diag(right) + rows for rows in errors(missed, alarms)]
 matrices = np.array(matrices)
 print(len(matrices))
 
