@@ -48,10 +48,15 @@ run_name = "zhu-fourclass"
 data = None
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the run and its maps", "code_prompt_hide": "Load the run and its maps"}
+import base64
+import io
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import display
+from PIL import Image
+from traitlets import Float, Unicode
 
 from companion import pages, studies
 from companion.pages import say
@@ -218,19 +223,42 @@ figure("4.9")
 #
 # Figure 4.5 once more, with the map's opacity to move. Where the radiograph is not shown an outline of a chest stands in its place: it is a drawing, not this patient, and where the map lies on it says nothing.
 
+
 # %% tags=["remove-input"]
+class CamSlider(explorer.Widget):
+    """A map over its radiograph, or over an outline, with an opacity to move."""
+
+    kind = explorer.shared(Unicode("cam"))
+    opacity = explorer.shared(Float(0.5, min=0, max=1))
+
+    def plain(self):  # for readers without JavaScript
+        return pd.DataFrame({"Shown with JavaScript": [self.data["label"]]})
+
+
+def as_address(pixels):
+    """An image as an address that holds it."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
 shown = f"covid-chestxray/{CASES['4.5'][0]}"
-slider = (
-    explorer.CamSlider(
-        cam[shown],
-        pages.radiograph(covid, shown, data),
-        shape=shape[shown],
-        label="Grad-CAM of Figure 4.5",
+if shown in cam:
+    picture = pages.radiograph(covid, shown, data)
+    height, width = shape[shown] if picture is None else picture.shape
+    heat = plt.get_cmap("jet")(plots.enlarged(cam[shown].astype(float), (224, 224)), bytes=True)
+    slider = CamSlider(
+        data={
+            "heat": as_address(heat[..., :3]),
+            "picture": None if picture is None else as_address(picture),
+            "height": int(height),
+            "width": int(width),
+            "label": "Grad-CAM of Figure 4.5",
+        }
     )
-    if shown in cam
-    else None
-)
-display(pages.items([f"This run has no map of {shown}."]) if slider is None else slider)
+    display(slider)
+else:
+    display(pages.items([f"This run has no map of {shown}."]))
 
 # %% [markdown]
 # The thesis does not say whether its five were test images. The lines under each map say which part of our split it is in. Of Figures 4.5 and 4.6 the thesis says that the

@@ -50,6 +50,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import display
+from traitlets import Unicode
 
 from companion import forensics, pages, studies
 from companion.explorer import title
@@ -299,10 +300,32 @@ say("points", len(points))
 #
 # Two of them at any threshold:
 
+
 # %% tags=["remove-input"]
-explorer.RocPair(
-    {each.name: each.predictions for each in (run, *variants)},
-    titles={each.name: title(each) for each in (run, *variants)},
+class RocPair(explorer.RunWidget):
+    """ROC curves of two runs, ``run`` and ``other``, with one ``threshold`` on both."""
+
+    kind, other = explorer.shared(Unicode("rocs")), explorer.shared(Unicode())
+
+    def plain(self):  # for readers without JavaScript
+        names = ["auc", "sensitivity", "specificity"]
+        rows = [
+            [
+                each["title"],
+                *self.rates(each["name"], self.positive_class, self.threshold, 0.5, *names),
+            ]
+            for each in self.data["runs"]
+        ]
+        return pd.DataFrame(
+            rows, columns=["Run", "AUC", "Sensitivity at 0.5", "Specificity at 0.5"]
+        )
+
+
+several = [run, *variants]
+RocPair(
+    {each.name: each.predictions for each in several},
+    titles={each.name: title(each) for each in several},
+    other=several[min(1, len(variants))].name,
 )
 
 # %% [markdown]

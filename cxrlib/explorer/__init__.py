@@ -17,10 +17,9 @@ from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from traitlets import Bool, Dict, Float, Unicode, observe, validate
 
-from cxrlib import metrics, plots
+from cxrlib import metrics
 from cxrlib.explorer import payload
 from cxrlib.files import InputError, isolated
 from cxrlib.formatting import with_interval
@@ -43,7 +42,7 @@ RULES = {
 }
 
 
-def _shared(trait):
+def shared(trait):
     """A trait that the page and the live view hold too."""
     return trait.tag(sync=True, page=True)
 
@@ -58,7 +57,7 @@ class Widget(Host):
     """
 
     _esm, _css = MODULE, STYLE
-    kind, data = _shared(Unicode()), _shared(Dict())
+    kind, data = shared(Unicode()), shared(Dict())
     share = False  # keep the state in the page's address
 
     def plain(self) -> pd.DataFrame:
@@ -89,11 +88,11 @@ class Widget(Host):
         return {**bundle, "text/html": self.html()}, metadata
 
 
-class _Runs(Widget):
+class RunWidget(Widget):
     """A widget of predictions, of one run or of several by name."""
 
-    threshold = _shared(Float(0.5, min=0, max=1))
-    run, positive_class = _shared(Unicode()), _shared(Unicode())
+    threshold = shared(Float(0.5, min=0, max=1))
+    run, positive_class = shared(Unicode()), shared(Unicode())
 
     def __init__(
         self,
@@ -144,13 +143,13 @@ class _Runs(Widget):
         if self.positive_class and self.positive_class not in self._classes[change["new"]]:
             self.positive_class = self._classes[change["new"]][0]
 
-    def _rates(self, run: str, cls: str, threshold: float, prevalence: float, *names) -> list[str]:
+    def rates(self, run: str, cls: str, threshold: float, prevalence: float, *names) -> list[str]:
         """Rates of a run with their intervals, as text."""
         found = readings.reading(self._frames[run], cls, threshold, prevalence)
         return [with_interval(value, ends) for value, *ends in found.loc[list(names)].to_numpy()]
 
 
-class Explorer(_Runs):
+class Explorer(RunWidget):
     """Thresholds and prevalence, alive: distributions, ROC, precision and recall, a thousand people
     and every rate with its interval.
 
@@ -199,10 +198,10 @@ class Explorer(_Runs):
     0.5
     """
 
-    kind = _shared(Unicode("explorer"))
-    prevalence = _shared(Float(0.01, min=LOWEST, max=HIGHEST))
-    subgroup, keep_others = _shared(Dict()), _shared(Bool(False))
-    cost, scale = _shared(Float(readings.COST, min=0.001, max=1e6)), _shared(Unicode("auto"))
+    kind = shared(Unicode("explorer"))
+    prevalence = shared(Float(0.01, min=LOWEST, max=HIGHEST))
+    subgroup, keep_others = shared(Dict()), shared(Bool(False))
+    cost, scale = shared(Float(readings.COST, min=0.001, max=1e6)), shared(Unicode("auto"))
 
     def __init__(self, predictions, *, share: bool = False, **more):
         self.share = share
@@ -243,30 +242,11 @@ class Explorer(_Runs):
             frame, cls = self._frames[run["name"]], run["classes"][0]
             printed = run["printed"].get(cls, {}).get("sensitivity", [None])[0]
             for rule, t in readings.presets(frame, cls, self.prevalence, printed).items():
-                shown = self._rates(run["name"], cls, t, self.prevalence, *names)
+                shown = self.rates(run["name"], cls, t, self.prevalence, *names)
                 rows.append([run["title"], run["labels"][0], RULES[rule], f"{t:.4g}", *shown])
         heads = ["Run", "Positive", "Rule", "Threshold", "Sensitivity", "Specificity"]
         at = f"PPV at a prevalence of {100 * self.prevalence:g} %"
         return pd.DataFrame(rows, columns=[*heads, "PPV in the images", at])
-
-
-class RocPair(_Runs):
-    """ROC curves of two runs, ``run`` and ``other``, with one ``threshold`` on both."""
-
-    kind, other = _shared(Unicode("rocs")), _shared(Unicode())
-
-    def __init__(self, predictions, **more):
-        super().__init__(predictions, **more)
-        self.other = self.other or list(self._classes)[min(1, len(self._classes) - 1)]
-
-    def plain(self) -> pd.DataFrame:
-        rows, names = [], ["auc", "sensitivity", "specificity"]
-        for run in self.data["runs"]:
-            known = self.positive_class in run["classes"]
-            cls = self.positive_class if known else run["classes"][0]
-            rows.append([run["title"], *self._rates(run["name"], cls, self.threshold, 0.5, *names)])
-        at = f"at {self.threshold:g}"
-        return pd.DataFrame(rows, columns=["Run", "AUC", f"Sensitivity {at}", f"Specificity {at}"])
 
 
 class Ppv(Widget):
@@ -274,7 +254,7 @@ class Ppv(Widget):
     ``prevalence``.
     """
 
-    kind, prevalence = _shared(Unicode("ppv")), _shared(Float(0.01, min=LOWEST, max=HIGHEST))
+    kind, prevalence = shared(Unicode("ppv")), shared(Float(0.01, min=LOWEST, max=HIGHEST))
 
     def __init__(self, sensitivity, specificity, *, have="have COVID-19", marks=None, **state):
         rates = {"sensitivity": list(sensitivity), "specificity": list(specificity)}
@@ -295,29 +275,6 @@ class Ppv(Widget):
             ppv, npv = metrics.at_prevalence(sensitivity, specificity, share)
             rows.append([f"{100 * share:g} %", f"{100 * ppv:.1f} %", f"{100 * npv:.2f} %"])
         return pd.DataFrame(rows, columns=["Prevalence", "PPV", "NPV"])
-
-
-class CamSlider(Widget):
-    """A class-activation map (h, w) over its radiograph, uint8 (H, W), or over an outline of
-    ``shape`` (H, W), with an ``opacity`` to move.
-    """
-
-    kind, opacity = _shared(Unicode("cam")), _shared(Float(0.5, min=0, max=1))
-
-    def __init__(
-        self, cam, picture=None, *, shape=(224, 224), label="Class-activation map", **state
-    ):
-        height, width = shape if picture is None else picture.shape
-        heat = colormaps["jet"](plots.enlarged(np.asarray(cam, float), (224, 224)), bytes=True)
-        images = {
-            "heat": payload.picture(heat[..., :3]),
-            "picture": None if picture is None else payload.picture(picture),
-        }
-        size = {"height": int(height), "width": int(width)}
-        super().__init__(data={**images, **size, "label": label}, **state)
-
-    def plain(self) -> pd.DataFrame:
-        return pd.DataFrame({"Shown with JavaScript": [self.data["label"]]})
 
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">

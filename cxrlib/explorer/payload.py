@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from cxrlib import metrics, plots
 from cxrlib.files import InputError, isolated
@@ -116,10 +113,3 @@ def pack(
         "patient": _column(pd.factorize(frame["patient_id"])[0], columns),
         "p": _scores(p, columns),
     }
-
-
-def picture(pixels: np.ndarray) -> str:
-    """An image as an address that holds it, PNG."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

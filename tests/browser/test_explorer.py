@@ -14,12 +14,26 @@ import pytest
 from frames import ANY, drawn, made_up, predictions
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from traitlets import Float, Unicode
 
 from companion import studies
 from companion.explorer import explorer_of, title
 from cxrlib import explorer as widgets
 from cxrlib import metrics
 from cxrlib.metrics import readings
+
+
+class RocPair(widgets.RunWidget):
+    """As notebook 13 has it."""
+
+    kind, other = widgets.shared(Unicode("rocs")), widgets.shared(Unicode())
+
+
+class CamSlider(widgets.Widget):
+    """As notebook 05 has it."""
+
+    kind, opacity = widgets.shared(Unicode("cam")), widgets.shared(Float(0.5, min=0, max=1))
+
 
 MODULE = (Path(widgets.__file__).parent / "explorer.js").read_text(encoding="utf-8")
 HEADLINES = ["azemin-standin-resnet50", "zhu-fourclass", "zhu-binary"]
@@ -626,7 +640,7 @@ def test_nothing_from_the_predictions_runs(browser, tmp_path):
         browser,
         tmp_path,
         widgets.Explorer({EVIL[1]: frame}, subgroups=known, marks={EVIL[2]: 0.1}, share=True).html()
-        + widgets.RocPair({EVIL[0]: frame, EVIL[1]: frame}).html(),
+        + RocPair({EVIL[0]: frame, EVIL[1]: frame}, other=EVIL[1]).html(),
     )
     page.wait_for_selector(".cxr-alive")
     page.locator(".cxr-choices select").nth(1).select_option(index=1)
@@ -639,11 +653,14 @@ def test_nothing_from_the_predictions_runs(browser, tmp_path):
 
 def test_the_relatives_answer(browser, tmp_path, headlines):
     ppv = widgets.Ppv((0.773, 0.7, 0.83), (0.718, 0.706, 0.73), marks={"Study A": 0.0257})
-    cam = widgets.CamSlider(np.arange(49.0).reshape(7, 7), shape=(300, 400), label="A map")
-    pair = widgets.RocPair(
+    dot = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAAC"
+    map_of = {"heat": dot, "picture": None, "height": 300, "width": 400, "label": "A map"}
+    cam = CamSlider(data=map_of)
+    pair = RocPair(
         {run.name: run.predictions for run in headlines[1:]},
         titles={run.name: title(run) for run in headlines[1:]},
         positive_class="covid",
+        other=headlines[-1].name,
     )
     page = show(browser, tmp_path, ppv.html() + pair.html() + cam.html())
     page.wait_for_function("document.querySelectorAll('.cxr-alive').length === 3")
