@@ -13,6 +13,12 @@ __version__ = "0.1.0"
 
 _LATER = {  # public names whose modules need torch, or take long to load
     "Explorer": "cxrlib.explorer",
+    "check_manifest": "cxrlib.data.manifest",
+    "fold_by_patient": "cxrlib.data.splits",
+    "leakage": "cxrlib.data.splits",
+    "oversample": "cxrlib.data.splits",
+    "read_radiograph": "cxrlib.data.radiographs",
+    "split_by_patient": "cxrlib.data.splits",
     "predict": "cxrlib.inference",
 }
 __all__ = ["InputError", "__version__", *_LATER]

@@ -52,7 +52,7 @@ import pandas as pd
 from companion import pages, studies
 from companion.pages import say
 from cxrlib import metrics, plots
-from cxrlib.data import splits
+from cxrlib.data import kermany
 from cxrlib.metrics import intervals
 
 run = studies.run(run_name, origin, data)
@@ -86,7 +86,7 @@ pages.images(run)
 
 # %% tags=["remove-cell"]
 pages.say_training(run)
-leaks = splits.leakage(run.split, run.split["split"])
+leaks = kermany.count_leakage(run.split, run.split["split"])
 say("shared", int(leaks.loc["class and number", "shared_patients"]))
 say("shared-other", int(leaks.loc["number alone", "shared_patients"]))
 settled = run.history[run.history["val_accuracy"] == 1]["epoch"]

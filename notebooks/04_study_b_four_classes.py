@@ -55,7 +55,7 @@ import pandas as pd
 from companion import ledger, pages, studies
 from companion.pages import say
 from cxrlib import formatting, metrics, plots
-from cxrlib.data import splits
+from cxrlib.data import kermany
 from cxrlib.metrics import intervals
 
 run = studies.run(run_name, origin, data)
@@ -129,7 +129,7 @@ pages.items(experiment.assumptions)
 pages.images(run)
 
 # %% tags=["remove-cell"]
-leaks = splits.leakage(run.split, run.split["split"])
+leaks = kermany.count_leakage(run.split, run.split["split"])
 say("shared-best", int(leaks.loc["class and number", "shared_patients"]))
 say("shared-other", int(leaks.loc["number alone", "shared_patients"]))
 say("shared-images", int(leaks.loc["number alone", "test_images_of_shared"]))

@@ -80,7 +80,7 @@ from companion import forensics, pages, studies
 from companion.forensics import unrounded
 from companion.pages import say
 from cxrlib import plots
-from cxrlib.data import splits
+from cxrlib.data.kermany import count_leakage
 from cxrlib.metrics import intervals
 
 A, B = (
@@ -692,8 +692,8 @@ say("test-images", int(ids.loc[("test", "bacterial"), "Images"]))
 say("test-ids", int(ids.loc[("test", "bacterial"), "Numbers"]))
 say("most", int(children.groupby("patient_id").size().max()))
 ill = children[children["y_true"] != "normal"]  # normal files have numbers of another form
-leaks = splits.leakage(ill, part[ill.index])
-say("shared", int(splits.leakage(children, part).loc["class and number", "shared_patients"]))
+leaks = count_leakage(ill, part[ill.index])
+say("shared", int(count_leakage(children, part).loc["class and number", "shared_patients"]))
 say("shared-alone", int(leaks.loc["number alone", "shared_patients"]))
 say("test-alone", int(leaks.loc["number alone", "test_patients"]))
 number = ill.loc[part == "train", "patient_id"].str.rpartition("-")[2]

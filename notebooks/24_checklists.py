@@ -77,10 +77,7 @@ in_text = trace[trace["number"] != ""]["study"].value_counts()
 flow = pd.read_csv(studies.results_folder() / "flow" / "cheazemin2020.csv", index_col="step")
 covid_a = flow[flow.index.str.startswith("test COVID-19")]["patients"]
 covid = [run.predictions[run.predictions["y_true"] == "covid"]["patient_id"] for run in RUNS]
-shared = [
-    splits.leakage(run.split, run.split["split"]).loc["class and number", "shared_patients"]
-    for run in RUNS[:2]
-]
+shared = [splits.leakage(run.split, run.split["split"])["shared_patients"] for run in RUNS[:2]]
 maps = records.read_maps(RUNS[0])[1]
 tested = [(run.name, run.info["metrics"]) for run in RUNS]
 COUNTED = {

@@ -47,9 +47,8 @@ class Radiograph(NamedTuple):
 
 def person(rng: np.random.Generator, adult: bool) -> SimpleNamespace:
     """What stays the same from picture to picture: :data:`ANATOMY` and the seed of the vessels."""
-    a = SimpleNamespace(
-        **{name: rng.uniform(*ranges[0 if adult else 1]) for name, ranges in ANATOMY.items()}
-    )
+    values = {name: rng.uniform(*ranges[0 if adult else 1]) for name, ranges in ANATOMY.items()}
+    a = SimpleNamespace(**values)
     a.adult, a.cage, a.seed = adult, min(a.cage, a.body - 0.10), int(rng.integers(2**32))
     return a
 
@@ -84,87 +83,75 @@ def draw(
     (xx, _), (yx, yy) = (turn / (1 + zoom)).tolist()
     x = (axis - dx) * xx - (axis[:, None] - dy) * yx  # (H, W) chest units
     y = (axis[:, None] - dy) * yy + (axis - dx) * yx
-    u, left = np.abs(x), x > 0
 
-    def pixels(
-        points: np.ndarray,
-    ) -> np.ndarray:  # (N, 2) chest units -> (N, 2) pixels, the inverse of x and y
+    def pixels(points: np.ndarray) -> np.ndarray:  # (N, 2) chest units to pixels, x and y inverted
         return ((1 + zoom) * (points @ turn) + (dx, dy) + 1) * (size - 1) / 2
 
-    # Lungs: depth is the smallest distance to a border (chest wall, heart, diaphragm, apex),
-    # positive inside.
-    dome = a.dome + breath + left * np.float32(0.05)
-    t = np.clip((y - a.apex) / (dome - a.apex), 0, None)  # 0 at the apex, 1 at the dome
-    peak, middle = 0.42 * a.cage, 0.55 * a.cage
-    wall = peak + (a.cage - peak) * (1 - (1 - np.minimum(t / 0.85, 1)) ** 2) ** a.cone
-    heart = (a.heart * a.cage - a.waist) * np.sin(
-        np.pi / 2 * np.clip((t - 0.40) / 0.50, 0, 1.35)
-    ) ** 1.4
-    border = a.waist + np.where(
-        left, heart + a.knob * np.exp(-(((t - 0.28) / 0.08) ** 2)), 0.42 * heart
-    )
-    border += 0.012 * tissue
-    inner = np.maximum(peak - peak * np.sqrt(1 - (1 - np.minimum(t / 0.3, 1)) ** 2), border)
-    floor = dome + a.drop * ((u - middle) / (a.cage - middle)) ** 2 * (
-        0.25 + (u > middle) * np.float32(0.75)
-    )
-    depth = (
-        np.minimum(np.minimum(wall - u, u - inner), np.minimum(floor - y, (y - a.apex) * 1.5))
-        - 0.012
-    )
-    lungs = depth > 0
-    air = _soft(depth, 0.013) * (0.62 + 0.38 * np.sqrt(np.clip(depth / 0.22, 0, 1)))
-
-    # Trunk, shoulders and neck as one outline, thickest in the middle; below the diaphragm no air.
-    top, arm, levels = (
-        a.apex - 0.05,
-        a.body + (0.35 if a.adult else 0.28),
-        np.linspace(-1.3, 1.3, 261),
-    )
-    halves = [
-        0.24 + (arm - 0.2) * a.arms,
-        0.45 + (arm - 0.4) * a.arms,
-        arm,
-        arm,
-        a.body + 0.05,
-        a.body,
-        a.body * 1.03,
-    ]
-    outline = np.interp(levels, [-1.3, top - 0.22, top, top + 0.2, top + 0.45, 0.2, 1.3], halves)
-    half = np.interp(y, levels, gaussian_filter(outline, 8)).astype(np.float32)
-    skin, trunk, below = (
-        _soft(half - u, 0.012),
-        np.sqrt(np.clip(1 - (u / half) ** 2, 0, 1)),
-        _soft(y - floor, 0.014),
-    )
-    total = (
-        skin * (0.20 + (0.26 + a.fat) * trunk) + trunk * (0.32 * below + 0.02 * tissue) - 0.30 * air
-    )
-    # Mediastinum and heart as one silhouette, spine with its discs, windpipe.
-    total += (
-        0.30
-        * np.clip(1 - (u / (border + 0.02)) ** 2, 0, 1) ** 0.6
-        * _soft(y - a.apex, 0.08)
-        * (1 - 0.75 * below)
-    )
-    disc = np.cos(2 * np.pi * y / (0.115 if a.adult else 0.095))
-    total += np.exp(-np.square((x / 0.085) ** 2)) * (0.08 + a.bone * (0.25 + 0.2 * disc))
-    total -= 0.14 * np.exp(-((x / 0.04) ** 2)) * _soft(a.apex + 0.55 - y, 0.04)
-    total += 0.9 * a.bone * skin * (1 - 0.7 * below) * _ribs(a, u, y, wall)
+    inside = _lungs(a, x, y, breath, tissue)
+    lungs = inside.depth > 0
+    air = _soft(inside.depth, 0.013)
+    air = air * (0.62 + 0.38 * np.sqrt(np.clip(inside.depth / 0.22, 0, 1)))
+    total = _trunk(a, x, y, inside, air, tissue)
 
     # The opacity is drawn last, so that nothing else depends on it; it also hides the vessels.
-    density, centres = _opacity(rng, kind, lungs, depth, x / a.cage, t)
-    total += (
-        density * air
-        + _strokes(a, pixels, air * (1 - np.clip(2 * density, 0, 0.9)))
-        + 0.025 * mottle * air
-    )
+    density, centres = _opacity(rng, kind, inside.depth, x / a.cage, inside.t)
+    lines = _strokes(a, pixels, air * (1 - np.clip(2 * density, 0, 0.9)))
+    total += density * air + lines + 0.025 * mottle * air
     film = gaussian_filter(gain * np.clip(total, 0, None) ** gamma + veil, 0.55 * size / 256)
     film += 1.6 * grain * gaussian_filter(noise, 0.5)
     image = (255 * np.tanh(np.clip(1.15 * film, 0, None))).astype(np.uint8)
-    return Radiograph(
-        _letters(image, marker, letter_at, artefact), lungs, lungs & (density > 0.06), centres
-    )
+    image = _letters(image, marker, letter_at, artefact)
+    return Radiograph(image, lungs, lungs & (density > 0.06), centres)
+
+
+def _lungs(a, x: np.ndarray, y: np.ndarray, breath: float, tissue: np.ndarray) -> SimpleNamespace:
+    """Borders of the lungs, (H, W) chest units.
+
+    ``depth`` is the smallest distance to a border (chest ``wall``, heart, diaphragm, apex),
+    positive inside; ``t`` is 0 at the apex and 1 at the dome, ``border`` the half width of heart
+    and mediastinum, ``floor`` the height of the diaphragm.
+    """
+    u, left = np.abs(x), x > 0
+    dome = a.dome + breath + left * np.float32(0.05)
+    t = np.clip((y - a.apex) / (dome - a.apex), 0, None)
+    peak, middle = 0.42 * a.cage, 0.55 * a.cage
+    wall = peak + (a.cage - peak) * (1 - (1 - np.minimum(t / 0.85, 1)) ** 2) ** a.cone
+    bulge = np.sin(np.pi / 2 * np.clip((t - 0.40) / 0.50, 0, 1.35)) ** 1.4
+    heart = (a.heart * a.cage - a.waist) * bulge
+    knob = a.knob * np.exp(-(((t - 0.28) / 0.08) ** 2))
+    border = a.waist + np.where(left, heart + knob, 0.42 * heart)
+    border += 0.012 * tissue
+    inner = np.maximum(peak - peak * np.sqrt(1 - (1 - np.minimum(t / 0.3, 1)) ** 2), border)
+    slope = 0.25 + (u > middle) * np.float32(0.75)
+    floor = dome + a.drop * ((u - middle) / (a.cage - middle)) ** 2 * slope
+    beside, below = np.minimum(wall - u, u - inner), np.minimum(floor - y, (y - a.apex) * 1.5)
+    depth = np.minimum(beside, below) - 0.012
+    return SimpleNamespace(depth=depth, t=t, wall=wall, border=border, floor=floor)
+
+
+def _trunk(
+    a, x: np.ndarray, y: np.ndarray, inside: SimpleNamespace, air: np.ndarray, tissue: np.ndarray
+) -> np.ndarray:
+    """Attenuation of all but opacities, vessels and arms, (H, W)."""
+    # Trunk, shoulders and neck as one outline, thickest in the middle; below the diaphragm no air.
+    u, top, arm = np.abs(x), a.apex - 0.05, a.body + (0.35 if a.adult else 0.28)
+    levels = np.linspace(-1.3, 1.3, 261)
+    neck, shoulder = 0.24 + (arm - 0.2) * a.arms, 0.45 + (arm - 0.4) * a.arms
+    halves = [neck, shoulder, arm, arm, a.body + 0.05, a.body, a.body * 1.03]
+    outline = np.interp(levels, [-1.3, top - 0.22, top, top + 0.2, top + 0.45, 0.2, 1.3], halves)
+    half = np.interp(y, levels, gaussian_filter(outline, 8)).astype(np.float32)
+    skin, trunk = _soft(half - u, 0.012), np.sqrt(np.clip(1 - (u / half) ** 2, 0, 1))
+    below = _soft(y - inside.floor, 0.014)
+    total = skin * (0.20 + (0.26 + a.fat) * trunk) + trunk * (0.32 * below + 0.02 * tissue)
+    total = total - 0.30 * air
+    # Mediastinum and heart as one silhouette, spine with its discs, windpipe, ribs.
+    silhouette = 0.30 * np.clip(1 - (u / (inside.border + 0.02)) ** 2, 0, 1) ** 0.6
+    total += silhouette * _soft(y - a.apex, 0.08) * (1 - 0.75 * below)
+    disc = np.cos(2 * np.pi * y / (0.115 if a.adult else 0.095))
+    total += np.exp(-np.square((x / 0.085) ** 2)) * (0.08 + a.bone * (0.25 + 0.2 * disc))
+    total -= 0.14 * np.exp(-((x / 0.04) ** 2)) * _soft(a.apex + 0.55 - y, 0.04)
+    total += 0.9 * a.bone * skin * (1 - 0.7 * below) * _ribs(a, u, y, inside.wall)
+    return total
 
 
 def _ribs(a, u: np.ndarray, y: np.ndarray, wall: np.ndarray) -> np.ndarray:
@@ -173,27 +160,20 @@ def _ribs(a, u: np.ndarray, y: np.ndarray, wall: np.ndarray) -> np.ndarray:
     in cartilage."""
     ribs, size = np.zeros_like(u), len(u)
     for k in range(11):
-        start, fall = (
-            a.apex - 0.04 + k * (a.dome + 0.30 - a.apex) / 10,
-            a.hoop * (0.55 + 0.45 * min(k / 4, 1)),
-        )
+        start = a.apex - 0.04 + k * (a.dome + 0.30 - a.apex) / 10
+        fall = a.hoop * (0.55 + 0.45 * min(k / 4, 1))
         reach = 1.02 * float(np.interp(start + fall + 0.12, y[:, size // 2], wall[:, size // 4]))
-        first, last = (
-            int(np.clip((at + 1) * size / 2, 0, size))
-            for at in (start - 0.2, start + 2 * fall + 0.35)
-        )
+        ends = np.array([start - 0.2, start + 2 * fall + 0.35])
+        first, last = np.clip((ends + 1) * size / 2, 0, size).astype(int)
         v, w = (y[first:last] - 0.18 * u[first:last] - start - fall) / fall, u[first:last] / reach
-        r = (
-            np.sqrt(v * v + w * w) + 1e-3
-        )  # 1 on the ellipse; d: distance from it in half thicknesses, to first order
+        r = np.sqrt(v * v + w * w) + 1e-3  # 1 on the ellipse
+        # distance from it in half thicknesses, to first order
         d = (r - 1) * r / np.sqrt((v / fall) ** 2 + (w / reach) ** 2) / a.rib
-        near, shown, bony = (
-            np.clip(0.5 + ramp, 0, 1) for ramp in (4 * v, 6 * (w - 0.25), 8 * (w - 0.62))
-        )
+        near, shown = np.clip(0.5 + 4 * v, 0, 1), np.clip(0.5 + 6 * (w - 0.25), 0, 1)
+        bony = np.clip(0.5 + 8 * (w - 0.62), 0, 1)
         seen = (1 - near) * (0.4 + 0.6 * shown) + 0.5 * near * bony * (k < 7)
-        ribs[first:last] += seen * (
-            0.7 * np.exp(-np.square(d * d)) + 0.5 * np.exp(-(((d - 0.9) / 0.35) ** 2))
-        )
+        edge = 0.7 * np.exp(-np.square(d * d)) + 0.5 * np.exp(-(((d - 0.9) / 0.35) ** 2))
+        ribs[first:last] += seen * edge
     return ribs
 
 
@@ -233,44 +213,31 @@ def _strokes(a, pixels: Callable[[np.ndarray], np.ndarray], air: np.ndarray) -> 
             length = 0.20 * 0.82**generation * rng.uniform(0.8, 1.2, len(angle))
             tip = root + length[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)
             width = max(1, round(0.030 * 0.68**generation * size / 2))
-            for p, q in zip(
-                pixels(root * (side, 1)).tolist(), pixels(tip * (side, 1)).tolist(), strict=True
-            ):
-                pen.line([*p, *q], 150 - 22 * generation, width)
+            for line in np.hstack([pixels(root * (side, 1)), pixels(tip * (side, 1))]).tolist():
+                pen.line(line, 150 - 22 * generation, width)
             fork = rng.uniform(0.15, 0.45, (2, len(angle)))
-            angle, root = (
-                np.concatenate([angle + fork[0], angle - fork[1]]),
-                np.concatenate([tip, tip]),
-            )
+            angle = np.concatenate([angle + fork[0], angle - fork[1]])
+            root = np.concatenate([tip, tip])
     bone = gaussian_filter(np.asarray(bones, np.float32) / 255, 1.6 * size / 256)
     tree = gaussian_filter(np.asarray(vessels, np.float32) / 255, 0.8 * size / 256)
     return 1.6 * a.bone * bone + 0.14 * tree * air
 
 
 def _opacity(
-    rng: np.random.Generator,
-    kind: str,
-    lungs: np.ndarray,
-    depth: np.ndarray,
-    across: np.ndarray,
-    t: np.ndarray,
+    rng: np.random.Generator, kind: str, depth: np.ndarray, across: np.ndarray, t: np.ndarray
 ) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """Attenuation of the opacities (H, W), and their centres. ``across`` is 0 at the spine, -1 and
     1 at the walls.
     """
-    size, centres, density = len(lungs), [], np.zeros(lungs.shape, np.float32)
+    size, centres, density = len(depth), [], np.zeros(depth.shape, np.float32)
     if kind == "none":
         return density, centres
+    lungs, outwards = depth > 0, np.abs(across)
+    low = (outwards > 0.55) & (t > 0.4) & (depth > 0.01)
     fewest, most, radius, strength, where = {  # per lung; radius in chest units
-        "focal": (1, 1, (0.20, 0.32), (0.34, 0.48), (np.abs(across) > 0.3) & (depth > 0.05)),
+        "focal": (1, 1, (0.20, 0.32), (0.34, 0.48), (outwards > 0.3) & (depth > 0.05)),
         "diffuse": (4, 6, (0.12, 0.22), (0.13, 0.24), depth > 0.02),
-        "bilateral": (
-            2,
-            4,
-            (0.14, 0.26),
-            (0.20, 0.36),
-            (np.abs(across) > 0.55) & (t > 0.4) & (depth > 0.01),
-        ),
+        "bilateral": (2, 4, (0.14, 0.26), (0.20, 0.36), low),
     }[kind]
     ragged = np.clip(1 + 0.4 * _cloud(rng, size, 8) + 0.3 * _cloud(rng, size, 24), 0.4, 2)
     column = np.arange(size, dtype=np.float32)
@@ -281,9 +248,7 @@ def _opacity(
             cy, cx = divmod(int(rng.choice(spots)), size)
             wide, tall = (rng.uniform(*radius, 2) * size / 2).tolist()
             r = (((column - cx) / wide) ** 2 + ((column[:, None] - cy) / tall) ** 2) * ragged
-            blob = np.exp(
-                -(r * r if kind == "focal" else r)
-            )  # a lobe ends abruptly, ground glass fades
+            blob = np.exp(-(r * r if kind == "focal" else r))  # a lobe ends abruptly, haze fades
             density = np.maximum(density, rng.uniform(*strength) * blob)
             centres.append((cx, cy))
     return density, centres
@@ -295,16 +260,10 @@ def _letters(image: np.ndarray, marker: str | None, at: np.ndarray, artefact: bo
     pen = ImageDraw.Draw(picture)
     if marker:
         place = (np.array([at[0] if marker == "R" else -at[0], at[1]]) + 1) * size / 2
-        pen.text(
-            tuple(place.tolist()),
-            marker,
-            235,
-            ImageFont.load_default(max(8, size // 16)),
-            anchor="mm",
-        )
+        font = ImageFont.load_default(max(8, size // 16))
+        pen.text(tuple(place.tolist()), marker, 235, font, anchor="mm")
     if artefact:
         pen.rectangle([round(part * size) for part in (0.03, 0.91, 0.17, 0.97)], 250)
-        pen.text(
-            (0.10 * size, 0.94 * size), "AP 2", 10, ImageFont.load_default(size / 22), anchor="mm"
-        )
+        font = ImageFont.load_default(size / 22)
+        pen.text((0.10 * size, 0.94 * size), "AP 2", 10, font, anchor="mm")
     return np.asarray(picture)

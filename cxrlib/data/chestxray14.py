@@ -17,14 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxrlib.data.manifest import (
-    COLUMNS,
-    SUFFIXES,
-    Collection,
-    check_manifest,
-    data_folder,
-    read_csv,
-)
+from cxrlib.data.manifest import SUFFIXES, Collection, data_folder, read_csv
 from cxrlib.files import InputError
 
 COLLECTION = Collection(
@@ -35,14 +28,15 @@ COLLECTION = Collection(
     " https://nihcc.app.box.com/v/ChestXray-NIHCC and unpack them into nih-chest-xray14",
 )
 LIST, ADJUDICATED = "Data_Entry_2017_v2020.csv", "google2019_nih-chest-xray-labels.csv"
-NAMES = {
-    "Image Index": "image_id",
-    "Patient ID": "patient_id",
-    "Finding Labels": "finding",
-    "View Position": "view",
-    "Patient Gender": "sex",
-    "Patient Age": "age",
+NAMES = {  # column: its name here, and what its cells look like
+    "Image Index": ("image_id", r"\d{8}_\d{3}\.png"),
+    "Patient ID": ("patient_id", r"\d{1,8}"),
+    "Finding Labels": ("finding", r".+"),
+    "View Position": ("view", r"PA|AP"),
+    "Patient Gender": ("sex", r"[MF]?"),
+    "Patient Age": ("age", r"(\d{1,4}(\.\d+)?)?"),
 }
+MORE_NAMES = {"Set Id": ("set", r"val|test"), "Airspace opacity": ("opacity", r"YES|NO")}
 OLDEST = 120  # years; published lists hold 155 and 414, which are read as unknown
 
 
@@ -54,11 +48,10 @@ def read_labels(data: str | Path | None = None) -> pd.DataFrame:
 
     Raises:
         InputError: the file is neither in the folder nor in torchxrayvision, lacks a column, names
-        an image twice or as no image of
-            the collection is named, or holds a patient, view, sex or age that is none. The message
-            names file, row and column.
+            an image twice or as no image of the collection is named, or holds a patient, view, sex
+            or age that is none. The message names file, row and column.
     """
-    return _read(LIST, {}, data)
+    return _read(LIST, NAMES, data)
 
 
 def read_adjudicated(data: str | Path | None = None) -> pd.DataFrame:
@@ -68,43 +61,30 @@ def read_adjudicated(data: str | Path | None = None) -> pd.DataFrame:
     4,376 rows; errors as there. The ages are those of an older list: some differ from
     :func:`read_labels`, mostly by a year.
     """
-    table = _read(ADJUDICATED, {"Set Id": r"val|test", "Airspace opacity": r"YES|NO"}, data)
-    return table.assign(set=table.pop("Set Id"), opacity=table.pop("Airspace opacity") == "YES")
+    table = _read(ADJUDICATED, NAMES | MORE_NAMES, data)
+    return table.assign(opacity=table["opacity"] == "YES")
 
 
-def _read(name: str, more: dict[str, str], data: str | Path | None) -> pd.DataFrame:
+def _read(name: str, names: dict[str, tuple[str, str]], data: str | Path | None) -> pd.DataFrame:
     file = _find(name, data)
     where = f"{file.parent.name}/{file.name}"
-    table = read_csv(file, where, [*NAMES, *more])[[*NAMES, *more]]
-    forms = {
-        "Image Index": r"\d{8}_\d{3}\.png",
-        "Patient ID": r"\d{1,8}",
-        "Finding Labels": r".+",
-        "View Position": r"PA|AP",
-    }
-    forms |= {"Patient Gender": r"[MF]?", "Patient Age": r"(\d{1,4}(\.\d+)?)?", **more}
-    for column, form in forms.items():
-        right = table[column].str.fullmatch(form)
-        if not right.all():
-            row = right.idxmin()
-            raise InputError(
-                f"{where}: row {row}: {column} {table.at[row, column]!r} is none of the"
-                " collection's"
-            )
+    table = read_csv(file, where, [*names])[[*names]]
+    odd = {column: ~table[column].str.fullmatch(form) for column, (_, form) in names.items()}
+    for column, wrong in odd.items():
+        if wrong.any():
+            row = wrong.idxmax()
+            cell = table.at[row, column]
+            raise InputError(f"{where}: row {row}: {column} {cell!r} is none of the collection's")
     twice = table["Image Index"].duplicated()
     if twice.any():
-        raise InputError(
-            f"{where}: row {twice.idxmax()}: Image Index {table.at[twice.idxmax(), 'Image Index']}"
-            " is listed already"
-        )
-    table = table.rename(columns=NAMES).reset_index(drop=True)
-    age = pd.to_numeric(table["age"])
-    return table.assign(
-        image_id=f"{COLLECTION.name}/" + table["image_id"].str.removesuffix(".png"),
-        patient_id=f"{COLLECTION.name}/" + table["patient_id"].astype(int).astype(str),
-        sex=table["sex"].where(table["sex"] != "", None),
-        age=age.where(age <= OLDEST).astype(float),
-    )
+        image = table.at[twice.idxmax(), "Image Index"]
+        raise InputError(f"{where}: row {twice.idxmax()}: Image Index {image} is listed already")
+    table = table.rename(columns={column: new for column, (new, _) in names.items()})
+    table["image_id"] = f"{COLLECTION.name}/" + table["image_id"].str.removesuffix(".png")
+    table["patient_id"] = f"{COLLECTION.name}/" + table["patient_id"].astype(int).astype(str)
+    table["sex"] = table["sex"].mask(table["sex"] == "")
+    age = pd.to_numeric(table["age"]).astype(float)
+    return table.assign(age=age.where(age <= OLDEST)).reset_index(drop=True)
 
 
 def _find(name: str, data: str | Path | None) -> Path:
@@ -112,13 +92,12 @@ def _find(name: str, data: str | Path | None) -> Path:
     with contextlib.suppress(InputError):  # without the radiographs the list alone will do
         root = data_folder(data)
         folders.append(root / COLLECTION.locate(root))
-    package = importlib.util.find_spec("torchxrayvision")
-    folders += [
-        Path(folder) / "data" for folder in (package and package.submodule_search_locations) or []
-    ]
-    for file in [folder / (name + end) for folder in folders for end in ("", ".gz")]:
-        if file.is_file():
-            return file
+    if package := importlib.util.find_spec("torchxrayvision"):
+        folders += [Path(place) / "data" for place in package.submodule_search_locations or []]
+    for folder in folders:
+        for file in (folder / name, folder / f"{name}.gz"):
+            if file.is_file():
+                return file
     raise InputError(
         f"{name}: not in {' or '.join(COLLECTION.folders)} of the data folder, and no"
         " torchxrayvision, which ships it: pip install torchxrayvision"
@@ -126,8 +105,8 @@ def _find(name: str, data: str | Path | None) -> Path:
 
 
 def read_manifest(data: str | Path | None = None, absent: bool = True) -> pd.DataFrame:
-    """Manifest of ChestX-ray14: every image of the list, found by its stem in ``images/`` or
-    ``images_001/images/`` … of the folder.
+    """Every image of the list, found by its stem in ``images/`` or ``images_001/images/`` … of the
+    folder.
 
     PNG of the full download and JPEG copies are read alike. An image that is not there stays with
     the path it would have in ``images/``; with ``absent`` false it is left out, which spares
@@ -135,10 +114,22 @@ def read_manifest(data: str | Path | None = None, absent: bool = True) -> pd.Dat
 
     Raises:
         InputError: no such folder or no image in it, a stem there twice, an image that the list
-        does not name; and as :func:`read_labels`.
+            does not name; and as :func:`read_labels`.
     """
     root = data_folder(data)
     folder = COLLECTION.locate(root)
+    found = _images(root, folder)
+    table = read_labels(root)
+    stems = table["image_id"].str.removeprefix(f"{COLLECTION.name}/")
+    unlisted = sorted(found.keys() - set(stems))
+    if unlisted:
+        raise InputError(f"{found[unlisted[0]]}: no image of this name is in {LIST}")
+    table["path"] = stems.map(found).fillna(f"{folder}/images/" + stems + ".png")
+    return COLLECTION.manifest(table if absent else table[stems.isin(found)], folder)
+
+
+def _images(root: Path, folder: str) -> dict[str, str]:
+    """Paths of the images on disk, relative to ``root``, by stem."""
     found: dict[str, str] = {}
     for place in [root / folder / "images", *sorted((root / folder).glob("images_*/images"))]:
         for name in sorted(os.listdir(place)) if place.is_dir() else []:
@@ -149,17 +140,6 @@ def read_manifest(data: str | Path | None = None, absent: bool = True) -> pd.Dat
             if found.setdefault(stem, path) != path:
                 raise InputError(f"{path}: the same image is there as {found[stem]}")
     if not found:
-        raise InputError(
-            f"{root / folder}: holds no image in images/ or images_001/images/ and so on;"
-            f" {COLLECTION.advice}"
-        )
-    table = read_labels(root)
-    stems = table["image_id"].str.removeprefix(f"{COLLECTION.name}/")
-    unlisted = sorted(found.keys() - set(stems))
-    if unlisted:
-        raise InputError(f"{found[unlisted[0]]}: no image of this name is in {LIST}")
-    table["path"] = stems.map(found).fillna(f"{folder}/images/" + stems + ".png")
-    table = table.assign(source=COLLECTION.name).reindex(columns=COLUMNS)
-    return check_manifest(
-        table if absent else table[stems.isin(found.keys())].reset_index(drop=True), folder
-    )
+        where = f"{root / folder}: holds no image in images/ or images_001/images/ and so on"
+        raise InputError(f"{where}; {COLLECTION.advice}")
+    return found

@@ -16,12 +16,11 @@ from cxrlib.files import InputError
 
 DEPTHS = (8, 10, 12, 14, 16)  # bits per pixel that detectors deliver
 COLOUR = {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"}  # what pydicom gives as RGB
-PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit")
 OPTIONAL = (  # of these an empty one is as good as none
-    *"ModalityLUTSequence RescaleSlope RescaleIntercept VOILUTSequence WindowCenter".split(),
-    *"WindowWidth VOILUTFunction PresentationLUTShape NumberOfFrames HighBit".split(),
-    *(kind + word for kind in ("", "Float", "DoubleFloat") for word in PADDING),
-)
+    "ModalityLUTSequence RescaleSlope RescaleIntercept VOILUTSequence WindowCenter WindowWidth"
+    " VOILUTFunction PresentationLUTShape NumberOfFrames HighBit PixelPaddingValue"
+    " PixelPaddingRangeLimit"
+).split()
 
 
 def is_dicom(path) -> bool:
@@ -61,8 +60,7 @@ def read(path, name: str) -> Image.Image:
     try:
         ds = pydicom.dcmread(path, force=True)
         _complete(ds)
-        kinds = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-        if not any(word in ds for word in kinds):
+        if "PixelData" not in ds:
             raise ValueError("it holds no PixelData, or was cut off before it")
         if int(ds.get("NumberOfFrames", 1)) > 1:
             raise ValueError(f"it holds {ds.NumberOfFrames} frames, not one radiograph")
@@ -130,10 +128,9 @@ def _grey(ds, values: np.ndarray) -> np.ndarray:
     """Stored values ``(H, W)`` to shares of white."""
     padding = _padding(ds, values)
     values = _rescaled(ds, values.astype(np.float64))
-    seen = values[~padding]
-    if not np.isfinite(seen).all():
+    if not np.isfinite(values).all():
         raise ValueError("pixel values that are no numbers")
-    values = np.where(padding, seen.min() if len(seen) else 0, values)
+    values = np.where(padding, values[~padding].min(initial=values.max()), values)
     share = _of_interest(ds, values)
     if not np.isfinite(share).all():
         raise ValueError("a window that is no number")
@@ -147,8 +144,7 @@ def _grey(ds, values: np.ndarray) -> np.ndarray:
 def _rescaled(ds, values: np.ndarray) -> np.ndarray:
     """Values after modality LUT, or rescale; a slope of 0 would leave no picture and is ignored."""
     if item := _first(ds, "ModalityLUTSequence"):
-        table, first, _ = _table(item.LUTDescriptor, item.LUTData, ds, values)
-        return _looked_up(table, first, values).astype(np.float64)
+        return _looked_up(item, ds, values)[0].astype(np.float64)
     if "RescaleSlope" in ds and "RescaleIntercept" in ds and ds.RescaleSlope != 0:
         return values * float(ds.RescaleSlope) + float(ds.RescaleIntercept)
     return values
@@ -157,10 +153,10 @@ def _rescaled(ds, values: np.ndarray) -> np.ndarray:
 def _of_interest(ds, values: np.ndarray) -> np.ndarray:
     """Shares of white by VOI LUT, else by the first window, else from lowest to highest value."""
     if item := _first(ds, "VOILUTSequence"):
-        table, first, bits = _table(item.LUTDescriptor, item.LUTData, ds, values)
-        return _looked_up(table, first, values) / white(table.max(), bits)
-    pairs = zip(_list(ds, "WindowCenter"), _list(ds, "WindowWidth"), strict=False)
-    windows = [pair for pair in pairs if "" not in pair and None not in pair]
+        found, full = _looked_up(item, ds, values)
+        return found / full
+    ends = [np.atleast_1d(ds.get(word, [])) for word in ("WindowCenter", "WindowWidth")]
+    windows = [pair for pair in zip(*ends, strict=False) if "" not in pair and None not in pair]
     if windows:
         function = str(ds.get("VOILUTFunction", "LINEAR")).strip().upper()
         return _windowed(values, *map(float, windows[0]), function)
@@ -171,22 +167,13 @@ def _colour(ds, values: np.ndarray) -> np.ndarray:
     """Stored values to shares of full red, green and blue ``(H, W, 3)``."""
     from pydicom.pixels import apply_color_lut
 
-    kind, bits = ds.PhotometricInterpretation, ds.BitsStored
-    if kind == "PALETTE COLOR" and "RedPaletteColorLookupTableData" in ds:
-        tables = []
-        for colour in ("Red", "Green", "Blue"):
-            word = f"{colour}PaletteColorLookupTable"
-            descriptor, data = ds[f"{word}Descriptor"].value, ds[f"{word}Data"].value
-            tables.append(_table(descriptor, data, ds, values))
-        full = white(max(table.max() for table, *_ in tables))
-        found = [_looked_up(table, first, values) for table, first, _ in tables]
-        return np.stack(found, axis=-1) / full
-    if kind == "PALETTE COLOR":  # in segments, PS3.3 C.7.9.2
+    if ds.PhotometricInterpretation == "PALETTE COLOR":
         values = apply_color_lut(values, ds)[..., :3]
-        bits = 8 * values.itemsize
-    elif kind not in COLOUR or values.ndim != 3:
-        raise ValueError(f"a {kind} of {ds.SamplesPerPixel} samples per pixel")
-    return values / white(values.max(), bits)
+        return values / white(values.max(), 8 * values.itemsize)
+    if ds.PhotometricInterpretation not in COLOUR or values.ndim != 3:
+        kind, samples = ds.PhotometricInterpretation, ds.SamplesPerPixel
+        raise ValueError(f"a {kind} of {samples} samples per pixel")
+    return values / white(values.max(), ds.BitsStored)
 
 
 def _padding(ds, values: np.ndarray) -> np.ndarray:
@@ -194,22 +181,12 @@ def _padding(ds, values: np.ndarray) -> np.ndarray:
 
     Those from Pixel Padding Value to Pixel Padding Range Limit (PS3.3 C.7.5.1.1.2).
     """
-    kind = ""
-    if values.dtype.kind == "f":
-        kind = "Float" if values.itemsize == 4 else "DoubleFloat"
-    value, limit = (ds.get(kind + word) for word in PADDING)
+    value = ds.get("PixelPaddingValue")
     if value is None:
         return np.zeros(values.shape, bool)
-    ends = np.array([value, value if limit is None else limit])
-    ends = ends.astype(values.dtype)  # -2000 may be written as 63536
-    if not kind:
-        ends = _trimmed(ends, ds.BitsStored)
+    ends = np.array([value, ds.get("PixelPaddingRangeLimit", value)])
+    ends = _trimmed(ends.astype(values.dtype), ds.BitsStored)  # -2000 may be written as 63536
     return (values >= ends.min()) & (values <= ends.max())
-
-
-def _list(ds, word: str) -> list:
-    value = ds.get(word, [])
-    return [value] if isinstance(value, (int, float, str)) else list(value)
 
 
 def _first(ds, word: str):
@@ -218,37 +195,32 @@ def _first(ds, word: str):
     return next(items, None)
 
 
-def _table(descriptor, data, ds, values: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """A look-up table's entries, the first value that it maps, its descriptor's bits per entry.
+def _looked_up(item, ds, values: np.ndarray) -> tuple[np.ndarray, int]:
+    """Values through a look-up table, and what is white in it.
 
-    Entries of 8 bits lie one or two to a word of 16. The first value is US or SS, whichever lets
-    the table reach the picture's values.
+    Values before the table take its first entry, those after it its last. Entries of 8 bits lie one
+    or two to a word of 16. The first value mapped is US or SS, whichever lets the table reach the
+    picture's values.
     """
-    entries, first, bits = (int(value) for value in descriptor)
+    entries, first, bits = (int(value) for value in item.LUTDescriptor)
     entries = entries & 0xFFFF or 2**16
-    if isinstance(data, bytes):
+    if isinstance(item.LUTData, bytes):
         order = "<u2" if ds.file_meta.TransferSyntaxUID.is_little_endian else ">u2"
-        words = np.frombuffer(data[: len(data) // 2 * 2], order)
+        table = np.frombuffer(item.LUTData[: len(item.LUTData) // 2 * 2], order)
     else:
-        words = np.atleast_1d(data).astype(np.int64).astype("<u2")
-    table = words
-    if len(words) < entries and bits <= 8:
-        table = np.ascontiguousarray(words, "<u2").view(np.uint8)
+        table = np.atleast_1d(item.LUTData).astype(np.int64).astype("<u2")
+    if len(table) < entries and bits <= 8:
+        table = table.astype("<u2").view(np.uint8)
     if len(table) < entries:
         holds = f"that holds {len(table)}"
         raise ValueError(f"a look-up table of {entries} entries by its descriptor {holds}")
+    table = table[:entries].astype(np.int64)
     low, high = values.min(), values.max()
-    for other in (first - 2**16, first + 2**16):
-        beside = first > high or first + entries <= low
-        if beside and other <= high and low < other + entries:
-            first = other
-    return table[:entries].astype(np.int64), first, bits
-
-
-def _looked_up(table: np.ndarray, first: int, values: np.ndarray) -> np.ndarray:
-    """Values before the table take its first entry, those after it its last."""
-    at = np.clip(np.rint(values.astype(np.float64) - first), 0, len(table) - 1)
-    return table[at.astype(np.int64)]
+    starts = (first, first - 2**16, first + 2**16)
+    reached = [start for start in starts if start <= high and low < start + entries]
+    at = np.rint(values.astype(np.float64) - (reached or [first])[0])
+    at = np.clip(at, 0, entries - 1).astype(np.int64)
+    return table[at], white(table.max(), bits)
 
 
 def _windowed(values: np.ndarray, centre: float, width: float, function: str) -> np.ndarray:

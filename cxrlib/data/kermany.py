@@ -1,4 +1,4 @@
-"""Paediatric radiographs of Kermany et al. 2018 (Mendeley data, doi 10.17632/rscbjbr9sj.2)."""
+"""Paediatric radiographs of Kermany et al. 2018 (doi 10.17632/rscbjbr9sj.2)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxrlib.data.manifest import SUFFIXES, Collection, check_manifest, complete, data_folder
+from cxrlib.data import splits
+from cxrlib.data.manifest import SUFFIXES, Collection, data_folder
 from cxrlib.files import InputError
 
 COLLECTION = Collection(
@@ -16,16 +17,19 @@ COLLECTION = Collection(
     5856,
     "download ChestXRay2017.zip of doi 10.17632/rscbjbr9sj.2 and unpack chest_xray/ there",
 )
+NAMES = {  # by folder: the patient's number and, of pneumonia, the germ
+    "PNEUMONIA": r"(?P<number>person\d+)_(?P<finding>bacteria|virus)_\d+(_\d+)?",
+    "NORMAL": r"(?P<number>(NORMAL2-)?IM-\d+)(-\d+)*",
+}
 
 
 def read_manifest(data: str | Path | None = None) -> pd.DataFrame:
-    """Paediatric radiographs of Kermany et al. 2018: 5,856 images, of which the source sets 624
-    apart for testing.
+    """The collection's 5,856 images, of which the source sets 624 apart for testing.
 
     Reads ``{train,val,test}/{NORMAL,PNEUMONIA}/``. The 16 images of the common copy's ``val``
     belong to the original training set and are given back to it. ``finding`` is ``normal``,
     ``virus`` or ``bacteria``. ``patient_id`` joins the class to the number in the file name, the
-    better of two readings (:func:`cxrlib.data.splits.leakage` counts both).
+    better of two readings (:func:`count_leakage` counts both).
 
     Raises:
         InputError: no such folder, or a file whose name tells neither class nor patient.
@@ -35,41 +39,40 @@ def read_manifest(data: str | Path | None = None) -> pd.DataFrame:
     rows = []
     for file in sorted((root / folder).glob("*/*/*")):
         split, label = file.parts[-3:-1]
-        if (
-            file.name.startswith(".")
-            or file.suffix.lower() not in SUFFIXES
-            or split not in {"train", "val", "test"}
-        ):
+        picture = file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+        if not picture or split not in {"train", "val", "test"}:
             continue  # Thumbs.db and its like
         path = file.relative_to(root).as_posix()
-        finding, number = _kermany_name(path, label, file.name)
-        rows.append(
-            (
-                f"kermany/{file.stem}",
-                path,
-                f"kermany/{finding}-{number}",
-                finding,
-                "test" if split == "test" else "train",
+        name = re.fullmatch(NAMES.get(label, "no name"), file.stem)
+        if not name:
+            raise InputError(
+                f"{path}: file name is not one of the collection's (patient number and class are"
+                " read from it)"
             )
-        )
+        finding = name.groupdict().get("finding", "normal")
+        patient = f"kermany/{finding}-{name['number']}"
+        part = "test" if split == "test" else "train"
+        rows.append((f"kermany/{file.stem}", path, patient, finding, part))
     if not rows:
-        raise InputError(
-            f"{root / folder}: holds no train/, val/ or test/ image; {COLLECTION.advice}"
-        )
-    manifest = pd.DataFrame(
-        rows, columns=["image_id", "path", "patient_id", "finding", "predefined_split"]
-    )
-    return check_manifest(complete(manifest, "kermany"), folder)
+        advice = COLLECTION.advice
+        raise InputError(f"{root / folder}: holds no train/, val/ or test/ image; {advice}")
+    columns = ["image_id", "path", "patient_id", "finding", "predefined_split"]
+    return COLLECTION.manifest(pd.DataFrame(rows, columns=columns), folder)
 
 
-def _kermany_name(path: str, label: str, name: str) -> tuple[str, str]:
-    pneumonia = re.fullmatch(r"(person\d+)_(bacteria|virus)_\d+(_\d+)?\.(?i:jpeg|jpg|png)", name)
-    normal = re.fullmatch(r"((NORMAL2-)?IM-\d+)(-\d+)*\.(?i:jpeg|jpg|png)", name)
-    if label == "PNEUMONIA" and pneumonia:
-        return pneumonia[2], pneumonia[1]
-    if label == "NORMAL" and normal:
-        return "normal", normal[1]
-    raise InputError(
-        f"{path}: file name is not one of the collection's (patient number and class are read"
-        " from it)"
-    )
+def count_leakage(manifest: pd.DataFrame, split: pd.Series) -> pd.DataFrame:
+    """:func:`cxrlib.data.splits.leakage` under both readings of the file names.
+
+    ``personN`` occurs with bacterial and with viral images. If the numbering runs per class,
+    ``patient_id`` tells patients apart (row ``class and number``); if it runs through both, only
+    the number does (row ``number alone``). The names alone do not decide.
+    """
+    ids = manifest["patient_id"]
+    numbers = ids.str.replace(r"^kermany/(bacteria|virus|normal)-", "kermany/", regex=True)
+    readings = {"class and number": ids, "number alone": numbers}
+    return pd.DataFrame(
+        {
+            name: splits.leakage(manifest.assign(patient_id=patients), split)
+            for name, patients in readings.items()
+        }
+    ).T

@@ -20,43 +20,32 @@ import pandas as pd
 
 from cxrlib.files import InputError
 
-COLUMNS = [
-    "image_id",
-    "path",
-    "patient_id",
-    "source",
-    "finding",
-    "view",
-    "sex",
-    "age",
-    "width",
-    "height",
-    "predefined_split",
-]
+NEEDED = ["image_id", "path", "patient_id", "source", "finding"]  # of each image
+COLUMNS = [*NEEDED, "view", "sex", "age", "width", "height", "predefined_split"]
 SUFFIXES = {".jpeg", ".jpg", ".png"}
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Where a collection is looked for inside the data folder, and what to do when it is not
-    there.
-    """
+    """A public collection: where it is looked for in the data folder, and where to get it."""
 
-    name: str
+    name: str  # the manifest's ``source``
     folders: tuple[str, ...]
     images: int  # as published
     advice: str
 
     def locate(self, data: Path) -> str:
-        """The first of :attr:`folders` that exists, relative to ``data``; :class:`InputError` when
-        none does.
-        """
+        """The first of :attr:`folders` that exists, relative to ``data``; else an InputError."""
         for folder in self.folders:
             if (data / folder).is_dir():
                 return folder
-        raise InputError(
-            f"{data}: no {' or '.join(self.folders)} in this data folder; {self.advice}"
-        )
+        wanted = " or ".join(self.folders)
+        raise InputError(f"{data}: no {wanted} in this data folder; {self.advice}")
+
+    def manifest(self, images: pd.DataFrame, where: str) -> pd.DataFrame:
+        """What the collection says of its images with the columns of a manifest, checked."""
+        whole = images.assign(source=self.name).reindex(columns=COLUMNS)
+        return check_manifest(whole.reset_index(drop=True), where)
 
 
 def data_folder(data: str | Path | None = None) -> Path:
@@ -67,25 +56,49 @@ def data_folder(data: str | Path | None = None) -> Path:
     return folder
 
 
-def check_manifest(manifest: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Return the manifest when it keeps the contract; otherwise :class:`InputError` naming
-    ``where``, row and column.
+def check_manifest(manifest: pd.DataFrame, where: str = "manifest") -> pd.DataFrame:
+    """Check the table of a collection's images against its contract.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        One row per image with the columns that :mod:`cxrlib.data.manifest` lists; others are left
+        out. ``image_id, path, patient_id, source, finding`` are known of every image.
+    where : str
+        What the error names: the file that the table comes from.
+
+    Returns
+    -------
+    DataFrame
+        The manifest, its columns in the contract's order.
+
+    Raises
+    ------
+    InputError
+        A column is missing, a cell is empty or an ``image_id`` occurs twice. One line that names
+        ``where``, the row (the first is 1) and the column.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import cxrlib
+    >>> cxrlib.check_manifest(pd.DataFrame({"image_id": ["clinic/1"]}), "clinic.csv")
+    Traceback (most recent call last):
+        ...
+    cxrlib.files.InputError: clinic.csv: manifest lacks the column path
     """
-    missing = [column for column in COLUMNS if column not in manifest]
-    if missing:
-        raise InputError(f"{where}: manifest lacks the column {missing[0]}")
-    for column in ("image_id", "path", "patient_id", "source", "finding"):
+    for column in COLUMNS:
+        if column not in manifest:
+            raise InputError(f"{where}: manifest lacks the column {column}")
+    for column in NEEDED:
         empty = manifest[column].isna() | (manifest[column].astype(str).str.strip() == "")
         if empty.any():
-            raise InputError(
-                f"{where}: row {int(empty.to_numpy().argmax()) + 1}: {column} is empty"
-            )
-    twice = manifest["image_id"].duplicated()
+            row = int(empty.to_numpy().argmax()) + 1
+            raise InputError(f"{where}: row {row}: {column} is empty")
+    twice = manifest["image_id"].duplicated().to_numpy()
     if twice.any():
-        row = int(twice.to_numpy().argmax())
-        raise InputError(
-            f"{where}: row {row + 1}: image_id {manifest['image_id'].iloc[row]} occurs twice"
-        )
+        image = manifest["image_id"].iloc[twice.argmax()]
+        raise InputError(f"{where}: row {twice.argmax() + 1}: image_id {image} occurs twice")
     return manifest[COLUMNS]
 
 
@@ -97,38 +110,18 @@ def read_csv(path: Path, where: str, columns: list[str]) -> pd.DataFrame:
         InputError: no UTF-8 CSV, a row longer than the header, one of ``columns`` missing or there
         twice.
     """
+    as_text = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
     try:
-        table = pd.read_csv(
-            path,
-            header=None,
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-            skip_blank_lines=False,
-        )
-    except (
-        ValueError,
-        OSError,
-        EOFError,
-        zlib.error,
-    ) as error:  # pandas' ParserError and UnicodeDecodeError are ValueErrors
+        table = pd.read_csv(path, header=None, skip_blank_lines=False, **as_text)
+    except (ValueError, OSError, EOFError, zlib.error) as error:  # pandas' own are ValueErrors
         raise InputError(f"{where}: not readable as a UTF-8 CSV file ({error})") from None
     table = table.apply(lambda values: values.str.strip())
     names, table = table.iloc[0].tolist(), table.iloc[1:]
     for column in columns:
         if names.count(column) != 1:
-            raise InputError(
-                f"{where}: {'has twice' if column in names else 'lacks'} the column {column}"
-            )
+            fault = "has twice" if column in names else "lacks"
+            raise InputError(f"{where}: {fault} the column {column}")
     return table.set_axis(names, axis=1).set_axis(table.index + 1)
-
-
-def complete(manifest: pd.DataFrame, source: str) -> pd.DataFrame:
-    manifest = manifest.assign(source=source)
-    for column in COLUMNS:
-        if column not in manifest:
-            manifest[column] = float("nan") if column in {"age", "width", "height"} else None
-    return manifest[COLUMNS]
 
 
 def present(manifest: pd.DataFrame, data: str | Path | None = None) -> pd.Series:

@@ -23,29 +23,37 @@ from PIL import Image
 from cxrlib.data._chest import Radiograph, draw, person
 from cxrlib.files import InputError, write_text
 
-COVID, KERMANY, TRUTH = (
-    "covid-chestxray-dataset",
-    "kermany-chest-xray-224/chest_xray",
-    "phantom-truth",
-)
-PATTERN = {
-    "covid": "bilateral",
-    "viral": "diffuse",
-    "bacterial": "focal",
-    "normal": "none",
-}  # class -> opacity
-SHOTS = {
-    "covid": "1121121412",
-    "viral": "12313",
-    "bacterial": "12313",
-    "normal": "1",
-}  # pictures per person
+COVID, TRUTH = "covid-chestxray-dataset", "phantom-truth"
+KERMANY = "kermany-chest-xray-224/chest_xray"
+PATTERN = {"covid": "bilateral", "viral": "diffuse", "bacterial": "focal", "normal": "none"}
+SHOTS = {  # pictures per person, over and over
+    "covid": [1, 1, 2, 1, 1, 2, 1, 4, 1, 2],
+    "viral": [1, 2, 3, 1, 3],
+    "bacterial": [1, 2, 3, 1, 3],
+    "normal": [1],
+}
+VIEWS = ("PA", "PA", "AP", "PA", "AP Supine")
 COLUMNS = (  # of the real metadata file, whose header ends with a comma
     "patientid offset sex age finding survival intubated intubation_present went_icu"
     " needed_supplemental_O2 extubated temperature pO2_saturation leukocyte_count neutrophil_count"
     " lymphocyte_count view modality date location folder filename doi url license clinical_notes"
     " other_notes"
 ).split() + [""]
+ROW = {  # of that file; what is not known of a phantom stays empty, as in most real rows
+    **{"offset": 0, "age": 50, "finding": "COVID-19", "modality": "X-ray", "date": "March 1, 2020"},
+    **{"location": "nowhere", "folder": "images", "license": "synthetic"},
+    "clinical_notes": "synthetic, no patient",
+}
+DECOYS = [  # what a selection of frontal COVID-19 radiographs must leave out; no such file exists
+    {"patientid": 1, "sex": "M", "view": "L", "filename": "phantom-001-lateral.png"},
+    {"patientid": 2, "sex": "F", "view": "Axial", "filename": "phantom-002-slice.png"}
+    | {"modality": "CT"},
+    {"patientid": 9001, "sex": "F", "view": "PA", "filename": "phantom-9001-day0.png"}
+    | {"finding": "SARS"},
+]
+TRUTH_COLUMNS = (
+    "image_id path class pattern split artefact opacity_mask lung_mask centres"
+).split()
 
 
 def radiograph(
@@ -66,9 +74,9 @@ def radiograph(
     below 32.
     """
     if opacity not in PATTERN.values() or size < 32:
+        known = [*PATTERN.values()]
         raise InputError(
-            f"radiograph: opacity {opacity!r} is not in {[*PATTERN.values()]}, or size {size} is"
-            " below 32"
+            f"radiograph: opacity {opacity!r} is not in {known}, or size {size} is below 32"
         )
     return draw(person(rng, adult), rng, opacity, size, marker, artefact)
 
@@ -102,79 +110,51 @@ def write(
     if n < 40:
         raise InputError(f"n={n}: a phantom data set needs at least 40 images")
     if seed < 0 or size < 32 or artefact not in (None, *PATTERN):
-        raise InputError(
-            f"seed={seed}, size={size}, artefact={artefact!r}: need >= 0, >= 32, a class or None"
-        )
+        given = f"seed={seed}, size={size}, artefact={artefact!r}"
+        raise InputError(f"{given}: need >= 0, >= 32, a class or None")
     folder = Path(folder)
-    label, note = (
-        folder / "PHANTOM.txt",
-        (
-            "Synthetic radiographs drawn by cxrlib.data.phantom: no patient, no hospital, no"
-            f" diagnosis.\nn={n} seed={seed} marker={marker} artefact={artefact} size={size}\n"
-        ),
-    )
-    if label.exists() and label.read_text(encoding="utf-8") != note:
-        raise InputError(
-            f"{folder}: holds another phantom data set (see PHANTOM.txt); name an empty folder"
-        )
-    if not label.exists() and folder.is_dir() and any(folder.iterdir()):
-        raise InputError(
-            f"{folder}: holds something that is no phantom (no PHANTOM.txt); name an empty folder"
-        )
-    write_text(label, note)
-
+    _label(folder, f"n={n} seed={seed} marker={marker} artefact={artefact} size={size}")
     truth, metadata = [], []
-    for kind, number, shot, split, relative in _plan(n):
+    for kind, number, shot, split, path in _plan(n):
         key = [seed, list(PATTERN).index(kind), number]
         rng = np.random.default_rng(key)
-        someone, sex, age = (
-            person(rng, kind == "covid"),
-            "MF"[rng.integers(2)],
-            int(rng.integers(25, 86)),
-        )
+        someone, sex = person(rng, kind == "covid"), "MF"[rng.integers(2)]
+        age = int(rng.integers(25, 86))
         rng = np.random.default_rng([*key, shot + 1])  # not 0: a trailing zero is the same seed
         letter = rng.choice(["R", "L", ""], p=[0.75, 0.10, 0.15])
-        view = ("PA", "PA", "AP", "PA", "AP Supine")[(number + shot) % 5]
-        drawn = draw(
-            someone, rng, PATTERN[kind], size, letter if marker else None, artefact == kind
-        )
-        stem, source = Path(relative).stem, "covid-chestxray" if kind == "covid" else "kermany"
-        masks = {f"{name}_mask": f"{TRUTH}/{name}/{stem}.png" for name in ("opacity", "lung")}
-        _save(folder / relative, drawn.image)
-        _save(folder / masks["opacity_mask"], drawn.opacity)
-        _save(folder / masks["lung_mask"], drawn.lungs)
-        truth.append(
-            {
-                "image_id": f"{source}/{stem}",
-                "path": relative,
-                "class": kind,
-                "pattern": PATTERN[kind],
-                "split": split,
-                "artefact": artefact == kind,
-                **masks,
-                "centres": json.dumps(drawn.centres),
-            }
-        )
+        tagged = artefact == kind
+        drawn = draw(someone, rng, PATTERN[kind], size, letter if marker else None, tagged)
+        row = {"class": kind, "pattern": PATTERN[kind], "split": split, "artefact": tagged}
+        truth.append(row | _save(folder, path, drawn))
         if kind == "covid":
-            metadata.append(
-                _row(number + 1, 3 * shot, sex, age, "COVID-19", view, Path(relative).name)
-            )
-    # What the studies' selection must leave out: a lateral view, a CT slice, another infection. No
-    # such file exists.
-    metadata.append(_row(1, 0, "M", 50, "COVID-19", "L", "phantom-001-lateral.png"))
-    metadata.append(
-        _row(2, 0, "F", 50, "COVID-19", "Axial", "phantom-002-slice.png") | {"modality": "CT"}
+            metadata.append(_row(path, number, shot, sex, age))
+    metadata += [ROW | decoy for decoy in DECOYS]
+    _write_csv(folder / COVID / "metadata-2020-05-04-6e57ed3.csv", metadata, COLUMNS)
+    return pd.read_csv(_write_csv(folder / TRUTH / "truth.csv", truth, TRUTH_COLUMNS))
+
+
+def _row(path: str, number: int, shot: int, sex: str, age: int) -> dict:
+    """A phantom's row of the metadata file."""
+    day = {"offset": 3 * shot, "date": f"March {1 + 3 * shot}, 2020"}
+    view = VIEWS[(number + shot) % len(VIEWS)]
+    someone = {"patientid": number + 1, "sex": sex, "age": age}
+    return ROW | someone | day | {"view": view, "filename": Path(path).name}
+
+
+def _label(folder: Path, arguments: str) -> None:
+    """Name the folder's content in PHANTOM.txt; a folder that holds anything else is refused."""
+    label = folder / "PHANTOM.txt"
+    note = (  # as version 0.1.0 wrote it, so that its folders are known again
+        "Synthetic radiographs drawn by cxrlib.phantom: no patient, no hospital, no diagnosis.\n"
+        f"{arguments}\n"
     )
-    metadata.append(_row(9001, 0, "F", 50, "SARS", "PA", "phantom-9001-day0.png"))
-    table = pd.DataFrame(metadata, columns=COLUMNS)
-    write_text(
-        folder / COVID / "metadata-2020-05-04-6e57ed3.csv",
-        table.to_csv(index=False, lineterminator="\n"),
-    )
-    write_text(
-        folder / TRUTH / "truth.csv", pd.DataFrame(truth).to_csv(index=False, lineterminator="\n")
-    )
-    return pd.read_csv(folder / TRUTH / "truth.csv")
+    if label.exists() and label.read_text(encoding="utf-8") != note:
+        fault = "another phantom data set (see PHANTOM.txt)"
+        raise InputError(f"{folder}: holds {fault}; name an empty folder")
+    if not label.exists() and folder.is_dir() and any(folder.iterdir()):
+        fault = "something that is no phantom (no PHANTOM.txt)"
+        raise InputError(f"{folder}: holds {fault}; name an empty folder")
+    write_text(label, note)
 
 
 def _plan(n: int) -> Iterator[tuple[str, int, int, str, str]]:
@@ -185,10 +165,9 @@ def _plan(n: int) -> Iterator[tuple[str, int, int, str, str]]:
     fifth, most = round(n / 5), round(0.3 * n)
     counts = {"covid": fifth, "viral": fifth, "bacterial": most, "normal": n - 2 * fifth - most}
     for kind, count in counts.items():
-        shots = [
-            (p, s) for p in range(count) for s in range(int(SHOTS[kind][p % len(SHOTS[kind])]))
-        ][:count]
-        for number, (p, s) in enumerate(shots, 1):
+        times = SHOTS[kind]
+        shots = [(p, s) for p in range(count) for s in range(times[p % len(times)])]
+        for number, (p, s) in enumerate(shots[:count], 1):
             if kind == "covid":
                 yield kind, p, s, "", f"{COVID}/images/phantom-{p + 1:03d}-day{3 * s}.png"
                 continue
@@ -202,32 +181,25 @@ def _plan(n: int) -> Iterator[tuple[str, int, int, str, str]]:
             yield kind, p, s, split, f"{KERMANY}/{split}/{name}"
 
 
-def _row(
-    patient: int, day: int, sex: str, age: int, finding: str, view: str, filename: str
-) -> dict:
-    """One row of the metadata file; what is not known of a phantom stays empty, as in most real
-    rows.
+def _save(folder: Path, path: str, drawn: Radiograph) -> dict:
+    """Write a picture, and where its opacities and lungs are; what of the truth is known of them.
+
+    Not through ``atomic``, which would double the time: :func:`write` marks its end with the truth.
     """
-    return {
-        "patientid": patient,
-        "offset": day,
-        "sex": sex,
-        "age": age,
-        "finding": finding,
-        "view": view,
-        "modality": "X-ray",
-        "date": f"March {1 + day}, 2020",
-        "location": "nowhere",
-        "folder": "images",
-        "filename": filename,
-        "license": "synthetic",
-        "clinical_notes": "synthetic, no patient",
-    }
+    stem = Path(path).stem
+    masks = {f"{name}_mask": f"{TRUTH}/{name}/{stem}.png" for name in ("opacity", "lung")}
+    for place, pixels in (
+        (path, drawn.image),
+        (masks["opacity_mask"], drawn.opacity * np.uint8(255)),
+        (masks["lung_mask"], drawn.lungs * np.uint8(255)),
+    ):
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / place)
+    source = "covid-chestxray" if path.startswith(COVID) else "kermany"
+    centres = json.dumps(drawn.centres)
+    return {"image_id": f"{source}/{stem}", "path": path, **masks, "centres": centres}
 
 
-def _save(path: Path, pixels: np.ndarray) -> None:
-    """Write a grey (uint8) or a yes/no (bool, as 0 and 255) picture; the suffix chooses PNG or
-    JPEG. Not through ``atomic``, which would double the time: :func:`write` marks its end with the
-    truth table."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels if pixels.dtype == np.uint8 else pixels * np.uint8(255)).save(path)
+def _write_csv(file: Path, rows: list[dict], columns: list[str]) -> Path:
+    table = pd.DataFrame(rows, columns=columns)
+    return write_text(file, table.to_csv(index=False, lineterminator="\n"))

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +61,9 @@ def read(path: str | Path) -> Image.Image:
 
     More than 8 bits are scaled by what the format says is white, or by the smallest usual depth
     (8, 10, 12, 14, 16) that holds the largest value, since a 12-bit detector's image is stored in
-    16; fractions up to 1 are shares of white. Colour (RGB, CMYK, palette) becomes ITU-R 601 luma,
-    transparency black. A PNG's gamma is obeyed (PNG 3, 13.13); colour profiles are not.
+    16; fractions up to 1 are shares of white. Colour (RGB, CMYK, palette) becomes ITU-R 601 luma;
+    of 16 bits a channel the upper 8 are read. Transparency is black. A PNG's gamma is obeyed
+    (PNG 3, 13.13); colour profiles are not.
 
     Raises:
         ValueError: several pictures, values of no known scale, all transparent; and whatever
@@ -75,28 +74,27 @@ def read(path: str | Path) -> Image.Image:
         kind, raw, info = image.format, _raw(image), image.info
         tags = getattr(image, "tag_v2", {})  # of a TIFF
         halved, full = _depth(path, image)
-        samples = _halves(path, image) if halved else None
-        if (
-            image.mode == "P" and COLOURS in tags and max(tags[COLOURS]) < 256
-        ):  # where 16 bits belong
+        if halved and (EXTRA in tags or tags.get(PLANES) == 2):  # Pillow misreads some
+            raise ValueError("16 bits a channel and transparency, or each channel apart")
+        if image.mode == "P" and max(tags.get(COLOURS, [256])) < 256:  # where 16 bits belong
             image.palette = ImagePalette.raw("RGB;L", bytes(tags[COLOURS]))
-        if samples is None:
-            image = ImageOps.exif_transpose(image)
+        image = ImageOps.exif_transpose(image)
     gamma, clear, signed = _gamma(info), info.get("transparency"), tags.get(FORMAT) == (2,)
-    if samples is not None:
-        return _image(_luma(samples, clear, gamma))
     if image.mode in {"I;16", "I;16B", "I;16L", "I", "F"}:
         pixels = np.asarray(image)
         share = _share(pixels, full, 2**15 - 1 if signed else 2**16 - 1) ** gamma
         if tags.get(WHITE_IS_ZERO) == 0:
             share = 1 - share
-        return _image(share if clear is None else np.where(pixels == clear, 0, share))
+        share = share if clear is None else np.where(pixels == clear, 0, share)
+        return Image.fromarray(np.rint(255 * share).astype(np.uint8))
     if signed and image.getextrema()[1] > 127:
         raise ValueError("pixel values below 0")
     if halved and max(band.getextrema()[1] for band in image.split()[:3]) < 64:
         raise ValueError("16 bits a channel, of which the lower 8 cannot be read")
     if image.mode == "L" and clear is not None:  # Pillow has stretched the pixels, not this
         clear *= {"L;2": 85, "L;4": 17}.get(raw, 1)
+    if halved and isinstance(clear, tuple):
+        clear = tuple(value >> 8 for value in clear)
     return _shallow(image, clear, gamma, kind)
 
 
@@ -148,43 +146,6 @@ def _precision(path: str | Path) -> int:
     return (segment[38] & 0x7F) + 1 if len(segment) > 38 else 16
 
 
-def _halves(path: str | Path, image: Image.Image) -> np.ndarray | None:
-    """Samples of 16 bits a channel ``(H, W, C)``, of which Pillow gives the high byte.
-
-    It is made to read the file in the order of its bytes and in the other. None where that cannot
-    be. Grey with alpha has two channels. What was multiplied by alpha comes without it: it lies on
-    black already.
-    """
-    if _raw(image) == "LA;16B":
-        parts = _as_raw(path, lambda raw: "RGBA")  # (H, W, 4): both bytes of grey, both of alpha
-        return parts[..., 0::2] * 256 + parts[..., 1::2]
-    if image.mode == "CMYK" or image.format not in {"PNG", "TIFF"}:
-        return None
-    tags, by_libtiff = getattr(image, "tag_v2", {}), image.tile[0].codec_name == "libtiff"
-    if by_libtiff and tags.get(PLANES) == 2:  # one colour after the other
-        return None
-    order = {"big": "B", "little": "L"}[sys.byteorder] if by_libtiff else "L"
-    if image.format == "PNG" or (tags and tags.prefix == b"MM" and not by_libtiff):
-        order = "B"
-    other = {"B": "L", "L": "B"}[order]
-    high = _as_raw(path, lambda raw: f"{raw.split(';')[0].upper()};16{order}")
-    low = _as_raw(path, lambda raw: f"{raw.split(';')[0].upper()};16{other}")
-    multiplied = tags.get(EXTRA) == (1,)
-    return (high * 256 + low)[..., : 3 if multiplied else None]
-
-
-def _as_raw(path: str | Path, name: Callable[[str], str]) -> np.ndarray:
-    """A picture's bytes ``(H, W, C)``, uint16, unpacked by another of Pillow's names."""
-    with Image.open(path, formats=FORMATS) as image:
-        tiles = []
-        for tile in image.tile:
-            alone = isinstance(tile.args, str)
-            args = name(tile.args) if alone else (name(tile.args[0]), *tile.args[1:])
-            tiles.append(tile._replace(args=args))
-        image.tile = tiles
-        return np.asarray(ImageOps.exif_transpose(image)).astype(np.uint16)
-
-
 def _gamma(info: dict) -> float:
     """Power to which shares of white are raised: 1 unless a PNG names a gamma, and no profile."""
     if "srgb" in info or "icc_profile" in info or not info.get("gamma"):
@@ -209,24 +170,6 @@ def _share(pixels: np.ndarray, full: int = 0, most: int = 2**16 - 1) -> np.ndarr
     return pixels.astype(np.float64) / full
 
 
-def _luma(samples: np.ndarray, clear, gamma: float) -> np.ndarray:
-    """Shares of white ``(H, W)`` of samples of 16 bits ``(H, W, C)``.
-
-    Grey and alpha, or red, green, blue and perhaps alpha; what has the colour ``clear`` is black.
-    """
-    count = samples.shape[2]
-    share = _share(samples[..., : 1 if count == 2 else 3]) ** gamma @ (LUMA if count > 2 else [1])
-    if count in {2, 4}:
-        share = share * _share(_visible(samples[..., -1]))
-    return np.where((samples == clear).all(2), 0, share) if isinstance(clear, tuple) else share
-
-
-def _visible(alpha: np.ndarray) -> np.ndarray:
-    if not alpha.any():
-        raise ValueError("every pixel is transparent")
-    return alpha
-
-
 def _shallow(image: Image.Image, clear, gamma: float, kind: str) -> Image.Image:
     """An image of 8 bits a channel as grey; ``clear`` is a transparent value, colour or alphas."""
     if clear is not None or image.mode in {"LA", "PA", "RGBA", "La", "RGBa"}:
@@ -238,7 +181,8 @@ def _shallow(image: Image.Image, clear, gamma: float, kind: str) -> Image.Image:
         alpha = image.getchannel("A")
         if kind in {"BMP", "DIB"} and not alpha.getextrema()[1]:  # a fourth byte of no meaning
             alpha = Image.new("L", image.size, 255)
-        _visible(np.asarray(alpha))
+        if not alpha.getextrema()[1]:
+            raise ValueError("every pixel is transparent")
         colour = _brightened(image.convert("RGB"), gamma)
         colour.putalpha(alpha)
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
@@ -251,7 +195,3 @@ def _shallow(image: Image.Image, clear, gamma: float, kind: str) -> Image.Image:
 def _brightened(image: Image.Image, gamma: float) -> Image.Image:
     table = [round(255 * (value / 255) ** gamma) for value in range(256)]
     return image if gamma == 1 else image.point(table * len(image.getbands()))
-
-
-def _image(share: np.ndarray) -> Image.Image:
-    return Image.fromarray(np.rint(255 * share).astype(np.uint8))

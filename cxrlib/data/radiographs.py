@@ -8,9 +8,9 @@ images starts at once.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,24 +28,50 @@ DECODER = 2  # raise when read_radiograph() changes, so that old arrays are not 
 def read_radiograph(
     path: str | Path, size: int | None = None, name: str | None = None
 ) -> np.ndarray:
-    """One radiograph as 8-bit grey: uint8 ``(H, W)``, or squashed to ``(size, size)``.
+    """Read one radiograph as 8-bit grey.
 
-    DICOM (:func:`cxrlib.data.dicom.read`) or another picture file
-    (:func:`cxrlib.data.pictures.read`). The format is told by the content, so a wrong extension
-    does no harm; ``.dcm`` or ``.dicom`` is needed only by DICOM without its mark. What decides a
-    grey value is applied as the format's standard says; what cannot be known is refused. ``name``
-    replaces the path in errors.
+    DICOM (:mod:`cxrlib.data.dicom`) and PNG, JPEG, TIFF and other picture files
+    (:mod:`cxrlib.data.pictures`). The format is told by the content, so a wrong extension does no
+    harm; ``.dcm`` or ``.dicom`` is needed only by DICOM without its mark. What decides a grey value
+    is applied as the format's standard says; what cannot be known is refused.
 
-    Raises:
-        InputError: no such file, an empty, truncated or otherwise undecodable one. One line
-            naming the file.
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    size : int, optional
+        Side in pixels of the square that the picture is squashed to, bilinear with antialiasing.
+    name : str, optional
+        What errors call the file.
+
+    Returns
+    -------
+    array of uint8, shape (H, W) or (size, size)
+        0 is black, 255 white: bone is bright.
+
+    Raises
+    ------
+    InputError
+        No such file; an empty, truncated or otherwise undecodable one. One line that names it.
+
+    Examples
+    --------
+    >>> import cxrlib
+    >>> cxrlib.read_radiograph("nowhere.png")
+    Traceback (most recent call last):
+        ...
+    cxrlib.files.InputError: nowhere.png: image file does not exist
     """
-    name = name or str(path)
+    image = _decoded(path, name or str(path))
+    return np.asarray(image) if size is None else square(image, size)
+
+
+def _decoded(path: str | Path, name: str) -> Image.Image:
     try:
         pictures.regular(path, name)
         if os.path.getsize(path) == 0:
             raise InputError(f"{name}: image file is empty (0 bytes)")
-        image = dicom.read(path, name) if dicom.is_dicom(path) else pictures.read(path)
+        return dicom.read(path, name) if dicom.is_dicom(path) else pictures.read(path)
     except InputError:
         raise
     except FileNotFoundError:
@@ -53,17 +79,14 @@ def read_radiograph(
     except Image.UnidentifiedImageError:
         if Path(path).suffix.lower() not in {".dcm", ".dicom"}:
             raise InputError(f"{name}: image file is of no known image format") from None
-        image = dicom.read(path, name)
+        return dicom.read(path, name)
     except Exception as error:  # a damaged file may raise anything in Pillow's readers
         what = error or type(error).__name__
         raise InputError(f"{name}: image file cannot be decoded ({what})") from None
-    return np.asarray(image) if size is None else square(image, size)
 
 
 def square(image: Image.Image, size: int) -> np.ndarray:
-    """A Pillow image as ``(size, size)``, squashed to a square by bilinear resampling with
-    antialiasing.
-    """
+    """A Pillow image squashed to ``(size, size)``."""
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
 
 
@@ -83,21 +106,15 @@ def stored_size(path: str | Path, name: str | None = None) -> tuple[int, int]:
 
 def cache_folder(cache: str | Path | None = None) -> Path:
     """Where arrays are kept between runs: the argument, else ``CXR_CACHE``, else
-    ``~/.cache/cxrlib``.
-
-    Raises:
-        InputError: it cannot be made or written.
+    ``~/.cache/cxrlib``. :class:`InputError` where it cannot be made or written.
     """
-    folder = Path(cache or os.environ.get("CXR_CACHE") or Path("~/.cache/cxrlib").expanduser())
+    folder = Path(cache or os.environ.get("CXR_CACHE") or "~/.cache/cxrlib").expanduser()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise InputError(
-            f"{folder}: decoded images cannot be kept there ({error.strerror}); CXR_CACHE names"
-            " another folder"
-        ) from None
+        fault = f"decoded images cannot be kept there ({error.strerror})"
+        raise InputError(f"{folder}: {fault}; CXR_CACHE names another folder") from None
     return folder
 
 
@@ -109,41 +126,37 @@ def load(
 
     Args:
         root: the data folder; ``paths`` are relative to it.
-        cache: folder for the array; default ``CXR_CACHE``, else ``~/.cache/cxrlib``.
+        cache: folder for the array; default as :func:`cache_folder`.
 
     Raises:
         InputError: the first undecodable image, in one line; nothing is left in the cache then.
     """
-    root = Path(root)
-    for path in paths:
-        if not (root / path).is_file():
+    files = [Path(root) / path for path in paths]
+    for path, file in zip(paths, files, strict=True):
+        if not file.is_file():
             raise InputError(f"{path}: image file does not exist")
     with ThreadPoolExecutor() as pool:
-        hashes = list(pool.map(lambda path: sha256(root / path), paths))
+        hashes = list(pool.map(sha256, files))
     key = hashlib.sha256(f"{DECODER},{size},{','.join(hashes)}".encode()).hexdigest()[:32]
-    file = cache_folder(cache) / f"images-{key}.npy"
-    if not file.is_file():
-        with atomic(file) as temporary:
-            array = np.lib.format.open_memmap(
+    array = cache_folder(cache) / f"images-{key}.npy"
+    if not array.is_file():
+        with atomic(array) as temporary, ThreadPoolExecutor() as pool:
+            pixels = np.lib.format.open_memmap(
                 temporary, mode="w+", dtype=np.uint8, shape=(len(paths), size, size)
             )
-            with ThreadPoolExecutor() as pool:
-                for i, pixels in enumerate(
-                    pool.map(lambda path: read_radiograph(root / path, size, path), paths)
-                ):
-                    array[i] = pixels
-            array.flush()
-            del array
-    return np.load(file, mmap_mode="r"), hashes
+            decoded = pool.map(lambda file, path: read_radiograph(file, size, path), files, paths)
+            for i, picture in enumerate(decoded):
+                pixels[i] = picture
+            pixels.flush()
+            del pixels
+    return np.load(array, mmap_mode="r"), hashes
 
 
 def fingerprint(image_ids: Sequence[str], hashes: Sequence[str]) -> str:
     """SHA-256 of the sorted lines ``image_id,sha256(file)``: the same for the same images, whatever
     their order.
     """
-    lines = sorted(
-        f"{image_id},{digest}" for image_id, digest in zip(image_ids, hashes, strict=True)
-    )
+    lines = sorted(f"{name},{digest}" for name, digest in zip(image_ids, hashes, strict=True))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxrlib.data.manifest import COLUMNS, SUFFIXES, Collection, check_manifest, data_folder
+from cxrlib.data.manifest import SUFFIXES, Collection, data_folder
 from cxrlib.files import InputError
 
 COLLECTION = Collection(
@@ -19,30 +19,19 @@ COLLECTION = Collection(
 
 
 def read_manifest(data: str | Path | None = None) -> pd.DataFrame:
-    """Manifest of ``rsna-normal-224``: ChestX-ray14 radiographs that RSNA's radiologists read as
-    normal, whose place in the list is lost.
+    """ChestX-ray14 radiographs ``images/Normal-*``, whose place in that collection's list is lost.
 
     So the patient is unknown and each image counts as its own. Some may be of patients whom
     :func:`cxrlib.data.chestxray14.read_manifest` has too. :class:`InputError` when the folder is
-    missing or holds no ``images/Normal-*``.
+    missing or holds no such image.
     """
     root = data_folder(data)
     folder = COLLECTION.locate(root)
-    files = sorted(
-        file
-        for file in (root / folder / "images").glob("Normal-*")
-        if file.suffix.lower() in SUFFIXES
-    )
+    files = sorted((root / folder / "images").glob("Normal-*"))
+    files = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not files:
         raise InputError(f"{root / folder}: holds no images/Normal-*; {COLLECTION.advice}")
-    ids = [f"{COLLECTION.name}/{file.stem}" for file in files]
-    table = pd.DataFrame(
-        {
-            "image_id": ids,
-            "patient_id": ids,
-            "path": [file.relative_to(root).as_posix() for file in files],
-        }
-    )
-    return check_manifest(
-        table.assign(source=COLLECTION.name, finding="Normal").reindex(columns=COLUMNS), folder
-    )
+    images = pd.DataFrame({"image_id": [f"{COLLECTION.name}/{file.stem}" for file in files]})
+    images["path"] = [file.relative_to(root).as_posix() for file in files]
+    whole = images.assign(patient_id=images["image_id"], finding="Normal")
+    return COLLECTION.manifest(whole, folder)

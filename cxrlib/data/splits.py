@@ -14,26 +14,47 @@ from sklearn.model_selection import StratifiedGroupKFold
 from cxrlib.files import InputError
 
 
-def split_by_patient(manifest: pd.DataFrame, test_images: int, seed: int) -> pd.Series:
+def split_by_patient(manifest: pd.DataFrame, test_images: int, seed: int = 0) -> pd.Series:
     """Draw whole patients at random until exactly ``test_images`` images are set apart.
 
     Patients are visited in random order; one whose images would overshoot is passed over, which a
     following patient with fewer images makes good. (A patient with many images is thereby a little
     less likely to be tested near the end.)
 
-    Returns:
+    Parameters
+    ----------
+    manifest : DataFrame
+        One row per image; only ``patient_id`` is looked at.
+    test_images : int
+        How many images the test set shall have, fewer than there are.
+    seed : int
+        The same seed and patients give the same split.
+
+    Returns
+    -------
+    Series
         ``train`` or ``test`` for every row, index as ``manifest``.
 
-    Raises:
-        InputError: no set of whole patients in the drawn order adds up to ``test_images``.
+    Raises
+    ------
+    InputError
+        No set of whole patients in the drawn order adds up to ``test_images``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import cxrlib
+    >>> manifest = pd.DataFrame({"patient_id": ["a", "a", "b", "c", "c", "d"]})
+    >>> cxrlib.split_by_patient(manifest, test_images=2).tolist()
+    ['train', 'train', 'train', 'test', 'test', 'train']
     """
     counts = manifest.groupby("patient_id").size().sort_index()
     order = np.random.default_rng(seed).permutation(len(counts))
     chosen, left = [], test_images
-    for patient, images in zip(counts.index[order], counts.to_numpy()[order], strict=True):
+    for patient, images in counts.iloc[order].items():
         if images <= left:
             chosen.append(patient)
-            left -= int(images)
+            left -= images
     if left or test_images >= len(manifest):
         raise InputError(
             f"split: {test_images} test images cannot be drawn from {len(manifest)} images of"
@@ -42,33 +63,83 @@ def split_by_patient(manifest: pd.DataFrame, test_images: int, seed: int) -> pd.
     return manifest["patient_id"].isin(chosen).map({True: "test", False: "train"})
 
 
-def fold_by_patient(manifest: pd.DataFrame, labels: pd.Series, n: int, seed: int) -> pd.Series:
-    """Fold number 0…n-1 of every image: no patient in two folds, classes spread as evenly as that
-    allows.
+def fold_by_patient(
+    manifest: pd.DataFrame, labels: pd.Series, n: int = 5, seed: int = 0
+) -> pd.Series:
+    """Cut images into folds: no patient in two of them, classes spread as evenly as that allows.
 
     Cut folds first and oversample after (:func:`oversample`): the other way round nearly every
     copied image would have a twin on the other side.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        One row per image; only ``patient_id`` is looked at.
+    labels : Series
+        The class of each row, in the same order.
+    n : int
+        Number of folds, at least 2.
+    seed : int
+        The same seed and images give the same folds.
+
+    Returns
+    -------
+    Series
+        The fold of every row, 0 to n - 1, index as ``manifest``.
+
+    Raises
+    ------
+    InputError
+        Fewer than two folds, or a class with fewer patients than folds.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import cxrlib
+    >>> manifest = pd.DataFrame({"patient_id": ["a", "a", "b", "c", "d", "d"]})
+    >>> labels = pd.Series(["covid", "covid", "covid", "normal", "normal", "normal"])
+    >>> fold = cxrlib.fold_by_patient(manifest, labels, n=2)
+    >>> fold.groupby(manifest["patient_id"]).nunique().max()  # folds of one patient
+    np.int64(1)
     """
     if n < 2:
         raise InputError(f"folds: {n} folds hold nothing out, at least 2 are needed")
-    patients = manifest["patient_id"].to_numpy()
-    fewest = (
-        manifest.groupby(labels.to_numpy())["patient_id"].nunique().min() if len(manifest) else 0
-    )
+    classes, patients = labels.to_numpy(), manifest["patient_id"].to_numpy()
+    fewest = manifest.groupby(classes)["patient_id"].nunique().min() if len(manifest) else 0
     if fewest < n:
         raise InputError(f"folds: a class has only {fewest} patients, too few for {n} folds")
     number = pd.Series(-1, index=manifest.index)
     cutter = StratifiedGroupKFold(n_splits=n, shuffle=True, random_state=seed)
-    for fold, (_, held) in enumerate(
-        cutter.split(np.zeros(len(manifest)), labels.to_numpy(), patients)
-    ):
+    for fold, (_, held) in enumerate(cutter.split(classes, classes, patients)):
         number.iloc[held] = fold
     return number
 
 
 def oversample(labels: np.ndarray, copies: dict[str, int]) -> np.ndarray:
-    """Positions (int64, shape ``(M,)``) into ``labels`` in which each image of a class in
-    ``copies`` occurs that many times.
+    """Repeat the images of some classes.
+
+    Parameters
+    ----------
+    labels : array of str, shape (N,)
+        The class of each image.
+    copies : dict
+        How many times each image of a class occurs, at least once; of other classes, once.
+
+    Returns
+    -------
+    array of int64, shape (M,)
+        Positions into ``labels``.
+
+    Raises
+    ------
+    InputError
+        A number of copies below 1.
+
+    Examples
+    --------
+    >>> import cxrlib
+    >>> cxrlib.oversample(["covid", "normal"], {"covid": 3}).tolist()
+    [0, 0, 0, 1]
     """
     times = np.array([copies.get(label, 1) for label in labels], dtype=np.int64)
     if (times < 1).any():
@@ -76,33 +147,34 @@ def oversample(labels: np.ndarray, copies: dict[str, int]) -> np.ndarray:
     return np.repeat(np.arange(len(labels)), times)
 
 
-def leakage(manifest: pd.DataFrame, split: pd.Series) -> pd.DataFrame:
-    """Patients on both sides of the test boundary, under both readings of the Kermany file names.
+def leakage(manifest: pd.DataFrame, split: pd.Series) -> pd.Series:
+    """Count the patients on both sides of the test boundary.
 
-    ``personN`` occurs with bacterial and with viral images. If the numbering runs per class,
-    ``patient_id`` (class and number) tells patients apart; if it runs through both, only the number
-    does. The names alone do not decide.
+    Parameters
+    ----------
+    manifest : DataFrame
+        One row per image; only ``patient_id`` is looked at.
+    split : Series
+        ``train``, ``val`` or ``test`` for each row, index as ``manifest``.
 
-    Returns:
-        Rows ``class and number`` and ``number alone``; columns ``train_patients``,
-        ``test_patients``, ``shared_patients`` and ``test_images_of_shared`` (test images whose
-        patient also has training or validation images).
+    Returns
+    -------
+    Series
+        ``train_patients`` (of training and validation), ``test_patients``, ``shared_patients``
+        and ``test_images_of_shared``: test images whose patient has other images on the other side.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import cxrlib
+    >>> manifest = pd.DataFrame({"patient_id": ["a", "a", "a", "b"]})
+    >>> cxrlib.leakage(manifest, pd.Series(["train", "test", "test", "test"])).to_dict()
+    {'train_patients': 1, 'test_patients': 2, 'shared_patients': 1, 'test_images_of_shared': 2}
     """
-    number = manifest["patient_id"].str.replace(
-        r"^kermany/(bacteria|virus|normal)-", "kermany/", regex=True
-    )
     test = split == "test"
-    rows = {}
-    for reading, patients in {
-        "class and number": manifest["patient_id"],
-        "number alone": number,
-    }.items():
-        train_ids, test_ids = set(patients[~test]), set(patients[test])
-        shared = train_ids & test_ids
-        rows[reading] = {
-            "train_patients": len(train_ids),
-            "test_patients": len(test_ids),
-            "shared_patients": len(shared),
-            "test_images_of_shared": int(patients[test].isin(shared).sum()),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    trained, tested = manifest.loc[~test, "patient_id"], manifest.loc[test, "patient_id"]
+    both = tested[tested.isin(trained)]
+    counts = {"train_patients": trained.nunique(), "test_patients": tested.nunique()}
+    return pd.Series(
+        counts | {"shared_patients": both.nunique(), "test_images_of_shared": len(both)}
+    )

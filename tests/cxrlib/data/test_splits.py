@@ -177,9 +177,9 @@ def test_kermany_shares_no_patient_or_170_numbers(real_data):
     normal ids too, none shared.
     """
     manifest = kermany.read_manifest(real_data)
-    every = splits.leakage(manifest, manifest["predefined_split"])
+    every = kermany.count_leakage(manifest, manifest["predefined_split"])
     sick = manifest["finding"] != "normal"
-    persons = splits.leakage(manifest[sick], manifest.loc[sick, "predefined_split"])
+    persons = kermany.count_leakage(manifest[sick], manifest.loc[sick, "predefined_split"])
     columns = ["train_patients", "test_patients", "shared_patients"]
     assert persons.loc["class and number", columns].tolist() == [1360 + 1090, 77 + 126, 0]
     assert persons.loc["number alone", columns].tolist() == [1642, 202, 170]
@@ -206,6 +206,6 @@ def test_planted_leak_is_counted():
         "b/1",
     ]
     split = pd.Series(["train", "test", "test", "val", "test", "test"])
-    found = splits.leakage(pd.DataFrame({"patient_id": patients}), split)
+    found = kermany.count_leakage(pd.DataFrame({"patient_id": patients}), split)
     assert found.loc["class and number"].tolist() == [2, 3, 1, 1]
     assert found.loc["number alone"].tolist() == [2, 3, 2, 3]
