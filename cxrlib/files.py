@@ -147,22 +147,6 @@ def inside(folder: str | Path, relative: str, *, where: str) -> Path:
     return Path(folder) / pure
 
 
-def checkout() -> Path:
-    """The clone of the repository that this library runs from: records, printed numbers and prose
-    are there and in no installed copy.
-
-    Raises:
-        InputError: the library is such a copy.
-    """
-    folder = Path(__file__).resolve().parents[1]
-    if not (folder / "pyproject.toml").is_file():
-        raise InputError(
-            "this copy of cxrlib is not in a clone of its repository, which holds the records and"
-            " the printed numbers: clone it and pip install -e . there"
-        )
-    return folder
-
-
 def sha256(path: str | Path) -> str:
     """Hex SHA-256 of a file's bytes."""
     with open(path, "rb") as handle:

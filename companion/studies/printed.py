@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from cxrlib.files import InputError, checkout
+from companion.clone import clone_folder
+from cxrlib.files import InputError
 
 LETTERS = {"zhu2020": "B", "cheazemin2020": "A"}
 PLACE = ("section", "table", "row", "column", "page")
@@ -27,7 +28,7 @@ CHOICES = {
 
 def folder() -> Path:
     """Where the studies' files are kept: ``book/studies/`` of the clone this library runs from."""
-    return checkout() / "book" / "studies"
+    return clone_folder() / "book" / "studies"
 
 
 def printed(study: str, place: str | None = None, source: Path | None = None) -> pd.DataFrame:

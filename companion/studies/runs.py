@@ -7,15 +7,16 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from companion.clone import clone_folder
 from companion.studies import settings
 from cxrlib import records
-from cxrlib.files import InputError, checkout
+from cxrlib.files import InputError
 from cxrlib.records import Record
 
 
 def results_folder() -> Path:
     """Folder of the records: ``CXR_RESULTS``, else ``results/`` of the clone this runs from."""
-    return Path(os.environ.get("CXR_RESULTS") or checkout() / "results")
+    return Path(os.environ.get("CXR_RESULTS") or clone_folder() / "results")
 
 
 def recorded(name: str, results: str | Path | None = None) -> bool:
