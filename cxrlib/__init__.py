@@ -9,7 +9,7 @@ from importlib import import_module
 
 from cxrlib.files import InputError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _LATER = {  # public names whose modules need torch, or take long to load
     "Explorer": "cxrlib.explorer",
