@@ -10,10 +10,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
-from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -131,42 +129,65 @@ def overlay_names(files: Sequence[str], target: str) -> list[str]:
     return list(used.values())
 
 
-class _Read(NamedTuple):
-    """A file as the network sees it ``(size, size)`` and, for an overlay, as a reader does; or what
-    is wrong with it.
-    """
-
-    number: int
-    pixels: np.ndarray | None = None
-    picture: np.ndarray | None = None
-    error: InputError | None = None
-
-
-@dataclass
 class Job:
-    """Image files that a recorded model is asked about, checked by :func:`job`.
+    """Image files that a recorded model is asked about.
 
     Iterating reads, predicts and draws in the files' order: ``(file, p)`` with p float64 ``(K,)``,
     one for each class, or ``(file, InputError)`` for a file that cannot be read. But for the files'
     names, memory does not grow with their number. Each overlay is written whole or not at all,
     before its file's answer comes.
+
+    ``paths`` are image files, or folders, of which all image files are taken
+    (:func:`picture_files`); ``notes`` say what was passed over. ``overlays`` is a folder for
+    Grad-CAM overlays of the class ``target`` (default: the first), one PNG per image
+    (:func:`overlay_names`). ``prepare`` changes what the network is shown, ``(N, size, size)`` to
+    the same.
+
+    Raises:
+        InputError: before a picture is read: a path where nothing is, a pipe or device, a folder
+            without images, a record without a model, an unknown class or device, overlays that
+            would replace an image.
     """
 
-    record: Record
-    model: torch.nn.Module
-    device: torch.device
-    files: list[str]
-    overlays: list[Path]  # one per file, or none
-    target: str
-    prepare: Callable[[np.ndarray], np.ndarray]
-    notes: list[str]  # what was passed over
+    def __init__(
+        self,
+        record: Record,
+        paths: Sequence[str | Path],
+        *,
+        overlays: str | Path | None = None,
+        target: str | None = None,
+        device: str | None = None,
+        prepare: Callable[[np.ndarray], np.ndarray] = np.asarray,
+    ):
+        self.record, self.prepare, self.device = record, prepare, resnet.device(device)
+        self.target = record.classes[0] if target is None else target
+        if self.target not in record.classes:
+            known = ", ".join(record.classes)
+            raise InputError(f"target {target!r}: the classes of {record.name} are {known}")
+        for path in map(Path, paths):
+            if not path.exists():
+                raise InputError(f"{path}: image file does not exist")
+            if not path.is_dir():
+                pictures.regular(path)
+        self.files, self.notes = picture_files(paths)
+        self.overlays = [] if overlays is None else self._overlays(Path(overlays))
+        self.model = resnet.recorded(record.folder, record.info, self.device)
+
+    def _overlays(self, folder: Path) -> list[Path]:
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: is no folder for the overlays")
+        found = [folder / name for name in overlay_names(self.files, self.target)]
+        images = {Path(file).resolve() for file in self.files}
+        for file in images.intersection(file.resolve() for file in found):
+            raise InputError(f"{file}: an overlay would replace this image; choose another folder")
+        return found
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray | InputError]]:
         reads = self._read_ahead()
         while batch := list(islice(reads, BATCH)):
             yield from self._answers(batch)
 
-    def _read_ahead(self) -> Iterator[_Read]:
+    def _read_ahead(self) -> Iterator[tuple]:
         """What :meth:`_read` gives of each file in order, at most AHEAD files before it is
         taken.
         """
@@ -182,33 +203,36 @@ class Job:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _read(self, number: int) -> _Read:
+    def _read(self, number: int) -> tuple[int, np.ndarray | InputError, np.ndarray | None]:
+        """A file's number, its pixels as the network sees them or what is wrong with it, and, for
+        an overlay, the picture as a reader sees it.
+        """
         try:
             image = Image.fromarray(radiographs.read_radiograph(self.files[number]))
         except InputError as error:
-            return _Read(number, error=error)
+            return number, error, None
         pixels = radiographs.square(image, self.record.info["config"]["size"])
         if not self.overlays:
-            return _Read(number, pixels)
+            return number, pixels, None
         image.thumbnail((SIDE, SIDE))
-        return _Read(number, pixels, np.asarray(image))
+        return number, pixels, np.asarray(image)
 
-    def _answers(self, batch: list[_Read]) -> Iterator[tuple[str, np.ndarray | InputError]]:
-        good = [read.pixels for read in batch if read.error is None]
-        which, probabilities, maps = self.record.classes.index(self.target), iter(()), iter(())
+    def _answers(self, batch: list[tuple]) -> Iterator[tuple[str, np.ndarray | InputError]]:
+        good = [pixels for _, pixels, _ in batch if not isinstance(pixels, InputError)]
+        of_target, answers, maps = self.record.classes.index(self.target), iter(()), iter(())
         if good:
-            pixels = self.prepare(np.stack(good))
-            probabilities = iter(predict(self.model, pixels, device=self.device, batch=BATCH))
+            shown = self.prepare(np.stack(good))
+            answers = iter(predict(self.model, shown, device=self.device, batch=BATCH))
             if self.overlays:
-                maps = iter(gradcam.of_pixels(self.model, pixels, which, on=self.device))
-        for read in batch:
-            if read.error is not None:
-                yield self.files[read.number], read.error
+                maps = iter(gradcam.of_pixels(self.model, shown, of_target, on=self.device))
+        for number, pixels, picture in batch:
+            if isinstance(pixels, InputError):
+                yield self.files[number], pixels
                 continue
-            p = next(probabilities)
+            p = next(answers)
             if self.overlays:
-                self._draw(self.overlays[read.number], read.picture, next(maps), p[which])
-            yield self.files[read.number], p
+                self._draw(self.overlays[number], picture, next(maps), p[of_target])
+            yield self.files[number], p
 
     def _draw(self, overlay: Path, picture: np.ndarray, cam: np.ndarray, p: float) -> None:
         title = f"Grad-CAM for {plots.label(self.target)} (p = {p:.3f}), run {self.record.name}"
@@ -221,44 +245,3 @@ class Job:
                 figure.savefig(temporary, dpi=SIDE / max(figure.get_size_inches()))
             finally:
                 plt.close(figure)
-
-
-def job(
-    record: Record,
-    paths: Sequence[str | Path],
-    *,
-    overlays: str | Path | None = None,
-    target: str | None = None,
-    device: str | None = None,
-    prepare: Callable[[np.ndarray], np.ndarray] = np.asarray,
-) -> Job:
-    """Everything that can be checked before a picture is read.
-
-    ``paths`` are image files, or folders, of which all image files are taken
-    (:func:`picture_files`). ``overlays`` is a folder for Grad-CAM overlays of the class ``target``
-    (default: the first), one PNG per image (:func:`overlay_names`). ``prepare`` changes what the
-    network is shown, ``(N, size, size)`` to the same.
-
-    Raises:
-        InputError: a path where nothing is, a pipe or device, a folder without images, a record
-            without a model, an unknown class or device, overlays that would replace an image.
-    """
-    on, target = resnet.device(device), record.classes[0] if target is None else target
-    if target not in record.classes:
-        known = ", ".join(record.classes)
-        raise InputError(f"target {target!r}: the classes of {record.name} are {known}")
-    for path in map(Path, paths):
-        if not path.exists():
-            raise InputError(f"{path}: image file does not exist")
-        if not path.is_dir():
-            pictures.regular(path)
-    files, notes = picture_files(paths)
-    drawn = []
-    if overlays is not None:
-        if Path(overlays).exists() and not Path(overlays).is_dir():
-            raise InputError(f"{overlays}: is no folder for the overlays")
-        drawn = [Path(overlays) / name for name in overlay_names(files, target)]
-        for file in {Path(file).resolve() for file in files} & {file.resolve() for file in drawn}:
-            raise InputError(f"{file}: an overlay would replace this image; choose another folder")
-    model = resnet.recorded(record.folder, record.info, on)
-    return Job(record, model, on, files, drawn, target, prepare, notes)

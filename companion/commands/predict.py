@@ -65,7 +65,7 @@ def run(arguments: Namespace) -> int:
     inference = shared.heavy("cxrlib.inference", "predicting")
     output, record = arguments.output, studies.run(arguments.model, results=arguments.results)
     part = record.info["config"].get("shown", "whole")
-    job = inference.job(
+    job = inference.Job(
         record,
         arguments.images,
         overlays=arguments.cam,

@@ -52,7 +52,7 @@ def some(phantom_data) -> list[str]:
 
 
 def job(paths, record=None, **options) -> inference.Job:
-    return inference.job(record or studies.run("zhu-fourclass"), paths, device="cpu", **options)
+    return inference.Job(record or studies.run("zhu-fourclass"), paths, device="cpu", **options)
 
 
 def predict_files(paths, record=None, **options) -> pd.DataFrame:
