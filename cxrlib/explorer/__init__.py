@@ -15,8 +15,10 @@ from html import escape
 from pathlib import Path
 from urllib.parse import urlencode
 
+import jinja2
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from traitlets import Bool, Dict, Float, Unicode, observe, validate
 
 from cxrlib import metrics
@@ -30,7 +32,9 @@ try:
 except ModuleNotFoundError:  # a page needs none
     from traitlets import HasTraits as Host
 
-MODULE, STYLE = (Path(__file__).with_name(name) for name in ("explorer.js", "explorer.css"))
+MODULE, STYLE, PAGE = (
+    Path(__file__).with_name(name) for name in ("explorer.js", "explorer.css", "page.html")
+)
 LOWEST, HIGHEST = 1e-4, 0.9  # prevalence
 MOST = 200_000  # rows of a page of its own
 RULES = {
@@ -58,7 +62,7 @@ class Widget(Host):
 
     _esm, _css = MODULE, STYLE
     kind, data = shared(Unicode()), shared(Dict())
-    share = False  # keep the state in the page's address
+    share = Bool(False).tag(page=True)  # keep the state in the page's address
 
     def plain(self) -> pd.DataFrame:
         """The table for readers without JavaScript."""
@@ -66,7 +70,7 @@ class Widget(Host):
 
     def html(self) -> str:
         """The widget as HTML that needs nothing else. Whatever comes from data is escaped."""
-        state = {**self.trait_values(page=True), "share": self.share}
+        state = self.trait_values(page=True)
         packed = json.dumps(state, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         packed = packed.replace("<", "\\u003c")
         name = hashlib.sha256(packed.encode()).hexdigest()[:12]
@@ -203,10 +207,6 @@ class Explorer(RunWidget):
     subgroup, keep_others = shared(Dict()), shared(Bool(False))
     cost, scale = shared(Float(readings.COST, min=0.001, max=1e6)), shared(Unicode("auto"))
 
-    def __init__(self, predictions, *, share: bool = False, **more):
-        self.share = share
-        super().__init__(predictions, **more)
-
     @property
     def frame(self) -> pd.DataFrame:
         """The predictions that are shown: those of the run that are in the subgroup."""
@@ -277,17 +277,6 @@ class Ppv(Widget):
         return pd.DataFrame(rows, columns=["Prevalence", "PPV", "NPV"])
 
 
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title><style>
-body {{ max-width: 70rem; margin: 1rem auto; padding: 0 1rem; font-family: system-ui, sans-serif;
-  overflow-wrap: anywhere; }}
-.wide {{ overflow-x: auto; }}
-@media (prefers-color-scheme: dark) {{ body {{ background: #14181e; color: #ced6dd; }} }}
-</style></head><body><h1>{head}</h1>
-<p>Not a medical device: nothing here may guide the care of a patient.</p>{widget}</body></html>
-"""
-
-
 def page(
     frame: pd.DataFrame,
     positive: str,
@@ -311,4 +300,5 @@ def page(
         prevalence=min(max(share, LOWEST), HIGHEST),
         positive_class=positive,
     )
-    return PAGE.format(title=escape(name), head=escape(isolated(name)), widget=explorer.html())
+    template = jinja2.Template(PAGE.read_text(encoding="utf-8"), autoescape=True)
+    return template.render(name=name, isolated=isolated, widget=Markup(explorer.html()))
