@@ -28,7 +28,6 @@ import torch
 from companion import studies
 from cxrlib import metrics
 from cxrlib.files import InputError, write_text
-from cxrlib.metrics import intervals
 from cxrlib.transfer import augment, pipeline, resnet
 
 BATCHES = (1, 32)
@@ -225,13 +224,12 @@ def measure(
 
 def agrees(p: pd.DataFrame, plain: pd.DataFrame, cls: str) -> dict[str, float | int | None]:
     """How predictions ``p`` of the same images differ from the plain way's: AUC of ``cls``, its
-    ``change`` with DeLong's 95 % interval (None of fewer than two positives, or where nothing
-    varies), largest difference of a probability, and how many answers at one half are others."""
-    change, column = intervals.delong_difference(p, plain, cls), f"p_{cls}"
-    ends = {
-        f"change{end}": change[name]
-        for end, name in (("", "difference"), ("_low", "low"), ("_high", "high"))
-    }
+    ``change`` with the 95 % interval ``patients_low``, ``patients_high`` (patients drawn anew, the
+    same for both; None where nothing varies), largest difference of a probability, and how many
+    answers at one half are others.
+    """
+    change, column = metrics.difference_by_patient(p, plain, "auc", cls), f"p_{cls}"
+    ends = dict(zip(("change", "patients_low", "patients_high"), change, strict=True))
     return {
         "auc": float(metrics.per_class(p).loc[cls, "auc"]),
         **{name: None if np.isnan(value) else value for name, value in ends.items()},

@@ -17,8 +17,8 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 from companion import studies
 from cxrlib import metrics
 from cxrlib.files import InputError
-from cxrlib.metrics import intervals
-from cxrlib.metrics.bootstrap import Resamples, patient_resamples
+from cxrlib.metrics.bootstrap import Resamples
+from cxrlib.metrics.rates import one_vs_rest, rates
 
 
 def gradcam(
@@ -185,8 +185,8 @@ def bootstrap(
     over scikit-learn, same resamples.
 
     Random scores, of Study A's size unless told otherwise: 154 positive images of 106 patients,
-    5,828 negative ones of as many. ``ours_s`` is all of :func:`cxrlib.metrics.intervals.bootstrap`,
-    drawing and both intervals included, ``replicates_s`` drawing and replicates alone, medians over
+    5,828 negative ones of as many. ``ours_s`` is all of :func:`cxrlib.bootstrap_by_patient`,
+    drawing included, ``replicates_s`` drawing and replicates alone, medians over
     ``repeats``. ``theirs_s`` is one run of the loop, which is given its resamples. ``difference``
     is the largest between two replicates.
     """
@@ -194,15 +194,13 @@ def bootstrap(
     truth, score = (frame["y_true"] == "covid").to_numpy(), frame["p_covid"].to_numpy()
 
     def ours() -> pd.DataFrame:
-        return intervals.bootstrap(frame, "covid", 0.5, names, replicates)
+        return metrics.bootstrap_by_patient(frame, names, "covid", replicates=replicates)
 
     def drawn() -> np.ndarray:
-        parts = metrics.one_vs_rest(truth, score >= 0.5, score)
-        return Resamples(frame, replicates).drawn(
+        parts = one_vs_rest(truth, score >= 0.5, score)
+        return Resamples(frame["patient_id"], truth.astype(int), replicates).drawn(
             parts,
-            lambda sums: np.stack(
-                [each[name] for each in [metrics.rates(sums)] for name in names], axis=1
-            ),
+            lambda sums: np.stack([each[name] for each in [rates(sums)] for name in names], axis=1),
         )
 
     ours()  # warms up
@@ -212,7 +210,8 @@ def bootstrap(
             began = time.perf_counter()
             call()
             taken.append(time.perf_counter() - began)
-    weights, rows = patient_resamples(frame, replicates), []
+    drawn_images = Resamples(frame["patient_id"], truth.astype(int), replicates)
+    weights, rows = drawn_images.weights(), []
     began = time.perf_counter()
     for weight in weights:
         tn, fp, fn, tp = confusion_matrix(truth, score >= 0.5, sample_weight=weight).ravel()

@@ -7,7 +7,6 @@ import numpy as np
 from companion import ledger, studies
 from cxrlib import formatting, metrics
 from cxrlib.data import radiographs
-from cxrlib.metrics import intervals
 
 HEADLINE = {  # row of the short table: metric of cxrlib.metrics.rates.per_class
     "Images classified correctly (weighted accuracy)": "weighted avg.recall",
@@ -51,7 +50,8 @@ def tables(name: str = "zhu-fourclass") -> str:
         return formatting.interval(min(values), max(values), decimals=2)
 
     printed = studies.printed(studies.experiment(name).study, "Table 4.2")
-    rates, bounds = metrics.per_class(run.predictions), intervals.table(run.predictions)
+    rates = metrics.per_class(run.predictions)
+    bounds = metrics.bootstrap_by_patient(run.predictions)
     rows = ledger.compare(printed, rates, bounds).set_index("metric")
     body = [
         f"| {title} | {rows.loc[metric, 'printed']} |"
@@ -69,7 +69,7 @@ def tables(name: str = "zhu-fourclass") -> str:
         else ". "
     )
     note += (
-        f"Intervals: {intervals.REPLICATES:,} bootstrap resamples of patients within classes, or"
+        f"Intervals: {metrics.REPLICATES:,} bootstrap resamples of patients within classes, or"
         " Wilson over patients where a share is exactly 0 or 1; a dash where neither applies. The"
         " averages' intervals are too narrow where such a share is in them: resampling takes it"
         " for certain. Re-draws: lowest and highest over other draws of the COVID-19 test patients"

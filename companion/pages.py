@@ -18,7 +18,6 @@ from companion import ledger, studies
 from cxrlib import formatting, metrics, plots
 from cxrlib.data.manifest import data_folder
 from cxrlib.files import InputError
-from cxrlib.metrics import intervals
 from cxrlib.records import Record
 
 COLUMNS = {  # of Tables 4.1 and 4.2: metric -> head
@@ -112,7 +111,7 @@ def say_training(run: Record) -> None:
     say("device", f"{device(run)}{threads}, in {info['config']['precision']}")
     say("minutes", f"{info['seconds']['training'] / 60:.0f}")
     say("recorded", info.get("recorded", ""))
-    say("replicates", intervals.REPLICATES)
+    say("replicates", metrics.REPLICATES)
 
 
 def test_epochs(run: Record) -> HTML:

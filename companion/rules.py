@@ -159,7 +159,7 @@ def rebuilt(metric: str, rates: pd.DataFrame, bounds: pd.DataFrame) -> tuple[flo
 @functools.lru_cache
 def _recorded(name: str, folder: Path):
     run = studies.run(name, results=folder)
-    return run, metrics.per_class(run.predictions), intervals.table(run.predictions)
+    return run, metrics.per_class(run.predictions), metrics.bootstrap_by_patient(run.predictions)
 
 
 def _waits(run: str) -> Finding:

@@ -5,8 +5,6 @@ Nothing here computes or rounds anything but for showing it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -34,13 +32,13 @@ def interval(low: float, high: float, decimals: int = 3) -> str:
     return f"{number(low, decimals)}{between}{number(high, decimals)}"
 
 
-def with_interval(value: float, ends: Sequence[float], decimals: int = 3) -> str:
+def with_interval(estimate: float, low: float, high: float, decimals: int = 3) -> str:
     """A number with its interval behind it.
 
-    >>> with_interval(0.84, (0.806, 0.869))
+    >>> with_interval(0.84, 0.806, 0.869)
     '0.840 (0.806–0.869)'
     """
-    return f"{number(value, decimals)} ({interval(*ends, decimals=decimals)})"
+    return f"{number(estimate, decimals)} ({interval(low, high, decimals)})"
 
 
 def _change(value: float, decimals: int) -> str:

@@ -42,7 +42,7 @@ import numpy as np
 import pandas as pd
 
 from cxrlib.files import InputError
-from cxrlib.metrics.rates import check_predictions
+from cxrlib.metrics.predictions import check_predictions
 from cxrlib.transfer.config import HISTORY
 
 REQUIRED = [

@@ -62,7 +62,7 @@ redraws, missing_redraws = (
 experiment = studies.experiment(
     run.info["experiment"]
 )  # as printed; what the run changed is in its configuration
-table, bounds = metrics.per_class(run.predictions), intervals.table(run.predictions)
+table, bounds = metrics.per_class(run.predictions), metrics.bootstrap_by_patient(run.predictions)
 printed = studies.printed(experiment.study).set_index("id")["printed"]
 
 # %% [markdown]

@@ -65,7 +65,7 @@ redraws, missing_redraws = (
 experiment = studies.experiment(
     run.info["experiment"]
 )  # as printed; what the run changed is in its configuration
-table, bounds = metrics.per_class(run.predictions), intervals.table(run.predictions)
+table, bounds = metrics.per_class(run.predictions), metrics.bootstrap_by_patient(run.predictions)
 table_4_2 = studies.printed("zhu2020", "Table 4.2")
 claim = ledger.compare(table_4_2, table, bounds).set_index("metric")
 cell = lambda metric: claim.loc[metric]  # noqa: E731
@@ -294,7 +294,7 @@ say("covid-low", f"{bounds.loc['covid', ('recall', 'low')]:.2f}")
 # %% tags=["remove-input"]
 on_validation, validation_bounds = (
     metrics.per_class(run.validation),
-    intervals.table(run.validation),
+    metrics.bootstrap_by_patient(run.validation),
 )
 
 

@@ -61,9 +61,8 @@ from traitlets import Float, Unicode
 from companion import pages, studies
 from companion.pages import say
 from companion.studies import zhu2020
-from cxrlib import explorer, formatting, plots, records
+from cxrlib import explorer, formatting, metrics, plots, records
 from cxrlib.data import covid_chestxray
-from cxrlib.metrics import intervals
 
 run = studies.run(run_name, origin, data)
 maps, where = records.read_maps(run)
@@ -282,14 +281,14 @@ STAGES = (
 
 def share(values, patients):
     """Mean in per cent with its interval."""
-    mean, *ends = (100 * value for value in intervals.patient_mean(values, patients))
-    return formatting.with_interval(mean, ends, decimals=1)
+    found = metrics.mean_by_patient(values, patients)
+    return formatting.with_interval(*(100 * value for value in found), decimals=1)
 
 
 def points(values, patients):
     """Mean difference in percentage points with its interval."""
     return formatting.signed(
-        *(100 * end for end in intervals.patient_mean(values, patients)), decimals=1
+        *(100 * end for end in metrics.mean_by_patient(values, patients)), decimals=1
     )
 
 
@@ -336,7 +335,7 @@ def summary(kinds, where, stages):
     return pages.table(pd.DataFrame(rows, columns=heads))
 
 
-say("replicates", intervals.REPLICATES)
+say("replicates", metrics.REPLICATES)
 say("covid-images", int((run.split["y_true"] == "covid").sum()))
 say("draws", where["draw"].nunique())
 areas = [
@@ -388,7 +387,7 @@ for kind in kinds:
         each["region"]["trained"],
         each["peak"]["trained"],
     )
-    spread = intervals.patient_mean(inside - region, each.index.get_level_values("patient_id"))
+    spread = metrics.mean_by_patient(inside - region, each.index.get_level_values("patient_id"))
     random = draws["conv1"].dropna()  # a draw may leave no map at all
     facts.append(
         {
@@ -488,7 +487,7 @@ for place, stage in enumerate(maps["stage"]):
         ]
         for drawn in maps["random_cam"]
     )  # a row per draw, a column per image
-    mean, low, high = intervals.patient_mean(each.mean(), patients[maps["random_id"]])
+    mean, low, high = metrics.mean_by_patient(each.mean(), patients[maps["random_id"]])
     draws = each.mean(axis=1)
     ends = "–" if draws.isna().all() else formatting.signed(draws.min(), draws.max(), decimals=2)
     empty = f"{100 * each.isna().mean(axis=None):.0f}"
@@ -545,7 +544,7 @@ say("phantom-accuracy", f"{phantom.info['metrics']['accuracy']:.2f}")
 if len(hits):
     say("phantom-peak", f"{100 * hits['peak'].mean():.0f}")
     say("phantom-chance", f"{100 * hits['region'].mean():.0f}")
-    iou, low, high = intervals.patient_mean(hits["iou"], hits["patient_id"])
+    iou, low, high = metrics.mean_by_patient(hits["iou"], hits["patient_id"])
     say("phantom-iou", f"{iou:.2f} ({formatting.interval(low, high, decimals=2)})")
 
 # %% [markdown]

@@ -112,7 +112,7 @@ display(pages.not_recorded([*missing, *missing_two]))
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Dot chart of the main measures of Table 4.2: printed value, rebuilt value with its interval, and every re-draw."}}
 rows = []
-bounds, table = intervals.table(base.predictions), metrics.per_class(base.predictions)
+bounds, table = metrics.bootstrap_by_patient(base.predictions), metrics.per_class(base.predictions)
 redrawn = {run.info["seed"]: metrics.per_class(run.predictions) for run in again}
 for text, cell in HEADLINE.items():
     row, key = cell.rsplit(".", 1)
@@ -196,18 +196,9 @@ def difference(run, other):
     """Accuracy of ``run`` less that of ``other`` on their common test images, with the interval
     from resampled patients; None if the images differ.
     """
-    right = []
-    for one in (run, other):
-        frame = one.predictions.set_index("image_id")
-        guess = frame[[f"p_{name}" for name in one.classes]].idxmax(axis=1).str.removeprefix("p_")
-        right.append((guess == frame["y_true"]).astype(float))
-    if set(right[0].index) != set(right[1].index):
+    if set(run.predictions["image_id"]) != set(other.predictions["image_id"]):
         return None
-    patients = run.predictions.set_index("image_id")["patient_id"]
-    return intervals.patient_mean(
-        (right[0] - right[1].loc[right[0].index]).to_numpy(),
-        patients.loc[right[0].index].to_numpy(),
-    )
+    return metrics.difference_by_patient(run.predictions, other.predictions, "accuracy")
 
 
 def spread(values):
@@ -307,13 +298,16 @@ def pooled(name):
         return pages.not_recorded(missing)
     display(pages.not_recorded(missing))
     together = pd.concat([run.predictions for run in found], ignore_index=True)
-    ends, cells = intervals.table(together), metrics.per_class(together)
+    ends = metrics.bootstrap_by_patient(together)
     folds = pd.concat(
         {run.name: metrics.per_class(run.predictions)[["recall", "auc"]] for run in found}
     ).unstack(0)  # a row per class
     base = name.removesuffix("-cv")
     one = repeats[base][0] or headline[base]  # on the schedule of the folds, if it is recorded
-    fixed, fixed_ends = metrics.per_class(one.predictions), intervals.table(one.predictions)
+    fixed, fixed_ends = (
+        metrics.per_class(one.predictions),
+        metrics.bootstrap_by_patient(one.predictions),
+    )
     rows = []
     for cls in found[0].classes:
         patients = together.loc[together["y_true"] == cls, "patient_id"].nunique()
@@ -322,13 +316,13 @@ def pooled(name):
             (
                 plots.label(cls),
                 f"{right:,} of {size:,} ({patients:,})",
-                formatting.with_interval(cells.loc[cls, "recall"], ends.loc[cls, "recall"]),
+                formatting.with_interval(*ends.loc[cls, "recall"]),
                 formatting.interval(folds.loc[cls, "recall"].min(), folds.loc[cls, "recall"].max()),
                 f"{taken:,} of {others:,}",
                 formatting.interval(
                     folds.loc[cls, "auc"].min(), folds.loc[cls, "auc"].max(), decimals=4
                 ),
-                formatting.with_interval(fixed.loc[cls, "recall"], fixed_ends.loc[cls, "recall"]),
+                formatting.with_interval(*fixed_ends.loc[cls, "recall"]),
                 f"{fixed.loc[cls, 'auc']:.4f}",
             )
         )
@@ -438,13 +432,12 @@ for name, (text, standing) in shown.items():
     if run is None:
         rows.append((text, standing, "not yet recorded", *[""] * 5))
         continue
-    ends, overall, recall = (
-        intervals.table(run.predictions),
+    ends, overall = (
+        metrics.bootstrap_by_patient(run.predictions),
         metrics.overall(run.predictions),
-        metrics.per_class(run.predictions)["recall"],
     )
-    low, high = ends.loc["overall", "accuracy"]
-    ladder.append((text, "Accuracy, with 95 % interval", overall["accuracy"], low, high))
+    accuracy, recall = ends.loc["weighted avg", "recall"], ends["recall", "estimate"]
+    ladder.append((text, "Accuracy, with 95 % interval", *accuracy))
     change = (
         difference(run, by_name["as-printed"])
         if name != "as-printed" and "as-printed" in by_name
@@ -454,7 +447,7 @@ for name, (text, standing) in shown.items():
         (
             text,
             standing,
-            formatting.with_interval(overall["accuracy"], (low, high)),
+            formatting.with_interval(*accuracy),
             "–" if change is None else formatting.signed(*change),
             f"{overall['macro_recall']:.3f}",
             f"{recall['covid']:.3f}",
@@ -566,30 +559,25 @@ for name, title in {"zhu-binary": "Two classes", "zhu-fourclass": "Four classes"
             rows.append((title, text, *["not yet recorded"] * 6))
             continue
         run = found[name, part]
-        ends, cells = intervals.table(run.predictions), metrics.per_class(run.predictions)
+        ends = metrics.bootstrap_by_patient(run.predictions)
         right, size, taken, others = metrics.detected(run.predictions, "covid")
         rows.append(
             (
                 title,
                 text,
                 f"{run.info['epochs']['kept']} of {run.info['epochs']['run']}",
-                formatting.with_interval(
-                    metrics.overall(run.predictions)["accuracy"], ends.loc["overall", "accuracy"]
-                ),
+                formatting.with_interval(*ends.loc["weighted avg", "recall"]),
                 "–"
                 if part == "whole"
                 else formatting.signed(*difference(run, found[name, "whole"])),
                 f"{right} of {size}",
                 f"{taken} of {others}",
-                formatting.with_interval(
-                    cells.loc["covid", "auc"], ends.loc["covid", "auc"], decimals=4
-                ),
+                formatting.with_interval(*ends.loc["covid", "auc"], decimals=4),
             )
         )
         if (name, part) == ("zhu-fourclass", "frame"):
             recalls = ", ".join(
-                f"{plots.label(cls)}"
-                f" {formatting.with_interval(cells.loc[cls, 'recall'], ends.loc[cls, 'recall'])}"
+                f"{plots.label(cls)} {formatting.with_interval(*ends.loc[cls, 'recall'])}"
                 for cls in run.classes
             )
 heads = [

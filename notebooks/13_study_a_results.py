@@ -130,13 +130,13 @@ ax.set_title("Figure 3, by the stand-in (ResNet-50, text-mined opacity)")
 plt.show()
 
 # %% tags=["remove-cell"]
-auc, low, high = intervals.delong(frame, "covid")
-ends = intervals.table(frame).loc["covid", [("auc", "low"), ("auc", "high")]]
-validation = intervals.delong(run.validation, "opacity")
+auc, low, high = intervals.auc_interval(frame, "covid", by="image_id")
+_, *ends = metrics.bootstrap_by_patient(frame, "auc", "covid")
+validation = intervals.auc_interval(run.validation, "opacity", by="image_id")
 say("auc", f"{auc:.3f}")
 say("auc-delong", formatting.interval(low, high))
 say("auc-patients", formatting.interval(*ends))
-say("auc-validation", formatting.with_interval(validation[0], validation[1:]))
+say("auc-validation", formatting.with_interval(*validation))
 
 # %% [markdown]
 # *Figure 3, by the stand-in.* The area is {glue:text}`auc`: {glue:text}`auc-delong` by DeLong's method, which takes images as independent, and {glue:text}`auc-patients` with patients
@@ -213,7 +213,7 @@ RULES = {
 # %% tags=["remove-input"]
 rows = []
 for rule, threshold in RULES.items():
-    found = intervals.bootstrap(frame, "covid", threshold, list(RATES.values()))
+    found = metrics.bootstrap_by_patient(frame, list(RATES.values()), "covid", threshold=threshold)
     rows.append(
         (
             rule,
@@ -409,7 +409,7 @@ def against(other):
     words.
     """
     return formatting.comparison(
-        *intervals.patient_mean(each["inside"]["trained"] - other, patients)[1:]
+        *metrics.mean_by_patient(each["inside"]["trained"] - other, patients)[1:]
     )
 
 
@@ -433,7 +433,7 @@ if against(each["region"]["trained"]) == against(each["inside"]["fc"]) == "more 
     )
 say("maps-show", text)
 for stage, name in (("trained", "trained"), ("fc", "random"), ("conv1", "all-random")):
-    mean, low, high = intervals.patient_mean(each["inside"][stage], patients)
+    mean, low, high = metrics.mean_by_patient(each["inside"][stage], patients)
     say(f"inside-{name}", f"{mean:.3f} ({formatting.interval(low, high)})")
 say("region", f"{each['region']['trained'].mean():.3f}")
 say("masks", len(each))

@@ -57,7 +57,7 @@ from companion.pages import say
 from companion.studies import subgroups
 from cxrlib import formatting, metrics
 from cxrlib.explorer import Ppv
-from cxrlib.metrics import intervals, readings
+from cxrlib.metrics import intervals
 
 HEADLINES = ["azemin-standin-resnet50", "zhu-fourclass", "zhu-binary"]
 headlines = {name: studies.run(name) for name in HEADLINES}
@@ -121,7 +121,7 @@ SUGGESTIONS = {
     "As sensitive as the study.": (
         {
             "run": standin.name,
-            "threshold": readings.presets(
+            "threshold": metrics.suggested_thresholds(
                 standin.predictions, "covid", prevalence, own_point["sensitivity"]
             )["printed"],
             "prevalence": 0.001,
@@ -181,7 +181,7 @@ HTML(f"<ul>{''.join(lines)}</ul>")
 #
 # Images of one patient are alike, so an interval must not count them as independent. Resampling patients, as the other pages do, takes too long for a slider. Here the variance of a sensitivity or specificity
 # over patients says how many independent images it is worth, and Wilson's interval is taken for that many; where nothing is wrong, each patient counts once. The likelihood ratios, PPV, NPV, accuracy and
-# net benefit get theirs from these two (`cxrlib.metrics.readings` has the formulas with their sources). The size of each class is taken as given, as it was chosen; only the accuracy of calling no one, which is that size, gets an interval of its own. RSNA's normals and most
+# net benefit get theirs from these two (`cxrlib.metrics.intervals` has the formulas with their sources). The size of each class is taken as given, as it was chosen; only the accuracy of calling no one, which is that size, gets an interval of its own. RSNA's normals and most
 # children are known by image only, so each counts as a patient. The page computes all this itself, and a test compares it with the Python code.
 #
 # ## What it cannot show

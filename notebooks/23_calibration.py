@@ -54,6 +54,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import display
+from scipy.stats import norm
 
 from companion import pages, studies
 from companion.pages import say
@@ -109,12 +110,15 @@ def shifted(run, after=None):
 rows = []
 for title, run, cls in CURVES:
     brier, frame = calibration.brier(run.predictions, cls), run.predictions
-    errors = [calibration.ece(frame, cls, by=by) for by in ("width", "count")]
+    errors = [
+        calibration.calibration_error(metrics.reliability(frame, cls, by=by))
+        for by in ("width", "count")
+    ]
     rows.append(
         (
             f"{title}: {plots.label(cls)}",
-            f"{brier['brier']:.3f} ({formatting.interval(brier['low'], brier['high'])})",
-            f"{brier['skill']:.2f} ({formatting.interval(brier['skill_low'], brier['skill_high'], 2)})",
+            formatting.with_interval(*brier.loc["brier"]),
+            formatting.with_interval(*brier.loc["skill"], decimals=2),
             *(f"{error:.3f}" for error in errors),
             f"{calibration.chance_ece(frame, cls)[1]:.3f}",
         )
@@ -133,7 +137,7 @@ scores = pd.DataFrame(
 pages.table(scores)
 
 # %% tags=["remove-cell"]
-say("replicates", intervals.REPLICATES)
+say("replicates", metrics.REPLICATES)
 say("ece-a", scores["ECE, equal width"].iloc[0])
 say("skill-a", scores["Brier skill"].iloc[0])
 worst_b = scores.iloc[1:].sort_values("ECE, equal width").iloc[-1]
@@ -202,11 +206,8 @@ for title, run, cls in CURVES:
                 text,
                 f"{100 * shares(run, 'train' if text == 'as trained' else 'test')[place]:.1f} %",
                 f"{frame[f'p_{cls}'].mean():.3f}",
-                (
-                    f"{brier['skill']:.2f}"
-                    f" ({formatting.interval(brier['skill_low'], brier['skill_high'], 2)})"
-                ),
-                f"{calibration.ece(frame, cls):.3f}",
+                formatting.with_interval(*brier.loc["skill"], decimals=2),
+                f"{calibration.calibration_error(metrics.reliability(frame, cls)):.3f}",
             )
         )
 pages.table(
@@ -225,13 +226,10 @@ pages.table(
 
 # %% tags=["remove-cell"]
 say("train-a", f"{100 * shares(A, 'train')[0]:.1f}")
-say("ece-shifted", f"{calibration.ece(after, 'covid'):.3f}")
+say("ece-shifted", f"{calibration.calibration_error(metrics.reliability(after, 'covid')):.3f}")
 say("mean-shifted", f"{after['p_covid'].mean():.3f}")
-skill = calibration.brier(after, "covid")
-say(
-    "skill-shifted",
-    f"{skill['skill']:.2f} ({formatting.interval(skill['skill_low'], skill['skill_high'], 2)})",
-)
+skill = calibration.brier(after, "covid").loc["skill"]
+say("skill-shifted", formatting.with_interval(*skill, decimals=2))
 flow = pd.read_csv(studies.results_folder() / "flow" / "cheazemin2020.csv").set_index("step")[
     "images"
 ]
@@ -263,7 +261,7 @@ say("half-becomes", f"{100 * half:.1f}")
 # %% tags=["remove-cell"]
 point = metrics.operating_point(A.predictions, "covid", 0.5)
 sizes = {name: int(printed[f"zhu-t4.1-{name}-size"]) for name in ("covid", "non-covid")}
-ends = intervals.table(TWO.predictions).loc["covid"]
+ends = metrics.bootstrap_by_patient(TWO.predictions).loc["covid"]
 assert (metrics.per_class(TWO.predictions).loc["covid", ["recall", "specificity"]] == 1).all()
 POINTS = {
     "Study A, printed": tuple(
@@ -415,8 +413,22 @@ for title, table in viral.items():
 # ## Which interval?
 #
 # A share of images has several 95 % intervals in use, and an area under the curve as well. Those over images (Wilson, Clopper–Pearson, DeLong) take images as independent. Patients with several images make them
-# too narrow. Wilson's over patients counts as many patients as the images would be worth if all of a patient's said the same; of a share of 0 or 1, where they do, each patient once. Drawing patients anew, each with all of their images, needs no such assumption: the interval goes between
+# too narrow. Wilson's over patients counts as many images as their variance over patients says they are worth; of a share of 0 or 1, where all images of a patient say the same, each patient once. Drawing patients anew, each with all of their images, needs no such assumption: the interval goes between
 # percentiles of the resamples, or between percentiles moved for bias and skewness (BCa, Efron 1987).
+#
+# This book keeps to one rule, on every page, in the claims and in the reports that `cxr evaluate` writes:
+#
+# | Of what | Its 95 % interval | Where that cannot tell |
+# |---|---|---|
+# | A share of images: recall, sensitivity, specificity, precision, PPV, NPV, accuracy | Patients drawn anew {glue:text}`replicates` times within their classes, each with all images; percentiles | Wilson's over patients, where the share is exactly 0 or 1, is undefined in a resample, or rests on fewer than four patients |
+# | AUC, F1, an average over classes, Brier score, net benefit | The same | A dash |
+# | A mean over images, such as the share of a map inside the lungs | Patients drawn anew, all as one class | A dash |
+# | A difference of two models on the same images | Patients drawn anew within their classes, the same for both models | A dash |
+# | A bin of a reliability diagram; what moves with a slider in the explorer | Wilson's over patients; of an AUC, DeLong's over patients; of ratios, PPV and NPV, what these imply | Of an area of 1: a dash |
+# | A share that a study prints | Wilson's; the images are taken as independent, since their patients are not known | |
+#
+# Patients with several images make these worth less than as many independent ones, and there is one number for how much less: r(1 − r) over the variance of the share r over patients, at least 1 and at most the images. Where r is 0 or 1 it is the number of patients. Where patients are fewer than four, or all alike,
+# a patient's images are taken to say the same (Kish's number). An interval of no width is never shown: what no resample moves is not certain, it cannot be estimated from these patients.
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Dot chart of the intervals of AUC, sensitivity, specificity, PPV and NPV of the class viral by each method. Intervals from resampled patients are wider than those over images for AUC and sensitivity."}}
 several, alone = (
@@ -483,11 +495,13 @@ say(
 )
 say("same-ppv", f"{same['ppv']:.2f}")
 viral_images = FOUR.predictions[FOUR.predictions["y_true"] == "viral"]
+found_viral = (viral_images["p_viral"] >= 0.5).groupby(viral_images["patient_id"])
 most = viral_images["patient_id"].value_counts()
 say("viral-images", len(viral_images))
 say("viral-patients", len(most))
 say("viral-most", int(most.iloc[0]))
-say("viral-worth", f"{intervals.effective(viral_images['patient_id']):.0f}")
+worth = intervals.effective_number(found_viral.sum().to_numpy(), found_viral.size().to_numpy())
+say("viral-worth", f"{worth:.0f}")
 say("rate-a", f"{A.info['config']['lr']:g}")
 say("a-positives", int((A.predictions["y_true"] == "covid").sum()))
 say(
@@ -498,8 +512,8 @@ say(
 pages.table(by_method(several))
 
 # %% [markdown]
-# *Study B, viral pneumonia against the rest, called at a probability of one half.* Its {glue:text}`viral-images` viral test images come from {glue:text}`viral-patients` patients, one of them with {glue:text}`viral-most`, and are worth
-# {glue:text}`viral-worth` patients with one image each. The widest gap is in {glue:text}`wider-what`: {glue:text}`wider` times as wide by percentiles once patients are drawn whole. BCa also corrects for
+# *Study B, viral pneumonia against the rest, called at a probability of one half.* Its {glue:text}`viral-images` viral test images come from {glue:text}`viral-patients` patients, one of them with {glue:text}`viral-most`, and for the sensitivity they are worth
+# {glue:text}`viral-worth` independent images. The widest gap is in {glue:text}`wider-what`: {glue:text}`wider` times as wide by percentiles once patients are drawn whole. BCa also corrects for
 # skewness, which here comes from few patients with many images: that of the AUC is {glue:text}`wider-bca` times as wide.
 
 # %% tags=["remove-input"]
@@ -510,7 +524,7 @@ pages.table(by_method(alone))
 # sensitivity and specificity are {glue:text}`same` times as wide as those over images. That of PPV is {glue:text}`same-ppv` times as wide, for another reason: patients are drawn within classes, so the share of positives moves only as far as some patients have
 # more images than others, while Wilson's interval of the PPV takes the images called as drawn at random. With the share held fixed, as in [the explorer](20_explorer.ipynb), it is narrower still. In small numbers the exact interval (Clopper–Pearson) is wider than Wilson's, since it must hold at every true value.
 #
-# Two models on the same images are compared within the images. The stand-in (learning rate {glue:text}`rate-a`) less each of its variants, by DeLong's test for paired areas:
+# Two models on the same images are compared within the patients: in each resample both are measured on the same patients. The stand-in (learning rate {glue:text}`rate-a`) less each of its variants, with DeLong's test beside it:
 
 # %% tags=["remove-input"]
 display(pages.not_recorded(missing))
@@ -526,21 +540,23 @@ def variant(run):
 
 
 rows = []
+truth, patients = (A.predictions["y_true"] == "covid").to_numpy(), A.predictions["patient_id"]
 for other in variants:
-    found = intervals.delong_difference(A.predictions, other.predictions, "covid")
-    apart = intervals.delong_difference(
-        A.predictions,
-        other.predictions.assign(image_id="other/" + other.predictions["image_id"]),
-        "covid",
-    )
+    found = metrics.difference_by_patient(A.predictions, other.predictions, "auc", "covid")
+    second = other.predictions.set_index("image_id").loc[A.predictions["image_id"], "p_covid"]
+    scores = np.stack([A.predictions["p_covid"], second])
+    areas, covariance = intervals.delong(truth, scores, patients)
+    change = areas[0] - areas[1]
+    z = change / np.sqrt([1, -1] @ covariance @ [1, -1])
+    half = norm.ppf(0.975) * np.sqrt(covariance[0, 0] + covariance[1, 1])
     rows.append(
         (
             variant(other),
-            formatting.signed(found["difference"], decimals=4),
-            formatting.signed(found["low"], found["high"], decimals=4),
-            formatting.number(found["z"], 2),
-            f"{found['p_value']:.3f}",
-            formatting.signed(apart["low"], apart["high"], decimals=4),
+            formatting.signed(found.estimate, decimals=4),
+            formatting.signed(found.low, found.high, decimals=4),
+            formatting.number(z, 2),
+            f"{2 * norm.sf(abs(z)):.3f}",
+            formatting.signed(change - half, change + half, decimals=4),
         )
     )
 pages.table(
@@ -549,16 +565,16 @@ pages.table(
         columns=[
             "Less that with",
             "Difference of AUC",
-            "95 % interval, paired",
+            "95 % interval, patients drawn anew",
             "z",
             "p",
-            "95 % interval, if they were other images",
+            "95 % interval, if they were other patients",
         ],
     )
 )
 
 # %% [markdown]
-# *The same images in both: their covariance counts, and the interval is narrower than that of two separate test sets (last column).* Images are taken as independent here.
+# *The same patients in both: their covariance counts, and the interval is narrower than that of two separate test sets (last column). z and p are of DeLong's test for paired areas, over patients (Obuchowski 1997).*
 #
 # ## The same for your predictions
 #

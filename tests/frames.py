@@ -7,6 +7,9 @@ import pandas as pd
 from hypothesis import strategies as st
 from sklearn import metrics as skl
 
+from cxrlib.metrics import bootstrap
+from cxrlib.metrics.predictions import arrays
+
 # names of classes that a table, a legend, JavaScript or the direction of writing gives a meaning to
 ANY = [
     "macro avg",
@@ -96,7 +99,6 @@ def slow_table(frame: pd.DataFrame, weights=None) -> pd.DataFrame:
         rows.append(
             {
                 "size": weights[truth].sum(),
-                "accuracy_as_printed": skl.recall_score(truth, guess, **keys),
                 "accuracy": skl.accuracy_score(truth, guess, sample_weight=weights),
                 "precision": skl.precision_score(truth, guess, **keys),
                 "recall": skl.recall_score(truth, guess, **keys),
@@ -113,3 +115,20 @@ def slow_table(frame: pd.DataFrame, weights=None) -> pd.DataFrame:
     ) / sizes.sum()
     table.loc[["macro avg", "weighted avg"], "size"] = sizes.sum()
     return table
+
+
+def resamples(frame: pd.DataFrame, *options) -> bootstrap.Resamples:
+    """Patients of a frame drawn anew within their classes: replicates, seed."""
+    return bootstrap.Resamples(frame["patient_id"], arrays(frame)[1], *options)
+
+
+def scored(positive, negative) -> pd.DataFrame:
+    """Images of one patient each with these scores of being covid."""
+    score = np.concatenate([positive, negative])
+    frame = pd.DataFrame(
+        {"image_id": [f"s/{i}" for i in range(len(score))], "source": "s", "split": "test"}
+    )
+    frame["patient_id"] = frame["image_id"]
+    return frame.assign(
+        y_true=["covid"] * len(positive) + ["none"] * len(negative), p_covid=score, p_none=1 - score
+    )

@@ -13,6 +13,7 @@ from cxrlib import metrics
 from cxrlib.evaluate.reading import Predictions
 from cxrlib.files import printable
 from cxrlib.metrics import calibration, intervals
+from cxrlib.metrics.bootstrap import shares_of
 
 PREVALENCES = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
 SHARES = {
@@ -45,43 +46,31 @@ def compare_methods(frame: pd.DataFrame, cls: str, threshold: float = 0.5) -> pd
     (images), ``estimate, low, high``.
 
     Shares: Wilson and Clopper-Pearson over images, Wilson over patients
-    (`intervals.over_patients`), percentiles and BCa of patients drawn anew. AUC: DeLong over
+    (`intervals.share_by_patient`), percentiles and BCa of patients drawn anew. AUC: DeLong over
     images, and the latter two. The bootstrap's ends are NaN where resampling cannot tell
-    (`intervals.bootstrap`), DeLong's of an area of 0 or 1.
+    (`bootstrap_by_patient`), DeLong's of an area of 0 or 1.
     """
-    point, drawn = (
-        metrics.operating_point(frame, cls, threshold),
-        intervals.bootstrap(frame, cls, threshold, ["auc", *SHARES], fill=False),
-    )
+    point, names = metrics.operating_point(frame, cls, threshold), ["auc", *SHARES]
     truth, called = (frame["y_true"] == cls).to_numpy(), (frame[f"p_{cls}"] >= threshold).to_numpy()
-    among = {"sensitivity": truth, "specificity": ~truth, "ppv": called, "npv": ~called}
-    rows = [("auc", "DeLong, images", len(frame), *intervals.delong(frame, cls))]
+    shares = shares_of(truth, called)
+    area = intervals.auc_interval(frame, cls, by="image_id")
+    rows = [("auc", "DeLong, images", len(frame), *area)]
     for name, (right, wrong) in SHARES.items():
         k, n = point[right], point[right] + point[wrong]
         rows.append((name, "Wilson, images", n, point[name], *intervals.wilson(k, n)))
         rows.append(
             (name, "Clopper–Pearson, images", n, point[name], *intervals.clopper_pearson(k, n))
         )
-        rows.append(
-            (
-                name,
-                OVER_PATIENTS,
-                n,
-                point[name],
-                *intervals.over_patients(point[name], frame.loc[among[name], "patient_id"]),
-            )
-        )
-    for name, row in drawn.iterrows():
-        n = len(frame) if name == "auc" else sum(point[part] for part in SHARES[name])
-        low, high = (np.nan, np.nan) if point[name] in (0, 1) else (row["low"], row["high"])
-        rows.append((name, PERCENTILES, n, point[name], low, high))
-        rows.append((name, "Bootstrap, BCa", n, point[name], row["bca_low"], row["bca_high"]))
+        over = intervals.share_by_patient(*shares[name], frame["patient_id"])
+        rows.append((name, OVER_PATIENTS, n, *over))
+    for kind, method in (("percentile", PERCENTILES), ("bca", "Bootstrap, BCa")):
+        drawn = metrics.bootstrap_by_patient(frame, names, cls, threshold=threshold, kind=kind)
+        for name, row in drawn.iterrows():
+            n = len(frame) if name == "auc" else sum(point[part] for part in SHARES[name])
+            rows.append((name, method, n, point[name], row["low"], row["high"]))
     found = pd.DataFrame(rows, columns=["statistic", "method", "n", "estimate", "low", "high"])
     return found.sort_values(
-        "statistic",
-        key=lambda names: names.map(list(drawn.index).index),
-        kind="stable",
-        ignore_index=True,
+        "statistic", key=lambda column: column.map(names.index), kind="stable", ignore_index=True
     )
 
 
@@ -120,13 +109,14 @@ class Measures:
         asked = self.prevalence is not None
         self.share = self.prevalence if asked else self.point["prevalence"]
         self.compared = compare_methods(frame, cls, self.threshold)
-        self.cells, self.drawn = metrics.per_class(frame), intervals.cluster_bootstrap(frame)
-        self.bounds = intervals.filled(frame, self.drawn)
+        self.cells, self.bounds = metrics.per_class(frame), metrics.bootstrap_by_patient(frame)
+        self.drawn = metrics.bootstrap_by_patient(frame, kind="percentile")
         self.brier = calibration.brier(frame, cls)
         self.reliability = {
             by: calibration.reliability(frame, cls, by=by) for by in ("width", "count")
         }
-        self.ece = {by: calibration.ece_of(table) for by, table in self.reliability.items()}
+        errors = map(calibration.calibration_error, self.reliability.values())
+        self.ece = dict(zip(self.reliability, errors, strict=True))
 
     def tidy(self) -> pd.DataFrame:
         """All numbers in one table: ``section, class, statistic, method, estimate, low, high``."""
@@ -136,7 +126,7 @@ class Measures:
         ]
         classes = len(self.found.classes)
         for row, name in enumerate(self.cells.index):
-            for metric in metrics.METRICS[2:]:
+            for metric in metrics.METRICS[1:]:
                 ends = self.bounds.loc[name, [(metric, "low"), (metric, "high")]]
                 value = self.cells.loc[name, metric]
                 known, certain = (
@@ -152,18 +142,8 @@ class Measures:
                 method += NARROW if drawn and certain and row >= classes else ""
                 rows.append(("most probable class", name, metric, method, value, *ends))
         cls, none = self.found.positive, (np.nan, np.nan)
-        rows.append(
-            ("calibration", cls, "brier", PERCENTILES, *self.brier[["brier", "low", "high"]])
-        )
-        rows.append(
-            (
-                "calibration",
-                cls,
-                "brier skill",
-                PERCENTILES,
-                *self.brier[["skill", "skill_low", "skill_high"]],
-            )
-        )
+        for name, text in (("brier", "brier"), ("skill", "brier skill")):
+            rows.append(("calibration", cls, text, PERCENTILES, *self.brier.loc[name]))
         rows += [
             ("calibration", cls, "ece", f"10 bins of equal {by}", value, *none)
             for by, value in self.ece.items()

@@ -19,6 +19,7 @@ from cxrlib import metrics
 from cxrlib.evaluate.tables import Table, number, opened
 from cxrlib.files import InputError, line
 from cxrlib.metrics.bootstrap import MOST
+from cxrlib.metrics.predictions import decimals
 
 YES = {"1", "1.0", "true", "yes", "positive", "pos"}
 NO = {"0", "0.0", "false", "no", "negative", "neg"}
@@ -227,7 +228,7 @@ def _odd_patients(rows: _Rows) -> list[str]:
 
 def _rounded(p: np.ndarray) -> list[str]:
     """A note where few decimals keep the probabilities of an image from a sum of 1."""
-    sums, d = p.sum(axis=1), metrics.decimals(p)
+    sums, d = p.sum(axis=1), decimals(p)
     if not 0 < d <= 3 or np.abs(sums - 1).max() < 1e-9:
         return []
     digits = f"{d} decimals" if d > 1 else "one decimal"

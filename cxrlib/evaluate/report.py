@@ -118,8 +118,8 @@ def _calibration(measured: Measures) -> pd.DataFrame:
     """Brier score, its skill and the calibration errors beside what true probabilities give."""
     frame, cls, brier = measured.found.frame, measured.found.positive, measured.brier
     rows = [
-        ("Brier score", _text(*brier[["brier", "low", "high"]]), ""),
-        ("Brier skill", _text(*brier[["skill", "skill_low", "skill_high"]]), ""),
+        ("Brier score", _text(*brier.loc["brier"]), ""),
+        ("Brier skill", _text(*brier.loc["skill"]), ""),
     ]
     for by, value in measured.ece.items():
         mean, high = calibration.chance_ece(frame, cls, by=by)

@@ -25,7 +25,7 @@ from cxrlib import metrics
 from cxrlib.explorer import payload
 from cxrlib.files import InputError, isolated
 from cxrlib.formatting import with_interval
-from cxrlib.metrics import readings
+from cxrlib.metrics import intervals
 
 try:
     from anywidget import AnyWidget as Host
@@ -149,8 +149,8 @@ class RunWidget(Widget):
 
     def rates(self, run: str, cls: str, threshold: float, prevalence: float, *names) -> list[str]:
         """Rates of a run with their intervals, as text."""
-        found = readings.reading(self._frames[run], cls, threshold, prevalence)
-        return [with_interval(value, ends) for value, *ends in found.loc[list(names)].to_numpy()]
+        found = intervals.at_threshold(self._frames[run], cls, threshold, prevalence)
+        return [with_interval(*row) for row in found.loc[list(names)].to_numpy()]
 
 
 class Explorer(RunWidget):
@@ -205,7 +205,7 @@ class Explorer(RunWidget):
     kind = shared(Unicode("explorer"))
     prevalence = shared(Float(0.01, min=LOWEST, max=HIGHEST))
     subgroup, keep_others = shared(Dict()), shared(Bool(False))
-    cost, scale = shared(Float(readings.COST, min=0.001, max=1e6)), shared(Unicode("auto"))
+    cost, scale = shared(Float(metrics.COST, min=0.001, max=1e6)), shared(Unicode("auto"))
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -218,10 +218,11 @@ class Explorer(RunWidget):
         return frame[inside | ((frame["y_true"] != self.positive_class) & self.keep_others)]
 
     def table(self) -> pd.DataFrame:
-        """What the page shows, for code of one's own: :func:`cxrlib.metrics.readings.reading` of
-        `frame` at this threshold and prevalence.
+        """What the page shows, for code of one's own:
+        :func:`cxrlib.metrics.intervals.at_threshold` of `frame` at this threshold and prevalence.
         """
-        return readings.reading(self.frame, self.positive_class, self.threshold, self.prevalence)
+        cls = self.positive_class
+        return intervals.at_threshold(self.frame, cls, self.threshold, self.prevalence)
 
     def link(self, **state) -> str:
         """Where on the published page to find a view: the page's address ends in this. Names are
@@ -241,7 +242,8 @@ class Explorer(RunWidget):
         for run in [each for each in self.data["runs"] if "/" not in each["name"]]:
             frame, cls = self._frames[run["name"]], run["classes"][0]
             printed = run["printed"].get(cls, {}).get("sensitivity", [None])[0]
-            for rule, t in readings.presets(frame, cls, self.prevalence, printed).items():
+            suggested = metrics.suggested_thresholds(frame, cls, self.prevalence, printed)
+            for rule, t in suggested.items():
                 shown = self.rates(run["name"], cls, t, self.prevalence, *names)
                 rows.append([run["title"], run["labels"][0], RULES[rule], f"{t:.4g}", *shown])
         heads = ["Run", "Positive", "Rule", "Threshold", "Sensitivity", "Specificity"]

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from cxrlib import metrics, plots
+from cxrlib import plots
 from cxrlib.files import InputError, isolated
+from cxrlib.metrics.predictions import arrays
 
 UNKNOWN = "not known"
 WORDS = {  # of a class: its name in a list, what people "are" or "have" in a sentence
@@ -92,7 +93,7 @@ def pack(
     """One run of the payload: ids stay here, patients become numbers, subgroups codes; a grouping
     of one value is left out.
     """
-    classes, y, p = metrics.arrays(frame)
+    classes, y, p = arrays(frame)
     packed = []
     for name in groups:
         codes, values = pd.factorize(groups[name], sort=True)

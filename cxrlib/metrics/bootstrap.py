@@ -1,5 +1,15 @@
-"""Patients drawn anew: the bootstrap under every interval that allows for several images of a
-patient.
+"""Intervals from patients drawn anew, and the one policy of intervals.
+
+Images of one patient are alike, so whole patients are drawn, never images. The policy:
+
+- What is computed from predictions has the percentile interval of 2,000 resamples of patients,
+  drawn within the classes; a difference of two models on the same images is computed in each
+  resample for both (paired).
+- Where resampling cannot tell, a share of images has Wilson's interval over patients
+  (`cxrlib.metrics.intervals.share_by_patient`): an estimate of exactly 0 or 1 differs in no
+  resample, a precision may be undefined in one, and fewer than four patients are too few to be
+  drawn. What is no share (AUC, F1, an average over classes, a difference) has no interval there.
+- There is one effective number of patients, `cxrlib.metrics.intervals.effective_number`.
 
 Frames, N, K and B are those of :mod:`cxrlib.metrics.rates`; P is the number of patients, S of sums,
 M of statistics. What makes it fast: nothing is computed on the images of a replicate, only on sums
@@ -16,52 +26,47 @@ from scipy import sparse
 from scipy.special import ndtr, ndtri
 
 from cxrlib.files import InputError
-from cxrlib.metrics.rates import arrays
+from cxrlib.metrics.intervals import FEW, Interval, share_by_patient, tail
+from cxrlib.metrics.predictions import arrays, one_class
+from cxrlib.metrics.rates import (
+    METRICS,
+    cells_of,
+    each_class,
+    one_vs_rest,
+    rates,
+    rows_of,
+    with_averages,
+)
 
 REPLICATES = 2000
 MOST = 20_000  # patients of a class, and distinct scores, up to which nothing is grouped
 GROUPS, PLACES = 2_000, 500  # groups of patients, and of scores, above that
-# patients that resampling needs: of 3, one in 27 resamples is of one patient alone, and no
-# percentile lies beyond that
-FEW = 4
 
-
-def tail(level: float) -> float:
-    """Upper quantile of a two-sided interval: 0.975 for 0.95."""
-    if not 0 < level < 1:
-        raise InputError(f"level: {level!r} is not between 0 and 1")
-    return (1 + level) / 2
+Parts = Sequence[Sequence[np.ndarray]]
 
 
 class Resamples:
-    """Patients of a frame drawn anew B times, and the sums over their images of whatever each image
-    holds.
+    """Patients drawn anew B times, and the sums over their images of whatever each image holds.
 
     Whole patients are drawn with replacement, as many as there are, within strata: a patient
-    belongs to the class that most of their images have (ties: the first in class order). So classes
-    keep about their sizes and images of one patient stay together. The only patient of a class
-    would be in every resample once; such patients are drawn among those of the largest class
-    (collapsed strata: Wolter 2007, Introduction to Variance Estimation, ch. 2). What rests on few
-    patients has no interval, see `enough`. Where a class has more than 20,000 patients, they are
-    put into 2,000 groups of equal size at random, and groups are drawn as if each were a patient:
-    the spread is the same but for chance (random groups: Wolter 2007, ch. 2).
+    belongs to the class that most of their images have (ties: the first in class order), or all to
+    one stratum without ``labels``. So classes keep about their sizes and images of one patient stay
+    together. The only patient of a class would be in every resample once; such patients are drawn
+    among those of the largest class (collapsed strata: Wolter 2007, Introduction to Variance
+    Estimation, ch. 2). Where a class has more than 20,000 patients, they are put into 2,000 groups
+    of equal size at random, and groups are drawn as if each were a patient: the spread is the same
+    but for chance (random groups: Wolter 2007, ch. 2).
 
-    The same seed draws the same patients. ``patient`` (N,) is each image's patient, or group,
-    ``stratum`` (P,) the class each is drawn in, ``counts`` (P, B) how often each is drawn;
-    ``classes``, ``y`` and ``p`` are those of `cxrlib.metrics.rates.arrays`.
+    ``patients`` and ``labels`` are (N,), labels whole numbers. The same seed draws the same
+    patients. ``patient`` (N,) is each image's patient, or group, ``stratum`` (P,) the class each is
+    drawn in, ``counts`` (P, B) how often each is drawn.
     """
 
-    def __init__(self, frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0):
+    def __init__(self, patients, labels=None, replicates: int = REPLICATES, seed: int = 0):
         if replicates < 1:
             raise InputError(f"replicates: {replicates!r} is less than 1")
-        self.classes, self.y, self.p = arrays(frame)
-        self.patient, k = pd.factorize(frame["patient_id"])[0], len(self.classes)
-        votes = np.bincount(
-            self.patient * k + self.y, minlength=(self.patient.max() + 1) * k
-        ).reshape(-1, k)
-        stratum = votes.argmax(axis=1)
-        sizes = np.bincount(stratum)
-        self._group(np.where(sizes[stratum] < 2, sizes.argmax(), stratum))
+        self.patient = pd.factorize(pd.Series(patients))[0]
+        self._group(self._strata(np.zeros_like(self.patient) if labels is None else labels))
         self.counts = np.empty((len(self.stratum), replicates), np.uint16)
         rng = np.random.default_rng(seed)
         for c in np.unique(self.stratum):
@@ -72,9 +77,16 @@ class Resamples:
                 drawn = rng.integers(len(members), size=(b, len(members)))
                 drawn *= b
                 drawn += np.arange(b)[:, None]  # a number for each patient and replicate
-                self.counts[members, start : start + b] = np.bincount(
-                    drawn.ravel(), minlength=drawn.size
-                ).reshape(-1, b)
+                counts = np.bincount(drawn.ravel(), minlength=drawn.size)
+                self.counts[members, start : start + b] = counts.reshape(-1, b)
+
+    def _strata(self, labels: np.ndarray) -> np.ndarray:
+        """The class of each patient, (P,)."""
+        size = self.patient.max() + 1, labels.max() + 1
+        votes = np.bincount(self.patient * size[1] + labels, minlength=size[0] * size[1])
+        stratum = votes.reshape(size).argmax(axis=1)
+        sizes = np.bincount(stratum)
+        return np.where(sizes[stratum] < 2, sizes.argmax(), stratum)
 
     def _group(self, stratum: np.ndarray) -> None:
         """Set ``stratum``, and group the patients of each stratum that has too many."""
@@ -86,31 +98,19 @@ class Resamples:
             kept, group = np.unique(group, return_inverse=True)
             self.patient, self.stratum = group[self.patient], stratum[kept]
 
-    def enough(self, *parts: np.ndarray) -> bool:
-        """Whether each of these parts of the images (N,), where there are any, is of so many
-        patients that drawing them anew says how it varies.
+    def enough(self, part: np.ndarray) -> bool:
+        """Whether a part of the images (N,), if there is any of it, is of so many patients that
+        drawing them anew says how it varies.
         """
-        return all(
-            np.count_nonzero(np.bincount(self.patient[part])) >= FEW for part in parts if part.any()
-        )
+        return not part.any() or len(np.unique(self.patient[part])) >= FEW
 
-    def scores(self, truth: np.ndarray, score: np.ndarray) -> np.ndarray:
-        """``score`` (N,) as it is, or above 20,000 distinct scores of the rarer side each image's
-        place among 500 quantiles of either side, which bounds the work for an AUC and moves it by
-        about a hundred-thousandth."""
-        sides = [np.unique(score[truth]), np.unique(score[~truth])]
-        if len(sides[0 if 2 * truth.sum() <= len(truth) else 1]) <= MOST:
-            return score
-        return np.searchsorted(
-            np.unique(np.concatenate([side[:: -(-len(side) // PLACES)] for side in sides])),
-            score,
-            "right",
-        ).astype(float)
+    def weights(self) -> np.ndarray:
+        """How often each image is drawn in each replicate: integers (B, N)."""
+        return self.counts[self.patient].T.astype(np.int32)
 
     def _by_patient(self, values) -> sparse.csr_array:
-        who = sparse.csr_array(
-            (np.ones(len(self.patient)), (self.patient, np.arange(len(self.patient))))
-        )
+        n = len(self.patient)
+        who = sparse.csr_array((np.ones(n), (self.patient, np.arange(n))))
         return who @ sparse.csr_array(values)  # (P, S)
 
     def drawn(self, values, statistic: Callable) -> np.ndarray:
@@ -128,62 +128,40 @@ class Resamples:
         """The same with each patient left out once, for the jackknife: (P, ...)."""
         values = self._by_patient(values)
         step, total = max(1, 500_000 // values.shape[1]), values.sum(axis=0)
+        starts = range(0, values.shape[0], step)
         return np.concatenate(
-            [
-                statistic(total - values[at : at + step].toarray())
-                for at in range(0, values.shape[0], step)
-            ]
+            [statistic(total - values[at : at + step].toarray()) for at in starts]
         )
 
-    def summary(
-        self, values, statistic: Callable, labels: Sequence[str], level: float = 0.95
-    ) -> pd.DataFrame:
-        """A row for each of M statistics (b, S) -> (b, M): ``estimate, low, high, bca_low,
-        bca_high``, see `bootstrap`.
+    def intervals(
+        self, values, statistic: Callable, parts: Parts, level: float = 0.95, bca: bool = False
+    ) -> np.ndarray:
+        """Estimate and ends of the percentile interval (Efron and Tibshirani 1993, ch. 13), or of
+        the BCa interval, of M statistics of sums (b, S) -> (b, M): (M, 3).
+
+        ``parts`` are of each statistic the parts of the images (N,) that it rests on. NaN ends
+        where one of these, if there is any of it, is of fewer than four patients, where a replicate
+        is NaN, or where none differs: what no resample moves is not certain, it is not estimable.
         """
-        estimate, drawn = (
-            statistic(np.asarray(values.sum(axis=0))[None])[0],
-            self.drawn(values, statistic),
-        )
-        ends = [
-            *percentiles(drawn, level),
-            *wide(bca(drawn, estimate, self.left_out(values, statistic), self.stratum, level)),
-        ]
-        return pd.DataFrame(
-            np.stack([estimate, *ends], axis=1),
-            list(labels),
-            ["estimate", "low", "high", "bca_low", "bca_high"],
-        )
+        estimate = statistic(np.asarray(values.sum(axis=0))[None])[0]
+        drawn, upper = self.drawn(values, statistic), tail(level)
+        if bca:
+            left = self.left_out(values, statistic)
+            ends = bca_interval(drawn, estimate, left, self.stratum, level)
+        else:
+            with np.errstate(invalid="ignore"):  # infinities side by side
+                ends = np.quantile(drawn, [1 - upper, upper], axis=0)
+        ends[:, np.isclose(*ends, rtol=1e-12, atol=1e-12)] = np.nan
+        ends[:, [not all(map(self.enough, each)) for each in parts]] = np.nan
+        return np.stack([estimate, *ends], axis=1)
 
 
-def patient_resamples(
-    frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0
-) -> np.ndarray:
-    """How often each image is drawn in each replicate of `Resamples`: integer weights (B, N)."""
-    found = Resamples(frame, replicates, seed)
-    return found.counts[found.patient].T.astype(np.int32)
-
-
-def wide(ends: np.ndarray) -> np.ndarray:
-    """Intervals (2, ...), NaN where they have no width but for rounding: what no resample moves is
-    not certain, it is not estimable.
-    """
-    return np.where(np.isclose(*ends, rtol=1e-12, atol=1e-12), np.nan, ends)
-
-
-def percentiles(drawn: np.ndarray, level: float = 0.95) -> np.ndarray:
-    """Percentile interval (2, ...) of replicates (B, ...); NaN where any replicate is, or none
-    differs (Efron and Tibshirani 1993, ch. 13).
-    """
-    with np.errstate(invalid="ignore"):  # infinities side by side
-        return wide(np.quantile(drawn, [1 - tail(level), tail(level)], axis=0))
-
-
-def bca(
+def bca_interval(
     drawn: np.ndarray, estimate: np.ndarray, left: np.ndarray, stratum: np.ndarray, level: float
 ) -> np.ndarray:
-    """BCa interval (2, M) of replicates (B, M), estimates (M,) and leave-one-out estimates (P,
-    M).
+    """BCa interval (2, M) of replicates (B, M), estimates (M,) and leave-one-out estimates (P, M):
+    bias-corrected, and accelerated by the jackknife over patients within strata (Efron 1987, J. Am.
+    Stat. Assoc. 82:171; replicates equal to the estimate count half below it).
     """
     tied = np.isclose(drawn, estimate, rtol=1e-12, atol=0)
     z0 = ndtri(((drawn < estimate) & ~tied).mean(axis=0) + tied.mean(axis=0) / 2)
@@ -195,8 +173,232 @@ def bca(
         a = (influence**3).sum(axis=0) / (6 * (influence**2).sum(axis=0) ** 1.5)
         z = z0 + ndtri([[1 - tail(level)], [tail(level)]])  # (2, M)
         shares = ndtr(z0 + z / (1 - a * z))
-    ends = [
-        np.quantile(drawn[:, k], shares[:, k]) if np.isfinite(shares[:, k]).all() else [np.nan] * 2
-        for k in range(len(estimate))
-    ]
-    return np.reshape(ends, (-1, 2)).T
+    ends = np.full(shares.shape, np.nan)
+    for k in np.flatnonzero(np.isfinite(shares).all(axis=0)):
+        ends[:, k] = np.quantile(drawn[:, k], shares[:, k])
+    return ends
+
+
+def coarse(truth: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """``score`` (N,) as it is, or above 20,000 distinct scores of the rarer side each image's place
+    among 500 quantiles of either side, which bounds the work for an AUC and moves it by about a
+    hundred-thousandth."""
+    sides = [np.unique(score[truth]), np.unique(score[~truth])]
+    if len(sides[0 if 2 * truth.sum() <= len(truth) else 1]) <= MOST:
+        return score
+    places = [side[:: -(-len(side) // PLACES)] for side in sides]
+    return np.searchsorted(np.unique(np.concatenate(places)), score, "right").astype(float)
+
+
+def bootstrap_by_patient(
+    predictions: pd.DataFrame,
+    statistic: str | Sequence[str] = "per_class",
+    cls: str | None = None,
+    *,
+    threshold: float = 0.5,
+    kind: str = "policy",
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    level: float = 0.95,
+) -> pd.DataFrame | Interval:
+    """Statistics of predictions with intervals from patients drawn anew.
+
+    Where resampling cannot tell, a share has Wilson's interval over patients, anything else NaN
+    ends: see the policy at the head of this module.
+
+    Parameters
+    ----------
+    statistic : str or several
+        ``"per_class"`` for the whole table; else one or several names of
+        `cxrlib.metrics.rates.rates`, such as ``"auc"`` or ``"sensitivity"``, of ``cls`` against the
+        rest, called where its p is at least ``threshold``. Without ``cls``, ``"accuracy"`` is the
+        share of images called rightly.
+    kind : str
+        ``"policy"``; ``"percentile"`` and ``"bca"`` are NaN where resampling cannot tell.
+
+    Returns
+    -------
+    DataFrame or Interval
+        The table has the rows of `per_class` and pairs of columns, ``(metric, "estimate")``,
+        ``(metric, "low")``, ``(metric, "high")``. One name gives an `Interval`, several a table
+        with a row each.
+
+    Raises
+    ------
+    InputError
+        For an unknown class or statistic.
+
+    Examples
+    --------
+    >>> n = 40
+    >>> frame = pd.DataFrame({
+    ...     "image_id": range(n), "patient_id": [i // 2 for i in range(n)], "source": "s",
+    ...     "split": "test", "y_true": ["sick", "sick", "well", "well"] * 10,
+    ...     "p_sick": [(i * 7 % n) / n for i in range(n)]})
+    >>> frame["p_well"] = 1 - frame["p_sick"]
+    >>> found = bootstrap_by_patient(frame, "auc", cls="sick", replicates=200)
+    >>> found.low < found.estimate < found.high
+    True
+    >>> table = bootstrap_by_patient(frame, replicates=200)
+    >>> bool(table.loc["sick", ("auc", "low")] == found.low)
+    True
+    """
+    classes, y, p = arrays(predictions)
+    table = isinstance(statistic, str) and statistic == "per_class"
+    names = METRICS if table else [statistic] if isinstance(statistic, str) else list(statistic)
+    sides = each_class(y, p) if table else [_against_rest(predictions, cls, threshold)]
+    values, cells = _sums(sides, names, cls if not table else classes)
+    bases = [_basis(name, truth, called) for truth, called, _ in sides for name in names]
+    if table:
+        bases += _bases_of_averages(bases, p.argmax(axis=1) == y)
+
+    def flat(sums: np.ndarray) -> np.ndarray:  # (b, S) -> (b, M)
+        return (with_averages(cells(sums)) if table else cells(sums)).reshape(len(sums), -1)
+
+    found = Resamples(predictions["patient_id"], y, replicates, seed)
+    rows = found.intervals(values, flat, [parts for parts, _ in bases], level, kind == "bca")
+    for row, (_, share) in zip(rows, bases, strict=True):
+        if kind == "policy" and share is not None and np.isnan(row[1]):
+            row[:] = share_by_patient(*share, predictions["patient_id"], level)
+    if table:
+        columns = pd.MultiIndex.from_product([METRICS, Interval._fields])
+        return pd.DataFrame(rows.reshape(len(classes) + 2, -1), rows_of(classes), columns)
+    if isinstance(statistic, str):
+        return Interval(*rows[0].tolist())
+    return pd.DataFrame(rows, names, Interval._fields)
+
+
+def _against_rest(predictions: pd.DataFrame, cls: str | None, threshold: float) -> tuple:
+    """Truth, call and order (N,) of ``cls`` against the rest; of None what is called rightly, as if
+    all images were positive.
+    """
+    if cls is None:
+        _, y, p = arrays(predictions)
+        return y >= 0, p.argmax(axis=1) == y, np.zeros(len(y))
+    truth, score, order = one_class(predictions, cls)
+    return truth, score >= threshold, order
+
+
+def _sums(sides: list[tuple], names: Sequence[str], of) -> tuple[sparse.csr_array, Callable]:
+    """What each image adds to the sums of all sides, and the named `rates` of such sums, (b, S) ->
+    (b, sides, names).
+    """
+    known = ["accuracy"] if of is None else list(rates(np.zeros(4)))
+    for name in set(names).difference(known):
+        where = " without a class" if of is None else ""
+        raise InputError(f"bootstrap: no statistic {name!r}{where}, only {', '.join(known)}")
+    parts = [one_vs_rest(truth, called, coarse(truth, order)) for truth, called, order in sides]
+    cuts = np.cumsum([part.shape[1] for part in parts])[:-1]
+    return sparse.hstack(parts), lambda sums: cells_of(np.split(sums, cuts, axis=1), names)
+
+
+def shares_of(truth: np.ndarray, called: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The statistics of a class against the rest that are a share of images: which count, and
+    among which, (N,) each.
+    """
+    hit, clear = truth & called, ~truth & ~called
+    shares = {"sensitivity": (hit, truth), "recall": (hit, truth), "specificity": (clear, ~truth)}
+    shares |= {"ppv": (hit, called), "precision": (hit, called), "npv": (clear, ~called)}
+    return shares | {"accuracy": (hit | clear, truth | ~truth)}
+
+
+def _basis(name: str, truth: np.ndarray, called: np.ndarray) -> tuple[list, tuple | None]:
+    """The parts of the images (N,) that a statistic rests on and, of a share, the images that count
+    and those among which they do.
+    """
+    sides = {"sensitivity": [truth], "recall": [truth], "specificity": [~truth]}
+    return sides.get(name, [truth, ~truth]), shares_of(truth, called).get(name)
+
+
+def _bases_of_averages(bases: list[tuple], right: np.ndarray) -> list[tuple]:
+    """`_basis` of the averages: what it is of the classes, and a share only where recall is
+    weighted by size, which is the share of images right.
+    """
+    macro = []
+    for m in range(len(METRICS)):
+        of_classes = bases[m :: len(METRICS)]
+        macro.append(([part for parts, _ in of_classes for part in parts], None))
+    weighted, recall = list(macro), METRICS.index("recall")
+    weighted[recall] = (macro[recall][0], (right, right | ~right))
+    return macro + weighted
+
+
+def mean_by_patient(
+    values, patients, *, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95
+) -> Interval:
+    """Mean of one value per image, with the percentile interval from patients drawn anew.
+
+    Parameters
+    ----------
+    values, patients : array (N,)
+        Images without a value (NaN) are left out.
+
+    Returns
+    -------
+    Interval
+        NaN without any value. NaN ends of fewer than four patients, or where no resample differs.
+
+    Examples
+    --------
+    >>> found = mean_by_patient([0.1, 0.2, 0.4, 0.5, 0.8, 0.7], list("aabcde"))
+    >>> print(f"{found.estimate:.2f}")
+    0.45
+    """
+    values = np.asarray(values, float)
+    known = ~np.isnan(values)
+    if not known.any():
+        return Interval(np.nan)
+    found = Resamples(np.asarray(patients)[known], replicates=replicates, seed=seed)
+    sums = np.stack([values[known], np.ones(known.sum())], axis=1)
+    rows = found.intervals(sums, lambda drawn: drawn[:, :1] / drawn[:, 1:], [[known[known]]], level)
+    return Interval(*rows[0].tolist())
+
+
+def difference_by_patient(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    statistic: str = "auc",
+    cls: str | None = None,
+    *,
+    threshold: float = 0.5,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """A statistic of ``first`` less that of ``second``, two models on the same images, with the
+    percentile interval from patients drawn anew, the same patients for both.
+
+    ``statistic``, ``cls`` and ``threshold`` are those of `bootstrap_by_patient`. NaN ends where
+    resampling cannot tell, as of two areas of 1.
+
+    Raises
+    ------
+    InputError
+        The two do not hold the same images, of the same patients and classes.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({
+    ...     "image_id": range(40), "patient_id": range(40), "source": "s", "split": "test",
+    ...     "y_true": ["sick", "well"] * 20, "p_sick": [i * 7 % 40 / 40 for i in range(40)]})
+    >>> first = frame.assign(p_well=1 - frame["p_sick"])
+    >>> second = first.assign(p_sick=first["p_sick"] / 2, p_well=1 - first["p_sick"] / 2)
+    >>> difference_by_patient(first, second, "auc", "sick").estimate
+    0.0
+    """
+    order = pd.Index(second["image_id"]).get_indexer(first["image_id"])  # -1: not there
+    if len(first) != len(second) or (order < 0).any():
+        raise InputError(
+            f"difference_by_patient: {(order >= 0).sum()} of {len(first)} and {len(second)} images"
+            " are in both; needs all"
+        )
+    second = second.iloc[order]
+    for column in ("y_true", "patient_id"):
+        if (first[column].to_numpy() != second[column].to_numpy()).any():
+            raise InputError(f"difference_by_patient: an image's {column} is not that of the other")
+    sides = [_against_rest(frame, cls, threshold) for frame in (first, second)]
+    values, cells = _sums(sides, [statistic], cls)
+    found = Resamples(first["patient_id"], arrays(first)[1], replicates, seed)
+    parts, _ = _basis(statistic, *sides[0][:2])
+    rows = found.intervals(values, lambda sums: np.diff(cells(sums)[:, ::-1, 0]), [parts], level)
+    return Interval(*rows[0].tolist())

@@ -13,18 +13,18 @@ from scipy import sparse
 
 from cxrlib.files import InputError
 from cxrlib.metrics.bootstrap import MOST, REPLICATES, Resamples
-from cxrlib.metrics.intervals import effective, wilson
-from cxrlib.metrics.rates import arrays, position
+from cxrlib.metrics.intervals import Interval, share_by_patient
+from cxrlib.metrics.predictions import arrays, one_class
 
 ROUNDING = 1e-12  # of a probability that was computed, at most
 
 
-def _one(frame: pd.DataFrame, cls: str | None) -> tuple[np.ndarray, np.ndarray]:
+def _one(predictions: pd.DataFrame, cls: str | None) -> tuple[np.ndarray, np.ndarray]:
     """Truth (N,) and p (N,) of ``cls``; of None, whether the called class is right, and its p."""
-    classes, y, p = arrays(frame)
-    if cls is None:
-        return p.argmax(axis=1) == y, p.max(axis=1)
-    return y == position(classes, cls), p[:, position(classes, cls)]
+    if cls is not None:
+        return one_class(predictions, cls)[:2]
+    _, y, p = arrays(predictions)
+    return p.argmax(axis=1) == y, p.max(axis=1)
 
 
 def edges(p: np.ndarray, bins: int = 10, by: str = "width") -> np.ndarray:
@@ -51,63 +51,55 @@ def _binned(p: np.ndarray, bounds: np.ndarray) -> np.ndarray:
 
 
 def reliability(
-    frame: pd.DataFrame,
+    predictions: pd.DataFrame,
     cls: str | None = None,
     bins: int = 10,
     by: str = "width",
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Probability against what happened, one row per bin that holds images: ``lower, upper, images,
-    patients, p, share, low, high``.
+    """Probability against what happened, one row per bin that holds images.
 
-    ``p`` is the mean probability, ``share`` the share of images that are ``cls`` (of None: that are
-    called rightly, where p is that of the class called). ``low`` and ``high`` are Wilson's interval
-    with as many patients as the bin's images are worth if those of one patient say the same
-    (`cxrlib.metrics.intervals.effective`): too wide where they do not, but a bin is too small for
-    resampling patients. For the bins see `edges`.
+    Returns
+    -------
+    DataFrame
+        ``lower, upper, images, patients, p, share, low, high``: ``p`` is the mean probability,
+        ``share`` the share of images that are ``cls`` (of None: that are called rightly, where p is
+        that of the class called), with Wilson's interval over patients
+        (`cxrlib.metrics.intervals.share_by_patient`). For the bins see `edges`.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({
+    ...     "image_id": list("abc"), "patient_id": list("ppq"), "source": "s", "split": "test",
+    ...     "y_true": ["sick", "well", "well"], "p_sick": [.9, .5, .2], "p_well": [.1, .5, .8]})
+    >>> reliability(frame, "sick", bins=2)[["images", "share"]].to_numpy().tolist()
+    [[1.0, 0.0], [2.0, 0.5]]
     """
-    truth, p = _one(frame, cls)
-    bounds = edges(p, bins, by)
-    table = pd.DataFrame(
-        {
-            "bin": _binned(p, bounds),
-            "p": p,
-            "share": truth,
-            "patient": frame["patient_id"].to_numpy(),
-        }
-    ).groupby("bin")
-    found = table.agg(
-        images=("p", "size"),
-        patients=("patient", "nunique"),
-        p=("p", "mean"),
-        share=("share", "mean"),
-    )
-    found.insert(0, "lower", bounds[found.index])
-    found.insert(1, "upper", bounds[found.index + 1])
-    worth = table["patient"].agg(effective)
-    found["low"], found["high"] = wilson(found["share"] * worth, worth, level)
-    return found.reset_index(drop=True)
+    truth, p = _one(predictions, cls)
+    bounds, patients = edges(p, bins, by), pd.factorize(predictions["patient_id"])[0]
+    at, rows = _binned(p, bounds), []
+    for k in np.unique(at):
+        inside = at == k
+        share = share_by_patient(truth, inside, patients, level)
+        counts = [inside.sum(), len(np.unique(patients[inside]))]
+        rows.append([bounds[k], bounds[k + 1], *counts, p[inside].mean(), *share])
+    columns = ["lower", "upper", "images", "patients", "p", "share", "low", "high"]
+    return pd.DataFrame(rows, columns=columns).astype({"images": int, "patients": int})
 
 
-def ece_of(table: pd.DataFrame) -> float:
-    """The error of a table of `reliability`, see `ece`."""
-    return float(
-        (table["images"] * (table["share"] - table["p"]).abs()).sum() / table["images"].sum()
-    )
-
-
-def ece(frame: pd.DataFrame, cls: str | None = None, bins: int = 10, by: str = "width") -> float:
-    """Expected calibration error: mean over images of how far their bin's share is from its mean p
-    (Naeini et al. 2015, AAAI).
+def calibration_error(table: pd.DataFrame) -> float:
+    """Expected calibration error of a table of `reliability`: mean over images of how far their
+    bin's share is from its mean p (Naeini et al. 2015, AAAI).
 
     It depends on the binning, so state it; and it is above 0 for a perfect model, by chance
     (`chance_ece`).
     """
-    return ece_of(reliability(frame, cls, bins, by))
+    off = (table["share"] - table["p"]).abs()
+    return float((table["images"] * off).sum() / table["images"].sum())
 
 
 def chance_ece(
-    frame: pd.DataFrame,
+    predictions: pd.DataFrame,
     cls: str | None = None,
     bins: int = 10,
     by: str = "width",
@@ -117,7 +109,7 @@ def chance_ece(
     """Mean and 95th percentile of the ECE were the probabilities true: each image's class is drawn
     anew with its own p, images taken as independent.
     """
-    _, p = _one(frame, cls)
+    _, p = _one(predictions, cls)
     bounds, rng = edges(p, bins, by), np.random.default_rng(seed)
     at, k = _binned(p, bounds), len(bounds) - 1
     if len(p) > MOST:  # the sum of so many draws is normal
@@ -132,16 +124,20 @@ def chance_ece(
 
 
 def brier(
-    frame: pd.DataFrame, cls: str, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95
-) -> pd.Series:
+    predictions: pd.DataFrame,
+    cls: str,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    level: float = 0.95,
+) -> pd.DataFrame:
     """Mean squared distance of p from 0 or 1 (Brier 1950), and the skill 1 - Brier / (prevalence (1
     - prevalence)), 0 for always saying the prevalence.
 
-    ``brier, low, high, skill, skill_low, skill_high``, percentiles over patients drawn anew; NaN
-    ends where positives, or negatives, are of fewer than four patients, or no resample differs (p a
-    constant). Without either there is no skill: NaN.
+    A row each, ``brier`` and ``skill``: ``estimate, low, high``, percentiles over patients drawn
+    anew; NaN ends where positives, or negatives, are of fewer than four patients, or no resample
+    differs (p a constant). Without either there is no skill: NaN.
     """
-    found, (truth, p) = Resamples(frame, replicates, seed), _one(frame, cls)
+    truth, p = _one(predictions, cls)
 
     def both(sums: np.ndarray) -> np.ndarray:
         loss, positive, total = sums.T
@@ -150,27 +146,14 @@ def brier(
             always = np.where((share > 0) & (share < 1), share * (1 - share), np.nan)
             return np.stack([loss / total, 1 - loss / total / always], axis=1)
 
-    rows = found.summary(
-        np.stack([(p - truth) ** 2, truth, np.ones_like(p)], axis=1),
-        both,
-        ["brier", "skill"],
-        level,
-    )
-    if not found.enough(truth, ~truth):
-        rows[["low", "high"]] = np.nan
-    (value, low, high), (skill, skill_low, skill_high) = rows[
-        ["estimate", "low", "high"]
-    ].to_numpy()
-    return pd.Series(
-        {
-            "brier": value,
-            "low": low,
-            "high": high,
-            "skill": skill,
-            "skill_low": skill_low,
-            "skill_high": skill_high,
-        }
-    )
+    found = _resamples(predictions, replicates, seed)
+    values = np.stack([(p - truth) ** 2, truth, np.ones_like(p)], axis=1)
+    rows = found.intervals(values, both, [[truth, ~truth]] * 2, level)
+    return pd.DataFrame(rows, ["brier", "skill"], Interval._fields)
+
+
+def _resamples(predictions: pd.DataFrame, replicates: int, seed: int) -> Resamples:
+    return Resamples(predictions["patient_id"], arrays(predictions)[1], replicates, seed)
 
 
 def prior_shift(p: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -201,7 +184,7 @@ def prior_shift(p: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndar
 
 
 def net_benefit(
-    frame: pd.DataFrame,
+    predictions: pd.DataFrame,
     cls: str,
     thresholds,
     prevalence: float | None = None,
@@ -227,31 +210,26 @@ def net_benefit(
     t = np.atleast_1d(np.asarray(thresholds, float))
     if not ((t > 0) & (t < 1)).all() or not (prevalence is None or 0 <= prevalence <= 1):
         raise InputError("net_benefit: thresholds are between 0 and 1, a prevalence from 0 to 1")
-    order, (truth, p) = np.argsort(t), _one(frame, cls)
-    place = np.searchsorted(t[order], p, "right")  # (N,) how many thresholds p reaches
-    found, n, width = Resamples(frame, replicates, seed), len(p), len(t) + 1
-    values = sparse.csr_array((np.ones(n), (np.arange(n), place + width * ~truth)), (n, 2 * width))
+    truth, p = _one(predictions, cls)
+    ascending, n, width = np.sort(t), len(p), len(t) + 1
+    place = np.searchsorted(ascending, p, "right") + width * ~truth  # how many thresholds p reaches
+    values = sparse.csr_array((np.ones(n), (np.arange(n), place)), (n, 2 * width))
+    odds = ascending / (1 - ascending)
 
     def benefit(sums: np.ndarray) -> np.ndarray:  # (b, 2 (T + 1)) -> (b, T)
-        reached = sums.reshape(-1, 2, width)[:, :, ::-1].cumsum(axis=2)[
-            :, :, ::-1
-        ]  # images that reach each threshold, positive and other
+        sides = sums.reshape(-1, 2, width)[:, :, ::-1]
+        reached = sides.cumsum(axis=2)[:, :, ::-1]  # each threshold, of positives and of others
         ill, well = reached[:, 0, :1], reached[:, 1, :1]
         with np.errstate(invalid="ignore"):
             share = ill / (ill + well) if prevalence is None else prevalence
             hits, alarms = reached[:, 0, 1:] / ill, reached[:, 1, 1:] / well
-        return np.where(share > 0, hits * share, 0) - np.where(
-            share < 1, alarms * (1 - share), 0
-        ) * t[order] / (1 - t[order])
+        return (
+            np.where(share > 0, hits * share, 0)
+            - np.where(share < 1, alarms * (1 - share), 0) * odds
+        )
 
-    rows = found.summary(values, benefit, t[order], level)[["estimate", "low", "high"]].rename(
-        columns={"estimate": "benefit"}
-    )
-    if not found.enough(truth, ~truth):
-        rows[["low", "high"]] = np.nan
+    found = _resamples(predictions, replicates, seed)
+    rows = found.intervals(values, benefit, [[truth, ~truth]] * len(t), level)
+    table = pd.DataFrame(rows, pd.Index(ascending, name="threshold"), ["benefit", "low", "high"])
     share = truth.mean() if prevalence is None else prevalence
-    return (
-        rows.assign(treat_all=share - (1 - share) * t[order] / (1 - t[order]))
-        .iloc[np.argsort(order)]
-        .rename_axis("threshold")
-    )
+    return table.assign(treat_all=share - (1 - share) * odds).iloc[np.argsort(np.argsort(t))]

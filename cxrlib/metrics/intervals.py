@@ -1,35 +1,52 @@
-"""How far a number could be off: the intervals of Wilson, Clopper and Pearson, and DeLong, and the
-bootstrap over patients.
+"""Intervals that have a formula: of a share, of an area under the ROC curve, and of what is made of
+them.
 
-Images of one patient are alike, so patients are drawn, not images. Frames, N, K and B are those of
-:mod:`cxrlib.metrics.rates`, P is the number of patients; every interval is two-sided, its ``level``
-0.95 unless another is given.
+Images of one patient are alike, so patients are counted, not images. Frames and N are those of
+:mod:`cxrlib.metrics.predictions`, P is the number of patients, M of scores; every interval is
+two-sided, its ``level`` 0.95 unless another is given. :mod:`cxrlib.metrics.bootstrap` has the
+intervals from patients drawn anew, and the policy of which is used where.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
-from scipy.special import betaincinv, ndtr, ndtri
+from scipy.special import betaincinv, ndtri
 from scipy.stats import rankdata
 
 from cxrlib.files import InputError
-from cxrlib.metrics.bootstrap import FEW, REPLICATES, Resamples, percentiles, tail, wide
-from cxrlib.metrics.rates import (
-    METRICS,
-    arrays,
-    each_class,
-    one_vs_rest,
-    order_of,
-    position,
-    rates,
-    rows_of,
-    table_cells,
-    table_of,
-)
+from cxrlib.metrics.predictions import one_class
+
+# patients that a variance over them needs: of 3, one resample in 27 is of one patient alone, and no
+# percentile lies beyond that
+FEW = 4
+
+
+class Interval(NamedTuple):
+    """An estimate with the ends of its interval; NaN ends where it has none.
+
+    Examples
+    --------
+    >>> found = Interval(0.5, 0.25, 0.75)
+    >>> found.high - found.low
+    0.5
+    """
+
+    estimate: float
+    low: float = np.nan
+    high: float = np.nan
+
+
+UNKNOWN = Interval(np.nan)
+
+
+def tail(level: float) -> float:
+    """Upper quantile of a two-sided interval: 0.975 for 0.95."""
+    if not 0 < level < 1:
+        raise InputError(f"level: {level!r} is not between 0 and 1")
+    return (1 + level) / 2
 
 
 def _trials(k, n) -> tuple[np.ndarray, np.ndarray]:
@@ -41,16 +58,24 @@ def _trials(k, n) -> tuple[np.ndarray, np.ndarray]:
 
 
 def wilson(k, n, level: float = 0.95):
-    """Wilson's score interval (low, high) of k successes in n trials; k and n are numbers or arrays
-    that broadcast.
+    """Wilson's score interval (low, high) of k successes in n trials.
 
     With z the normal quantile of (1 + level)/2 and p = k/n: (p + z²/2n ± z sqrt(p(1 - p)/n +
-    z²/4n²)) / (1 + z²/n) (Wilson 1927, J. Am. Stat. Assoc. 22:209). n = 0 gives (NaN, NaN). It
-    takes the trials as independent: where patients have several images, `effective` says how many
-    trials to count.
+    z²/4n²)) / (1 + z²/n) (Wilson 1927, J. Am. Stat. Assoc. 22:209). It takes the trials as
+    independent: where patients have several images, see `share_by_patient`.
 
-    Raises InputError unless 0 <= k <= n and 0 < level < 1.
+    Parameters
+    ----------
+    k, n : float or array
+        They broadcast, and need not be whole. n = 0 gives (NaN, NaN).
 
+    Raises
+    ------
+    InputError
+        Unless 0 <= k <= n and 0 < level < 1.
+
+    Examples
+    --------
     >>> low, high = wilson(60, 60)
     >>> print(f"{low:.3f} {high:.3f}")
     0.940 1.000
@@ -58,22 +83,9 @@ def wilson(k, n, level: float = 0.95):
     z, (k, n) = ndtri(tail(level)), _trials(k, n)
     p, width = k / n, 1 + z**2 / n
     centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    low, high = (
-        np.where(p == 0, 0, (centre - half) / width),
-        np.where(p == 1, 1, (centre + half) / width),
-    )  # exact ends
+    low = np.where(p == 0, 0, (centre - half) / width)  # exact ends
+    high = np.where(p == 1, 1, (centre + half) / width)
     return low[()], high[()]  # numbers for numbers
-
-
-def effective(patients) -> float:
-    """How many patients with one image each these images' patients (N,) are worth at least: N² / Σ
-    m², of m images each (Kish 1965, Survey Sampling).
-
-    That is so if all images of a patient say the same; as many as there are patients where each has
-    as many images, else fewer.
-    """
-    m = np.bincount(pd.factorize(np.asarray(patients))[0])
-    return float(m.sum() ** 2 / (m.astype(float) ** 2).sum()) if len(m) else 0.0
 
 
 def clopper_pearson(k, n, level: float = 0.95):
@@ -94,307 +106,176 @@ def clopper_pearson(k, n, level: float = 0.95):
     return low[()], high[()]
 
 
-def bootstrap(
-    frame: pd.DataFrame,
-    cls: str,
-    threshold: float = 0.5,
-    statistics: Sequence[str | Callable] = ("auc", "sensitivity", "specificity", "ppv", "npv"),
-    replicates: int = REPLICATES,
-    seed: int = 0,
-    level: float = 0.95,
-    fill: bool = True,
+def effective_number(right: np.ndarray, among: np.ndarray) -> float:
+    """How many independent images a share of images of several patients is worth.
+
+    ``among`` (P,) are images per patient, ``right`` (P,) those of them that count, r the share. The
+    variance of r over patients is P/(P - 1) Σ(right - r among)² / (Σ among)² (Cochran 1977,
+    Sampling Techniques, ch. 9A), the effective number r(1 - r) / variance, at least 1 and at most
+    the images (Korn and Graubard 1998, Surv. Methodol. 24:193). Where r is 0 or 1, all images of
+    every patient do say the same: each patient is one. Where else there is no variance, of fewer
+    than four patients or of patients that are all alike, images of a patient are taken to say the
+    same: (Σ among)² / Σ among² (Kish 1965, Survey Sampling). No images are worth 0.
+
+    >>> effective_number(np.array([2, 2, 2]), np.array([2, 2, 2]))
+    3.0
+    """
+    total, patients = among.sum(), np.count_nonzero(among)
+    if not patients or right.sum() in (0, total):
+        return float(patients)
+    r = right.sum() / total
+    if patients >= FEW:
+        variance = patients / (patients - 1) * ((right - r * among) ** 2).sum() / total**2
+        if variance > 1e-15:
+            return float(np.clip(r * (1 - r) / variance, 1, total))
+    return float(total**2 / (among.astype(float) ** 2).sum())
+
+
+def share_by_patient(right, among, patients, level: float = 0.95) -> Interval:
+    """The share of ``right`` among images, with Wilson's interval for as many trials as their
+    patients are worth (`effective_number`).
+
+    ``right``, ``among`` and ``patients`` are (N,), the first two bool; images outside ``among`` do
+    not count. 0/0 is NaN.
+
+    >>> found = share_by_patient([True] * 6, [True] * 6, list("aabbcc"))
+    >>> bool(found.low == wilson(3, 3)[0])
+    True
+    """
+    patient, among = pd.factorize(pd.Series(patients))[0], np.asarray(among, bool)
+    sizes = np.bincount(patient, among)
+    counted = np.bincount(patient, among & np.asarray(right, bool))
+    if not among.any():
+        return UNKNOWN
+    share, n = counted.sum() / sizes.sum(), effective_number(counted, sizes)
+    low, high = wilson(share * n, n, level)
+    return Interval(float(share), float(low), float(high))
+
+
+def delong(truth: np.ndarray, scores: np.ndarray, patients) -> tuple[np.ndarray, np.ndarray]:
+    """Areas under the ROC curve of M scores of the same images, (M,), and their covariance (M, M).
+
+    ``truth`` (N,) bool, ``scores`` (M, N), ``patients`` (N,). DeLong et al. 1988, Biometrics
+    44:837, for images in patients: Obuchowski 1997, Biometrics 53:567; with an own patient for each
+    image it is the former. An image's placement is the share of the other side that it stands on
+    the right side of, ties half, from midranks (Sun and Xu 2014, IEEE Signal Process. Lett.
+    21:1389).
+    """
+    patient = pd.factorize(pd.Series(patients))[0]
+    n, ill, well = patient.max() + 1, np.count_nonzero(truth), np.count_nonzero(~truth)
+    areas, up, down = [], [], []
+    for score in scores:
+        ranks = rankdata(np.concatenate([score[truth], score[~truth]]))
+        above = (ranks[:ill] - rankdata(score[truth])) / well
+        below = 1 - (ranks[ill:] - rankdata(score[~truth])) / ill
+        areas.append(above.mean())
+        up.append(np.bincount(patient[truth], above - areas[-1], n) / ill)  # (P,) a patient's part
+        down.append(np.bincount(patient[~truth], below - areas[-1], n) / well)
+    a, b = np.array(up), np.array(down)
+    both, groups = a @ b.T, (patient[truth], patient[~truth], patient)
+    sizes = np.array([len(np.unique(group)) for group in groups])
+    with np.errstate(divide="ignore", invalid="ignore"):  # one patient has no variance
+        g, h, all_of_them = sizes / (sizes - 1)
+        return np.array(areas), g * a @ a.T + h * b @ b.T + all_of_them * (both + both.T)
+
+
+def auc_interval(
+    predictions: pd.DataFrame, cls: str, level: float = 0.95, by: str = "patient_id"
+) -> Interval:
+    """AUC of ``cls`` against the rest with DeLong's interval over patients, cut at 0 and 1.
+
+    ``by="image_id"`` takes images as independent. NaN ends where a side has fewer than four
+    patients, or nothing varies, as of an area of 1; NaN altogether without positives or negatives.
+    """
+    truth, _, order = one_class(predictions, cls)
+    return _area(truth, order, predictions[by].to_numpy(), level)
+
+
+def _area(truth: np.ndarray, order: np.ndarray, patients: np.ndarray, level: float) -> Interval:
+    upper, sides = tail(level), [pd.unique(patients[side]) for side in (truth, ~truth)]
+    if not all(map(len, sides)):
+        return UNKNOWN
+    (auc,), variance = delong(truth, order[None], patients)
+    if min(map(len, sides)) < FEW:
+        return Interval(float(auc))
+    half = ndtri(upper) * np.sqrt(max(variance.item(), 0))
+    if half <= 1e-12:
+        return Interval(float(auc))
+    return Interval(float(auc), float(max(auc - half, 0)), float(min(auc + half, 1)))
+
+
+def ratio(above: Interval, below: Interval) -> Interval:
+    """Ratio of two independent shares, with the interval that theirs imply (MOVER).
+
+    Donner and Zou 2012, Stat. Methods Med. Res. 21:347, in a form without cancellation; it needs no
+    correction where a share is 0 or 1. For x/0 the value and the upper end are infinite; 0/0 is
+    NaN.
+    """
+    (s, s_low, s_high), (f, f_low, f_high) = (map(np.float64, each) for each in (above, below))
+    low, high = np.float64(0), np.float64(np.inf)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left, right = s_low * (2 * s - s_low), f_low * (2 * f - f_low)
+        if left:
+            low = left / (s * f + np.sqrt((f_high - f) ** 2 * left + (f * (s - s_low)) ** 2))
+        if right:
+            high = (s * f + np.sqrt((s_high - s) ** 2 * right + (s * (f - f_low)) ** 2)) / right
+        value = s / f
+    return UNKNOWN if np.isnan(value) else Interval(float(value), float(low), float(high))
+
+
+def weighted(first: Interval, second: Interval, a: float, b: float) -> Interval:
+    """a x + b y of two independent shares, for a, b >= 0, with the interval that theirs imply
+    (MOVER, as `ratio`).
+    """
+    (x, x_low, x_high), (y, y_low, y_high) = first, second
+    value = a * x + b * y
+    low = value - np.sqrt((a * (x - x_low)) ** 2 + (b * (y - y_low)) ** 2)
+    high = value + np.sqrt((a * (x_high - x)) ** 2 + (b * (y_high - y)) ** 2)
+    return Interval(float(value), float(low), float(high))
+
+
+def _one_less(share: Interval) -> Interval:
+    return Interval(1 - share.estimate, 1 - share.high, 1 - share.low)
+
+
+def at_threshold(
+    predictions: pd.DataFrame, cls: str, threshold: float, prevalence: float, level: float = 0.95
 ) -> pd.DataFrame:
-    """Statistics of ``cls`` against the rest, called where p >= ``threshold``, with intervals from
-    patients drawn anew.
+    """All rates of ``cls`` against the rest, called where p >= ``threshold``: ``estimate``,
+    ``low``, ``high``, by formulas, as the explorer shows them at every step of a slider.
 
-    ``statistics`` are names of `cxrlib.metrics.rates`, or functions that take weights (b, N), how
-    often each image counts, and return (b,); they stand in the result under their ``__name__``.
-    Columns: ``estimate``, ``low`` and ``high`` (percentiles), ``bca_low`` and ``bca_high``:
-    bias-corrected, and accelerated by the jackknife over patients within strata (Efron 1987, J. Am.
-    Stat. Assoc. 82:171; replicates equal to the estimate count half below it). NaN where resampling
-    cannot tell: the statistic is undefined in a replicate, or differs in none (an estimate of
-    exactly 0 or 1), or it rests on positives, or on negatives, of fewer than four patients; the
-    sensitivity rests on positives alone, the specificity on negatives. There, unless ``fill`` is
-    False, `over_patients` stands under ``low`` and ``high`` of a share.
+    Rows: ``sensitivity``, ``specificity`` (`share_by_patient`), ``lr_positive``, ``lr_negative``
+    (`ratio` of theirs), ``auc`` (`auc_interval`); ``ppv``, ``npv``, ``accuracy`` in the images at
+    hand and, for people like those pictured, at ``prevalence`` (0 to 1, both excluded) as
+    ``ppv_at``, ``npv_at``, ``accuracy_at``, made of the former by Bayes (`weighted` for accuracy);
+    ``all_healthy`` and ``all_healthy_at``, the accuracy of calling no one; ``net_benefit`` at the
+    prevalence, per person, where a false alarm weighs t / (1 - t) of a case found (Vickers and
+    Elkin 2006, Med. Decis. Mak. 26:565), and ``net_benefit_all`` of calling everyone.
 
-    It works on sums by patient (`Resamples`), not on the images of each replicate, and is therefore
-    fast: see ``python -m benchmarks bootstrap``.
-
-    Raises InputError for an unknown class or statistic.
+    A given quantity has no interval. How many images each class has is taken as given: a study
+    chose it. Positives and negatives are taken as independent, though a patient may have images on
+    both sides. Without positives or without negatives all that needs both is NaN, PPV and NPV too.
+    ``explorer/explorer.js`` has the same formulas; a test holds the two together.
     """
-    tail(level)
-    labels = [each if isinstance(each, str) else each.__name__ for each in statistics]
-    names, own = (
-        [each for each in statistics if isinstance(each, str) is named] for named in (True, False)
-    )
-    found = Resamples(frame, replicates, seed)
-    index = position(found.classes, cls)
-    truth, score = found.y == index, found.p[:, index]
-    values = one_vs_rest(truth, score >= threshold, found.scores(truth, order_of(found.p, index)))
-    for name in set(names) - set(known := rates(values.sum(axis=0))):
-        raise InputError(f"bootstrap: no statistic {name!r}, only {', '.join(known)}")
-
-    def of_sums(sums):
-        cells = rates(sums)
-        return np.stack([cells[name] for name in names], axis=1)
-
-    def of_weights(weights):
-        return np.stack([each(weights) for each in own], axis=1)
-
-    parts = [found.summary(values, of_sums, names, level)] if names else []
-    parts += (
-        [
-            found.summary(
-                sparse.eye_array(len(frame)), of_weights, [each.__name__ for each in own], level
-            )
-        ]
-        if own
-        else []
-    )
-    rows, called, patients = (
-        pd.concat(parts).loc[labels],
-        score >= threshold,
-        frame["patient_id"].to_numpy(),
-    )
-    sides = {"sensitivity": [truth], "specificity": [~truth]}
-    few = [name for name in labels if not found.enough(*sides.get(name, [truth, ~truth]))]
-    rows.loc[few, ["low", "high", "bca_low", "bca_high"]] = np.nan
-    among = {
-        "sensitivity": truth,
-        "specificity": ~truth,
-        "ppv": called,
-        "npv": ~called,
-        "accuracy": called | ~called,
-    }
-    for name in [
-        name for name in names if fill and name in among and np.isnan(rows.loc[name, "low"])
-    ]:
-        rows.loc[name, ["low", "high"]] = over_patients(
-            rows.loc[name, "estimate"], patients[among[name]], level
-        )
-    return rows
-
-
-def over_patients(share: float, patients, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval (low, high) of a share of images, over their patients (N,): as many trials
-    as the images are worth (`effective`).
-
-    Of a share of exactly 0 or 1 all images of every patient do say the same, so each patient is one
-    trial. No images give (NaN, NaN).
-    """
-    patients = np.asarray(patients)
-    n = effective(patients) if 0 < share < 1 else len(pd.unique(patients))
-    return wilson(n * share, n, level) if n else (np.nan, np.nan)
-
-
-def cluster_bootstrap(
-    frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95
-) -> pd.DataFrame:
-    """Percentile intervals of every cell of :func:`cxrlib.metrics.rates.per_class`, from patients
-    drawn anew (see `Resamples`).
-
-    Rows as in `per_class`, and a last one ``overall``, whose ``accuracy`` is the fraction of images
-    right and whose other cells are NaN. Columns are pairs, ``(metric, "low")`` and ``(metric,
-    "high")``: ``table.loc["viral", ("recall", "low")]``. The same seed gives the same table.
-
-    A cell is NaN where resampling cannot tell: it is undefined in a replicate, e.g. the precision
-    of a class that is hardly ever predicted; or it differs in none, e.g. where the estimate is
-    exactly 0 or 1; or it rests on a class, or on the rest of one, of fewer than four patients, as
-    an average does where any of its classes does. Recall rests on the class alone, specificity on
-    the rest.
-    """
-    tail(level)
-    found = Resamples(frame, replicates, seed)
-    right = np.stack([found.p.argmax(axis=1) == found.y, np.ones_like(found.y)], axis=1)  # (N, 2)
-    parts = each_class(
-        found.y,
-        found.p,
-        lambda truth, called, score: one_vs_rest(truth, called, found.scores(truth, score)),
-    )
-    cuts = np.cumsum([2, *(part.shape[1] for part in parts)])
-
-    def cells(sums: np.ndarray) -> np.ndarray:  # (b, K + 3, M)
-        made = table_cells([sums[:, at:to] for at, to in zip(cuts[:-1], cuts[1:], strict=True)])
-        made = np.pad(made, ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)
-        made[:, -1, METRICS.index("accuracy")] = sums[:, 0] / sums[:, 1]  # of the images drawn
-        return made
-
-    bounds = percentiles(
-        found.drawn(sparse.hstack([sparse.csr_array(right.astype(float)), *parts]), cells), level
-    )  # (2, K + 3, M)
-    bounds[:, ~_enough(found)] = np.nan
-    rows, columns = rows_of(found.classes), pd.MultiIndex.from_product([METRICS, ["low", "high"]])
-    return pd.DataFrame(np.moveaxis(bounds, 0, 2).reshape(len(rows), -1), rows, columns)
-
-
-def _enough(found: Resamples) -> np.ndarray:
-    """Whether each cell of `cluster_bootstrap` rests on enough patients: (K + 3, M)."""
-    own, rest = (
-        np.array([found.enough((found.y == k) == side) for k in range(len(found.classes))])
-        for side in (True, False)
-    )
-    per_metric = {"recall": own, "accuracy_as_printed": own, "specificity": rest}
-    cells = np.stack([per_metric.get(name, own & rest) for name in METRICS], axis=1)  # (K, M)
-    return np.concatenate(
-        [
-            cells,
-            np.repeat(cells.all(axis=0)[None], 2, axis=0),
-            np.full((1, len(METRICS)), own.all()),
-        ]
-    )
-
-
-def table(
-    frame: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95
-) -> pd.DataFrame:
-    """`cluster_bootstrap`, with `over_patients` where a share has no interval by resampling (see
-    `filled`).
-    """
-    return filled(frame, cluster_bootstrap(frame, replicates, seed, level), level)
-
-
-def filled(frame: pd.DataFrame, bounds: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Intervals of `cluster_bootstrap` with Wilson's over **patients** where resampling cannot
-    tell, and a share has none.
-
-    No resample of a perfect result differs from it, so the bootstrap would call 60 of 60 certain.
-    Wilson's interval over the patients whose images are in the denominator says what that many
-    patients can show. F1 and AUC are no shares of patients, nor are averages over classes but that
-    of recall weighted by size, which is the accuracy: NaN stays there, for "not estimable from
-    these data".
-    """
-    _, y, p = arrays(frame)
-    guess, patients, every = p.argmax(axis=1), frame["patient_id"].to_numpy(), y >= 0
-    shares = [  # which images each share is of, by row; the other cells are no shares of some
-        {
-            "accuracy": every,
-            "precision": guess == k,
-            "specificity": y != k,
-            "recall": y == k,
-            "accuracy_as_printed": y == k,
-        }
-        for k in range(p.shape[1])
-    ]
-    shares += [{}, {"recall": every, "accuracy_as_printed": every}, {"accuracy": every}]
-    cells = np.vstack([table_of(y, p), np.full(len(METRICS), (guess == y).mean())])
-    ends = bounds.to_numpy().reshape(*cells.shape, 2).copy()
-    ends[np.isin(cells, (0, 1))] = np.nan
-    for row, part in enumerate(shares):
-        for at, images in ((METRICS.index(metric), images) for metric, images in part.items()):
-            if np.isnan(ends[row, at, 0]):
-                ends[row, at] = over_patients(cells[row, at], patients[images], level)
-    return pd.DataFrame(ends.reshape(len(cells), -1), bounds.index, bounds.columns)
-
-
-def placements(truth: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each positive the share of negatives below it, of each negative the share of positives
-    above, ties half.
-
-    From midranks (Sun and Xu 2014, IEEE Signal Process. Lett. 21:1389), not pair by pair.
-    """
-    up, down = score[truth], score[~truth]
-    ranks = rankdata(np.concatenate([up, down]))
-    return (ranks[: len(up)] - rankdata(up)) / len(down), 1 - (
-        ranks[len(up) :] - rankdata(down)
-    ) / len(up)
-
-
-def _variance(above: np.ndarray, below: np.ndarray) -> float:
-    """Of an area whose placements, or of a difference whose differences of placements, these are
-    (DeLong et al. 1988, Biometrics 44:837).
-    """
-    return above.var(ddof=1) / len(above) + below.var(ddof=1) / len(below)
-
-
-def delong(frame: pd.DataFrame, cls: str, level: float = 0.95) -> tuple[float, float, float]:
-    """AUC of ``cls`` against the rest with DeLong's interval, images taken as independent: (auc,
-    low, high), cut at 0 and 1.
-
-    NaN where a side has fewer than two images; NaN ends where nothing varies, as of an area of 1.
-    """
-    classes, y, p = arrays(frame)
-    index = position(classes, cls)
-    truth, half = y == index, ndtri(tail(level))
-    if min(truth.sum(), (~truth).sum()) < 2:
-        return float("nan"), float("nan"), float("nan")
-    above, below = placements(truth, order_of(p, index))
-    auc, half = above.mean(), half * np.sqrt(_variance(above, below))
-    return float(auc), *wide(np.clip([auc - half, auc + half], 0, 1)).tolist()
-
-
-def delong_difference(
-    first: pd.DataFrame, second: pd.DataFrame, cls: str, level: float = 0.95
-) -> dict[str, float | bool]:
-    """AUC of ``cls`` in ``first`` less that in ``second``, with DeLong's interval and test, images
-    taken as independent.
-
-    ``difference, low, high, z, p_value`` (two-sided, normal) and ``paired``: True for two models on
-    the same images, whose covariance then counts, False for other images. NaN where a side has
-    fewer than two images; all but the difference also without any variance, as of two areas of 1:
-    that is not estimable.
-
-    Raises InputError if the frames share some images but not all, or disagree about a shared
-    image's class.
-    """
-    sides = []
-    for frame in (first, second):
-        classes, y, p = arrays(frame)
-        index = position(classes, cls)
-        sides.append((y == index, order_of(p, index)))
-    order = pd.Index(second["image_id"]).get_indexer(first["image_id"])  # -1: not there
-    paired = bool((order >= 0).all()) and len(first) == len(second)
-    if (order >= 0).any() and not paired:
-        raise InputError(
-            f"delong_difference: {(order >= 0).sum()} of {len(first)} and {len(second)} images are"
-            " in both; needs all or none"
-        )
-    if paired:
-        sides[1] = tuple(part[order] for part in sides[1])
-        if (sides[0][0] != sides[1][0]).any():
-            raise InputError(f"delong_difference: an image is {cls} in one of the two frames only")
-    found = dict.fromkeys(("difference", "low", "high", "z", "p_value"), float("nan")) | {
-        "paired": paired
-    }
-    half = ndtri(tail(level))
-    if min(min(truth.sum(), (~truth).sum()) for truth, _ in sides) < 2:
-        return found
-    (above, below), others = placements(*sides[0]), placements(*sides[1])
-    difference = above.mean() - others[0].mean()
-    variance = (
-        _variance(above - others[0], below - others[1])
-        if paired
-        else _variance(above, below) + _variance(*others)
-    )
-    error = np.sqrt(variance)
-    found["difference"] = float(difference)
-    if half * error <= 1e-12:
-        return found
-    ends = {
-        "low": float(max(difference - half * error, -1)),
-        "high": float(min(difference + half * error, 1)),
-    }
-    return (
-        found
-        | ends
-        | {"z": float(difference / error), "p_value": float(2 * ndtr(-abs(difference / error)))}
-    )
-
-
-def patient_mean(
-    values, patients, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95
-) -> tuple[float, float, float]:
-    """Mean of one value per image, with the percentile interval from patients drawn anew: (mean,
-    low, high).
-
-    ``values`` and ``patients`` are (N,). Images without a value (NaN) are left out; without any,
-    all three are NaN. So are the ends of fewer than four patients, or where no resample differs.
-    """
-    upper, values = tail(level), np.asarray(values, float)
-    known = ~np.isnan(values)
-    if not known.any():
-        return float("nan"), float("nan"), float("nan")
-    patient, names = pd.factorize(np.asarray(patients)[known])
-    sums, sizes = np.bincount(patient, values[known]), np.bincount(patient)
-    drawn = np.random.default_rng(seed).integers(len(names), size=(replicates, len(names)))
-    ends = wide(np.quantile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), [1 - upper, upper]))
-    return float(values[known].mean()), *(ends.tolist() if len(names) >= FEW else [np.nan] * 2)
+    if not 0 < prevalence < 1:
+        raise InputError(f"prevalence: {prevalence!r} is not between 0 and 1")
+    truth, score, order = one_class(predictions, cls)
+    called, patients = score >= threshold, pd.factorize(predictions["patient_id"])[0]
+    found = share_by_patient(called, truth, patients, level)
+    spared = share_by_patient(~called, ~truth, patients, level)
+    likely, unlikely = ratio(found, _one_less(spared)), ratio(_one_less(found), spared)
+    rows = {"sensitivity": found, "specificity": spared}
+    rows |= {"lr_positive": likely, "lr_negative": unlikely}
+    rows["auc"] = _area(truth, order, patients, level)
+    with np.errstate(all="ignore"):
+        for end, p in (("", np.float64(truth.mean())), ("_at", prevalence)):
+            odds = p / (1 - p)
+            rows[f"ppv{end}"] = 1 / (1 + 1 / (np.array(likely) * odds))
+            rows[f"npv{end}"] = 1 / (1 + np.array(unlikely)[[0, 2, 1]] * odds)
+            rows[f"accuracy{end}"] = weighted(found, spared, p, 1 - p)
+        rows["all_healthy"] = share_by_patient(~truth, truth | ~truth, patients, level)
+        rows["all_healthy_at"] = Interval(1 - prevalence)
+        cost = np.float64(threshold) / (1 - threshold) * (1 - prevalence)
+        rows["net_benefit"] = np.array(weighted(found, spared, prevalence, cost)) - cost
+        rows["net_benefit_all"] = Interval(prevalence - cost)
+    return pd.DataFrame.from_dict(rows, "index", columns=Interval._fields)

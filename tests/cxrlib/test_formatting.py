@@ -7,8 +7,8 @@ from cxrlib.formatting import comparison, interval, number, signed, with_interva
 
 def test_a_number_and_its_interval():
     assert number(-0.0625, 2) == "−0.06" and number(float("nan")) == "–"
-    assert with_interval(0.5, (0.25, 0.75), 2) == "0.50 (0.25–0.75)"
-    assert with_interval(0.5, (np.nan, np.nan)) == "0.500 (–)"
+    assert with_interval(0.5, 0.25, 0.75, 2) == "0.50 (0.25–0.75)"
+    assert with_interval(0.5, np.nan, np.nan) == "0.500 (–)"
 
 
 def test_interval_is_readable_below_nought_too():

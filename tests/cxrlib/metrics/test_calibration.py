@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
-from frames import FOUR, drawn, made_up, predictions
+from frames import FOUR, drawn, made_up, predictions, resamples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
@@ -15,9 +15,13 @@ from sklearn.metrics import brier_score_loss
 
 from cxrlib import metrics
 from cxrlib.files import InputError
-from cxrlib.metrics import bootstrap, calibration, intervals
+from cxrlib.metrics import calibration, intervals
 
 pytestmark = pytest.mark.filterwarnings("error")
+
+
+def ece(*what, **how):
+    return calibration.calibration_error(calibration.reliability(*what, **how))
 
 
 def true_of(frame, cls):
@@ -53,12 +57,10 @@ def test_reliability_counts_patients_once():
             row.images == inside.sum()
             and row.patients == frame["patient_id"][inside].nunique() < row.images
         )
-        m = frame["patient_id"][inside].value_counts()
-        worth = inside.sum() ** 2 / (m**2).sum()
-        assert worth <= row.patients
-        assert (row.low, row.high) == pytest.approx(
-            intervals.wilson(truth[inside].mean() * worth, worth)
-        )
+        share = intervals.share_by_patient(truth, inside, frame["patient_id"])
+        assert (row.share, row.low, row.high) == pytest.approx(share)
+        images = intervals.wilson(truth[inside].sum(), inside.sum())
+        assert row.high - row.low >= images[1] - images[0] - 1e-12
 
 
 def test_interval_of_a_bin_is_about_that_of_resampled_patients():
@@ -68,7 +70,7 @@ def test_interval_of_a_bin_is_about_that_of_resampled_patients():
     frame = made_up((60, 148, 242, 234), images_per_patient=1)
     frame = pd.concat([frame, frame.assign(image_id=frame["image_id"] + "b")], ignore_index=True)
     found, (truth, p) = calibration.reliability(frame, "normal", 3), true_of(frame, "normal")
-    weights = bootstrap.patient_resamples(frame, 1000)
+    weights = resamples(frame, 1000).weights()
     for row in found.itertuples():
         inside = (p >= row.lower) & (p < row.upper)
         shares = (weights @ (inside & truth)) / (weights @ inside)
@@ -96,7 +98,7 @@ def test_ece_is_its_definition_on_anything(frame, bins, by):
         for low, high in zip(bounds[:-1], bounds[1:], strict=True):
             inside = (p >= low) & ((p < high) | (high == 1))
             off += abs(truth[inside].sum() - p[inside].sum())
-        assert calibration.ece(frame, cls, bins, by) == pytest.approx(off / len(p), abs=1e-12)
+        assert ece(frame, cls, bins, by) == pytest.approx(off / len(p), abs=1e-12)
 
 
 def one_column(p, truth) -> pd.DataFrame:
@@ -122,15 +124,11 @@ def test_ece_of_probabilities_on_bounds():
     one bin, by count too.
     """
     off = one_column(np.repeat([0.2, 0.3], 100), np.repeat([1, 0, 1, 0], [40, 60, 10, 90]))
-    assert calibration.ece(off, "ill") == pytest.approx((0.2 + 0.2) / 2)
-    assert calibration.ece(off, "well") == pytest.approx((0.2 + 0.2) / 2)
+    assert ece(off, "ill") == pytest.approx((0.2 + 0.2) / 2)
+    assert ece(off, "well") == pytest.approx((0.2 + 0.2) / 2)
     assert calibration.reliability(off, "ill")["images"].tolist() == [100, 100]
-    assert calibration.ece(one_column([0.95, 1.0], [1, 0]), "ill") == pytest.approx(
-        abs(0.975 - 0.5)
-    )
-    assert calibration.ece(
-        one_column([0.8] * 10, [1] * 3 + [0] * 7), "ill", by="count"
-    ) == pytest.approx(0.5)
+    assert ece(one_column([0.95, 1.0], [1, 0]), "ill") == pytest.approx(abs(0.975 - 0.5))
+    assert ece(one_column([0.8] * 10, [1] * 3 + [0] * 7), "ill", by="count") == pytest.approx(0.5)
     hundredths = calibration.reliability(one_column(np.arange(100) / 100, [0, 1] * 50), "ill")
     assert hundredths["images"].tolist() == [10] * 10
 
@@ -142,19 +140,17 @@ def test_ece_of_true_probabilities_is_what_chance_gives():
         (rng.random(3000) > p).astype(int), np.stack([p, 1 - p], axis=1), classes=FOUR[:2]
     )
     mean, most = calibration.chance_ece(frame, "covid")
-    assert 0 < mean < most and calibration.ece(frame, "covid") < most
+    assert 0 < mean < most and ece(frame, "covid") < most
     pushed = np.stack([p**2, 1 - p**2], axis=1)
     off = predictions((rng.random(3000) > p).astype(int), pushed, classes=FOUR[:2])
-    assert calibration.ece(off, "covid") > 3 * calibration.chance_ece(off, "covid")[1]
-    assert calibration.ece(off, "covid") == pytest.approx(
-        1 / 2 - 1 / 3, abs=0.02
-    )  # the integral of p - p²
+    assert ece(off, "covid") > 3 * calibration.chance_ece(off, "covid")[1]
+    assert ece(off, "covid") == pytest.approx(1 / 2 - 1 / 3, abs=0.02)  # the integral of p - p²
 
 
 def test_binning_refuses():
     for wrong in [{"bins": 0}, {"by": "year"}]:
         with pytest.raises(InputError, match="one bin or more, by width or count"):
-            calibration.ece(made_up((3, 3)), "covid", **wrong)
+            calibration.reliability(made_up((3, 3)), "covid", **wrong)
     with pytest.raises(InputError, match="no class 'flu'"):
         calibration.reliability(made_up((3, 3)), "flu")
 
@@ -164,15 +160,14 @@ def test_brier_against_scikit_learn_and_the_loop(cls):
     frame = made_up((20, 50, 60, 74), images_per_patient=3)
     truth, p = true_of(frame, cls)
     found = calibration.brier(frame, cls, replicates=50, seed=3)
-    assert found["brier"] == pytest.approx(brier_score_loss(truth, p), abs=1e-12)
-    assert found["skill"] == pytest.approx(
+    assert found.loc["brier", "estimate"] == pytest.approx(brier_score_loss(truth, p), abs=1e-12)
+    assert found.loc["skill", "estimate"] == pytest.approx(
         1 - brier_score_loss(truth, p) / brier_score_loss(truth, np.full(len(p), truth.mean()))
     )
     loop = [
-        brier_score_loss(truth, p, sample_weight=row)
-        for row in bootstrap.patient_resamples(frame, 50, 3)
+        brier_score_loss(truth, p, sample_weight=row) for row in resamples(frame, 50, 3).weights()
     ]
-    assert [found["low"], found["high"]] == pytest.approx(
+    assert found.loc["brier", ["low", "high"]].tolist() == pytest.approx(
         np.quantile(loop, [0.025, 0.975]), abs=1e-12
     )
 
@@ -181,21 +176,19 @@ def test_what_no_resample_moves_has_no_interval():
     """A constant; nobody called; one patient on a side; and no skill without both sides."""
     truth = [1] * 30 + [0] * 70
     constant = calibration.brier(one_column([0.3] * 100, truth), "ill")
-    assert constant["brier"] == pytest.approx(0.21) and constant["skill"] == pytest.approx(0)
-    assert constant[["low", "high", "skill_low", "skill_high"]].isna().all()
+    assert constant["estimate"].tolist() == pytest.approx([0.21, 0])
+    assert constant[["low", "high"]].isna().all(axis=None)
     varied = one_column(np.linspace(0.1, 0.6, 100), truth)
     curve = calibration.net_benefit(varied, "ill", [0.05, 0.4, 0.9])
     assert (
         curve["low"].isna().tolist() == curve["high"].isna().tolist() == [True, False, True]
     )  # everybody, some, nobody
     one = varied.assign(patient_id=["one"] * 30 + list(range(70)))
-    assert calibration.brier(one, "ill")[["low", "high", "skill_low", "skill_high"]].isna().all()
+    assert calibration.brier(one, "ill")[["low", "high"]].isna().all(axis=None)
     assert calibration.net_benefit(one, "ill", [0.2, 0.4])[["low", "high"]].isna().all(axis=None)
     well = calibration.brier(one_column([0.1, 0.2, 0.3, 0.4, 0.5], [0] * 5), "ill")
-    assert (
-        np.isnan([well["skill"], well["skill_low"]]).all()
-        and well["low"] < well["brier"] < well["high"]
-    )
+    assert well.loc["skill"].isna().all()
+    assert well.loc["brier", "low"] < well.loc["brier", "estimate"] < well.loc["brier", "high"]
 
 
 shares = st.lists(st.floats(0.01, 1), min_size=2, max_size=5).map(
@@ -231,7 +224,7 @@ def test_prior_shift_makes_a_calibrated_model_calibrated_elsewhere():
     before = predictions(y, np.stack([p, 1 - p], axis=1), classes=FOUR[:2])
     shifted = calibration.prior_shift(np.stack([p, 1 - p], axis=1), [0.5, 0.5], [share, 1 - share])
     after = predictions(y, shifted, classes=FOUR[:2])
-    assert calibration.ece(before, "covid") > 0.05 > 0.005 > calibration.ece(after, "covid")
+    assert ece(before, "covid") > 0.05 > 0.005 > ece(after, "covid")
     assert metrics.per_class(before).loc["covid", "auc"] == pytest.approx(
         metrics.per_class(after).loc["covid", "auc"], abs=1e-9
     )
@@ -288,7 +281,7 @@ def test_net_benefit_interval_is_that_of_the_loop():
     for t, row in found.iterrows():
         loop = [
             ((w @ (truth & (p >= t))) - (w @ (~truth & (p >= t))) * t / (1 - t)) / w.sum()
-            for w in bootstrap.patient_resamples(frame, 60, 2)
+            for w in resamples(frame, 60, 2).weights()
         ]
         assert [row["low"], row["high"]] == pytest.approx(
             np.quantile(loop, [0.025, 0.975]), abs=1e-12

@@ -1,4 +1,4 @@
-"""resamples.py: patients are drawn whole, within their strata, and the sums over them are those of
+"""Resamples: patients are drawn whole, within their strata, and the sums over them are those of
 the images drawn.
 """
 
@@ -7,13 +7,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from frames import drawn, made_up
+from frames import drawn, made_up, resamples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
 from cxrlib import metrics
 from cxrlib.metrics import bootstrap
+from cxrlib.metrics.rates import one_vs_rest, rates
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 @settings(max_examples=30, deadline=None)
 @given(drawn(), st.integers(0, 100))
 def test_resamples_keep_patients_whole_and_their_number(frame, seed):
-    weights = bootstrap.patient_resamples(frame, 5, seed)
+    weights = resamples(frame, 5, seed).weights()
     classes = metrics.check_predictions(frame)
     assert (
         weights.shape == (5, len(frame))
@@ -42,9 +43,9 @@ def test_resamples_keep_patients_whole_and_their_number(frame, seed):
 
 def test_resamples_are_seeded_and_vary():
     frame = made_up((9, 15, 24, 23))
-    one = bootstrap.patient_resamples(frame, 50, 1)
-    assert (one == bootstrap.patient_resamples(frame, 50, 1)).all()
-    assert (one != bootstrap.patient_resamples(frame, 50, 2)).any()
+    one = resamples(frame, 50, 1).weights()
+    assert (one == resamples(frame, 50, 1).weights()).all()
+    assert (one != resamples(frame, 50, 2).weights()).any()
     assert abs(one.mean() - 1) < 0.05 and (one.std(axis=0) > 0.5).all()
 
 
@@ -52,7 +53,7 @@ def test_resamples_are_seeded_and_vary():
 def test_sums_are_those_of_the_images_drawn(make):
     frame = made_up((9, 15, 24, 23), images_per_patient=3)
     values = np.random.default_rng(0).normal(size=(len(frame), 5))
-    found, weights = bootstrap.Resamples(frame, 40, 7), bootstrap.patient_resamples(frame, 40, 7)
+    found, weights = resamples(frame, 40, 7), resamples(frame, 40, 7).weights()
     np.testing.assert_allclose(
         found.drawn(make(values), lambda sums: sums), weights @ values, rtol=0, atol=1e-12
     )
@@ -71,7 +72,7 @@ def test_blocks_do_not_show():
     """So many sums that few replicates fit in a block: the same as one sum at a time."""
     frame = made_up((9, 15, 24, 23))
     found, values = (
-        bootstrap.Resamples(frame, 30),
+        resamples(frame, 30),
         np.random.default_rng(0).integers(0, 9, (len(frame), 60_000)),
     )
     for method in (found.drawn, found.left_out):
@@ -82,7 +83,7 @@ def test_blocks_do_not_show():
 def test_published_draws_stay_as_they_are():
     """The book's intervals are of these draws: the first patients of the generator with seed 0."""
     frame = made_up((3, 4), images_per_patient=1)
-    first, second = np.random.default_rng(0), bootstrap.patient_resamples(frame, 2)
+    first, second = np.random.default_rng(0), resamples(frame, 2).weights()
     expected = [np.bincount(row, minlength=3) for row in first.integers(3, size=(2, 3))]
     assert (second[:, :3] == expected).all()
     assert (
@@ -95,10 +96,10 @@ def test_many_patients_are_grouped_within_their_class(monkeypatch):
     frame = made_up((900, 2700), images_per_patient=3)
     values = np.stack([frame["p_covid"], np.ones(len(frame))], axis=1)
     mean = lambda sums: sums[:, 0] / sums[:, 1]  # noqa: E731
-    alone = bootstrap.Resamples(frame).drawn(values, mean)
+    alone = resamples(frame).drawn(values, mean)
     monkeypatch.setattr(bootstrap, "MOST", 200)
     monkeypatch.setattr(bootstrap, "GROUPS", 150)
-    found = bootstrap.Resamples(frame)
+    found = resamples(frame)
     assert (
         np.bincount(found.stratum).tolist() == [150, 150]
         and (found.counts.sum(axis=0) == 300).all()
@@ -118,13 +119,9 @@ def test_many_scores_are_grouped_without_moving_the_auc(shift, positives):
     rng = np.random.default_rng(0)
     truth = np.arange(85_000) < positives
     score = rng.normal(shift * truth)
-    frame = made_up((2, 2))
-    coarse = bootstrap.Resamples(frame, 1).scores(truth, score)
+    coarse = bootstrap.coarse(truth, score)
     assert len(np.unique(coarse)) <= 2 * bootstrap.PLACES + 1
-    areas = [
-        metrics.rates(metrics.one_vs_rest(truth, truth, each).sum(axis=0))["auc"]
-        for each in (score, coarse)
-    ]
+    areas = [rates(one_vs_rest(truth, truth, each).sum(axis=0))["auc"] for each in (score, coarse)]
     assert areas[0] == pytest.approx(areas[1], abs=3e-5)
     few = score[:15_000]
-    assert bootstrap.Resamples(frame, 1).scores(truth[:15_000], few) is few
+    assert bootstrap.coarse(truth[:15_000], few) is few

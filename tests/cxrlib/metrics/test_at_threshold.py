@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cxrlib import metrics
 from cxrlib.files import InputError
-from cxrlib.metrics import intervals, readings
+from cxrlib.metrics import intervals
 
 TWO = ["sick", "well"]
 SHARES = ["sensitivity", "specificity", "ppv", "npv", "accuracy", "all_healthy"]
@@ -41,7 +41,7 @@ def test_estimates_are_those_of_metrics(frame, place, prevalence):
     threshold = float(
         np.append(np.unique(frame[f"p_{cls}"]), 0.5)[place % (frame[f"p_{cls}"].nunique() + 1)]
     )
-    found = readings.reading(frame, cls, threshold, prevalence)["estimate"]
+    found = intervals.at_threshold(frame, cls, threshold, prevalence)["estimate"]
     point = metrics.operating_point(frame, cls, threshold)
     both = 0 < point["prevalence"] < 1
     for name in (
@@ -66,7 +66,7 @@ def test_estimates_are_those_of_metrics(frame, place, prevalence):
 @settings(max_examples=25, deadline=None)
 def test_limits_hold_their_estimate(frame, threshold):
     cls = frame["y_true"].iloc[0]
-    rows = readings.reading(frame, cls, threshold, 0.05).dropna()
+    rows = intervals.at_threshold(frame, cls, threshold, 0.05).dropna()
     assert (rows["low"] <= rows["estimate"] + 1e-12).all() and (
         rows["estimate"] <= rows["high"] + 1e-12
     ).all()
@@ -88,7 +88,7 @@ def test_variance_over_patients_is_the_cluster_robust_one_of_statsmodels(seed):
         "specificity": (~called, ~truth),
         "all_healthy": (~truth, np.ones_like(truth)),
     }
-    found = readings.reading(frame, "sick", 0.5, 0.1)
+    found = intervals.at_threshold(frame, "sick", 0.5, 0.1)
     for name, (right, among) in cases.items():
         fit = sm.OLS(right[among].astype(float), np.ones(among.sum())).fit()
         robust = fit.get_robustcov_results(
@@ -104,7 +104,7 @@ def test_variance_over_patients_is_the_cluster_robust_one_of_statsmodels(seed):
 def test_with_one_image_per_patient_shares_are_wilson_and_auc_is_delong():
     frame = made_up(images_per_patient=1)
     found, point = (
-        readings.reading(frame, "viral", 0.4, 0.1),
+        intervals.at_threshold(frame, "viral", 0.4, 0.1),
         metrics.operating_point(frame, "viral", 0.4),
     )
     n = point["TP"] + point["FN"]
@@ -112,7 +112,9 @@ def test_with_one_image_per_patient_shares_are_wilson_and_auc_is_delong():
     assert found.loc["sensitivity", ["low", "high"]].tolist() == pytest.approx(
         intervals.wilson(point["sensitivity"] * effective, effective)
     )
-    assert found.loc["auc"].tolist() == pytest.approx(intervals.delong(frame, "viral"), rel=1e-9)
+    assert found.loc["auc"].tolist() == pytest.approx(
+        intervals.auc_interval(frame, "viral", by="image_id"), rel=1e-9
+    )
 
 
 def test_intervals_are_about_those_of_the_bootstrap_over_patients():
@@ -130,15 +132,15 @@ def test_intervals_are_about_those_of_the_bootstrap_over_patients():
         "lr_positive",
         "lr_negative",
     ]
-    drawn = intervals.bootstrap(frame, "sick", 0.5, names)
-    found = readings.reading(frame, "sick", 0.5, 0.1).loc[names]
+    drawn = metrics.bootstrap_by_patient(frame, names, "sick")
+    found = intervals.at_threshold(frame, "sick", 0.5, 0.1).loc[names]
     widths = (found["high"] - found["low"]) / (drawn["high"] - drawn["low"])
     assert widths.between(0.8, 1.25).all(), widths
 
 
 def test_perfect_results_count_patients_and_nothing_is_certain():
     frame = two([1] * 6 + [0] * 40, [0.9] * 6 + [0.1] * 40, [0, 0, 1, 1, 2, 2, *range(3, 43)])
-    found = readings.reading(frame, "sick", 0.5, 0.01)
+    found = intervals.at_threshold(frame, "sick", 0.5, 0.01)
     assert found.loc["sensitivity"].tolist() == pytest.approx([1, *intervals.wilson(3, 3)])
     assert found.loc["specificity"].tolist() == pytest.approx([1, *intervals.wilson(40, 40)])
     assert (
@@ -159,11 +161,15 @@ def test_few_patients_count_as_trials(who, right):
     """As the report does: too few for a variance over them. The area has no interval then."""
     score = np.r_[np.repeat([0.9, 0.1], [right, 20 - right]), np.linspace(0.05, 0.95, 40)]
     frame = two([1] * 20 + [0] * 40, score, [*who, *range(3, 43)])
-    found = readings.reading(frame, "sick", 0.5, 0.1)
-    expected = [right / 20, *intervals.over_patients(right / 20, who)]
+    found = intervals.at_threshold(frame, "sick", 0.5, 0.1)
+    m = np.bincount(who)
+    worth = m.sum() ** 2 / (m**2).sum()
+    expected = [right / 20, *intervals.wilson(right / 20 * worth, worth)]
     assert found.loc["sensitivity"].tolist() == pytest.approx(expected)
     assert found.loc["auc", ["low", "high"]].isna().all()
-    assert intervals.table(frame).loc["sick", "recall"].tolist() == pytest.approx(expected[1:])
+    assert metrics.bootstrap_by_patient(frame).loc["sick", "recall"].tolist() == pytest.approx(
+        expected
+    )
     if max(who) == 0:
         assert [f"{end:.3f}" for end in expected[1:]] == ["0.118", "0.985"]
 
@@ -173,9 +179,9 @@ def test_patients_alike_are_no_more_than_patients():
     frame = two(
         [1] * 20 + [0] * 20, [0.9, 0.1] * 10 + [0.2] * 20, [*np.arange(20) // 2, *range(10, 30)]
     )
-    assert readings.reading(frame, "sick", 0.5, 0.1).loc["sensitivity"].tolist() == pytest.approx(
-        [0.5, *intervals.wilson(5, 10)]
-    )
+    assert intervals.at_threshold(frame, "sick", 0.5, 0.1).loc[
+        "sensitivity"
+    ].tolist() == pytest.approx([0.5, *intervals.wilson(5, 10)])
 
 
 def test_ratio_is_the_published_closed_form():
@@ -188,8 +194,8 @@ def test_ratio_is_the_published_closed_form():
     high = (s * f + np.sqrt((s * f) ** 2 - us * lf * (2 * s - us) * (2 * f - lf))) / (
         lf * (2 * f - lf)
     )
-    assert readings.ratio(above, below) == pytest.approx((s / f, low, high))
-    assert readings.ratio((0, 0, 0.1), (0, 0, 0.1)) == pytest.approx((np.nan,) * 3, nan_ok=True)
+    assert intervals.ratio(above, below) == pytest.approx((s / f, low, high))
+    assert intervals.ratio((0, 0, 0.1), (0, 0, 0.1)) == pytest.approx((np.nan,) * 3, nan_ok=True)
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say():
@@ -199,18 +205,18 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     rng, s, f, inside = np.random.default_rng(1), 0.8, 0.1, []
     for _ in range(2000):
         up, down = (
-            readings.share(rng.random(60) < s, np.ones(60)),
-            readings.share(rng.random(200) < f, np.ones(200)),
+            intervals.share_by_patient(rng.random(60) < s, np.ones(60), range(60)),
+            intervals.share_by_patient(rng.random(200) < f, np.ones(200), range(200)),
         )
         turned = [(1 - x, 1 - high, 1 - low) for x, low, high in (up, down)]
-        (_, low, high), (_, lowest, highest) = readings.ratio(up, down), readings.ratio(*turned)
+        (_, low, high), (_, lowest, highest) = intervals.ratio(up, down), intervals.ratio(*turned)
         inside.append([low <= s / f <= high, lowest <= (1 - s) / (1 - f) <= highest])
     assert (np.abs(np.mean(inside, axis=0) - 0.95) < 0.02).all()
 
 
 def test_net_benefit_by_hand():
     frame = two([1, 1, 1, 1, 0, 0, 0, 0, 0, 0], [0.9, 0.8, 0.7, 0.1, 0.6, 0.2, 0.2, 0.2, 0.2, 0.2])
-    found = readings.reading(frame, "sick", 0.5, 0.4)["estimate"]
+    found = intervals.at_threshold(frame, "sick", 0.5, 0.4)["estimate"]
     assert found["net_benefit"] == pytest.approx(
         3 / 10 - 1 / 10
     )  # at the set's own prevalence: TP/n - FP/n at even odds
@@ -221,7 +227,7 @@ def test_net_benefit_by_hand():
 @settings(max_examples=25, deadline=None)
 def test_presets_do_what_they_say(frame, printed, prevalence):
     cls = frame["y_true"].iloc[0]
-    found = readings.presets(frame, cls, prevalence, printed, cost=7)
+    found = metrics.suggested_thresholds(frame, cls, prevalence, printed, cost=7)
     assert found["half"] == 0.5
     if frame["y_true"].nunique() == 1:
         assert list(found) == ["half"]
@@ -247,6 +253,6 @@ def test_presets_do_what_they_say(frame, printed, prevalence):
 def test_errors_are_one_line():
     frame = made_up()
     with pytest.raises(InputError, match="prevalence: 0 is not"):
-        readings.reading(frame, "covid", 0.5, 0)
+        intervals.at_threshold(frame, "covid", 0.5, 0)
     with pytest.raises(InputError, match="no class 'flu'"):
-        readings.presets(frame, "flu", 0.1)
+        metrics.suggested_thresholds(frame, "flu", 0.1)
