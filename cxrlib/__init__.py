@@ -1,30 +1,72 @@
-"""cxrlib: the thin library under a reproducible companion to two studies of COVID-19 in chest
-radiographs.
+"""cxrlib: a thin library for chest radiographs: splits by patient, transfer learning, metrics with
+intervals over patients, Grad-CAM.
 
-Nothing here is a medical device. Importing the package imports no torch; the modules that train or
-predict do.
+Nothing here is a medical device. Importing the package imports no torch; the names that train,
+predict or draw load what they need when they are first used.
 """
 
 from importlib import import_module
 
+from cxrlib.data.manifest import check_manifest
+from cxrlib.data.radiographs import read_radiograph
+from cxrlib.data.splits import fold_by_patient, leakage, oversample, split_by_patient
 from cxrlib.files import InputError
+from cxrlib.metrics import (
+    Interval,
+    at_prevalence,
+    bootstrap_by_patient,
+    confusion,
+    difference_by_patient,
+    mean_by_patient,
+    net_benefit,
+    operating_point,
+    per_class,
+    read_predictions,
+    reliability,
+    roc,
+    wilson,
+)
+from cxrlib.records import Record, read_record, write_record
 
 __version__ = "0.2.0"
 
 _LATER = {  # public names whose modules need torch, or take long to load
-    "Explorer": "cxrlib.explorer",
-    "check_manifest": "cxrlib.data.manifest",
-    "fold_by_patient": "cxrlib.data.splits",
-    "leakage": "cxrlib.data.splits",
-    "oversample": "cxrlib.data.splits",
-    "read_radiograph": "cxrlib.data.radiographs",
-    "split_by_patient": "cxrlib.data.splits",
-    "predict": "cxrlib.inference",
+    "Explorer": "cxrlib.explorer:Explorer",
+    "fit": "cxrlib.transfer.fit:fit",
+    "grad_cam": "cxrlib.gradcam:of_pixels",
+    "localise": "cxrlib.gradcam:localise",
+    "predict": "cxrlib.inference:predict",
 }
-__all__ = ["InputError", "__version__", *_LATER]
+__all__ = [
+    "InputError",
+    "Interval",
+    "Record",
+    "at_prevalence",
+    "bootstrap_by_patient",
+    "check_manifest",
+    "confusion",
+    "difference_by_patient",
+    "fold_by_patient",
+    "leakage",
+    "mean_by_patient",
+    "net_benefit",
+    "operating_point",
+    "oversample",
+    "per_class",
+    "read_predictions",
+    "read_radiograph",
+    "read_record",
+    "reliability",
+    "roc",
+    "split_by_patient",
+    "wilson",
+    "write_record",
+    *_LATER,
+]
 
 
 def __getattr__(name: str):
     if name not in _LATER:
         raise AttributeError(f"module 'cxrlib' has no attribute {name!r}")
-    return getattr(import_module(_LATER[name]), name)
+    module, attribute = _LATER[name].split(":")
+    return getattr(import_module(module), attribute)

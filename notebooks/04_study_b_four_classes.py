@@ -300,9 +300,7 @@ on_validation, validation_bounds = (
 
 def with_ends(values, ends, key):
     """A measure of each class with its interval."""
-    return [
-        formatting.with_interval(values.loc[name, key], ends.loc[name, key]) for name in run.classes
-    ]
+    return [formatting.with_interval(*ends.loc[name, key]) for name in run.classes]
 
 
 short = pd.DataFrame(

@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.special import ndtr, ndtri
 
@@ -324,7 +325,12 @@ def _bases_of_averages(bases: list[tuple], right: np.ndarray) -> list[tuple]:
 
 
 def mean_by_patient(
-    values, patients, *, replicates: int = REPLICATES, seed: int = 0, level: float = 0.95
+    values: ArrayLike,
+    patients: ArrayLike,
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    level: float = 0.95,
 ) -> Interval:
     """Mean of one value per image, with the percentile interval from patients drawn anew.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from cxrlib.files import InputError
@@ -186,7 +187,7 @@ def prior_shift(p: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndar
 def net_benefit(
     predictions: pd.DataFrame,
     cls: str,
-    thresholds,
+    thresholds: ArrayLike,
     prevalence: float | None = None,
     replicates: int = REPLICATES,
     seed: int = 0,

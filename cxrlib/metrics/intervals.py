@@ -9,10 +9,11 @@ intervals from patients drawn anew, and the policy of which is used where.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.special import betaincinv, ndtri
 from scipy.stats import rankdata
 
@@ -57,7 +58,7 @@ def _trials(k, n) -> tuple[np.ndarray, np.ndarray]:
     return k, np.where(n == 0, np.nan, n)
 
 
-def wilson(k, n, level: float = 0.95):
+def wilson(k: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Any, Any]:
     """Wilson's score interval (low, high) of k successes in n trials.
 
     With z the normal quantile of (1 + level)/2 and p = k/n: (p + z²/2n ± z sqrt(p(1 - p)/n +
@@ -88,7 +89,7 @@ def wilson(k, n, level: float = 0.95):
     return low[()], high[()]  # numbers for numbers
 
 
-def clopper_pearson(k, n, level: float = 0.95):
+def clopper_pearson(k: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Any, Any]:
     """The exact interval (low, high) of k in n, as in `wilson`: the shares of which k or more, and
     k or fewer, are not too rare.
 
@@ -131,7 +132,9 @@ def effective_number(right: np.ndarray, among: np.ndarray) -> float:
     return float(total**2 / (among.astype(float) ** 2).sum())
 
 
-def share_by_patient(right, among, patients, level: float = 0.95) -> Interval:
+def share_by_patient(
+    right: ArrayLike, among: ArrayLike, patients: ArrayLike, level: float = 0.95
+) -> Interval:
     """The share of ``right`` among images, with Wilson's interval for as many trials as their
     patients are worth (`effective_number`).
 

@@ -16,6 +16,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import confusion_matrix, roc_curve
@@ -281,7 +282,9 @@ def suggested_thresholds(
     return found
 
 
-def at_prevalence(sensitivity, specificity, prevalence):
+def at_prevalence(
+    sensitivity: ArrayLike, specificity: ArrayLike, prevalence: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
     """PPV and NPV at a prevalence, by Bayes; fractions or arrays that broadcast.
 
     PPV = s π / (s π + (1 - c)(1 - π)), NPV = c (1 - π) / (c (1 - π) + (1 - s) π) with sensitivity
