@@ -70,7 +70,7 @@ def tables(measured: Measures) -> dict[str, pd.DataFrame | None]:
 
 def _text(value: float, low: float, high: float) -> str:
     """``0.853 (0.812–0.889)``; a dash for what cannot be computed."""
-    return number(value) if np.isnan(low) else with_interval(value, (low, high))
+    return number(value) if np.isnan(low) else with_interval(value, low, high)
 
 
 def _methods(rows: pd.DataFrame) -> pd.DataFrame:

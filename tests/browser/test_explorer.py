@@ -20,7 +20,8 @@ from companion import studies
 from companion.explorer import explorer_of, title
 from cxrlib import explorer as widgets
 from cxrlib import metrics
-from cxrlib.metrics import readings
+from cxrlib.metrics import intervals
+from cxrlib.metrics.predictions import arrays
 
 
 class RocPair(widgets.RunWidget):
@@ -115,7 +116,7 @@ def agree(page, explorer, questions):
         questions, page.evaluate(ASK, state), strict=True
     ):
         expected, point = (
-            readings.reading(frame, cls, threshold, prevalence),
+            intervals.at_threshold(frame, cls, threshold, prevalence),
             metrics.operating_point(frame, cls, threshold),
         )
         assert set(answer["values"]) == set(expected.index)
@@ -141,7 +142,9 @@ def agree(page, explorer, questions):
             np.testing.assert_allclose(
                 float(answer["values"][name][0]), value, rtol=1e-9, atol=1e-9, err_msg=name
             )
-        assert answer["presets"] == readings.presets(frame, cls, prevalence, printed, cost)
+        assert answer["presets"] == metrics.suggested_thresholds(
+            frame, cls, prevalence, printed, cost
+        )
 
 
 @given(drawn(), st.floats(0, 1), st.floats(1e-4, 0.9), st.floats(0.01, 1), st.floats(0.1, 1000))
@@ -171,7 +174,7 @@ def test_numbers_are_pythons_of_few_patients_and_of_tiny_probabilities(numbers):
         for cls in ("covid", "normal"):
             explorer = widgets.Explorer(frame, positive_class=cls)
             agree(numbers, explorer, [[0.5, 0.01, 0.7, 10.0], [0.1, 0.01, 0.7, 10.0]])
-    assert readings.reading(frame, "normal", 0.5, 0.01).loc["auc", "estimate"] == 1
+    assert intervals.at_threshold(frame, "normal", 0.5, 0.01).loc["auc", "estimate"] == 1
 
 
 @pytest.mark.parametrize("name", HEADLINES)
@@ -206,7 +209,7 @@ def test_scores_arrive_as_they_were(numbers, headlines):
             "(data) => window.cxr.decode(data)[0].p.map((p) => [...p])",
             widgets.Explorer(frame).data,
         )
-        assert (metrics.arrays(frame)[2] == np.array(got).T).all()
+        assert (arrays(frame)[2] == np.array(got).T).all()
 
 
 @pytest.fixture(scope="module")
@@ -556,7 +559,7 @@ def test_any_name_works(browser, tmp_path, width):
         page.get_by_label("Called positive").select_option(name)
         page.wait_for_timeout(20)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-        auc = readings.reading(frame, name, 0.5, 0.01).loc["auc", "estimate"]
+        auc = intervals.at_threshold(frame, name, 0.5, 0.01).loc["auc", "estimate"]
         assert rate(page, "AUC")[0].startswith(f"{auc:.3f}"), name
     page.get_by_label("Called positive").select_option("שלום")
     legend = page.locator(".cxr-a .cxr-names span").first
@@ -680,7 +683,7 @@ def test_the_relatives_answer(browser, tmp_path, headlines):
         "table:has(caption:text('Both runs')) tr:has-text('AUC') td b"
     ).all_inner_texts()
     assert auc == [
-        f"{readings.reading(run.predictions, 'covid', 0.5, 0.5).loc['auc', 'estimate']:.3f}"
+        f"{intervals.at_threshold(run.predictions, 'covid', 0.5, 0.5).loc['auc', 'estimate']:.3f}"
         for run in headlines[1:]
     ]
     page.get_by_label("Threshold, of both, exact").fill("1")

@@ -8,7 +8,6 @@ from sklearn.metrics import precision_score, recall_score
 
 from companion import pages, studies
 from cxrlib import metrics, records
-from cxrlib.metrics import intervals
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +33,8 @@ def plain(html: str) -> list[list[str]]:
 
 
 def beside(run, redraws=(), printed=None):
-    rates, bounds = metrics.per_class(run.predictions), intervals.table(run.predictions)
+    rates = metrics.per_class(run.predictions)
+    bounds = metrics.bootstrap_by_patient(run.predictions)
     printed = studies.printed("zhu2020", "Table 4.2") if printed is None else printed
     others = [metrics.per_class(other.predictions) for other in redraws]
     return pages.side_by_side(printed, rates, bounds, others).data

@@ -23,7 +23,7 @@ from companion import cli
 from cxrlib import evaluate, metrics
 from cxrlib.evaluate import report
 from cxrlib.files import InputError
-from cxrlib.metrics import calibration, intervals, readings
+from cxrlib.metrics import calibration, intervals
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -52,7 +52,8 @@ def test_the_contract_is_read_as_it_is(tmp_path, four):
     assert found.classes == FOUR and found.positive == "covid" and found.notes == []
     pd.testing.assert_frame_equal(metrics.per_class(found.frame), metrics.per_class(four))
     pd.testing.assert_frame_equal(
-        intervals.table(found.frame, 50), intervals.table(four, 50)
+        metrics.bootstrap_by_patient(found.frame, replicates=50),
+        metrics.bootstrap_by_patient(four, replicates=50),
     )  # patients are those of the file
     assert found.ids.tolist() == four["image_id"].tolist()
 
@@ -318,13 +319,13 @@ def test_the_numbers_are_those_of_the_library(capsys, tmp_path, four):
     cell = table.set_index(["section", "class", "statistic", "method"])[["estimate", "low", "high"]]
     point, drawn = (
         metrics.operating_point(four, "viral", 0.4),
-        intervals.bootstrap(four, "viral", 0.4),
+        metrics.bootstrap_by_patient(four, "ppv", "viral", threshold=0.4, kind="bca"),
     )
     assert cell.loc["threshold 0.4", "viral", "ppv", "Bootstrap, BCa"].tolist() == pytest.approx(
-        drawn.loc["ppv", ["estimate", "bca_low", "bca_high"]].tolist()
+        drawn
     )
     assert cell.loc["threshold 0.4", "viral", "auc", "DeLong, images"].tolist() == pytest.approx(
-        intervals.delong(four, "viral")
+        intervals.auc_interval(four, "viral", by="image_id")
     )
     expected = [
         point["sensitivity"],
@@ -333,11 +334,7 @@ def test_the_numbers_are_those_of_the_library(capsys, tmp_path, four):
     assert cell.loc[
         "threshold 0.4", "viral", "sensitivity", "Clopper–Pearson, images"
     ].tolist() == pytest.approx(expected)
-    bounds, cells = intervals.table(four), metrics.per_class(four)
-    expected = [
-        cells.loc["normal", "recall"],
-        *bounds.loc["normal", [("recall", "low"), ("recall", "high")]],
-    ]
+    expected = metrics.bootstrap_by_patient(four).loc["normal", "recall"].tolist()
     assert cell.loc[
         "most probable class", "normal", "recall", "Bootstrap, percentiles"
     ].tolist() == pytest.approx(expected)
@@ -707,13 +704,13 @@ def test_every_interval_has_a_width_and_holds_its_estimate(frame, threshold):
         columns={"benefit": "estimate"}
     )
     told = [
-        intervals.delong(frame, cls),
-        intervals.patient_mean(frame[f"p_{cls}"], frame["patient_id"], 100),
+        intervals.auc_interval(frame, cls),
+        metrics.mean_by_patient(frame[f"p_{cls}"], frame["patient_id"], replicates=100),
     ]
     rows = pd.concat(
         [
             shown,
-            readings.reading(frame, cls, threshold, 0.1).rename_axis("name").reset_index(),
+            intervals.at_threshold(frame, cls, threshold, 0.1).rename_axis("name").reset_index(),
             curve.assign(name="net_benefit"),
             pd.DataFrame(told, columns=["estimate", "low", "high"]),
         ]
