@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import yaml
 import cxrlib
 from companion import headline, status
 from cxrlib.files import InputError, write_text
+
+TELLING = re.compile("WARNING|ERROR|Error")
 
 
 def options(parser: ArgumentParser) -> None:
@@ -48,24 +51,14 @@ def build_book(stage: Path, output: Path, source: Path = Path(".")) -> Path:
         check_executed(file)
     work = output.parent / f".{output.name}-new"
     shutil.rmtree(work, ignore_errors=True)
-    command = [
-        sys.executable,
-        "-c",
-        "from jupyter_book.cli.main import main; main()",
-        "build",
-        str(stage),
-    ]
-    command += ["--path-output", str(work), "-W", "-n", "--keep-going", "--quiet"]
-    ran = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"}
-    )
+    start = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", start, "build", str(stage), "--path-output", str(work)]
+    command += ["-W", "-n", "--keep-going", "--quiet"]
+    environment = {**os.environ, "NO_COLOR": "1"}
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment)
     pages = work / "_build" / "html"
     if ran.returncode or not (pages / "index.html").is_file():
-        lines = [
-            line
-            for line in (ran.stderr + ran.stdout).splitlines()
-            if "WARNING" in line or "ERROR" in line or "Error" in line
-        ]
+        lines = [line for line in (ran.stderr + ran.stdout).splitlines() if TELLING.search(line)]
         sys.stderr.write(ran.stdout[-4000:] + ran.stderr[-4000:])
         raise InputError(
             f"{stage}: jupyter-book failed: {lines[0] if lines else 'see the lines above'}"

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+import nbformat
 import papermill
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
 from companion import options as shared
 from companion import studies
-from cxrlib.files import InputError, atomic
+from cxrlib.files import InputError, write_text
 
 
 def options(parser: ArgumentParser) -> None:
@@ -37,40 +37,43 @@ def records_of(notebook: dict) -> list[str]:
 def execute_notebook(source: Path, target: Path, parameters: dict | None = None) -> None:
     """Execute a notebook into ``target``, whole or not at all.
 
-    It is run by this Python and with default settings (:func:`own_kernel`), whatever kernels,
-    profiles and styles the user has. What libraries write to standard error is no part of a page:
-    it goes to this process's standard error. A notebook whose record is missing becomes a page that
-    says so, with the command that makes the record.
+    What libraries write to standard error is no part of a page: it goes to this process's standard
+    error. A notebook whose record is missing becomes a page that says so, with the command that
+    makes the record.
 
     Raises:
         InputError: no such notebook, or a cell failed; the line names the notebook and the error.
     """
+    given = parameters or {}
     try:
-        notebook = json.loads(source.read_text(encoding="utf-8"))
+        notebook = nbformat.reads(source.read_text(encoding="utf-8"), 4)
     except (OSError, ValueError) as error:
         raise InputError(f"{source}: cannot be read as a notebook ({error})") from None
     absent = [name for name in records_of(notebook) if not studies.recorded(name)]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(target) as temporary, tempfile.TemporaryDirectory(prefix="cxr-ipython-") as profile:
-        if absent and (parameters or {}).get("origin", "recorded") == "recorded":
-            title = {
-                **notebook["cells"][0],
-                "source": "".join(notebook["cells"][0]["source"]).splitlines()[0],
-            }
-            note = {
-                "cell_type": "markdown",
-                "id": "not-yet",
-                "metadata": {},
-                "source": not_yet_recorded(absent),
-            }
-            notebook["cells"] = [title, note]
-            temporary.write_text(json.dumps(notebook), encoding="utf-8")
-            return
+    if absent and given.get("origin", "recorded") == "recorded":
+        title = notebook.cells[0]
+        title.source = title.source.splitlines()[0]
+        note = nbformat.v4.new_markdown_cell(not_yet_recorded(absent), id="not-yet")
+        notebook.cells = [title, note]
+    else:
+        notebook = run_cells(source, given)
+        for line in stderr_taken(notebook):
+            print(f"cxr: note: {source}: {line}", file=sys.stderr)
+        # a page without a kernel shows the widgets' HTML: their state would only double it
+        notebook.metadata.pop("widgets", None)
+    write_text(target, nbformat.writes(notebook))
+
+
+def run_cells(source: Path, parameters: dict) -> nbformat.NotebookNode:
+    """Run a notebook by this Python and with default settings (:func:`own_kernel`), whatever
+    kernels, profiles and styles the user has.
+    """
+    with tempfile.TemporaryDirectory(prefix="cxr-ipython-") as profile:
         try:
-            papermill.execute_notebook(
+            return papermill.execute_notebook(
                 str(source),
-                str(temporary),
-                parameters or {},
+                None,
+                parameters,
                 kernel_name="python3",
                 kernel_manager_class=own_kernel(profile),
                 cwd=str(source.parent),
@@ -81,13 +84,6 @@ def execute_notebook(source: Path, target: Path, parameters: dict | None = None)
             raise InputError(
                 f"{source}: cell {error.exec_count} failed: {error.ename}: {error.evalue}"
             ) from None
-        made = json.loads(temporary.read_text(encoding="utf-8"))
-        for line in stderr_taken(made):
-            print(f"cxr: note: {source}: {line}", file=sys.stderr)
-        made["metadata"].pop(
-            "widgets", None
-        )  # a page without a kernel shows the widgets' HTML: their state would only double it
-        temporary.write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
 
 
 def own_kernel(profile: str) -> type:
@@ -123,21 +119,20 @@ def own_kernel(profile: str) -> type:
     return Own
 
 
-def stderr_taken(made: dict) -> list[str]:
+def stderr_taken(notebook: nbformat.NotebookNode) -> list[str]:
     """Take what was written to standard error out of an executed notebook's outputs; returns its
     lines.
     """
     lines = []
-    for cell in made["cells"]:
-        outputs = cell.get("outputs", [])
-        taken = [
-            item for item in outputs if item["output_type"] == "stream" and item["name"] == "stderr"
-        ]
-        lines += [
-            line for item in taken for line in "".join(item["text"]).splitlines() if line.strip()
-        ]
-        if taken:
-            cell["outputs"] = [item for item in outputs if item not in taken]
+    for cell in notebook.cells:
+        kept = []
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                lines += [line for line in output.text.splitlines() if line.strip()]
+            else:
+                kept.append(output)
+        if "outputs" in cell:
+            cell.outputs = kept
     return lines
 
 

@@ -20,10 +20,12 @@ from companion.build import book, notebooks
 from cxrlib.files import InputError, alone
 
 BUILD = Path("_build")
+TEXTS = {".py", ".ipynb", ".md", ".yml", ".bib", ".css", ".js"}
 NOISE = re.compile(
     r"Shutting down|Exiting because|Complete log|Elapsed time|At least one"
     r" job|RuleException|WorkflowError:$"
 )
+TELLING = re.compile("Error|Exception|Traceback")
 SHOWN = 12  # lines of Snakemake's own that are shown when no command said what was wrong
 
 
@@ -47,20 +49,9 @@ def make_target(target: str, cores: int) -> None:
     BUILD.mkdir(exist_ok=True)
     with alone(BUILD / f".{target}.lock", f"make {target}"):
         notebooks.pair_folder(Path("notebooks"))
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            target,
-            "--cores",
-            str(cores),
-            "--rerun-triggers",
-            "mtime",
-        ]
-        command += [
-            "--nolock",
-            "--rerun-incomplete",
-        ]  # the lock above is free again however its holder ended
+        command = [sys.executable, "-m", "snakemake", target, "--cores", str(cores)]
+        command += ["--rerun-triggers", "mtime", "--rerun-incomplete"]
+        command += ["--nolock"]  # the lock above is free again however its holder ended
         environment = {**os.environ, **places()}
         if target == "records":  # with the bars of its trainings
             if subprocess.run([*command, "--quiet", "rules"], env=environment).returncode:
@@ -74,33 +65,22 @@ def run_snakemake(command: list[str], environment: dict[str, str]) -> None:
     """Run Snakemake; show what its commands say, keep what it says itself, and tell from that why
     it failed.
     """
-    log, said = BUILD / "make.log", False
-    process = subprocess.Popen(
-        command, env=environment, stderr=subprocess.PIPE, text=True, errors="replace"
-    )
+    log, said, lines = BUILD / "make.log", False, []
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, env=environment, stderr=pipe, text=True, errors="replace")
     with open(log, "w", encoding="utf-8") as kept, process:
         for line in process.stderr:
             kept.write(line)
             if line.startswith("cxr: "):
                 sys.stderr.write(line)
                 said = said or not line.startswith("cxr: note: ")
+            elif line.strip() and not NOISE.match(line):
+                lines.append(line)
     if process.returncode == 0:
         return
     if not said:
-        lines = [
-            line
-            for line in log.read_text(encoding="utf-8").splitlines()
-            if line.strip() and not NOISE.match(line)
-        ]
-        first = next(
-            (
-                place
-                for place, line in enumerate(lines)
-                if re.search(r"Error|Exception|Traceback", line)
-            ),
-            0,
-        )
-        sys.stderr.write("\n".join(lines[first:][-SHOWN:]) + "\n")
+        telling = [place for place, line in enumerate(lines) if TELLING.search(line)]
+        sys.stderr.writelines(lines[telling[0] if telling else 0 :][-SHOWN:])
     raise InputError(
         f"make book: a step failed, see the lines above; {log} holds all that Snakemake said"
     )
@@ -133,18 +113,10 @@ def check_sources() -> None:
             raise InputError(
                 f"{name}: is missing; make is run in a clone of the repository, which holds it"
             )
-    files = [
-        Path("_config.yml"),
-        Path("_toc.yml"),
-        *Path("notebooks").glob("[0-9]*.*"),
-        *Path("book").rglob("*"),
-    ]
-    for file in sorted(
-        file
-        for file in files
-        if file.suffix in {".py", ".ipynb", ".md", ".yml", ".bib", ".css", ".js"}
-    ):
-        notebooks.text_of(file)
+    files = [*Path("notebooks").glob("[0-9]*.*"), *Path("book").rglob("*")]
+    for file in sorted([Path("_config.yml"), Path("_toc.yml"), *files]):
+        if file.suffix in TEXTS:
+            notebooks.text_of(file)
     try:
         yaml.safe_load(Path("_config.yml").read_text(encoding="utf-8"))
     except yaml.YAMLError as error:

@@ -65,14 +65,10 @@ def content_hash(made: dict) -> str:
     """A hash of a notebook's cells: their types, texts and tags, and nothing that opening and
     saving it changes.
     """
-    cells = [
-        [
-            cell["cell_type"],
-            "".join(cell["source"]).strip(),
-            sorted(cell["metadata"].get("tags", [])),
-        ]
-        for cell in made["cells"]
-    ]
+    cells = []
+    for cell in made["cells"]:
+        text, tags = "".join(cell["source"]).strip(), sorted(cell["metadata"].get("tags", []))
+        cells.append([cell["cell_type"], text, tags])
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
 
 

@@ -15,11 +15,8 @@ from cxrlib.files import InputError
 def options(parser: ArgumentParser) -> None:
     parser.add_argument("--study", help="A or B, or its id")
     parser.add_argument("--verdict", help="only these, e.g. differs")
-    parser.add_argument(
-        "--json",
-        action="store_true",
-        help="rules, what the runs lacked, and all fields of companion.ledger.PUBLISHED, as JSON",
-    )
+    what = "rules, what the runs lacked, and all fields of companion.ledger.PUBLISHED, as JSON"
+    parser.add_argument("--json", action="store_true", help=what)
 
 
 def run(arguments: Namespace) -> None:

@@ -15,28 +15,12 @@ from cxrlib.files import InputError, atomic, line, printable
 def options(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("file", metavar="PREDICTIONS.csv")
-    add(
-        "--positive",
-        metavar="CLASS",
-        help="class of interest (default: 1, yes or positive, else the first p_ column)",
-    )
-    add(
-        "--threshold",
-        type=float,
-        default=0.5,
-        help="called positive where p is this or more (default 0.5)",
-    )
-    add(
-        "--prevalence",
-        type=float,
-        help="of the patients it is about, e.g. 0.01 (default: that of the file)",
-    )
+    first = "1, yes or positive, else the first p_ column"
+    add("--positive", metavar="CLASS", help=f"class of interest (default: {first})")
+    add("--threshold", type=float, default=0.5, help="positive where p is this or more (0.5)")
+    add("--prevalence", type=float, help="of the patients it is about (default: the file's)")
     add("--html", metavar="REPORT.html", help="write a page with everything there")
-    add(
-        "--explorer",
-        metavar="PAGE.html",
-        help="write the explorer there: threshold and prevalence to move",
-    )
+    add("--explorer", metavar="PAGE.html", help="write the explorer there")
     add("--output", metavar="TABLE.csv", help="write the numbers there (default: standard output)")
 
 

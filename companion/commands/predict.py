@@ -21,29 +21,12 @@ from cxrlib.files import InputError, line
 
 def options(parser: ArgumentParser) -> None:
     add = parser.add_argument
-    add(
-        "images",
-        nargs="+",
-        metavar="IMAGE",
-        help="PNG, JPEG, TIFF, DICOM or another picture file, or a folder of them",
-    )
-    add(
-        "--model",
-        metavar="RECORD",
-        default="zhu-fourclass",
-        help="record that holds a model (default zhu-fourclass)",
-    )
+    add("images", nargs="+", metavar="IMAGE", help="a picture file, DICOM too, or a folder of them")
+    default = "zhu-fourclass"
+    add("--model", metavar="RECORD", default=default, help=f"whose model to take ({default})")
     add("--cam", metavar="FOLDER", help="write Grad-CAM overlays there, as PNG")
-    add(
-        "--target",
-        metavar="CLASS",
-        help="class of the overlays (default: the model's first, covid)",
-    )
-    add(
-        "--output",
-        metavar="FILE.csv",
-        help="write the table there, FILE.csv.partial until it is whole (default: standard output)",
-    )
+    add("--target", metavar="CLASS", help="class of the overlays (default: the model's first)")
+    add("--output", metavar="FILE.csv", help="write there; FILE.csv.partial until it is whole")
     shared.add_shared(parser, "--results", "--device")
 
 

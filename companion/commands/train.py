@@ -20,24 +20,12 @@ def options(parser: ArgumentParser) -> None:
     flag("--resume", help="go on from the last finished epoch, if there is one")
     flag("--overwrite", help="train anew what is recorded, in the record's place")
     flag("--finish", help="train no further and record the checkpoint as it stands")
-    add(
-        "--precision",
-        choices=["auto", "float32", "bfloat16"],
-        default="auto",
-        help="auto: bfloat16 where it is faster",
-    )
+    formats = ["auto", "float32", "bfloat16"]
+    add("--precision", choices=formats, default="auto", help="auto: bfloat16 where it is faster")
     add("--micro", type=int, help="images processed at a time, where memory is short")
-    add(
-        "--name",
-        help="name of the new record, needed when settings are changed (phantoms: phantom-NAME)",
-    )
-    add(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SETTING=VALUE",
-        help="change a setting, e.g. lr=0.0003",
-    )
+    add("--name", help="of the new record, needed when settings are changed")
+    example = "change a setting, e.g. lr=0.0003"
+    add("--set", action="append", default=[], metavar="SETTING=VALUE", help=example)
     flag("--phantom", help="take the small settings meant for phantoms")
     flag("--short", help="a shorter schedule of the same shape, for re-draws, folds and variants")
     flag("--short-on-cpu", help="the same where there is no GPU; headline runs are left alone")
