@@ -52,23 +52,27 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from companion import ledger, pages, studies
+import cxrlib
+from companion import pages, studies
 from companion.pages import say
 from cxrlib import formatting, metrics, plots
 from cxrlib.data import kermany
-from cxrlib.metrics import intervals
 
-run = studies.run(run_name, origin, data)
+record = studies.run(run_name, origin, data)
 redraws, missing_redraws = (
     studies.family("zhu-fourclass-redraws") if origin == "recorded" else ([], [])
 )
-experiment = studies.experiment(
-    run.info["experiment"]
-)  # as printed; what the run changed is in its configuration
-table, bounds = metrics.per_class(run.predictions), metrics.bootstrap_by_patient(run.predictions)
-table_4_2 = studies.printed("zhu2020", "Table 4.2")
-claim = ledger.compare(table_4_2, table, bounds).set_index("metric")
-cell = lambda metric: claim.loc[metric]  # noqa: E731
+# as printed; what the run changed is in its own configuration
+experiment = studies.experiment(record.info["experiment"])
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Measure it", "code_prompt_hide": "Measure it"}
+level, replicates = 0.95, 2000
+predictions = record.predictions  # a row for each test image: patient, true class, probabilities
+rates = cxrlib.per_class(predictions)  # a row for each class and average: recall, precision, …
+bounds = cxrlib.bootstrap_by_patient(
+    predictions, "per_class", replicates=replicates, level=level
+)  # the same with the ends of each interval
+printed = studies.printed("zhu2020", "Table 4.2")
 
 # %% [markdown]
 # ## What the thesis reports
@@ -84,6 +88,7 @@ cell = lambda metric: claim.loc[metric]  # noqa: E731
 # patient number in the file name.
 
 # %% tags=["remove-cell"]
+said = printed.set_index("metric")["printed"]  # as the table prints it, a text
 for name, metric in {
     "accuracy": "macro avg.accuracy_as_printed",
     "precision": "macro avg.precision",
@@ -92,48 +97,48 @@ for name, metric in {
     "f1": "macro avg.f1",
     "weighted": "weighted avg.recall",
 }.items():
-    say(f"printed-{name}", cell(metric)["printed"])
-say("covid-test-printed", cell("covid.size")["printed"])
-printed = studies.printed(experiment.study).set_index("id")["printed"]
-say("printed-images", int(printed["zhu-2.1-images"]))
-say("printed-patients", int(printed["zhu-2.1-patients"]))
-say("table-images", len(run.split))
-per_class = run.split["y_true"].value_counts()
-say("covid-images", int(per_class["covid"]))
-say("kermany-images", int(per_class.drop("covid").sum()))
+    say(f"printed-{name}", said[metric])
+say("covid-test-printed", said["covid.size"])
+elsewhere = studies.printed("zhu2020").set_index("id")["printed"]
+say("printed-images", int(elsewhere["zhu-2.1-images"]))
+say("printed-patients", int(elsewhere["zhu-2.1-patients"]))
+say("table-images", len(record.split))
+sizes = record.split["y_true"].value_counts()
+say("covid-images", int(sizes["covid"]))
+say("kermany-images", int(sizes.drop("covid").sum()))
 say("copies", experiment.oversample["covid"])
 
 # %% [markdown]
 # ## What was run
 
-# %% tags=["remove-input"]
-pages.items(run.info["lacked"], "What this run lacked")
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "What this run lacked", "code_prompt_hide": "What this run lacked"}
+pages.items(record.info["lacked"], "What this run lacked")
 
 # %% [markdown]
 # The settings beside those the thesis prints, with the section that prints them. The thesis tuned them; nothing was tuned here.
 
-# %% tags=["remove-input"]
-pages.settings(run)
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Settings", "code_prompt_hide": "Settings"}
+pages.settings(record)
 
 # %% [markdown]
 # What the thesis leaves open had to be decided here:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "What had to be decided", "code_prompt_hide": "What had to be decided"}
 pages.items(experiment.assumptions)
 
 # %% [markdown]
 # The images, as split. COVID-19 patients were assigned whole, at random; Kermany's own test set was kept. Numbers are images on disk;
 # the {glue:text}`copies`-fold copies of COVID-19 training images are not counted.
 
-# %% tags=["remove-input"]
-pages.images(run)
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Images", "code_prompt_hide": "Images"}
+pages.images(record)
 
 # %% tags=["remove-cell"]
-leaks = kermany.count_leakage(run.split, run.split["split"])
+leaks = kermany.count_leakage(record.split, record.split["split"])
 say("shared-best", int(leaks.loc["class and number", "shared_patients"]))
 say("shared-other", int(leaks.loc["number alone", "shared_patients"]))
 say("shared-images", int(leaks.loc["number alone", "test_images_of_shared"]))
-pages.say_training(run)
+pages.say_training(record)
 
 # %% [markdown]
 # No COVID-19 patient is in both training and test. Kermany's pneumonia files carry a number after "person". If the numbers are used anew in each class,
@@ -147,27 +152,24 @@ pages.say_training(run)
 # for its validation loss (cross-entropy), which is our rule and not the thesis's. Test results played no part in training or in choosing the epoch;
 # they are shown for the kept and for the last epoch. (The published run was tested once before its end, to try this page; nothing was changed after that.)
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Two line charts by epoch: cross-entropy loss and accuracy of training and validation, test values at the kept and the last epoch as points."}}
-plots.learning_curves(run.history, kept=run.info["epochs"]["kept"])
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Learning curves", "code_prompt_hide": "Learning curves", "image": {"alt": "Two line charts by epoch: cross-entropy loss and accuracy of training and validation, test values at the kept and the last epoch as points."}}
+plots.learning_curves(record.history, kept=record.info["epochs"]["kept"])
 plt.show()
 
 # %% [markdown]
 # *Learning curves of the rebuilt run (not in the thesis). Training values are of augmented images.*
 
-# %% tags=["remove-input"]
-pages.test_epochs(run)
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Test results by epoch", "code_prompt_hide": "Test results by epoch"}
+pages.test_epochs(record)
 
 # %% tags=["remove-cell"]
 say("redraw-note", pages.schedule(redraws))
-say("repeat", pages.same_seed_again(run, redraws)[1])
-columns = list(pages.COLUMNS)
-values = table.loc[run.classes, columns].to_numpy(float)
-others = np.array(
-    [metrics.per_class(other.predictions).loc[run.classes, columns] for other in redraws]
-    or [values],
-    float,
-)  # (run, class, column)
-outside = (values < others.min(axis=0)) | (values > others.max(axis=0))
+say("repeat", pages.same_seed_again(record, redraws)[1])
+columns = ["recall", "precision", "recall", "specificity", "f1", "auc"]  # as Table 4.2 has them
+values = rates.loc[record.classes, columns].to_numpy(float)
+redrawn = [cxrlib.per_class(other.predictions) for other in redraws]
+others = np.array([other.loc[record.classes, columns] for other in redrawn] or [values], float)
+outside = (values < others.min(axis=0)) | (values > others.max(axis=0))  # (class, column)
 say("outside", int(outside.sum()))
 say("cells", outside.size)
 
@@ -182,10 +184,9 @@ say("cells", outside.size)
 # COVID-19 test patients and other seeds ({glue:text}`redraw-note`), among them the headline's own draw, seed 0, which is {glue:text}`repeat`: {glue:text}`outside` of the
 # {glue:text}`cells` rebuilt values lie outside the re-draws' range. One by one they are under [How sure?](06_study_b_how_sure.ipynb).
 
-# %% tags=["remove-input"] cxr={"items": ["Table 4.2"]}
-pages.side_by_side(
-    table_4_2, table, bounds, [metrics.per_class(other.predictions) for other in redraws]
-)
+# %% tags=["hide-input"] cxr={"items": ["Table 4.2"]} mystnb={"code_prompt_show": "Table 4.2", "code_prompt_hide": "Table 4.2"}
+redrawn = [cxrlib.per_class(other.predictions) for other in redraws]
+pages.side_by_side(printed, rates, bounds, redrawn)
 
 # %% tags=["remove-input"]
 pages.not_recorded(missing_redraws)
@@ -199,17 +200,13 @@ pages.not_recorded(missing_redraws)
 #
 # By that formula the rebuilt accuracies are:
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Accuracy by formula", "code_prompt_hide": "Accuracy by formula"}
+accuracy = bounds.loc[record.classes, "accuracy"]
 by_formula = pd.DataFrame(
     {
-        "Label": [plots.label(name) for name in run.classes],
-        "Accuracy by formula": [
-            formatting.number(table.loc[name, "accuracy"]) for name in run.classes
-        ],
-        "95 % interval": [
-            formatting.interval(*bounds.loc[name, [("accuracy", "low"), ("accuracy", "high")]])
-            for name in run.classes
-        ],
+        "Label": accuracy.index.map(plots.label),
+        "Accuracy by formula": accuracy["estimate"].map(formatting.number).to_list(),
+        "95 % interval": [formatting.interval(row.low, row.high) for row in accuracy.itertuples()],
     }
 )
 pages.table(by_formula)
@@ -217,62 +214,48 @@ pages.table(by_formula)
 # %% [markdown]
 # ## Figure 4.3: confusion matrix
 
-# %% tags=["remove-input"] cxr={"items": ["Figure 4.3"]} mystnb={"image": {"alt": "Confusion matrix of the test images: rows true class, columns predicted class, counts and row percentages; the errors are named in the text below."}}
-plots.confusion(
-    metrics.confusion(run.predictions), title="Figure 4.3, rebuilt: test images, four classes"
-)
+# %% tags=["hide-input"] cxr={"items": ["Figure 4.3"]} mystnb={"code_prompt_show": "Figure 4.3", "code_prompt_hide": "Figure 4.3", "image": {"alt": "Confusion matrix of the test images: rows true class, columns predicted class, counts and row percentages; the errors are named in the text below."}}
+matrix = cxrlib.confusion(predictions)  # rows: true class; columns: class of largest probability
+plots.confusion(matrix, title="Figure 4.3, rebuilt: test images, four classes")
 plt.show()
 
 # %% [markdown]
 # *Figure 4.3, rebuilt. Rows: true class; columns: predicted class; colour: share of the row.*
 
 # %% tags=["remove-cell"]
-matrix = metrics.confusion(run.predictions)
-overall = metrics.overall(run.predictions)
-weighted = cell("weighted avg.recall")
-say("accuracy", f"{overall['accuracy']:.3f}")
-say("accuracy-low", f"{bounds.loc['overall', ('accuracy', 'low')]:.3f}")
-say("accuracy-high", f"{bounds.loc['overall', ('accuracy', 'high')]:.3f}")
+overall = metrics.overall(predictions)
+accuracy = cxrlib.Interval(*bounds.loc["weighted avg", "recall"])  # the share of images right
+say("accuracy", f"{accuracy.estimate:.3f}")
+say("accuracy-low", f"{accuracy.low:.3f}")
+say("accuracy-high", f"{accuracy.high:.3f}")
 say("correct", overall["correct"])
 say("images", overall["images"])
 say("null-accuracy", f"{overall['null_accuracy']:.3f}")
-printed_share = float(weighted["printed"])
-low, high = bounds.loc["overall", ("accuracy", "low")], bounds.loc["overall", ("accuracy", "high")]
+weighted = printed.set_index("metric").loc["weighted avg.recall"]
+share, n = float(weighted["printed"]), weighted["denominator"]
 half = 0.5 * 10 ** -int(weighted["decimals"])
-verdict = (
-    "inside"
-    if low <= printed_share + half and printed_share - half <= high
-    else "above"
-    if printed_share > high
-    else "below"
-)
+verdict = "inside"
+if not (accuracy.low <= share + half and share - half <= accuracy.high):
+    verdict = "above" if share > accuracy.high else "below"
 say("verdict", verdict)
-wrong = matrix.where(
-    matrix.index.to_numpy()[:, None] != matrix.columns.to_numpy()[None, :], 0
-).stack()
-printed_ends = intervals.wilson(printed_share * weighted["denominator"], weighted["denominator"])
-say("printed-low", f"{printed_ends[0]:.2f}")
-say("printed-high", f"{printed_ends[1]:.2f}")
-errors, known = (
-    int(wrong.sum()),
-    int(wrong.drop("covid", level="true").sum()),
-)  # known: of images that the thesis tested as well
+printed_low, printed_high = cxrlib.wilson(share * n, n)
+say("printed-low", f"{printed_low:.2f}")
+say("printed-high", f"{printed_high:.2f}")
+wrong = matrix.mask(np.eye(len(matrix), dtype=bool), 0).stack()
+errors = int(wrong.sum())
+known = int(wrong.drop("covid", level="true").sum())  # of images that the thesis tested as well
 say(
     "kermany-errors",
     f"all {errors} errors are" if errors == known else f"{known} of the {errors} errors are",
 )
-first, second = wrong.sort_values(ascending=False).index[:2]
-say("worst", f"{plots.label(first[0])} read as {plots.label(first[1]).lower()} ({wrong[first]})")
-say(
-    "second", f"{plots.label(second[0])} read as {plots.label(second[1]).lower()} ({wrong[second]})"
-)
+for name, pair in zip(("worst", "second"), wrong.sort_values(ascending=False).index, strict=False):
+    true, read = map(plots.label, pair)
+    say(name, f"{true} read as {read.lower()} ({wrong[pair]})")
 covid_right, covid_all = int(matrix.loc["covid", "covid"]), int(matrix.loc["covid"].sum())
 say("covid-right", covid_right)
 say("covid-all", covid_all)
-say(
-    "covid-patients",
-    int(run.predictions.loc[run.predictions["y_true"] == "covid", "patient_id"].nunique()),
-)
+covid = predictions[predictions["y_true"] == "covid"]
+say("covid-patients", int(covid["patient_id"].nunique()))
 say("covid-low", f"{bounds.loc['covid', ('recall', 'low')]:.2f}")
 
 # %% [markdown]
@@ -291,48 +274,42 @@ say("covid-low", f"{bounds.loc['covid', ('recall', 'low')]:.2f}")
 #
 # Recall and AUC of each class, as printed, on the test set, and on the validation fold, which comes from Kermany's training images and the other COVID-19 patients; in brackets 95 % intervals over patients.
 
-# %% tags=["remove-input"]
-on_validation, validation_bounds = (
-    metrics.per_class(run.validation),
-    metrics.bootstrap_by_patient(run.validation),
-)
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Test set and validation fold", "code_prompt_hide": "Test set and validation fold"}
+validation = cxrlib.bootstrap_by_patient(record.validation, replicates=replicates, level=level)
 
 
-def with_ends(values, ends, key):
-    """A measure of each class with its interval."""
-    return [formatting.with_interval(*ends.loc[name, key]) for name in run.classes]
+def with_intervals(table, metric):
+    """A measure of each class, with its interval in brackets."""
+    return [formatting.with_interval(*table.loc[name, metric]) for name in record.classes]
 
 
+missed = matrix.sum(axis=1) - np.diag(matrix)
 short = pd.DataFrame(
     {
-        "Class": [plots.label(name) for name in run.classes],
-        "Recall, printed": [cell(f"{name}.recall")["printed"] for name in run.classes],
-        "test": with_ends(table, bounds, "recall"),
-        "missed": [int(matrix.loc[name].sum() - matrix.loc[name, name]) for name in run.classes],
-        "validation": with_ends(on_validation, validation_bounds, "recall"),
-        "AUC, printed": [cell(f"{name}.auc")["printed"] for name in run.classes],
-        "test ": with_ends(table, bounds, "auc"),
-        "validation ": with_ends(on_validation, validation_bounds, "auc"),
+        "Class": [plots.label(name) for name in record.classes],
+        "Recall, printed": [said[f"{name}.recall"] for name in record.classes],
+        "test": with_intervals(bounds, "recall"),
+        "missed": missed.to_list(),
+        "validation": with_intervals(validation, "recall"),
+        "AUC, printed": [said[f"{name}.auc"] for name in record.classes],
+        "test ": with_intervals(bounds, "auc"),
+        "validation ": with_intervals(validation, "auc"),
     }
 )
 pages.table(short)
 
 # %% tags=["remove-cell"]
-most = max(run.classes, key=lambda name: matrix.loc[name].sum() - matrix.loc[name, name])
-size = int(matrix.loc[most].sum())
-at_printed = (
-    overall["correct"]
-    - int(matrix.loc[most, most])
-    + float(cell(f"{most}.recall")["printed"]) * size
-)
+most = missed.idxmax()
+at_printed = overall["correct"] - matrix.loc[most, most]
+at_printed += float(said[f"{most}.recall"]) * matrix.loc[most].sum()
 say("most", plots.label(most))
-say("most-missed", size - int(matrix.loc[most, most]))
-say("all-missed", overall["images"] - overall["correct"])
+say("most-missed", int(missed[most]))
+say("all-missed", errors)
 say("at-printed", f"{at_printed / overall['images']:.3f}")
-say("most-test", formatting.number(table.loc[most, "recall"]))
-say("most-validation", formatting.number(on_validation.loc[most, "recall"]))
-say("most-auc-test", formatting.number(table.loc[most, "auc"]))
-say("most-auc-validation", formatting.number(on_validation.loc[most, "auc"]))
+say("most-test", formatting.number(rates.loc[most, "recall"]))
+say("most-validation", formatting.number(validation.loc[most, ("recall", "estimate")]))
+say("most-auc-test", formatting.number(rates.loc[most, "auc"]))
+say("most-auc-validation", formatting.number(validation.loc[most, ("auc", "estimate")]))
 
 # %% [markdown]
 # Of the {glue:text}`all-missed` errors {glue:text}`most-missed` are in the class {glue:text}`most`. With the printed recall of that class alone the accuracy would be
@@ -342,14 +319,14 @@ say("most-auc-validation", formatting.number(on_validation.loc[most, "auc"]))
 #
 # ## Figure 4.4: ROC curves
 
-# %% tags=["remove-input"] cxr={"items": ["Figure 4.4 A"]} mystnb={"image": {"alt": "ROC curves of the four classes, each against the rest, with the line of no discrimination; areas under the curves stand in Table 4.2."}}
-printed_auc = {name: cell(f"{name}.auc")["printed"] for name in run.classes}
-ax = plots.roc_curves(run.predictions, reported=printed_auc)
+# %% tags=["hide-input"] cxr={"items": ["Figure 4.4 A"]} mystnb={"code_prompt_show": "Figure 4.4 A", "code_prompt_hide": "Figure 4.4 A", "image": {"alt": "ROC curves of the four classes, each against the rest, with the line of no discrimination; areas under the curves stand in Table 4.2."}}
+printed_auc = {name: said[f"{name}.auc"] for name in record.classes}
+ax = plots.roc_curves(predictions, reported=printed_auc)
 ax.set_title("Figure 4.4 A, rebuilt: each class against the rest")
 plt.show()
 
-# %% tags=["remove-input"] cxr={"items": ["Figure 4.4 B"]} mystnb={"image": {"alt": "The same ROC curves, enlarged in the upper left corner, at false positive rates up to 0.4."}}
-ax = plots.roc_curves(run.predictions, reported=printed_auc, zoom=(0.4, 0.6))
+# %% tags=["hide-input"] cxr={"items": ["Figure 4.4 B"]} mystnb={"code_prompt_show": "Figure 4.4 B", "code_prompt_hide": "Figure 4.4 B", "image": {"alt": "The same ROC curves, enlarged in the upper left corner, at false positive rates up to 0.4."}}
+ax = plots.roc_curves(predictions, reported=printed_auc, zoom=(0.4, 0.6))
 ax.set_title("Figure 4.4 B, rebuilt: upper left corner")
 plt.show()
 
@@ -357,12 +334,10 @@ plt.show()
 # *Figure 4.4, rebuilt. B shows a wider corner than such figures usually do, so that every curve is in view; the thesis's own limits are not stated.*
 
 # %% tags=["remove-cell"]
-say("macro-auc", f"{table.loc['macro avg', 'auc']:.3f}")
-say("printed-macro-auc", cell("macro avg.auc")["printed"])
-mean_high = sum(
-    float(cell(f"{name}.auc")["printed"]) + 0.005 for name in run.classes if name != "covid"
-)
-say("macro-auc-most", f"{(mean_high + 1) / 4:.3f}")
+say("macro-auc", f"{rates.loc['macro avg', 'auc']:.3f}")
+say("printed-macro-auc", said["macro avg.auc"])
+highest = [float(said[f"{name}.auc"]) + 0.005 for name in record.classes if name != "covid"]
+say("macro-auc-most", f"{(sum(highest) + 1) / 4:.3f}")
 
 # %% [markdown]
 # The macro average of the four AUCs is {glue:text}`macro-auc`. The thesis prints {glue:text}`printed-macro-auc`, again in its conclusion. By its own
