@@ -100,12 +100,10 @@ def recorded(name: str = "resnet18") -> dict:
     names the file.
     """
     file = _file(name)
+    if not file.exists():
+        raise InputError(f"{file}: not yet recorded; companion.networks.write({name!r}) makes it")
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            f"{file}: not yet recorded; companion.networks.write({name!r}) makes it"
-        ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: cannot be read as JSON ({error})") from None
     for field in FIELDS:

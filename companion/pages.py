@@ -81,9 +81,8 @@ def settings(run: Record) -> HTML:
     experiment, config = studies.experiment(run.info["experiment"]), run.info["config"]
     rows = [("Optimiser, loss", "SGD, cross-entropy", "SGD, cross-entropy", "3.3.2")]
     for key, text in SETTINGS.items():
-        pair = [
-            studies.spell(value, plots.label) for value in (getattr(experiment, key), config[key])
-        ]
+        values = (getattr(experiment, key), config[key])
+        pair = [studies.spell(value, plots.label) for value in values]
         rows.append((text, *pair, experiment.printed.get(key, "")))
     rows.append(("Number format", "not stated", config["precision"], ""))
     rows.append(("Seed", "not stated", str(run.info["seed"]), ""))
@@ -92,9 +91,8 @@ def settings(run: Record) -> HTML:
 
 def images(run: Record) -> HTML:
     """Images on disk by class and part of the split, copies not counted."""
-    shown = pd.DataFrame(run.info["data"]["counts"]).rename(
-        index=plots.label, columns={"train": "Training", "val": "Validation", "test": "Test"}
-    )
+    names = {"train": "Training", "val": "Validation", "test": "Test"}
+    shown = pd.DataFrame(run.info["data"]["counts"]).rename(index=plots.label, columns=names)
     shown.loc["All"] = shown.sum()
     return table(shown, index=True)
 
@@ -119,10 +117,8 @@ def test_epochs(run: Record) -> HTML:
     columns = ["val_loss", "val_accuracy", "test_loss", "test_accuracy"]
     known = run.history.dropna(subset=["test_loss"])
     shown = known[["epoch"]].join(known[columns].astype(float))
-    shown.columns = [
-        "Epoch",
-        *(f"{part} {what}" for part in ("Validation", "Test") for what in ("loss", "accuracy")),
-    ]
+    names = ["Epoch", "Validation loss", "Validation accuracy"]
+    shown.columns = [*names, "Test loss", "Test accuracy"]
 
     def three_decimals(value: float) -> str:
         return f"{value:.3f}" if value >= 0.001 or value == 0 else f"{value:.1e}"

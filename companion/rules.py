@@ -82,10 +82,11 @@ def findings(row: dict, rows: dict[str, dict]) -> list[Finding]:
         if name not in RULES:
             raise InputError(f"{at}: check has no rule {name!r}, only {', '.join(RULES)}")
         try:
-            inspect.signature(RULES[name]).bind(row, rows, **arguments)
-            found += RULES[name](row, rows, **arguments)
+            call = inspect.signature(RULES[name]).bind(row, rows, **arguments)
         except TypeError as error:
             raise InputError(f"{at}: check {name}: {error}") from None
+        try:
+            found += RULES[name](*call.args, **call.kwargs)
         except (KeyError, AttributeError, IndexError) as error:
             raise InputError(f"{at}: check: no {error} to be found") from None
     if not any(finding.verdict for finding in found):
@@ -208,11 +209,8 @@ def _own_table(row, rows, run, metric, times) -> list[Finding]:
     """
     texts = {other["metric"]: other["printed"] for other in rows.values() if other["run"] == run}
     name, _, key = metric.rpartition(".")
-    sizes = {
-        cell.removesuffix(".size"): int(text)
-        for cell, text in texts.items()
-        if cell.endswith(".size")
-    }
+    of_size = [cell for cell in texts if cell.endswith(".size")]
+    sizes = {cell.removesuffix(".size"): int(texts[cell]) for cell in of_size}
     weights = list(sizes.values()) if name == "weighted avg" else None
     found = []
     if name in metrics.AVERAGES:
@@ -237,11 +235,10 @@ def _accuracies(sizes: tuple, texts: tuple) -> np.ndarray:
     the other columns of a table: (M, K).
     """
     columns = {cell: text for cell, text in texts if not cell.endswith("accuracy_as_printed")}
-    found = forensics.class_counts(dict(sizes), columns)
-    errors = [
-        [size - found_[name][0] + found_[name][1] for name, size in sizes] for found_ in found
-    ]
-    return 1 - np.reshape(errors, (-1, len(sizes))) / sum(size for _, size in sizes)  # FN + FP
+    wrong = []  # FN + FP
+    for counts in forensics.class_counts(dict(sizes), columns):
+        wrong.append([size - counts[name][0] + counts[name][1] for name, size in sizes])
+    return 1 - np.reshape(wrong, (-1, len(sizes))) / sum(size for _, size in sizes)
 
 
 def _by_formula(row, values: np.ndarray, recall: bool) -> Finding:
