@@ -50,7 +50,8 @@ def test_table_4_2_has_72_matrices_and_each_prints_the_whole_table(table_4_2):
         table = metrics.per_class(from_matrix(matrix))
         for name, text in table_4_2.items():
             row, metric = name.split(".")
-            if metric in [*COUNTED, "accuracy_as_printed"]:
+            metric = "recall" if metric == "accuracy_as_printed" else metric  # what it is
+            if metric in COUNTED:
                 assert abs(table.loc[row, metric] - float(text)) <= 0.005 + 1e-12, name
         assert [table.loc[name, "size"] for name in FOUR] == list(SIZES.values())
     ranges = {(1, 2): (19, 27), (3, 1): (7, 14), (3, 2): (4, 12), (2, 1): (0, 7), (1, 3): (0, 5)}
