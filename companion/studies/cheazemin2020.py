@@ -17,20 +17,40 @@ from cxrlib.files import InputError
 
 NEGATIVES = 5828  # test images without finding, as printed in section 2
 POSITIVES = 154  # no other whole n makes n / (n + 5828) the printed 2.57 %
-SNAPSHOTS = {
-    "29e0b70": ("PA", "AP"),
-    "0bae3ba": ("PA", "AP", "AP Supine"),
-}  # commits and views that give 154 COVID-19 images
+# commits and views that give 154 COVID-19 images
+SNAPSHOTS = {"29e0b70": ("PA", "AP"), "0bae3ba": ("PA", "AP", "AP Supine")}
 SNAPSHOT = "29e0b70"  # that of our runs
 NO_FINDING = "No Finding"
-OPACITY = (  # text-mined findings that stand in for airspace opacity
-    r"Infiltration|Consolidation|Pneumonia|Edema"
-)
+OPACITY = r"Infiltration|Consolidation|Pneumonia|Edema"  # stand in for airspace opacity
 EXCLUDE = {"image": "image_id", "patient": "patient_id"}
 SPLIT = ["image_id", "patient_id", "y_true", "split"]
+PRINTED = {"test negatives": f"{NEGATIVES}", "test set": "2.57 % COVID-19"}
+ASSUMED = {  # by step of `flow`
+    "listed by ChestX-ray14": "The edition of the list is not stated. Here, that of 2020.",
+    "adjudicated validation set": (
+        "Which of Google's two sets trained, and whether whole, is not stated. Here this one."
+        " (Google's documentation says 2,412.)"
+    ),
+    "adjudicated test set": (
+        "Which of Google's two sets validated, and whether whole, is not stated. Here this one."
+    ),
+    "No Finding, image not adjudicated": (
+        "If “mutually exclusive” is meant by image, these can be drawn."
+    ),
+    "No Finding, patient not adjudicated": (
+        "If it is meant by patient, these can be drawn. Here so."
+    ),
+    "test negatives": "How they were chosen is not stated. Here, at random with a recorded seed.",
+    "test set": f"The sum is not stated. Only {POSITIVES} COVID-19 images give the share.",
+}
+for snapshot, views in SNAPSHOTS.items():
+    ASSUMED[f"test COVID-19, {snapshot}"] = (
+        f"Neither number, commit nor views are stated. Commit {snapshot} gives {POSITIVES} with"
+        f" {', '.join(views)}."
+    )
 
 
-def covid(data=None, snapshot: str = "29e0b70") -> pd.DataFrame:
+def covid(data=None, snapshot: str = SNAPSHOT) -> pd.DataFrame:
     """Manifest of the frontal COVID-19 radiographs at a commit of the collection: 154 at either of
     :data:`SNAPSHOTS`.
 
@@ -53,31 +73,25 @@ def _lists(data) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     lost = read.loc[~read["image_id"].isin(listed["image_id"]), "image_id"]
     if len(lost):
         raise InputError(f"{chestxray14.ADJUDICATED}: {lost.iloc[0]} is not in {chestxray14.LIST}")
-    return (
-        listed,
-        read,
-        listed[(listed["finding"] == NO_FINDING) & ~listed["image_id"].isin(read["image_id"])],
-    )
+    clear = listed[listed["finding"] == NO_FINDING]
+    return listed, read, clear[~clear["image_id"].isin(read["image_id"])]
 
 
-def _counts(steps: list[tuple]) -> pd.DataFrame:
-    """Steps as ``(name, table or number[, printed[, assumption]])``."""
+def _counts(
+    steps: dict[str, pd.DataFrame | int], printed: dict[str, str], assumed: dict[str, str]
+) -> pd.DataFrame:
+    """A row per step: of a table its images, patients and ages, of a number that alone."""
     rows = []
-    for name, found, printed, assumption in [(*step, "", "")[:4] for step in steps]:
-        if isinstance(found, int):
-            counts = [found, None, None, None]
-        else:
-            counts = [
-                len(found),
-                found["patient_id"].nunique(),
-                int((found["age"] < 18).sum()),
-                int(found["age"].notna().sum()),
-            ]
-        rows.append((name, *counts, printed, assumption))
+    for step, found in steps.items():
+        row = {"step": step, "images": found}
+        if not isinstance(found, int):
+            row["images"], row["patients"] = len(found), found["patient_id"].nunique()
+            row["under_18"] = (found["age"] < 18).sum()
+            row["age_known"] = found["age"].notna().sum()
+        rows.append(row | {"printed": printed.get(step, ""), "assumption": assumed.get(step, "")})
     numbers = ["images", "patients", "under_18", "age_known"]
-    return pd.DataFrame(rows, columns=["step", *numbers, "printed", "assumption"]).astype(
-        dict.fromkeys(numbers, "Int64")
-    )
+    table = pd.DataFrame(rows, columns=["step", *numbers, "printed", "assumption"])
+    return table.astype(dict.fromkeys(numbers, "Int64"))
 
 
 def flow(data=None) -> pd.DataFrame:
@@ -89,83 +103,31 @@ def flow(data=None) -> pd.DataFrame:
     no number; ``assumption`` says what is ours.
     """
     listed, read, free = _lists(data)
+    steps = {"listed by ChestX-ray14": listed, "adjudicated": read}
+    for title, name in (("adjudicated validation set", "val"), ("adjudicated test set", "test")):
+        chosen = read[read["set"] == name]
+        steps[title] = chosen
+        steps[f"{title}, opacity"] = chosen[chosen["opacity"]]
+        steps[f"{title}, no opacity"] = chosen[~chosen["opacity"]]
     text, kin = read[read["finding"] == NO_FINDING], free["patient_id"].isin(read["patient_id"])
-    steps = [
-        (
-            "listed by ChestX-ray14",
-            listed,
-            "",
-            "The edition of the list is not stated. Here, that of 2020.",
+    steps |= {
+        "adjudicated, No Finding by text": text,
+        "adjudicated, No Finding by text, opacity": text[text["opacity"]],
+        "No Finding": listed[listed["finding"] == NO_FINDING],
+        "No Finding, image not adjudicated": free,
+        "No Finding, image not adjudicated but another of the patient": free[kin],
+        "No Finding, patient not adjudicated": free[~kin],
+        "test negatives": NEGATIVES,
+        "expected among them, another image of the patient adjudicated": round(
+            NEGATIVES * float(kin.mean())
         ),
-        ("adjudicated", read),
-    ]
-    for name, assumption in {
-        "val": (
-            "Which of Google's two sets trained, and whether whole, is not stated. Here this one."
-            " (Google's documentation says 2,412.)"
-        ),
-        "test": (
-            "Which of Google's two sets validated, and whether whole, is not stated. Here this one."
-        ),
-    }.items():
-        chosen, title = (
-            read[read["set"] == name],
-            f"adjudicated {'validation' if name == 'val' else 'test'} set",
-        )
-        steps.append((title, chosen, "", assumption))
-        steps += [
-            (f"{title}, opacity", chosen[chosen["opacity"]]),
-            (f"{title}, no opacity", chosen[~chosen["opacity"]]),
-        ]
-    steps += [
-        ("adjudicated, No Finding by text", text),
-        ("adjudicated, No Finding by text, opacity", text[text["opacity"]]),
-        ("No Finding", listed[listed["finding"] == NO_FINDING]),
-        (
-            "No Finding, image not adjudicated",
-            free,
-            "",
-            "If “mutually exclusive” is meant by image, these can be drawn.",
-        ),
-        ("No Finding, image not adjudicated but another of the patient", free[kin]),
-        (
-            "No Finding, patient not adjudicated",
-            free[~kin],
-            "",
-            "If it is meant by patient, these can be drawn. Here so.",
-        ),
-        (
-            "test negatives",
-            NEGATIVES,
-            f"{NEGATIVES}",
-            "How they were chosen is not stated. Here, at random with a recorded seed.",
-        ),
-        (
-            "expected among them, another image of the patient adjudicated",
-            round(NEGATIVES * float(kin.mean())),
-        ),
-    ]
-    for snapshot, views in SNAPSHOTS.items():
-        why = (
-            f"Neither number, commit nor views are stated. Commit {snapshot} gives {POSITIVES} with"
-            f" {', '.join(views)}."
-        )
-        steps.append(
-            (
-                f"radiographs of the COVID-19 collection, {snapshot}",
-                covid_chestxray.read_manifest(data, snapshot),
-            )
-        )
-        steps.append((f"test COVID-19, {snapshot}", covid(data, snapshot), "", why))
-    steps.append(
-        (
-            "test set",
-            NEGATIVES + POSITIVES,
-            "2.57 % COVID-19",
-            f"The sum is not stated. Only {POSITIVES} COVID-19 images give the share.",
-        )
-    )
-    return _counts(steps)
+    }
+    for snapshot in SNAPSHOTS:
+        whole = covid_chestxray.read_manifest(data, snapshot)
+        steps[f"radiographs of the COVID-19 collection, {snapshot}"] = whole
+        steps[f"test COVID-19, {snapshot}"] = covid(data, snapshot)
+    steps["test set"] = NEGATIVES + POSITIVES
+    return _counts(steps, PRINTED, ASSUMED)
 
 
 def split(
@@ -174,7 +136,7 @@ def split(
     *,
     train="val",
     exclude="patient",
-    snapshot="29e0b70",
+    snapshot=SNAPSHOT,
     negatives: int = NEGATIVES,
 ) -> pd.DataFrame:
     """The paper's own division: ``image_id, patient_id, y_true, split``, one row per image, missing
@@ -199,18 +161,14 @@ def split(
         raise InputError(
             f"split: {negatives} test negatives cannot be drawn from {len(free)} images"
         )
+    positive, part = read["opacity"], read["set"] == train
     seen = read.assign(
-        y_true=np.where(read["opacity"], "opacity", "none"),
-        split=np.where(read["set"] == train, "train", "val"),
+        y_true=np.where(positive, "opacity", "none"), split=np.where(part, "train", "val")
     )
-    drawn = (
-        free.sample(negatives, random_state=np.random.default_rng(seed))
-        .sort_index()
-        .assign(y_true="none", split="test")
-    )
-    return pd.concat(
-        [seen, covid(data, snapshot).assign(y_true="covid", split="test"), drawn], ignore_index=True
-    )[SPLIT]
+    drawn = free.sample(negatives, random_state=np.random.default_rng(seed)).sort_index()
+    tested = [covid(data, snapshot).assign(y_true="covid"), drawn.assign(y_true="none")]
+    tested = pd.concat(tested).assign(split="test")
+    return pd.concat([seen, tested], ignore_index=True)[SPLIT]
 
 
 def shared(split: pd.DataFrame) -> pd.DataFrame:
@@ -226,27 +184,13 @@ def shared(split: pd.DataFrame) -> pd.DataFrame:
     }
     ids["train or val"] = pd.concat([ids["train"], ids["val"]])
     rows = []
-    for first, second in (
-        ("train", "val"),
-        ("train", "test"),
-        ("val", "test"),
-        ("train or val", "test"),
-    ):
+    pairs = [("train", "val"), ("train", "test"), ("val", "test"), ("train or val", "test")]
+    for first, second in pairs:
         common = ids[second][ids[second].isin(ids[first])]
-        rows.append(
-            (first, second, common.nunique(), ids[second].nunique(), len(common), len(ids[second]))
-        )
-    return pd.DataFrame(
-        rows,
-        columns=[
-            "first",
-            "second",
-            "shared_patients",
-            "second_patients",
-            "shared_images",
-            "second_images",
-        ],
-    )
+        row = {"first": first, "second": second}
+        row |= {"shared_patients": common.nunique(), "second_patients": ids[second].nunique()}
+        rows.append(row | {"shared_images": len(common), "second_images": len(ids[second])})
+    return pd.DataFrame(rows)
 
 
 def sharing(data=None, seed: int = 0) -> pd.DataFrame:
@@ -257,7 +201,7 @@ def sharing(data=None, seed: int = 0) -> pd.DataFrame:
     return pd.concat(found, names=["seed", "exclude", None]).droplevel(2).reset_index()
 
 
-def standin_manifest(data=None, snapshot: str = "29e0b70") -> pd.DataFrame:
+def standin_manifest(data=None, snapshot: str = SNAPSHOT) -> pd.DataFrame:
     """Manifest of the stand-in's images with ``y_true``: ``opacity``, ``none`` or ``covid``.
 
     ChestX-ray14 images on disk by their text-mined label, ``opacity`` with any of :data:`OPACITY`
@@ -265,13 +209,16 @@ def standin_manifest(data=None, snapshot: str = "29e0b70") -> pd.DataFrame:
     the COVID-19 images, those not on disk included.
     """
     images = chestxray14.read_manifest(data, absent=False)
-    opaque, clear = images["finding"].str.contains(OPACITY), images["finding"] == NO_FINDING
-    parts = {"opacity": images[opaque], "none": images[clear], "covid": covid(data, snapshot)}
-    parts = [part.assign(y_true=label) for label, part in parts.items()]
-    return pd.concat([*parts, rsna.read_manifest(data).assign(y_true="none")], ignore_index=True)
+    parts = [
+        images[images["finding"].str.contains(OPACITY)].assign(y_true="opacity"),
+        images[images["finding"] == NO_FINDING].assign(y_true="none"),
+        covid(data, snapshot).assign(y_true="covid"),
+        rsna.read_manifest(data).assign(y_true="none"),
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
-def standin_split(data=None, seed: int = 0, snapshot: str = "29e0b70") -> pd.DataFrame:
+def standin_split(data=None, seed: int = 0, snapshot: str = SNAPSHOT) -> pd.DataFrame:
     """The stand-in's division, in the form of :func:`split`: text-mined labels train and validate,
     RSNA's normals are the negatives.
 
@@ -280,51 +227,41 @@ def standin_split(data=None, seed: int = 0, snapshot: str = "29e0b70") -> pd.Dat
     index lost, so that patients shared with training cannot be excluded.
     """
     manifest = standin_manifest(data, snapshot)
-    ours, normals = (
-        manifest["source"] == chestxray14.COLLECTION.name,
-        manifest.index[manifest["source"] == rsna.COLLECTION.name],
-    )
+    ours = manifest["source"] == chestxray14.COLLECTION.name
+    normals = manifest.index[manifest["source"] == rsna.COLLECTION.name]
     held = splits.fold_by_patient(manifest[ours], manifest.loc[ours, "y_true"], 4, seed)
-    manifest["split"] = (
-        held.eq(0).map({True: "val", False: "train"}).reindex(manifest.index).fillna("test")
-    )
-    wanted = round(
-        int(present(manifest[manifest["y_true"] == "covid"], data).sum()) * NEGATIVES / POSITIVES
-    )
+    part = held.eq(0).map({True: "val", False: "train"})
+    manifest["split"] = part.reindex(manifest.index).fillna("test")
+    positives = present(manifest[manifest["y_true"] == "covid"], data).sum()
+    wanted = round(int(positives) * NEGATIVES / POSITIVES)
     if not 0 < wanted <= len(normals):
         raise InputError(
             f"split: {wanted} test negatives cannot be drawn from {len(normals)} normal images"
         )
-    return manifest.drop(
-        index=np.random.default_rng(seed).permutation(normals)[wanted:]
-    ).reset_index(drop=True)[SPLIT]
+    left_out = np.random.default_rng(seed).permutation(normals)[wanted:]
+    return manifest.drop(index=left_out).reset_index(drop=True)[SPLIT]
 
 
 def standin_flow(data=None, seed: int = 0) -> pd.DataFrame:
     """The stand-in's images step by step, in the form of :func:`flow`; the patients of RSNA's
     normals are not known.
     """
-    images, whole, read = (
-        chestxray14.read_manifest(data, absent=False),
-        standin_manifest(data),
-        chestxray14.read_adjudicated(data),
-    )
-    whole["split"] = whole["image_id"].map(standin_split(data, seed).set_index("image_id")["split"])
-    steps = [
-        ("ChestX-ray14 images on disk", images),
-        ("of them adjudicated", images[images["image_id"].isin(read["image_id"])]),
-        ("left out, other findings only", images[~images["image_id"].isin(whole["image_id"])]),
-    ]
-    parts = {key: part for key, part in whole.groupby(["split", "y_true"])}
-    for part, title in (("train", "training"), ("val", "validation")):
-        steps += [(f"{title}, {label}", parts[part, label]) for label in ("opacity", "none")]
+    images, read = chestxray14.read_manifest(data, absent=False), chestxray14.read_adjudicated(data)
+    whole = standin_manifest(data)
+    split = standin_split(data, seed).set_index("image_id")["split"]
+    parts = dict(list(whole.groupby([whole["image_id"].map(split), "y_true"])))
     positive = parts["test", "covid"]
-    steps += [
-        ("test COVID-19", positive),
-        ("test COVID-19, on disk", positive[present(positive, data)]),
-    ]
-    steps += [
-        ("RSNA normals", int((whole["source"] == rsna.COLLECTION.name).sum())),
-        ("test negatives", len(parts["test", "none"])),
-    ]
-    return _counts(steps)
+    steps = {
+        "ChestX-ray14 images on disk": images,
+        "of them adjudicated": images[images["image_id"].isin(read["image_id"])],
+        "left out, other findings only": images[~images["image_id"].isin(whole["image_id"])],
+        "training, opacity": parts["train", "opacity"],
+        "training, none": parts["train", "none"],
+        "validation, opacity": parts["val", "opacity"],
+        "validation, none": parts["val", "none"],
+        "test COVID-19": positive,
+        "test COVID-19, on disk": positive[present(positive, data)],
+        "RSNA normals": int((whole["source"] == rsna.COLLECTION.name).sum()),
+        "test negatives": len(parts["test", "none"]),
+    }
+    return _counts(steps, {}, {})

@@ -11,28 +11,18 @@ theirs.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 
 from companion import studies
 from companion.studies import cheazemin2020
 from cxrlib.data import covid_chestxray, kermany
+from cxrlib.explorer.payload import UNKNOWN, subgroups_of
 from cxrlib.files import InputError
 
 COLUMNS = ["view", "sex", "age"]
-BANDS = {
-    "0–17": 0,
-    "18–39": 18,
-    "40–59": 40,
-    "60–79": 60,
-    "80 and over": 80,
-}  # the first year of each
-DESCRIBED = {kermany.COLLECTION.name: {"view": "AP", "age": "0–17"}}
-UNKNOWN = "not known"
-NONE = pd.DataFrame({"image_id": pd.Series(dtype=str)})  # for `of`: nothing is known of any image
+BANDS = {"0–17": 0, "18–39": 18, "40–59": 40, "60–79": 60, "80 and over": 80}  # first years
+DESCRIBED = {"view": "AP", "age": "0–17"}  # of all Kermany's images
 FILE = "subgroups/covid-chestxray.csv"  # in the folder of the records
-LABELS = {"view": "View", "sex": "Sex", "age": "Age", "source": "Source"}
 
 
 def table(data=None) -> pd.DataFrame:
@@ -42,13 +32,11 @@ def table(data=None) -> pd.DataFrame:
     Where the studies' versions of the collection's table differ, the later one counts.
     """
     listed = covid_chestxray.read_manifest(data)
-    both = pd.concat(
-        [listed[covid_chestxray.is_covid19(listed)], cheazemin2020.covid(data)]
-    ).drop_duplicates("image_id")
+    listed = listed[covid_chestxray.is_covid19(listed)]
+    both = pd.concat([listed, cheazemin2020.covid(data)]).drop_duplicates("image_id")
     band = pd.cut(both["age"], [*BANDS.values(), 200], right=False, labels=list(BANDS))
-    return both.assign(age=band.astype(object))[["image_id", *COLUMNS]].sort_values(
-        "image_id", ignore_index=True
-    )
+    facts = both.assign(age=band.astype(object))[["image_id", *COLUMNS]]
+    return facts.sort_values("image_id", ignore_index=True)
 
 
 def of(predictions: pd.DataFrame, known: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -58,7 +46,6 @@ def of(predictions: pd.DataFrame, known: pd.DataFrame | None = None) -> pd.DataF
     ``known`` has a row per ``image_id`` and a column per grouping; default: the recorded table.
     :class:`InputError` if it cannot be read, lacks ``image_id`` or names an image twice.
     """
-    file: Path | str = "subgroups"
     if known is None:
         file = studies.results_folder() / FILE
         try:
@@ -68,19 +55,8 @@ def of(predictions: pd.DataFrame, known: pd.DataFrame | None = None) -> pd.DataF
                 f"{file}: cannot be read as CSV ({error}); make it with"
                 " python -m companion.build table subgroups/covid-chestxray"
             ) from None
-    if "image_id" not in known or known["image_id"].duplicated().any():
-        raise InputError(f"{file}: needs a column image_id with no image twice")
-    found = (
-        known.set_index("image_id").reindex(predictions["image_id"]).set_index(predictions.index)
-    )
-    for source, facts in DESCRIBED.items():
-        for column in [name for name in facts if name in found]:
-            found.loc[(predictions["source"] == source) & found[column].isna(), column] = facts[
-                column
-            ]
-    return (
-        found.assign(source=predictions["source"])
-        .astype(object)
-        .where(lambda cells: cells.notna(), UNKNOWN)
-        .astype(str)
-    )
+    found = subgroups_of(predictions, known)
+    children = predictions["source"] == kermany.COLLECTION.name
+    for column in found.columns.intersection(list(DESCRIBED)):
+        found.loc[children & (found[column] == UNKNOWN), column] = DESCRIBED[column]
+    return found

@@ -41,13 +41,8 @@ def outside(data=None) -> pd.DataFrame:
     """
     root = data_folder(data)
     path = f"{covid_chestxray.COLLECTION.locate(root)}/images/covid-19-pneumonia-101.png"
-    row = {
-        "image_id": FIGURE_4_6,
-        "path": path,
-        "patient_id": "covid-chestxray/203",
-        "source": "covid-chestxray",
-        "finding": "COVID-19",
-    }
+    row = {"image_id": FIGURE_4_6, "path": path, "patient_id": "covid-chestxray/203"}
+    row |= {"source": "covid-chestxray", "finding": "COVID-19"}
     return pd.DataFrame([row | {"y_true": "covid", "split": "outside"}])
 
 
@@ -55,31 +50,20 @@ def flow(data=None, snapshot: str = SNAPSHOT) -> pd.DataFrame:
     """How the images were chosen, step by step: ``step, images, patients``. A Kermany patient is a
     class and number in a file name.
     """
-    listed, xray = (
-        covid_chestxray.read_metadata(data, snapshot),
-        covid_chestxray.read_manifest(data, snapshot),
-    )
-    labelled = xray[covid_chestxray.is_covid19(xray)]
-    children, chosen = kermany.read_manifest(data), manifest(data, snapshot)
+    listed = covid_chestxray.read_metadata(data, snapshot)
+    xray = covid_chestxray.read_manifest(data, snapshot)
+    covid = xray[covid_chestxray.is_covid19(xray)]
     steps = {
-        "listed by the COVID-19 collection, CT included": (
-            len(listed),
-            listed["patientid"].nunique(),
-        ),
-        "of them radiographs": (len(xray), xray["patient_id"].nunique()),
-        "of them labelled COVID-19": (len(labelled), labelled["patient_id"].nunique()),
+        "listed by the COVID-19 collection, CT included": listed["patientid"],
+        "of them radiographs": xray["patient_id"],
+        "of them labelled COVID-19": covid["patient_id"],
+        "of them in PA or AP view": covid.loc[covid["view"].isin({"PA", "AP"}), "patient_id"],
+        "with supine AP view too": covid.loc[covid["view"].isin(VIEWS), "patient_id"],
+        "Kermany's collection": kermany.read_manifest(data)["patient_id"],
+        "chosen": manifest(data, snapshot)["patient_id"],
     }
-    for step, views in {
-        "of them in PA or AP view": VIEWS - {"AP Supine"},
-        "with supine AP view too": VIEWS,
-    }.items():
-        seen = labelled[labelled["view"].isin(views)]
-        steps[step] = (len(seen), seen["patient_id"].nunique())
-    steps["Kermany's collection"] = (len(children), children["patient_id"].nunique())
-    steps["chosen"] = (len(chosen), chosen["patient_id"].nunique())
-    return pd.DataFrame(
-        [(step, *counts) for step, counts in steps.items()], columns=["step", "images", "patients"]
-    )
+    rows = [(step, len(patients), patients.nunique()) for step, patients in steps.items()]
+    return pd.DataFrame(rows, columns=["step", "images", "patients"])
 
 
 def labels(manifest: pd.DataFrame, classes: tuple[str, ...]) -> pd.Series:
@@ -110,34 +94,20 @@ def split(
         ``image_id, patient_id, y_true, split`` with one row per image, missing files included.
     """
     if fold:
-        part = (
-            splits.fold_by_patient(manifest, labels, studies.CV_FOLDS, seed)
-            .eq(fold - 1)
-            .map({True: "test", False: "train"})
-        )
+        fifth = splits.fold_by_patient(manifest, labels, studies.CV_FOLDS, seed)
+        part = fifth.eq(fold - 1).map({True: "test", False: "train"})
     else:
         covid = manifest["source"] == "covid-chestxray"
-        held = (
-            TEST_COVID if covid.sum() == COVID else max(1, round(covid.sum() * TEST_COVID / COVID))
-        )
+        drawn = manifest[covid]
+        if unit != "patient":
+            drawn = drawn.assign(patient_id=drawn["image_id"])
+        held = max(1, round(len(drawn) * TEST_COVID / COVID))
         part = manifest["predefined_split"].copy()
-        drawn = (
-            manifest[covid]
-            if unit == "patient"
-            else manifest[covid].assign(patient_id=manifest["image_id"])
-        )
         part[covid] = splits.split_by_patient(drawn, held, seed)
     train = part == "train"
     held_out = splits.fold_by_patient(manifest[train], labels[train], val_folds, seed)
     part[held_out.index[held_out == 0]] = "val"
-    return pd.DataFrame(
-        {
-            "image_id": manifest["image_id"],
-            "patient_id": manifest["patient_id"],
-            "y_true": labels,
-            "split": part,
-        }
-    )
+    return manifest[["image_id", "patient_id"]].assign(y_true=labels, split=part)
 
 
 def lungs_in_frame(data=None, size: int = 224) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import pytest
 from companion import studies
 from companion.build import __main__ as build
 from companion.studies import subgroups
+from cxrlib.explorer.payload import UNKNOWN
 from cxrlib.files import InputError
 
 
@@ -59,10 +60,13 @@ def test_what_a_description_says_of_all_fills_only_what_is_unknown():
     )
     found = subgroups.of(frame("a/1", "kermany/2", "kermany/3", "b/4"), known)
     assert found.index.tolist() == [7, 8, 9, 10]
-    assert found["view"].tolist() == ["PA", "Lateral", "AP", subgroups.UNKNOWN]
-    assert found["sex"].tolist() == ["F", *[subgroups.UNKNOWN] * 3] and found[
-        "source"
-    ].tolist() == ["a", "kermany", "kermany", "b"]
+    assert found["view"].tolist() == ["PA", "Lateral", "AP", UNKNOWN]
+    assert found["sex"].tolist() == ["F", *[UNKNOWN] * 3] and found["source"].tolist() == [
+        "a",
+        "kermany",
+        "kermany",
+        "b",
+    ]
 
 
 def test_a_table_that_will_not_do_is_one_line(tmp_path, monkeypatch, capsys):
