@@ -1,22 +1,9 @@
 """Anybody's predictions: read, measured, shown on a page. No torch."""
 
-from cxrlib.evaluate.measures import (
-    PREVALENCES,
-    STATISTIC_NAMES,
-    Measures,
-    at_prevalences,
-    compare_methods,
-    spreadsheet_text,
-)
-from cxrlib.evaluate.reading import Predictions, read_file
-
-__all__ = [
-    "PREVALENCES",
-    "STATISTIC_NAMES",
-    "Measures",
-    "Predictions",
-    "at_prevalences",
-    "compare_methods",
-    "read_file",
-    "spreadsheet_text",
-]
+from cxrlib.evaluate.measures import STATISTIC_NAMES as STATISTIC_NAMES
+from cxrlib.evaluate.measures import Measures as Measures
+from cxrlib.evaluate.measures import at_prevalences as at_prevalences
+from cxrlib.evaluate.measures import compare_methods as compare_methods
+from cxrlib.evaluate.measures import spreadsheet_text as spreadsheet_text
+from cxrlib.evaluate.reading import Predictions as Predictions
+from cxrlib.evaluate.reading import read_file as read_file
