@@ -26,6 +26,7 @@ import pandas as pd
 import torch
 
 from companion import studies
+from companion.studies import training
 from cxrlib import metrics
 from cxrlib.files import InputError, write_text
 from cxrlib.transfer import augment, pipeline, resnet
@@ -274,9 +275,9 @@ def write(
     if limit is not None and limit < 2:
         raise InputError(f"limit {limit}: expected a number of images from 2, one of each class")
     run, device = studies.run(run_name, results=results), resnet.device(on)
-    ready = pipeline.prepare(studies.experiment(run.info["experiment"]), data)
+    ready = training.prepare(studies.experiment(run.info["experiment"]), data)
     if ready.fingerprint != run.info["data"]["fingerprint"]:
-        raise InputError(f"{ready.root}: other images than those of the record {run_name}")
+        raise InputError(f"{ready.task.root}: other images than those of the record {run_name}")
     split = ready.rows["split"].to_numpy()
     train = np.random.default_rng(0).permutation(np.flatnonzero(split == "train"))
     calibration = ready.pixels[np.sort(train[:CALIBRATION])]
@@ -333,7 +334,7 @@ def write(
         "positives": int((truth["y_true"] == run.classes[0]).sum()),
         "calibration_images": len(calibration),
         "packages": {name: importlib.metadata.version(name) for name in packages},
-        "git": pipeline.revision(),
+        "git": pipeline.revision(("cxrlib", "companion", "benchmarks")),
         "rates": measured,
         "agreement": agreement,
         "skipped": skipped,

@@ -291,7 +291,7 @@ def setting(row, rows, *, experiment, key="", item=None, times=1, means=None):
     """A setting of an experiment or, of a family of runs, how many there are; ``means``: what the
     setting must be.
     """
-    family = studies.families().get(experiment)
+    family = studies.FAMILIES.get(experiment)
     value = family or getattr(studies.experiment(experiment), key)
     if item is not None:
         value = len(value) if item == "count" else value[item]

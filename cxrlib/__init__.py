@@ -27,17 +27,19 @@ from cxrlib.metrics import (
     wilson,
 )
 from cxrlib.records import Record, read_record, write_record
+from cxrlib.transfer.config import Config
 
 __version__ = "0.2.0"
 
 _LATER = {  # public names whose modules need torch, or take long to load
     "Explorer": "cxrlib.explorer:Explorer",
     "fit": "cxrlib.transfer.fit:fit",
-    "grad_cam": "cxrlib.gradcam:of_pixels",
+    "grad_cam": "cxrlib.gradcam:grad_cam",
     "localise": "cxrlib.gradcam:localise",
     "predict": "cxrlib.inference:predict",
 }
 __all__ = [
+    "Config",
     "InputError",
     "Interval",
     "Record",

@@ -102,24 +102,85 @@ def cams(
 
 
 @torch.inference_mode(False)
-def of_pixels(
+def grad_cam(
     model: torch.nn.Module,
-    pixels: np.ndarray,
+    pixels: np.ndarray | torch.Tensor,
     target: int | Sequence[int] | np.ndarray | None,
-    layer: str = "layer4",
-    on: torch.device | str = "cpu",
+    layer: str | None = None,
     batch: int = 32,
 ) -> np.ndarray:
-    """:func:`cams` of uint8 images ``(N, H, W)``, prepared as
-    :func:`cxrlib.transfer.fit.predict` does: float32 ``(N, h, w)``.
+    """Grad-CAM maps of images, on the model's own device.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Gives scores before softmax, ``(B, classes)``.
+    pixels : uint8 ``(N, H, W)``, or a tensor ``(N, 3, H, W)``
+        Grey images, which are prepared as ImageNet's networks expect; a tensor is taken as it is.
+    target : int, one int per image, or None
+        Class number; None is each image's predicted class.
+    layer : str, optional
+        A name of ``model.named_modules()``; by default the last block of a ResNet, or the last
+        part of another network that still tells places apart.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 ``(N, h, w)``, not negative, not normalised.
+
+    Raises
+    ------
+    InputError
+        As :func:`cams`.
+
+    References
+    ----------
+    Selvaraju et al. 2017, doi 10.1109/ICCV.2017.74.
+
+    Examples
+    --------
+    >>> import torchvision
+    >>> model = torchvision.models.resnet18(num_classes=2)
+    >>> grad_cam(model, np.zeros((3, 64, 64), np.uint8), target=1).shape
+    (3, 2, 2)
     """
+    device = next(model.parameters()).device
     wanted, out = _targets(target, len(pixels)), []
     for start in range(0, max(len(pixels), 1), batch):
-        x = augment.prepare(pixels[start : start + batch], on)
-        out.append(
-            cams(model, x, None if wanted is None else wanted[start : start + batch], layer).cpu()
-        )
+        x = pixels[start : start + batch]
+        x = x.to(device) if isinstance(x, torch.Tensor) else augment.prepare(x, device)
+        layer = layer or _last_layer(model, x)
+        of = None if wanted is None else wanted[start : start + batch]
+        out.append(cams(model, x, of, layer).cpu())
     return torch.cat(out).numpy()
+
+
+@torch.no_grad()
+def _last_layer(model: torch.nn.Module, x: torch.Tensor) -> str:
+    """A ResNet's ``layer4``, else the last child whose output has more than one place."""
+    if hasattr(model, "layer4"):
+        return "layer4"
+    names: list[str] = []
+
+    def note(name: str):
+        def hook(module, inputs, output):
+            if isinstance(output, torch.Tensor) and output.dim() == 4 and output[0, 0].numel() > 1:
+                names.append(name)
+
+        return hook
+
+    hooks = [child.register_forward_hook(note(name)) for name, child in model.named_children()]
+    modes = {module: module.training for module in model.modules()}
+    try:
+        model.eval()(x[:1])
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, training in modes.items():
+            module.training = training
+    if not names:
+        raise InputError("gradcam: no part of the network gives (B, K, h, w); name a layer")
+    return names[-1]
 
 
 def _targets(target, n: int) -> torch.Tensor | None:

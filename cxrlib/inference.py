@@ -224,7 +224,7 @@ class Job:
             shown = self.prepare(np.stack(good))
             answers = iter(predict(self.model, shown, device=self.device, batch=BATCH))
             if self.overlays:
-                maps = iter(gradcam.of_pixels(self.model, shown, of_target, on=self.device))
+                maps = iter(gradcam.grad_cam(self.model, shown, of_target))
         for number, pixels, picture in batch:
             if isinstance(pixels, InputError):
                 yield self.files[number], pixels

@@ -1,17 +1,17 @@
-"""Run records: what one training run was, what it lacked, and what it predicted. Reading one needs
-no torch and no image.
+"""Run records: what one training run was and what it predicted. Reading one needs no torch and no
+image.
 
-A record is a folder ``results/<run>/``:
+A record is a folder ``<results>/<run>/``:
 
 ``run.json``
-    study, experiment, configuration, class order, seed, data fingerprint, what was missing,
-    weights, package versions, device, seconds per stage, git revision, metrics. A setting that did
-    nothing in the run is null in ``config``, and ``milestones`` holds those that were reached
-    (records before December 2026 state both as they were asked for). ``data.covid`` says how many
-    COVID-19 images the collection's table lists by the study's rule and the study counts.
+    version of this form, configuration, class order, seed, data fingerprint, what was missing,
+    weights, package versions, device, seconds per stage, git revision, metrics; and, under
+    ``about``, whatever else whoever trained has to say of the run. A setting that did nothing in
+    the run is null in ``config``, and ``milestones`` holds those that were reached (records before
+    December 2026 state both as they were asked for). In memory, and in records without a version,
+    what is under ``about`` lies beside the rest.
 ``split.csv``
-    ``image_id, patient_id, y_true, split, missing`` for every image of the study, those not on disk
-    included.
+    ``image_id, patient_id, y_true, split, missing`` for every image, those not on disk included.
 ``history.csv``
     one row per epoch: rate, loss (nats) and accuracy of training and validation; test figures of
     the kept and the last epoch only.
@@ -24,9 +24,9 @@ A record is a folder ``results/<run>/``:
     of a frozen network the kept last layer, ``weight (K, D)`` and ``bias (K,)``, rounded to
     float16; the rest is ImageNet's.
 ``cams.npz``, ``localisation.csv``
-    class-activation maps and where they lie, of headline runs (:mod:`cxrlib.maps`).
+    class-activation maps and where they lie, of headline runs (:func:`read_maps`).
 
-A family of runs is a folder of such folders: ``results/zhu-fourclass-redraws/seed-1/``.
+A family of runs is a folder of such folders.
 """
 
 from __future__ import annotations
@@ -45,53 +45,45 @@ from cxrlib.files import InputError
 from cxrlib.metrics.predictions import check_predictions
 from cxrlib.transfer.config import HISTORY
 
-REQUIRED = [
-    "run",
-    "study",
-    "experiment",
-    "title",
-    "origin",
-    "config",
-    "classes",
-    "seed",
-    "data",
-    "lacked",
-    "weights",
-    "packages",
-    "device",
-    "seconds",
-    "git",
-    "epochs",
-    "metrics",
+VERSION = 2
+REQUIRED = [  # fields of run.json that a record cannot do without
+    *("run", "origin", "config", "classes", "seed", "data", "weights", "packages", "device"),
+    *("seconds", "git", "epochs", "metrics"),
 ]
+OWN = [*REQUIRED, "recorded", "trained_classes"]  # what is not under ``about``
 SPLIT = ["image_id", "patient_id", "y_true", "split", "missing"]
 CAMS = ["image_id", "split", "shape", "cam", "random_id", "stage", "random_cam"]
 LOCALISATION = [
-    "image_id",
-    "patient_id",
-    "split",
-    "kind",
-    "stage",
-    "draw",
-    "region",
-    "inside",
-    "peak",
-    "iou",
+    *("image_id", "patient_id", "split", "kind", "stage", "draw"),
+    *("region", "inside", "peak", "iou"),
 ]
-OURS = (
-    "run.json",
-    "history.csv",
-    "split.csv",
-    "predictions.csv",
-    "cams.npz",
-)  # a folder with one of them is a record's
-FILES = {"history.csv": HISTORY, "split.csv": SPLIT}
+# a folder with one of these files is a record's
+OURS = ("run.json", "history.csv", "split.csv", "predictions.csv", "cams.npz")
 
 
 @dataclass(frozen=True)
 class Record:
-    """A record in memory. ``info`` is run.json; the tables are as the module says; ``maps`` are
-    those of `cams` where the folder is gone.
+    """A record in memory.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it lies.
+    info : dict
+        What run.json holds.
+    split, history, predictions, validation : DataFrame
+        The tables, as :mod:`cxrlib.records` says.
+    maps : tuple, optional
+        Class-activation maps and where they lie, where the folder is gone.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"y_true": ["ill"], "p_ill": [0.9], "p_well": [0.1]})
+    >>> empty = pd.DataFrame()
+    >>> record = Record(Path("mine"), {"run": "mine", "classes": ["ill", "well"]}, empty, empty,
+    ...                 table, empty)
+    >>> record.name, record.classes
+    ('mine', ['ill', 'well'])
     """
 
     folder: Path
@@ -111,6 +103,61 @@ class Record:
         return self.info["classes"]
 
 
+def read_record(folder: str | Path) -> Record:
+    """Read and check the record in ``folder``, of this form or an older one.
+
+    Returns
+    -------
+    Record
+
+    Raises
+    ------
+    InputError
+        There is none, or a file of it is damaged; one line naming file and field.
+
+    Examples
+    --------
+    >>> read_record("nowhere")
+    Traceback (most recent call last):
+        ...
+    cxrlib.files.InputError: nowhere: holds no record (no run.json)
+    """
+    folder = Path(folder)
+    info = _info(folder / "run.json")
+    tables = {
+        "split.csv": _table(folder / "split.csv", SPLIT),
+        "history.csv": _table(folder / "history.csv", HISTORY),
+    }
+    trained = info.get("trained_classes", info["classes"])
+    for name, expected in (("predictions.csv", info["classes"]), ("validation.csv", trained)):
+        tables[name] = _table(folder / name, [])
+        classes = check_predictions(tables[name], where=str(folder / name))
+        if classes != expected:
+            raise InputError(f"{folder / name}: classes {classes} are not run.json's {expected}")
+    return Record(folder, info, *tables.values())
+
+
+def _info(file: Path) -> dict:
+    """run.json, with what is under ``about`` beside the rest."""
+    if not file.is_file():
+        raise InputError(f"{file.parent}: holds no record (no run.json)")
+    try:
+        info = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{file}: not valid JSON ({error})") from None
+    if not isinstance(info, dict) or not isinstance(info.get("about", {}), dict):
+        raise InputError(f"{file}: not a JSON object")
+    if info.get("version", 1) not in range(1, VERSION + 1):
+        raise InputError(
+            f"{file}: version {info['version']!r} of the form, which this copy of cxrlib cannot"
+            f" read (it knows {VERSION}); update it"
+        )
+    for field in REQUIRED:
+        if field not in info:
+            raise InputError(f"{file}: lacks the field {field}")
+    return {**info.pop("about", {}), **info}
+
+
 def refuse_foreign(folder: Path, known: tuple[str, ...]) -> None:
     """:class:`InputError` where ``folder`` holds files, but none with a name that begins as one of
     ours.
@@ -123,49 +170,9 @@ def refuse_foreign(folder: Path, known: tuple[str, ...]) -> None:
         )
 
 
-def read_record(folder: str | Path) -> Record:
-    """Read and check the record in ``folder``.
-
-    Raises:
-        InputError: there is none, or a file of it is damaged; one line naming file and field.
-    """
-    folder = Path(folder)
-    file = folder / "run.json"
-    if not file.is_file():
-        raise InputError(f"{folder}: holds no record (no run.json)")
-    try:
-        info = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{file}: not valid JSON ({error})") from None
-    if not isinstance(info, dict):
-        raise InputError(f"{file}: not a JSON object")
-    for field in REQUIRED:
-        if field not in info:
-            raise InputError(f"{file}: lacks the field {field}")
-    tables = {table: _table(folder / table, columns) for table, columns in FILES.items()}
-    for table in ("predictions.csv", "validation.csv"):
-        tables[table] = _table(folder / table, [])
-        classes = check_predictions(tables[table], where=str(folder / table))
-        expected = (
-            info["classes"]
-            if table == "predictions.csv"
-            else info.get("trained_classes", info["classes"])
-        )
-        if classes != expected:
-            raise InputError(f"{folder / table}: classes {classes} are not run.json's {expected}")
-    return Record(
-        folder,
-        info,
-        tables["split.csv"],
-        tables["history.csv"],
-        tables["predictions.csv"],
-        tables["validation.csv"],
-    )
-
-
 def read_maps(run: Record) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
-    """A run's class-activation maps and where they lie, as :func:`cxrlib.maps.write` left them.
-    :class:`InputError` without them.
+    """A run's class-activation maps and where they lie, from ``cams.npz`` and
+    ``localisation.csv``. :class:`InputError` without them.
     """
     if run.maps is not None:
         return run.maps
@@ -195,8 +202,29 @@ def _table(file: Path, columns: list[str]) -> pd.DataFrame:
 def write_record(record: Record, folder: str | Path, extra: dict[str, Path] | None = None) -> Path:
     """Write a record whole: into a temporary folder beside its place, which then takes the place.
 
-    ``extra`` names further files to move in (``{"model.safetensors": path}``). A record that is
-    already there is replaced only after the new one is complete.
+    A record that is already there is replaced only after the new one is complete.
+
+    Parameters
+    ----------
+    record : Record
+    folder : path
+    extra : dict, optional
+        Further files to copy in, ``{"model.safetensors": path}``.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        What was written cannot be read back.
+
+    Examples
+    --------
+    >>> write_record(record, "results/mine")  # doctest: +SKIP
+    PosixPath('results/mine')
     """
     folder = Path(folder)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -204,23 +232,17 @@ def write_record(record: Record, folder: str | Path, extra: dict[str, Path] | No
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        for name, table in {
-            "split.csv": record.split,
-            "history.csv": record.history,
-            "predictions.csv": record.predictions,
-            "validation.csv": record.validation,
-        }.items():
-            table.to_csv(
-                temporary / name,
-                index=False,
-                float_format="%.6g" if name == "history.csv" else "%.9g",
-                lineterminator="\n",
-            )
+        tables = {"split": record.split, "predictions": record.predictions}
+        for name, table in (tables | {"validation": record.validation}).items():
+            _write_table(table, temporary / f"{name}.csv", "%.9g")
+        _write_table(record.history, temporary / "history.csv", "%.6g")
         for name, source in (extra or {}).items():
             shutil.copyfile(source, temporary / name)
-        (temporary / "run.json").write_text(
-            json.dumps(record.info, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        own = {key: record.info[key] for key in record.info if key in OWN}
+        about = {key: record.info[key] for key in record.info if key not in {"version", *OWN}}
+        info = {"version": VERSION, **own, "about": about}
+        text = json.dumps(info, indent=1, ensure_ascii=False) + "\n"
+        (temporary / "run.json").write_text(text, encoding="utf-8")
         read_record(temporary)  # what cannot be read back is not written
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
@@ -232,3 +254,7 @@ def write_record(record: Record, folder: str | Path, extra: dict[str, Path] | No
         if old.exists() and not folder.exists():
             old.rename(folder)
     return folder
+
+
+def _write_table(table: pd.DataFrame, file: Path, digits: str) -> None:
+    table.to_csv(file, index=False, float_format=digits, lineterminator="\n")

@@ -61,7 +61,7 @@ from cxrlib.metrics import intervals
 
 headline = {name: studies.run(name) for name in studies.EXPERIMENTS}
 families = {
-    name: studies.family(name) for name in studies.families()
+    name: studies.family(name) for name in studies.FAMILIES
 }  # recorded runs, and names of those that are missing
 printed = studies.printed("zhu2020").set_index(["run", "metric"])["printed"]
 base = headline["zhu-fourclass"]

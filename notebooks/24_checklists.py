@@ -95,7 +95,7 @@ COUNTED = {
     "flows": len(list((studies.results_folder() / "flow").glob("*.csv"))),
     "missing": ", ".join(f"{len(run.info['data']['missing'])} in {run.name}" for run in RUNS),
     "shared": sum(shared),
-    "variants": sum(len(studies.family(name)[0]) for name in studies.families()),
+    "variants": sum(len(studies.family(name)[0]) for name in studies.FAMILIES),
     "masks": (maps["kind"] == "lung mask").sum(),
     "models": len(RUNS),
     "published": sum((run.folder / "model.safetensors").is_file() for run in RUNS),

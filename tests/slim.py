@@ -9,8 +9,7 @@ import torchvision
 from torchvision.models._api import register_model
 from torchvision.models.resnet import BasicBlock
 
-from companion import studies
-from cxrlib.transfer import resnet
+from cxrlib.transfer.config import NETWORKS
 
 
 class Slim(torchvision.models.ResNet):
@@ -44,4 +43,4 @@ def slim(*, weights=None, progress=True, num_classes=1000) -> Slim:
     return Slim(num_classes)
 
 
-resnet.NAMES = studies.CHOICES["model"] = (*resnet.NAMES, "slim")
+NETWORKS.append("slim")

@@ -13,5 +13,5 @@ def options(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> None:
-    maps = shared.heavy("cxrlib.maps", "drawing maps")
+    maps = shared.heavy("companion.studies.maps", "drawing maps")
     print(maps.of_run(arguments.run_name, arguments.data, arguments.results, arguments.device))

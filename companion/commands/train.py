@@ -52,7 +52,7 @@ def experiment_of(arguments: Namespace) -> studies.Experiment:
 def run(arguments: Namespace) -> None:
     experiment = experiment_of(arguments)
     resnet = shared.heavy("cxrlib.transfer.resnet", "training")
-    pipeline = shared.heavy("cxrlib.transfer.pipeline", "training")
+    training = shared.heavy("companion.studies.training", "training")
     on_cpu = (
         arguments.short_on_cpu
         and experiment.variant_of
@@ -61,12 +61,12 @@ def run(arguments: Namespace) -> None:
     if arguments.short or on_cpu:
         experiment = experiment.shortened()
     headline = experiment.name in studies.EXPERIMENTS
-    folder = pipeline.train(
+    folder = training.train(
         experiment,
         data=arguments.data,
         results=arguments.results,
         work=arguments.work,
-        on=arguments.device,
+        device=arguments.device,
         precision=arguments.precision,
         micro=arguments.micro,
         resume=arguments.resume,

@@ -7,9 +7,11 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from companion import options
 from companion.clone import clone_folder
 from companion.studies import settings
 from cxrlib import records
+from cxrlib.data import phantom
 from cxrlib.files import InputError
 from cxrlib.records import Record
 
@@ -49,19 +51,18 @@ def run(
         return records.read_record(folder)
     if origin not in {"phantom", "images"}:
         raise ValueError(f"origin must be recorded, phantom or images, not {origin!r}")
-    from cxrlib.data import phantom
-    from cxrlib.transfer import pipeline
+    training = options.heavy("companion.studies.training", "training")
 
     experiment = settings.experiment(name)
     if origin == "images":
         return records.read_record(
-            pipeline.train(experiment, data=data, resume=True, keep_model=True, keep_maps=True)
+            training.train(experiment, data=data, resume=True, keep_model=True, keep_maps=True)
         )
     with tempfile.TemporaryDirectory(prefix="phantom-") as scratch:
         places = {place: Path(scratch) / place for place in ("data", "results", "work")}
         phantom.write(places["data"], 160, seed=0, size=96)
         variant = experiment.variant(f"phantom-{name}", **settings.PHANTOM)
-        made = pipeline.train(variant, **places, keep_maps=True, progress=False)
+        made = training.train(variant, **places, keep_maps=True, progress=False)
         record = records.read_record(made)
         return replace(record, maps=records.read_maps(record))
 
@@ -70,7 +71,7 @@ def family(name: str, results: str | Path | None = None) -> tuple[list[Record], 
     """The recorded runs of a family (:func:`companion.studies.settings.families`) in its order, and
     the names of those not yet recorded.
     """
-    members = settings.families()[name]
+    members = settings.FAMILIES[name]
     there = [member for member in members if recorded(member, results)]
     absent = [member for member in members if member not in there]
     return [run(member, results=results) for member in there], absent

@@ -1,4 +1,4 @@
-"""What the studies printed, as settings a run can be made from, each with its place in the text.
+"""What the studies printed, as settings a run can be made from: book/studies/<study>/settings.yml.
 
 What a study left open is an assumption of ours and stands in :attr:`Experiment.assumptions`, so
 that a record and the page that shows it can name it.
@@ -11,60 +11,55 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import yaml
+
+from companion.clone import clone_folder
 from cxrlib.files import InputError
+from cxrlib.transfer import config
+from cxrlib.transfer.config import Config, choice, number
 
-ZHU_CLASSES = ("covid", "viral", "bacterial", "normal")
+STUDIES = ("zhu2020", "cheazemin2020")
+OWN = {
+    "val_folds": 10,
+    "unit": "patient",
+    "fold": 0,
+}  # settings of a study's division of its images
+FIXED = {  # what a variant cannot change
+    *("name", "study", "classes", "tested_as", "printed", "assumptions", "variant_of", "lacks"),
+    *("short", "optional"),
+}
+# Values that say: do nothing, or (val_folds) what is done anyway: a quarter of the stand-in's
+# patients validates.
+OFF = {
+    **dict.fromkeys(("rotate", "translate", "hflip", "fold"), 0),
+    "scale": (1, 1),
+    "milestones": (),
+    "val_folds": 4,
+}
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """One training run. The defaults are Study B's; rates are per step, angles in degrees, shifts
-    as shares of the side.
-    """
+@dataclass(frozen=True, kw_only=True)
+class Experiment(Config):
+    """A training of one of the studies: its settings, where they are printed, and what is ours."""
 
-    name: str
     study: str
     title: str
-    classes: tuple[str, ...]
-    weight_decay: float
-    milestones: tuple[int, ...]
-    patience: int
-    oversample: dict[str, int]
-    model: str = "resnet18"
-    size: int = 224
-    batch: int = 256
-    lr: float = 0.003
-    momentum: float = 0.9
-    gamma: float = 0.1
-    epochs: int = 50
-    rotate: float = 15.0
-    scale: tuple[float, float] = (0.9, 1.1)
-    translate: float = 0.1
-    hflip: float = 0.5
-    val_folds: int = 10
-    seed: int = 0
-    pretrained: bool = True
-    unit: str = "patient"  # what the COVID-19 test set is drawn by: patient or image
-    fold: int = (
-        0  # 0: the study's test set; 1 to 5: that fold of a cross-validation over all its images
-    )
-    shown: str = "whole"  # what the network sees of each image: the whole, its frame or its centre
-    epoch_by: str = "validation"  # the images whose loss chooses the epoch: validation or test
-    keep: str = "best"  # the epoch whose weights are kept: best (lowest such loss) or last
-    frozen: bool = False  # train the last layer alone
-    # of a frozen network: ImageNet's means and variances kept, or those of the training images
-    # (re-estimated)
-    batch_norm: str = "kept"
-    tested_as: tuple[
-        str, ...
-    ] = ()  # names of the classes in the test set, where they differ from the trained ones
-    lacks: tuple[
-        str, ...
-    ] = ()  # sentences for the record: in what the experiment itself falls short of the study's
+    val_folds: int = number(OWN["val_folds"], 2, 1000)
+    unit: str = choice(["patient", "image"])  # what the COVID-19 test set is drawn by
+    fold: int = number(OWN["fold"], 0, 5)  # 0: the study's test set; else of a cross-validation
+    lacks: tuple[str, ...] = ()  # in what the experiment itself falls short of the study's
     variant_of: str = ""
-    printed: dict[str, str] = field(default_factory=dict)
+    printed: dict[str, str] = field(default_factory=dict)  # settings, and where they are
     assumptions: tuple[str, ...] = ()
+    short: int = 0  # epochs of the shortened schedule, 0 where there is none
+    optional: bool = False  # the book does not wait for its record
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.title.isprintable() or not 0 < len(self.title.strip()) <= 200:
+            self.refuse("title", "be one line of at most 200 characters")
 
     def variant(self, name: str, /, **changes) -> Experiment:
         """A run of another name with some settings changed.
@@ -73,69 +68,25 @@ class Experiment:
         would do nothing (:func:`idle`) and is not the value that says so, such as ``rotate=0``.
         """
         known = {item.name for item in dataclasses.fields(self)} - FIXED
-        for key, value in changes.items():
+        for key in changes:
             if key not in known:
-                raise InputError(
-                    f"experiment {self.name}: no setting {key} (there are"
-                    f" {', '.join(sorted(known))})"
-                )
-            default = getattr(BASES.get(self.variant_of, self), key)
-            changes[key] = value = (
-                tuple(value) if isinstance(default, tuple) and isinstance(value, list) else value
-            )
-            if not _like(value, default):
-                raise InputError(
-                    f"experiment {self.name}: {key} must be like {default!r}, not {value!r}"
-                )
+                there = ", ".join(sorted(known))
+                raise InputError(f"experiment {self.name}: no setting {key} (there are {there})")
         taken = name in BASES or any(record.startswith(f"{name}/") for record in RECORDS)
         if taken or not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,99}", name):
             raise InputError(
                 f"run name {name!r}: a changed run needs a name of its own, of at most 100 small"
                 " letters, digits and hyphens"
             )
-        made = dataclasses.replace(
-            self, name=name, variant_of=self.variant_of or self.name, **changes
-        )
-        made.check()
+        changes = {key: _tuple(value) for key, value in changes.items()}
+        base = self.variant_of or self.name
+        made = dataclasses.replace(self, name=name, variant_of=base, **changes)
         for key, why in idle(made.as_dict()).items():
             if why and key in changes and changes[key] not in (getattr(self, key), OFF.get(key)):
                 raise InputError(
                     f"experiment {name}: {key}={spell(changes[key])} would do nothing: {why}"
                 )
         return made
-
-    def check(self) -> None:
-        """:class:`InputError` for a value out of its range, one line that names the setting."""
-
-        def refuse(key: str, must: str) -> None:
-            raise InputError(
-                f"experiment {self.name}: {key} must {must}, not {spell(getattr(self, key))!r}"
-            )
-
-        for key, (low, high) in RANGES.items():
-            if not low <= getattr(self, key) <= high:
-                refuse(key, f"be from {low} to {high}")
-        for key, choices in CHOICES.items():
-            if getattr(self, key) not in choices:
-                refuse(key, f"be {' or '.join(choices)}")
-        if len(self.scale) != 2 or not 0.01 <= self.scale[0] <= self.scale[1] <= 100:
-            refuse("scale", "be two factors from 0.01 to 100, the lower first")
-        if not all(1 <= milestone <= 100_000 for milestone in self.milestones):
-            refuse("milestones", "be epochs from 1 to 100000")
-        for label, copies in self.oversample.items():
-            if label not in self.classes or not 1 <= copies <= 1000:
-                refuse(
-                    "oversample",
-                    f"give classes ({', '.join(self.classes)}) a number from 1 to 1000",
-                )
-        if self.classes != (own := BASES[self.variant_of or self.name].classes):
-            refuse(
-                "classes",
-                f"be {', '.join(own)}, as in {self.variant_of} (other classes are another"
-                " experiment)",
-            )
-        if not self.title.isprintable() or not 0 < len(self.title.strip()) <= 200:
-            refuse("title", "be one line of at most 200 characters")
 
     def shortened(self) -> Experiment:
         """The same run on a schedule of the same shape in few epochs, milestones in proportion and
@@ -148,148 +99,53 @@ class Experiment:
                 f"experiment {self.name}: a headline run has the whole schedule; give a changed run"
                 " a name of its own"
             )
-        if self.epochs <= SHORT.get(self.variant_of, self.epochs):
+        if not self.short or self.epochs <= self.short:
             return self  # short as it is
-        epochs = SHORT[self.variant_of]
-        milestones = tuple(
-            math.ceil(milestone * epochs / self.epochs) for milestone in self.milestones
-        )
-        return dataclasses.replace(self, epochs=epochs, milestones=milestones)
+        share = self.short / self.epochs
+        milestones = tuple(math.ceil(milestone * share) for milestone in self.milestones)
+        return dataclasses.replace(self, epochs=self.short, milestones=milestones)
 
     def changed(self) -> dict[str, tuple]:
         """Settings in which a variant differs from the experiment it varies, as ``{setting: (there,
         here)}``.
         """
-        if not self.variant_of:
-            return {}
-        base = BASES[self.variant_of]
-        pairs = {
-            item.name: (getattr(base, item.name), getattr(self, item.name))
-            for item in dataclasses.fields(self)
-        }
-        return {
-            key: pair
-            for key, pair in pairs.items()
-            if pair[0] != pair[1] and key not in {"name", "variant_of", "title"}
-        }
+        base = BASES.get(self.variant_of, self)
+        keys = [item.name for item in dataclasses.fields(self) if item.name != "title"]
+        pairs = {key: (getattr(base, key), getattr(self, key)) for key in keys if key not in FIXED}
+        return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
-    def as_dict(self) -> dict:
-        """Plain types, as a checkpoint notes them."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in dataclasses.asdict(self).items()
-        }
+    def own(self) -> dict:
+        """What of the settings is the study's, not the training's; None for what does nothing."""
+        stated = effective(self.as_dict())
+        return {key: stated[key] for key in ("study", *OWN)}
 
 
-FIXED = {
-    "name",
-    "study",
-    "printed",
-    "assumptions",
-    "variant_of",
-    "lacks",
-    "tested_as",
-}  # what a variant cannot change
-RANGES = {
-    "size": (32, 4096),
-    "batch": (1, 65536),
-    "lr": (1e-9, 100.0),
-    "momentum": (0.0, 1.0),
-    "weight_decay": (0.0, 100.0),
-    "gamma": (0.0, 1.0),
-    "epochs": (1, 100_000),
-    "patience": (1, 100_000),
-    "rotate": (0.0, 180.0),
-    "translate": (0.0, 1.0),
-    "hflip": (0.0, 1.0),
-    "val_folds": (2, 1000),
-    "seed": (0, 2**31),
-    "fold": (0, 5),
-}
-CHOICES = {
-    "model": ("resnet18", "resnet50", "resnet101"),
-    "unit": ("patient", "image"),
-    "shown": ("whole", "frame", "centre"),
-    "epoch_by": ("validation", "test"),
-    "keep": ("best", "last"),
-    "batch_norm": ("kept", "re-estimated"),
-}
-UNTRAINED = {
-    "title",
-    "printed",
-    "assumptions",
-    "variant_of",
-    "lacks",
-    "tested_as",
-}  # what says nothing about the training
-DEFAULTS = {
-    item.name: list(item.default) if isinstance(item.default, tuple) else item.default
-    for item in dataclasses.fields(Experiment)
-    if item.default is not dataclasses.MISSING and item.name not in UNTRAINED
-}
-# Values that say: do nothing, or (val_folds) what is done anyway: a quarter of the stand-in's
-# patients validates.
-OFF = {
-    "rotate": 0,
-    "scale": (1, 1),
-    "translate": 0,
-    "hflip": 0,
-    "fold": 0,
-    "milestones": (),
-    "val_folds": 4,
-}
-
-
-def idle(config: Mapping) -> dict[str, str]:
-    """Settings that do nothing in a run with the settings ``config``, and why, for whoever asks for
-    them.
-
-    The reason is empty where nobody need be told, because the schedule ends before.
+def idle(settings: Mapping) -> dict[str, str]:
+    """Settings that do nothing in a run, and why (:func:`cxrlib.transfer.config.idle`), the
+    study's own too.
     """
-    found = {}
-    if config["study"] != "zhu2020":
-        found |= dict.fromkeys(
-            ("val_folds", "fold", "unit"), "Study A divides its images by its own rule"
-        )
-    elif config["fold"]:
+    found = config.idle(settings)
+    if settings["study"] != "zhu2020":
+        found |= dict.fromkeys(OWN, "Study A divides its images by its own rule")
+    elif settings["fold"]:
         found["unit"] = "the folds are cut by patient"
-    if config["frozen"]:
-        why = "with frozen=true an image's features are computed once, without augmentation"
-        found |= dict.fromkeys(("rotate", "scale", "translate", "hflip"), why)
-    else:
-        found["batch_norm"] = "batch normalisation is trained unless frozen=true"
-    if config["keep"] == "last":
-        found |= dict.fromkeys(
-            ("patience", "epoch_by"),
-            "with keep=last training runs to its end and keeps the last epoch",
-        )
-    elif config["patience"] >= config["epochs"] - 1:
-        found["patience"] = ""
-    if not reached(config):
-        found["gamma"] = "" if config["gamma"] == 1 else "no milestone is reached"
     return found
 
 
-def reached(config: Mapping) -> list[int]:
-    """The milestones after which the rate is lowered."""
-    return (
-        []
-        if config["gamma"] == 1
-        else [milestone for milestone in config["milestones"] if milestone < config["epochs"]]
-    )
-
-
-def effective(config: Mapping) -> dict:
-    """Settings as a record states them: None for one that did nothing (:func:`idle`), no milestone
-    that is not reached.
-
-    ``config`` is :meth:`Experiment.as_dict` or that of a record; settings that came after the
-    record have their defaults.
+def effective(settings: Mapping) -> dict:
+    """Settings as a record states them (:func:`cxrlib.transfer.config.effective`), those of an
+    experiment or of a record, whose settings that came later had their defaults.
     """
-    config = dict(config) | {key: value for key, value in DEFAULTS.items() if key not in config}
-    if None in config.values():  # a record's, as it should be
-        return config
-    return config | {"milestones": reached(config)} | dict.fromkeys(idle(config))
+    if None in settings.values():
+        return dict(settings)
+    whole = OWN | config.DEFAULTS | settings
+    return config.effective(whole, idle(whole))
+
+
+def recorded_settings(info: Mapping) -> dict:
+    """The settings that a record's run.json states, in either form of it."""
+    own = {key: info[key] for key in ("study", *OWN) if key in info}
+    return effective(own | info["config"]) | {"experiment": info["experiment"]}
 
 
 def spell(value, label=str) -> str:
@@ -305,259 +161,87 @@ def spell(value, label=str) -> str:
     return (", ".join(map(str, value)) or "none") if isinstance(value, list | tuple) else str(value)
 
 
-def _like(value, default) -> bool:
-    """Whether ``value`` is of the type of ``default``, inside tuples and dictionaries too; an int
-    will do for a float.
-    """
-    if isinstance(default, float) and type(value) is int:
-        return True
-    if type(value) is not type(default):
-        return False
-    if isinstance(default, dict):
-        return _like(tuple(value), tuple(default)) and _like(
-            tuple(value.values()), tuple(default.values())
-        )
-    return (
-        not isinstance(default, tuple)
-        or not default
-        or all(_like(item, default[0]) for item in value)
-    )
-
-
-_ZHU_PRINTED = {
-    "model": "3.2",
-    "size": "3.3.2",
-    "batch": "3.3.2",
-    "lr": "3.3.2",
-    "momentum": "3.3.2",
-    "weight_decay": "3.3.2",
-    "milestones": "3.3.2",
-    "gamma": "3.3.2",
-    "epochs": "3.3.2",
-    "patience": "3.3.2",
-    "rotate": "3.3.1",
-    "scale": "3.3.1",
-    "translate": "3.3.1",
-    "hflip": "3.3.1",
-    "oversample": "2.2",
-    "classes": "3.1",
-}
-_ZHU_ASSUMPTIONS = (
-    (
-        "The thesis names neither the version of the image collection nor supine views. Here:"
-        " commit 6e57ed3, the one state found that gives its counts of files, images and patients,"
-        " and for that supine AP views must be among the AP ones."
-    ),
-    (
-        "The thesis tuned and evaluated by five-fold cross-validation (3.3.2). It does not report"
-        " the folds, nor whether they were cut before or after the copying, nor on which images the"
-        " final model stopped early. Here: no cross-validation; one patient-grouped fold in ten of"
-        " the training set, cut before copying, is held out for early stopping, so that this run"
-        " trains on fewer images than the thesis's table says."
-    ),
-    (
-        "The thesis says neither which quantity early stopping watched nor which epoch was kept."
-        " Here: the validation cross-entropy, and the epoch in which it was lowest."
-    ),
-    (
-        "The thesis says neither which COVID-19 images were tested nor the seed. Here: patients are"
-        " assigned whole, at random, with the recorded seed."
-    ),
-    (
-        "The thesis fine-tunes parameters of the pretrained network without saying of which layers."
-        " Here: of all."
-    ),
-    (
-        "The thesis says that images are normalized, not how. Here: grey value to three equal"
-        " channels, ImageNet mean and standard deviation."
-    ),
-    (
-        "The thesis does not say how images were brought to a square. Here: squashed, without"
-        " keeping the aspect ratio."
-    ),
-)
-
-ZHU_FOURCLASS = Experiment(
-    name="zhu-fourclass",
-    study="zhu2020",
-    title="Study B, four classes",
-    classes=ZHU_CLASSES,
-    weight_decay=0.1,
-    milestones=(20, 40),
-    patience=15,
-    oversample={"covid": 8},
-    printed=_ZHU_PRINTED,
-    assumptions=_ZHU_ASSUMPTIONS,
-)
-ZHU_BINARY = Experiment(
-    name="zhu-binary",
-    study="zhu2020",
-    title="Study B, COVID-19 against the rest",
-    classes=("covid", "non_covid"),
-    weight_decay=0.01,
-    milestones=(10, 20),
-    patience=10,
-    oversample={"covid": 24},
-    printed=_ZHU_PRINTED,
-    assumptions=_ZHU_ASSUMPTIONS,
-)
-EXPERIMENTS = {experiment.name: experiment for experiment in (ZHU_FOURCLASS, ZHU_BINARY)}
-
-_AZEMIN_PRINTED = dict.fromkeys(("batch", "epochs"), "Table 1") | dict.fromkeys(
-    ("frozen", "momentum"), "2"
-)
-_AZEMIN_ASSUMPTIONS = (
-    (
-        "The initial learning rate is lost in the text at hand. Here: 0.0003, with 0.0001 and 0.001"
-        " beside it."
-    ),
-    (
-        "Stochastic gradient descent with momentum is printed without the momentum. Here: 0.9."
-        " Weight decay is not mentioned. Here: none."
-    ),
-    "Which epoch was kept is not stated. Here: the last of the eight.",
-    (
-        "Whether batch normalisation kept ImageNet's means and variances is not stated. Here: kept;"
-        " re-estimated on the training images beside it."
-    ),
-    "No augmentation is mentioned. Here: none.",
-    (
-        "The threshold behind sensitivity and specificity is not stated. Here: one half, with"
-        " others beside it."
-    ),
-    (
-        "Input size and normalisation are not in the text at hand. Here: 224 × 224 pixels,"
-        " squashed; grey value to three channels, ImageNet mean and deviation."
-    ),
-)
-AZEMIN_STANDIN = Experiment(
-    name="azemin-standin-resnet50",
-    study="cheazemin2020",
-    title="Study A, stand-in: text-mined opacity, ResNet-50",
-    classes=("opacity", "none"),
-    tested_as=("covid", "none"),
-    model="resnet50",
-    weight_decay=0.0,
-    milestones=(),
-    patience=8,
-    oversample={},
-    batch=10,
-    lr=0.0003,
-    epochs=8,
-    rotate=0.0,
-    scale=(1.0, 1.0),
-    translate=0.0,
-    hflip=0.0,
-    frozen=True,
-    keep="last",
-    printed=_AZEMIN_PRINTED,
-    assumptions=_AZEMIN_ASSUMPTIONS,
-    lacks=(
-        (
-            "A stand-in, not the study's own rule: trained on opacity mined from the text of"
-            " reports, not settled by radiologists."
-        ),
-        "ResNet-50, not ResNet-101.",
-        (
-            "Test negatives are images that RSNA's radiologists read as normal, not ones with No"
-            " Finding by text."
-        ),
-    ),
-)
-AZEMIN_ADJUDICATED = dataclasses.replace(
-    AZEMIN_STANDIN,
-    name="azemin-adjudicated",
-    title="Study A, its own rule: adjudicated opacity, ResNet-101",
-    model="resnet101",
-    lacks=(),
-)
-STUDY_A = {AZEMIN_STANDIN.name: AZEMIN_STANDIN, AZEMIN_ADJUDICATED.name: AZEMIN_ADJUDICATED}
-BASES = EXPERIMENTS | STUDY_A  # what a variant can be a variant of
-
-SHORT = {"zhu-fourclass": 6, "zhu-binary": 3}  # epochs of a shortened schedule
-REDRAWS, CV_FOLDS = 20, 5
-# what would it take? One thing changed at a time, among them what the thesis leaves open
-VARIANTS = {
-    "batch-64": {"batch": 64},
-    "lr-0.0003": {"lr": 0.0003},
-    "weight-decay-0.01": {"weight_decay": 0.01},
-    "weight-decay-0.0001": {"weight_decay": 0.0001},
-    "no-oversampling": {"oversample": {}},
-    "no-augmentation": {"rotate": 0.0, "scale": (1.0, 1.0), "translate": 0.0, "hflip": 0.0},
-    "split-by-image": {"unit": "image"},
-    "epoch-by-test": {"epoch_by": "test"},
-    "last-epoch": {"keep": "last"},
-}
-
-
-def families() -> dict[str, dict[str, Experiment]]:
-    """Groups of runs beside the headline runs, by the folder of their records, most important
-    first.
-
-    ``…-redraws``: other seeds, so other draws of the COVID-19 test patients; ``seed-0`` is the
-    headline run's own draw, its training once more (or, shortened, what the others are compared
-    with). ``…-cv``: cross-validation over all images, by patient. ``…-variants``: one setting
-    changed at a time. ``…-shown``: nothing of each image but its frame, or its centre.
-    """
-    found = {
-        f"{base}-redraws": {f"seed-{seed}": {"seed": seed} for seed in range(REDRAWS + 1)}
-        for base in EXPERIMENTS
-    }
-    found |= {
-        f"{base}-cv": {f"fold-{fold}": {"fold": fold} for fold in range(1, CV_FOLDS + 1)}
-        for base in EXPERIMENTS
-    }
-    found["zhu-fourclass-variants"] = VARIANTS
-    found |= {
-        f"{base}-shown": {part: {"shown": part} for part in ("frame", "centre")}
-        for base in EXPERIMENTS
-    }
-    found["azemin-standin-resnet50-variants"] = {
-        "lr-0.0001": {"lr": 0.0001},
-        "lr-0.001": {"lr": 0.001},
-        "batch-norm-re-estimated": {"batch_norm": "re-estimated"},
-    }
-    made = {}
-    for family, members in found.items():
-        base = BASES[family.rpartition("-")[0]]
-        names = {f"{family}/{member}": changes for member, changes in members.items()}
-        made[family] = {
-            name: dataclasses.replace(base, name=name, variant_of=base.name, **changes)
-            for name, changes in names.items()
-        }
-    return made
-
-
-# Every record that the book knows, most important first.
-RECORDS = (
-    EXPERIMENTS
-    | {AZEMIN_STANDIN.name: AZEMIN_STANDIN}
-    | {name: run for members in families().values() for name, run in members.items()}
-)
-
-
-# Seconds long on a laptop: small phantoms, no weights to download. It shows that the pipeline works
-# and nothing else.
-PHANTOM = {
-    "size": 64,
-    "batch": 16,
-    "epochs": 4,
-    "lr": 0.01,
-    "weight_decay": 0.0001,
-    "milestones": (3,),
-    "val_folds": 4,
-    "pretrained": False,
-}
-
-
 def experiment(name: str) -> Experiment:
     """Look an experiment up by name; :class:`InputError` names those that are no variants, and the
     command that lists all.
     """
-    known = RECORDS | STUDY_A
-    if name not in known:
+    if name not in RECORDS | BASES:
         raise InputError(
             f"experiment {name!r} does not exist; there are {', '.join(BASES)}, and the variants"
             " that cxr records lists"
         )
-    return known[name]
+    return (RECORDS | BASES)[name]
+
+
+def _tuple(value):
+    return tuple(value) if isinstance(value, list) else value
+
+
+def load(file: Path) -> tuple[dict[str, Experiment], dict[str, dict[str, Experiment]], dict]:
+    """Experiments, families of variants and the settings for phantoms of a study's settings.yml.
+
+    :class:`InputError` names the file, the experiment and the setting.
+    """
+    try:
+        text = yaml.safe_load(file.read_text(encoding="utf-8"))
+        made: dict[str, Experiment] = {}
+        for name, given in text["experiments"].items():
+            made[name] = _made(name, given, made.get(given.get("inherits")), file.parent.name)
+        families = {}
+        for family, members in text["families"].items():
+            base = made[family.rpartition("-")[0]]
+            families[family] = {
+                name: _changed(base, changes, name=name, variant_of=base.name)
+                for name, changes in ((f"{family}/{key}", members[key]) for key in members)
+            }
+        phantom = {key: _tuple(value) for key, value in text.get("phantom", {}).items()}
+    except (OSError, yaml.YAMLError, InputError, AttributeError) as error:
+        raise InputError(f"{file}: {error}") from None
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{file}: {error} is missing or out of place") from None
+    return made, families, phantom
+
+
+def _made(name: str, given: Mapping, base: Experiment | None, study: str) -> Experiment:
+    """One entry of ``experiments``."""
+    settings, printed = {}, dict(base.printed) if base else {}
+    for key, entry in given["settings"].items():
+        if not isinstance(entry, dict) or not {"printed", "assumed", "departs"} & set(entry):
+            raise InputError(f"{name}: {key} needs a value, and printed, assumed or departs")
+        settings[key] = entry["value"]
+        if "printed" in entry:
+            printed[key] = entry["printed"]
+        else:
+            printed.pop(key, None)
+    others = {key: given[key] for key in ("title", "assumptions", "lacks", "short") if key in given}
+    own = {"name": name, "printed": printed, "optional": given.get("optional", False)}
+    return _changed(base, settings | others, study=study, **own)
+
+
+def _changed(base: Experiment | None, settings: Mapping, **own) -> Experiment:
+    """An experiment with these settings, the others as in ``base``."""
+    settings = {key: _tuple(value) for key, value in settings.items()} | own
+    for key in settings:
+        if key not in {item.name for item in dataclasses.fields(Experiment)}:
+            raise InputError(f"{own['name']}: no setting {key}")
+    return dataclasses.replace(base, **settings) if base else Experiment(**settings)
+
+
+BASES: dict[str, Experiment] = {}  # what a variant can be a variant of
+FAMILIES: dict[str, dict[str, Experiment]] = {}  # groups of runs beside them
+PHANTOM: dict = {}  # settings for phantoms
+for _study in STUDIES:
+    _loaded = load(clone_folder() / "book" / "studies" / _study / "settings.yml")
+    BASES |= _loaded[0]
+    FAMILIES |= _loaded[1]
+    PHANTOM |= _loaded[2]
+EXPERIMENTS = {name: made for name, made in BASES.items() if made.study == "zhu2020"}
+STUDY_A = {name: made for name, made in BASES.items() if made.study == "cheazemin2020"}
+# Every record that the book knows, most important first.
+RECORDS = {name: made for name, made in BASES.items() if not made.optional}
+for _members in FAMILIES.values():
+    RECORDS |= _members
+ZHU_FOURCLASS, ZHU_BINARY = EXPERIMENTS.values()
+AZEMIN_STANDIN, AZEMIN_ADJUDICATED = STUDY_A.values()
+ZHU_CLASSES = ZHU_FOURCLASS.classes
+CV_FOLDS = len(FAMILIES["zhu-fourclass-cv"])

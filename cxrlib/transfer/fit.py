@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,20 +23,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tqdm import tqdm
 
-from companion.studies.settings import DEFAULTS, UNTRAINED, Experiment
 from cxrlib.data.splits import oversample
 from cxrlib.files import InputError, write_text
 from cxrlib.transfer import augment, resnet
-from cxrlib.transfer.config import HISTORY
+from cxrlib.transfer.config import DEFAULTS, HISTORY, Config
 
 BY_HAND = "ended by hand"
 # pixels: up to this side the last layers see one place of an image, and of one image alone no
 # variance
 ALONE = 32
-JUDGES = {
-    "validation": "val",
-    "test": "test",
-}  # which part of the split chooses the epoch, by an experiment's ``epoch_by``
+JUDGES = {"validation": "val", "test": "test"}  # part of the split that ``epoch_by`` names
 
 
 @dataclass
@@ -52,65 +48,238 @@ class Fit:
     reason: str
 
 
-def learning_rate(experiment: Experiment, epoch: int) -> float:
+@dataclass
+class Training:
+    """What every epoch needs, and how far it has come."""
+
+    config: Config
+    pixels: np.ndarray  # uint8 (N, H, W), or features, float32 (N, D)
+    targets: np.ndarray  # (N,) class numbers
+    parts: dict[str, np.ndarray]  # positions by part of the split, in train with their copies
+    model: torch.nn.Module
+    device: torch.device
+    precision: str
+    micro: int
+    progress: bool = True
+    rows: list[dict] = field(default_factory=list)  # of the history
+    best: dict[str, torch.Tensor] = field(default_factory=dict)
+    kept_epoch: int = 0
+
+    def __post_init__(self):
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(),
+            lr=self.config.lr,
+            momentum=self.config.momentum,
+            weight_decay=self.config.weight_decay,
+        )
+
+
+def fit(
+    config: Config,
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    split: np.ndarray,
+    folder: str | Path | None = None,
+    *,
+    state: dict[str, torch.Tensor] | None = None,
+    device: torch.device | str = "cpu",
+    precision: str = "float32",
+    micro: int | None = None,
+    resume: bool = False,
+    finish: bool = False,
+    identity: dict | None = None,
+    progress: bool = True,
+) -> Fit:
+    """Fine-tune all layers by the schedule and keep the epoch with the lowest loss on the images
+    that choose it.
+
+    Parameters
+    ----------
+    config : Config
+    pixels : uint8 ``(N, H, W)``, or features of a frozen network, float32 ``(N, D)``
+        Of features (:mod:`cxrlib.transfer.frozen`) the last layer alone is trained, and the states
+        are this layer's.
+    labels, split : ``(N,)``
+        Class names, and ``train``, ``val`` or ``test``. The test images are looked at only where
+        ``config.epoch_by`` is ``test``.
+    folder : path, optional
+        Keeps the checkpoint of the last finished epoch; whoever calls deletes it.
+    state : ImageNet weights (:func:`cxrlib.transfer.resnet.imagenet`); None is a random start.
+    precision : ``float32`` or ``bfloat16`` (mixed); evaluation is in float32 either way.
+    micro : images processed at a time, at most and by default the batch.
+    resume, finish : go on from the checkpoint; or take its last epoch for the end.
+    identity : what else makes this run this run; a checkpoint of another is refused.
+
+    Raises
+    ------
+    InputError
+        No image of a class to train on, none that chooses the epoch, or a checkpoint that does not
+        belong here.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> pixels = rng.integers(0, 256, (12, 32, 32), dtype=np.uint8)
+    >>> labels, split = np.array(["ill", "well"] * 6), np.repeat(["train", "val"], [8, 4])
+    >>> config = Config(classes=("ill", "well"), size=32, epochs=1, batch=8)
+    >>> fit(config, pixels, labels, split, progress=False).reason
+    'schedule complete (1 epochs)'
+    """
+    run = _begin(config, pixels, labels, split, state, torch.device(device), micro)
+    run.precision, run.progress = precision, progress
+    own = {"precision": precision, "device": run.device.type, "micro_batch": run.micro}
+    identity = {**config.training(), **own, **(identity or {})}
+    del identity["tested_as"]  # says nothing about the training
+    if folder is not None:
+        _go_on(run, Path(folder), json.loads(json.dumps(identity)), resume)
+    if finish and not run.rows:
+        raise InputError(f"{folder}: holds no finished epoch that could be recorded")
+    while not (reason := finished(config, run.rows, run.kept_epoch) or (BY_HAND if finish else "")):
+        one_epoch(run)
+        if folder is not None:
+            write_checkpoint(run, Path(folder), identity)
+    last = {key: value.detach().cpu() for key, value in run.model.state_dict().items()}
+    return Fit(run.best, last, pd.DataFrame(run.rows, columns=HISTORY), run.kept_epoch, reason)
+
+
+def _begin(config, pixels, labels, split, state, device, micro) -> Training:
+    """A training before its first epoch."""
+    targets = np.array([config.classes.index(label) for label in labels])
+    judge = JUDGES[config.epoch_by]
+    parts = {part: np.flatnonzero(split == part) for part in dict.fromkeys(["train", "val", judge])}
+    for number, name in enumerate(config.classes):
+        if not (targets[parts["train"]] == number).any():
+            raise InputError(f"{config.name}: no training image of class {name} is on disk")
+    if not len(parts[judge]):
+        raise InputError(f"{config.name}: no {config.epoch_by} image is on disk")
+    parts["train"] = parts["train"][oversample(labels[parts["train"]], config.oversample)]
+    micro = min(micro or config.batch, config.batch)
+    count, batch = len(parts["train"]), config.batch
+    batches = [count % batch] + [batch] * (count >= batch)
+    alone = micro == 1 or any(size % micro == 1 for size in batches)
+    if pixels.ndim == 3 and pixels.shape[1] <= ALONE and alone:
+        raise InputError(
+            f"{config.name}: of {count} images, copies counted, a part is one image alone, which"
+            f" batch normalisation cannot standardise at size {pixels.shape[1]}; change batch,"
+            " --micro or size"
+        )
+    model = resnet.build(config.model, len(config.classes), state, config.seed).to(device)
+    model = model.fc if pixels.ndim == 2 else model
+    return Training(config, pixels, targets, parts, model, device, "float32", micro)
+
+
+def learning_rate(config: Config, epoch: int) -> float:
     """Rate in ``epoch`` (counted from 1): multiplied by ``gamma`` after each milestone's epoch."""
-    return experiment.lr * experiment.gamma ** sum(
-        epoch > milestone for milestone in experiment.milestones
-    )
+    return config.lr * config.gamma ** sum(epoch > milestone for milestone in config.milestones)
 
 
-def batches(experiment: Experiment, positions: np.ndarray, rng: torch.Generator):
+def finished(config: Config, rows: list[dict], kept_epoch: int) -> str:
+    """Why training ends after ``rows``, or an empty string: the schedule is complete, or patience
+    is used up.
+    """
+    if len(rows) >= config.epochs:
+        return f"schedule complete ({config.epochs} epochs)"
+    if rows and len(rows) - kept_epoch >= config.patience:
+        return f"early stopping (no better {config.epoch_by} loss in {config.patience} epochs)"
+    return ""
+
+
+def one_epoch(run: Training) -> None:
+    """Train, measure, and keep the weights where they are the best so far."""
+    config, epoch, began = run.config, len(run.rows) + 1, time.perf_counter()
+    judge = JUDGES[config.epoch_by]
+    rate = learning_rate(config, epoch)
+    for group in run.optimizer.param_groups:
+        group["lr"] = rate
+    with tqdm(
+        total=len(run.parts["train"]),
+        desc=f"epoch {epoch}/{config.epochs}",
+        unit="img",
+        file=sys.stderr,
+        disable=not run.progress,
+        mininterval=1.0,
+    ) as bar:
+        loss, accuracy = train_epoch(run, epoch, bar)
+        row = {"epoch": epoch, "lr": rate, "train_loss": loss, "train_accuracy": accuracy}
+        for part in [name for name in run.parts if name != "train"]:
+            at = run.parts[part]
+            row[f"{part}_loss"], row[f"{part}_accuracy"] = loss_accuracy(
+                predict(run.model, run.pixels[at], run.device), run.targets[at]
+            )
+        watched = row[f"{judge}_loss"]
+        bar.set_postfix_str(
+            f"loss {loss:.3f}, {config.epoch_by} loss {watched:.3f} accuracy"
+            f" {row[f'{judge}_accuracy']:.3f}"
+        )
+    if not np.isfinite([loss, watched]).all():
+        raise InputError(
+            f"{config.name}: loss is not finite in epoch {epoch}; lower lr (now {rate:g}) or use"
+            " precision float32"
+        )
+    row["seconds"] = time.perf_counter() - began
+    run.rows.append(dict.fromkeys(HISTORY) | row)  # None is what this run does not measure
+    before = run.rows[run.kept_epoch - 1][f"{judge}_loss"] if run.kept_epoch else np.inf
+    if config.keep == "last" or run.kept_epoch == 0 or watched < before:
+        run.kept_epoch = epoch
+        run.best = {key: value.detach().cpu().clone() for key, value in _state(run)}
+
+
+def _state(run: Training):
+    return run.model.state_dict().items()
+
+
+def batches(config: Config, positions: np.ndarray, rng: torch.Generator):
     """Shuffled batches of positions; the last may be smaller, no image is left out."""
     order = positions[torch.randperm(len(positions), generator=rng).numpy()]
-    yield from np.split(order, range(experiment.batch, len(order), experiment.batch))
+    yield from np.split(order, range(config.batch, len(order), config.batch))
 
 
-def train_epoch(
-    model, optimizer, experiment, pixels, targets, positions, epoch, on, kind, micro, bar
-) -> tuple[float, float]:
-    """One pass over ``positions``; returns mean loss and accuracy in training mode, augmented
+def train_epoch(run: Training, epoch: int, bar: tqdm) -> tuple[float, float]:
+    """One pass over the training images; returns mean loss and accuracy in training mode, augmented
     images included.
 
     A batch may be processed ``micro`` images at a time to save memory. Gradients are summed to the
     batch's own, but batch norm then standardises over ``micro`` images, which makes its statistics
     noisier: not the same training.
     """
-    model.train()
-    rng = torch.Generator().manual_seed(experiment.seed * 1_000_003 + epoch)
-    loss_sum = right = seen = torch.zeros((), dtype=torch.float32, device=on)
-    steps = -(-len(positions) // experiment.batch)
-    for step, batch in enumerate(batches(experiment, positions, rng), start=1):
-        optimizer.zero_grad(set_to_none=True)
-        for part in np.split(batch, range(micro, len(batch), micro)):
-            if pixels.ndim == 2:  # features of a frozen network
-                x = torch.from_numpy(np.array(pixels[part])).to(on)  # (b, D)
-            else:
-                x = augment.to_tensor(pixels[part], on)  # (b, 1, H, W)
-                x = augment.augment(
-                    x,
-                    rng,
-                    rotate=experiment.rotate,
-                    scale=experiment.scale,
-                    translate=experiment.translate,
-                    hflip=experiment.hflip,
-                )
-                x = augment.normalise(x).contiguous(
-                    memory_format=torch.channels_last
-                )  # (b, 3, H, W)
-            y = targets[torch.from_numpy(part)].to(on)  # (b,)
-            with resnet.autocast(on, kind):
-                scores = model(x)  # (b, K)
+    run.model.train()
+    rng = torch.Generator().manual_seed(run.config.seed * 1_000_003 + epoch)
+    answers = torch.from_numpy(run.targets.astype(np.int64))  # (N,)
+    loss_sum = right = seen = torch.zeros((), dtype=torch.float32, device=run.device)
+    steps = -(-len(run.parts["train"]) // run.config.batch)
+    for step, batch in enumerate(batches(run.config, run.parts["train"], rng), start=1):
+        run.optimizer.zero_grad(set_to_none=True)
+        for part in np.split(batch, range(run.micro, len(batch), run.micro)):
+            x = _input(run, part, rng)  # (b, 3, H, W) or (b, D)
+            y = answers[torch.from_numpy(part)].to(run.device)  # (b,)
+            with resnet.autocast(run.device, run.precision):
+                scores = run.model(x)  # (b, K)
             loss = F.cross_entropy(scores.float(), y, reduction="sum")
             (loss / len(batch)).backward()
             loss_sum = loss_sum + loss.detach()
             right = right + (scores.argmax(1) == y).sum()
             seen = seen + len(y)
             bar.update(len(y))
-        optimizer.step()
-        bar.set_postfix_str(
-            f"step {step}/{steps}, loss {float(loss_sum / seen):.3f}", refresh=False
-        )
+        run.optimizer.step()
+        words = f"step {step}/{steps}, loss {float(loss_sum / seen):.3f}"
+        bar.set_postfix_str(words, refresh=False)
     return float(loss_sum / seen), float(right / seen)
+
+
+def _input(run: Training, part: np.ndarray, rng: torch.Generator) -> torch.Tensor:
+    """What the network is given of the images at these positions."""
+    if run.pixels.ndim == 2:  # features of a frozen network
+        return torch.from_numpy(np.array(run.pixels[part])).to(run.device)
+    config = run.config
+    x = augment.augment(
+        augment.to_tensor(run.pixels[part], run.device),  # (b, 1, H, W)
+        rng,
+        rotate=config.rotate,
+        scale=config.scale,
+        translate=config.translate,
+        hflip=config.hflip,
+    )
+    return augment.normalise(x).contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
@@ -126,15 +295,14 @@ def predict(
     out = []
     for start in range(0, len(pixels), batch):
         part = pixels[start : start + batch]
-        x = (
-            torch.from_numpy(np.array(part)).to(on)
-            if pixels.ndim == 2
-            else augment.prepare(part, on)
-        )
+        if pixels.ndim == 2:
+            x = torch.from_numpy(np.array(part)).to(on)
+        else:
+            x = augment.prepare(part, on)
         out.append(model(x).cpu().double().log_softmax(1))
-    return (
-        torch.cat(out).numpy() if out else np.zeros((0, getattr(model, "fc", model).out_features))
-    )
+    if not out:
+        return np.zeros((0, getattr(model, "fc", model).out_features))
+    return torch.cat(out).numpy()
 
 
 def loss_accuracy(log_p: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
@@ -143,234 +311,66 @@ def loss_accuracy(log_p: np.ndarray, targets: np.ndarray) -> tuple[float, float]
     """
     if not len(targets):
         return float("nan"), float("nan")
-    return float(-log_p[np.arange(len(targets)), targets].mean()), float(
-        (log_p.argmax(1) == targets).mean()
-    )
+    loss = -log_p[np.arange(len(targets)), targets].mean()
+    return float(loss), float((log_p.argmax(1) == targets).mean())
 
 
-def fit(
-    experiment: Experiment,
-    pixels: np.ndarray,
-    labels: np.ndarray,
-    split: np.ndarray,
-    folder: str | Path,
-    *,
-    state: dict[str, torch.Tensor] | None,
-    on: torch.device,
-    kind: str = "float32",
-    micro: int | None = None,
-    resume: bool = False,
-    finish: bool = False,
-    identity: dict | None = None,
-    progress: bool = True,
-) -> Fit:
-    """Fine-tune all layers by the experiment's schedule and keep the epoch with the lowest loss on
-    the images that choose it.
-
-    These are the validation images. Where an experiment lets the test images choose (``epoch_by``),
-    each epoch is measured on both, so that its history says too which epoch the validation images
-    would have kept.
-
-    Args:
-        pixels: uint8 ``(N, H, W)``, or features of a frozen network, float32 ``(N, D)``
-        (:mod:`cxrlib.transfer.frozen`), on which the
-            last layer alone is trained and whose states then are this layer's; ``labels`` class
-            names and ``split`` (``train``, ``val``, …) ``(N,)`` alongside. Only ``train`` and
-            ``val`` are looked at, and ``test`` where the experiment chooses its epoch by it.
-        folder: holds the checkpoint of the last finished epoch; the caller deletes it when the run
-        is recorded. state: ImageNet weights (:func:`cxrlib.transfer.resnet.imagenet`), or None for
-        a random start. kind: ``float32`` or ``bfloat16`` (mixed precision); evaluation is in
-        float32 either way. micro: images processed at a time, at most and by default the batch.
-        resume: go on from ``folder``'s checkpoint if there is one. finish: train no further and
-        take the checkpoint's last epoch for the end; the reason given then is :data:`BY_HAND`.
-        identity: what makes this run this run (data, versions); a checkpoint with another identity
-        is refused.
-
-    Raises:
-        InputError: no image of a class to train on, none that chooses the epoch, or a checkpoint
-        that does not belong here.
-    """
-    folder = Path(folder)
-    targets = np.array([experiment.classes.index(label) for label in labels])
-    train, judge = np.flatnonzero(split == "train"), JUDGES[experiment.epoch_by]
-    judges = {part: np.flatnonzero(split == part) for part in dict.fromkeys(["val", judge])}
-    for number, name in enumerate(experiment.classes):
-        if not (targets[train] == number).any():
-            raise InputError(f"{experiment.name}: no training image of class {name} is on disk")
-    if not len(judges[judge]):
-        raise InputError(f"{experiment.name}: no {experiment.epoch_by} image is on disk")
-    answers = torch.from_numpy(targets.astype(np.int64))  # (N,)
-    positions = train[
-        oversample(labels[train], experiment.oversample)
-    ]  # copies of training images only
-    micro = min(micro or experiment.batch, experiment.batch)
-    rest = [len(positions) % experiment.batch] + [experiment.batch] * (
-        len(positions) >= experiment.batch
-    )
-    if (
-        pixels.ndim == 3
-        and pixels.shape[1] <= ALONE
-        and (micro == 1 or 1 in [many % micro for many in rest])
-    ):
-        raise InputError(
-            f"{experiment.name}: of {len(positions)} images, copies counted, a part is one image"
-            f" alone, which batch normalisation cannot standardise at size {pixels.shape[1]};"
-            " change batch, --micro or size"
-        )
-    identity = {
-        **experiment.as_dict(),
-        "precision": kind,
-        "device": on.type,
-        "micro_batch": micro,
-        **(identity or {}),
-    }
-    identity = json.loads(
-        json.dumps({key: value for key, value in identity.items() if key not in UNTRAINED})
-    )
-
-    model = resnet.build(experiment.model, len(experiment.classes), state, experiment.seed).to(on)
-    if pixels.ndim == 2:
-        model = model.fc
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        lr=experiment.lr,
-        momentum=experiment.momentum,
-        weight_decay=experiment.weight_decay,
-    )
-    rows: list[dict] = []
-    best: dict[str, torch.Tensor] = {}
-    kept_epoch = 0
+def _go_on(run: Training, folder: Path, identity: dict, resume: bool) -> None:
+    """Take over what a checkpoint holds, if there is one and it is of this run."""
     found = read_checkpoint(folder)
-    if found and not resume:
+    if not found:
+        return
+    tensors, note = found
+    if not resume:
         raise InputError(
-            f"{folder}: holds a checkpoint of epoch {len(found[1]['history'])}; go on with --resume"
-            " or delete the folder"
+            f"{folder}: holds a checkpoint of epoch {len(note['history'])}; go on with --resume or"
+            " delete the folder"
         )
-    if found:
-        tensors, note = found
-        before = DEFAULTS | note["identity"]  # a setting that came later had its default
-        for key in sorted(set(identity) | set(before)):
-            if identity.get(key) != before.get(key):
-                raise InputError(
-                    f"{folder}: checkpoint was made with {key} {before.get(key)!r}, this run has"
-                    f" {identity.get(key)!r}"
-                )
-        torch.set_num_threads(note["threads"])
-        model.load_state_dict(
-            {key[6:]: value for key, value in tensors.items() if key.startswith("model.")}
-        )
-        for name, parameter in model.named_parameters() if experiment.momentum else ():
-            optimizer.state[parameter]["momentum_buffer"] = tensors[f"momentum.{name}"].to(
-                on, memory_format=torch.preserve_format
-            )
-        best = {key[5:]: value for key, value in tensors.items() if key.startswith("best.")}
-        rows, kept_epoch = note["history"], note["kept_epoch"]
-
-    if finish and not rows:
-        raise InputError(f"{folder}: holds no finished epoch that could be recorded")
-    while not (reason := finished(experiment, rows, kept_epoch) or (BY_HAND if finish else "")):
-        epoch, began = len(rows) + 1, time.perf_counter()
-        rate = learning_rate(experiment, epoch)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        bar = tqdm(
-            total=len(positions),
-            desc=f"epoch {epoch}/{experiment.epochs}",
-            unit="img",
-            file=sys.stderr,
-            disable=not progress,
-            mininterval=1.0,
-        )
-        with bar:
-            loss, accuracy = train_epoch(
-                model,
-                optimizer,
-                experiment,
-                pixels,
-                answers,
-                positions,
-                epoch,
-                on,
-                kind,
-                micro,
-                bar,
-            )
-            measured = {}
-            for part, at in judges.items():
-                measured[f"{part}_loss"], measured[f"{part}_accuracy"] = loss_accuracy(
-                    predict(model, pixels[at], on), targets[at]
-                )
-            watched = measured[f"{judge}_loss"]
-            bar.set_postfix_str(
-                f"loss {loss:.3f}, {experiment.epoch_by} loss {watched:.3f} accuracy"
-                f" {measured[f'{judge}_accuracy']:.3f}"
-            )
-        if not np.isfinite([loss, watched]).all():
+    before = DEFAULTS | note["identity"]  # a setting that came later had its default
+    for key in sorted(identity.keys() & before.keys()):
+        if identity[key] != before[key]:
             raise InputError(
-                f"{experiment.name}: loss is not finite in epoch {epoch}; lower lr (now {rate:g})"
-                " or use precision float32"
+                f"{folder}: checkpoint was made with {key} {before[key]!r}, this run has"
+                f" {identity[key]!r}"
             )
-        rows.append(
-            dict.fromkeys(HISTORY)  # what this run does not measure
-            | {"epoch": epoch, "lr": rate, "train_loss": loss, "train_accuracy": accuracy}
-            | measured
-            | {"seconds": time.perf_counter() - began}
-        )
-        if (
-            experiment.keep == "last"
-            or kept_epoch == 0
-            or watched < rows[kept_epoch - 1][f"{judge}_loss"]
-        ):
-            kept_epoch, best = (
-                epoch,
-                {key: value.detach().cpu().clone() for key, value in model.state_dict().items()},
-            )
-        write_checkpoint(
-            folder,
-            model,
-            optimizer,
-            best,
-            {
-                "identity": identity,
-                "threads": torch.get_num_threads(),
-                "kept_epoch": kept_epoch,
-                "history": rows,
-            },
-        )
-
-    last = {key: value.detach().cpu() for key, value in model.state_dict().items()}
-    return Fit(best, last, pd.DataFrame(rows, columns=HISTORY), kept_epoch, reason)
+    torch.set_num_threads(note["threads"])
+    run.model.load_state_dict(_named(tensors, "model."))
+    momentum = _named(tensors, "momentum.")
+    for name, parameter in run.model.named_parameters():
+        if name in momentum:
+            buffer = momentum[name].to(run.device, memory_format=torch.preserve_format)
+            run.optimizer.state[parameter]["momentum_buffer"] = buffer
+    run.best = _named(tensors, "best.")
+    run.rows, run.kept_epoch = note["history"], note["kept_epoch"]
 
 
-def finished(experiment: Experiment, rows: list[dict], kept_epoch: int) -> str:
-    """Why training ends after ``rows``, or an empty string: the schedule is complete, or patience
-    is used up.
-    """
-    if len(rows) >= experiment.epochs:
-        return f"schedule complete ({experiment.epochs} epochs)"
-    if rows and len(rows) - kept_epoch >= experiment.patience:
-        return (
-            f"early stopping (no better {experiment.epoch_by} loss in {experiment.patience} epochs)"
-        )
-    return ""
+def _named(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors whose name begins so, without that beginning."""
+    return {
+        key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
+    }
 
 
-def write_checkpoint(
-    folder: Path, model, optimizer, best: dict[str, torch.Tensor], note: dict
-) -> None:
+def write_checkpoint(run: Training, folder: Path, identity: dict) -> None:
     """Tensors first, under a name with the epoch; then ``checkpoint.json`` points to them, which
     makes it valid.
     """
-    tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
-    tensors |= {f"best.{key}": value for key, value in best.items()}
-    for name, parameter in model.named_parameters():
-        if (
-            buffer := optimizer.state[parameter].get("momentum_buffer")
-        ) is not None:  # there is none without momentum
+    tensors = {f"model.{key}": value for key, value in _state(run)}
+    tensors |= {f"best.{key}": value for key, value in run.best.items()}
+    for name, parameter in run.model.named_parameters():
+        buffer = run.optimizer.state[parameter].get("momentum_buffer")
+        if buffer is not None:  # there is none without momentum
             tensors[f"momentum.{name}"] = buffer
-    file = folder / f"checkpoint-{len(note['history']):04d}.safetensors"
+    file = folder / f"checkpoint-{len(run.rows):04d}.safetensors"
     resnet.save(tensors, file)
-    write_text(folder / "checkpoint.json", json.dumps({"file": file.name, **note}, indent=1))
+    note = {
+        "file": file.name,
+        "identity": identity,
+        "threads": torch.get_num_threads(),
+        "kept_epoch": run.kept_epoch,
+        "history": run.rows,
+    }
+    write_text(folder / "checkpoint.json", json.dumps(note, indent=1))
     for other in folder.glob("checkpoint-*.safetensors"):
         if other != file:
             other.unlink()

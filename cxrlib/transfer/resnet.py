@@ -16,10 +16,9 @@ import torch
 import torchvision
 from safetensors.torch import load_file, save_file
 
-from companion.studies.settings import CHOICES
 from cxrlib.files import InputError, atomic, sha256
+from cxrlib.transfer.config import NETWORKS
 
-NAMES = CHOICES["model"]
 PRECISIONS = ("auto", "float32", "bfloat16")
 IMAGENET = 1000  # classes
 FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
@@ -38,8 +37,8 @@ def imagenet(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         InputError: neither is to be had; or the file is damaged, or holds no weights of this
         network for ImageNet.
     """
-    if name not in NAMES:
-        raise InputError(f"model {name!r} does not exist; there are {', '.join(NAMES)}")
+    if name not in NETWORKS:
+        raise InputError(f"model {name!r} does not exist; there are {', '.join(NETWORKS)}")
     enum = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
     if folder := os.environ.get("CXR_WEIGHTS"):
         file = _given(Path(folder), name)
@@ -190,8 +189,8 @@ def build(
         InputError: a weight is missing, unknown, of another shape or type, or no weight of a
         trained network.
     """
-    if name not in NAMES:
-        raise InputError(f"model {name!r} does not exist; there are {', '.join(NAMES)}")
+    if name not in NETWORKS:
+        raise InputError(f"model {name!r} does not exist; there are {', '.join(NETWORKS)}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = torchvision.models.get_model(name, weights=None, num_classes=classes)

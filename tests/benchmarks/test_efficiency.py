@@ -17,10 +17,11 @@ from test_frozen import data  # noqa: F401  (a fixture: Study A's layouts with s
 
 from benchmarks import efficiency
 from companion import studies
+from companion.studies import training
 from cxrlib import records
 from cxrlib.data import chestxray14
 from cxrlib.files import InputError
-from cxrlib.transfer import augment, pipeline, resnet
+from cxrlib.transfer import augment, resnet
 
 CPU = torch.device("cpu")
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 32, 32), dtype=np.uint8)
@@ -144,8 +145,13 @@ def small(data, tmp_path, monkeypatch):  # noqa: F811
     )
     monkeypatch.setattr(studies, "AZEMIN_ADJUDICATED", experiment)
     monkeypatch.setattr(studies, "experiment", lambda name: experiment)
-    pipeline.train(
-        experiment, data=data, results=tmp_path, work=tmp_path / "work", on="cpu", progress=False
+    training.train(
+        experiment,
+        data=data,
+        results=tmp_path,
+        work=tmp_path / "work",
+        device="cpu",
+        progress=False,
     )
     return data, tmp_path
 

@@ -36,7 +36,7 @@ def test_families_that_a_notebook_reads_are_in_its_metadata(source):
     text = source.read_text()
     assert (
         set(named) == set(re.findall(r'studies\.family\("([\w-]+)"\)', text))
-        or "for name in studies.families()" in text
+        or "for name in studies.FAMILIES" in text
     )
 
 

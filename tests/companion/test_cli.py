@@ -15,8 +15,9 @@ import torch
 import cxrlib
 from companion import cli, ledger, rules, sources, studies
 from companion.build import __main__ as build
+from companion.studies import training
 from cxrlib import records
-from cxrlib.transfer import pipeline, resnet
+from cxrlib.transfer import resnet
 
 NAME = "phantom-zhu-fourclass"
 
@@ -120,22 +121,22 @@ def test_unknown_experiment_lists_those_there_are(capsys):
         ("printed={}", "printed"),
         ("lr", "NAME=VALUE"),
         ("=3", "NAME=VALUE"),
-        ("lr=fast", "lr must be like"),
-        ("lr=", "lr must be like"),
-        ("epochs=2.5", "epochs must be like"),
-        ("epochs=true", "epochs must be like"),
-        ("milestones=3", "milestones must be like"),
-        ("pretrained=1", "pretrained must be like"),
-        ("oversample=[covid]", "oversample must be like"),
-        ("model=3", "model must be like"),
-        ("scale=[a, b]", "scale must be like"),
-        ("milestones=[a]", "milestones must be like"),
-        ("oversample={covid: x}", "oversample must be like"),
+        ("lr=fast", "lr must be"),
+        ("lr=", "lr must be"),
+        ("epochs=2.5", "epochs must be"),
+        ("epochs=true", "epochs must be"),
+        ("milestones=3", "milestones must be"),
+        ("pretrained=1", "pretrained must be"),
+        ("oversample=[covid]", "oversample must be"),
+        ("model=3", "model must be"),
+        ("scale=[a, b]", "scale must be"),
+        ("milestones=[a]", "milestones must be"),
+        ("oversample={covid: x}", "oversample must be"),
         ("name=mine", "no setting name"),
         ("self=1", "no setting self"),
         ("lr=[1,", "YAML"),
         ("lr=*other", "YAML"),
-        ("lr=2020-13-41", "must be like"),
+        ("lr=2020-13-41", "must be"),
     ],
 )
 @pytest.mark.parametrize("phantom", [["--phantom"], ["--name", "mine"]])
@@ -356,7 +357,7 @@ def test_train_hands_everything_on_and_reports(capsys, tmp_path, monkeypatch):
     class Read:
         info = {"epochs": {"run": 7, "kept": 5}, "metrics": {"accuracy": 0.98765}}
 
-    monkeypatch.setattr(pipeline, "train", train)
+    monkeypatch.setattr(training, "train", train)
     monkeypatch.setattr(records, "read_record", lambda folder: Read)
     assert (
         cli.main(["train", "zhu-binary", "--resume", "--micro", "8", "--precision", "float32"]) == 0
@@ -365,7 +366,7 @@ def test_train_hands_everything_on_and_reports(capsys, tmp_path, monkeypatch):
     assert (
         experiment == studies.ZHU_BINARY and named["keep_model"] is True
     )  # a headline run keeps its model
-    assert (named["resume"], named["micro"], named["precision"], named["on"]) == (
+    assert (named["resume"], named["micro"], named["precision"], named["device"]) == (
         True,
         8,
         "float32",
@@ -411,7 +412,7 @@ def test_interrupted_run_says_how_to_go_on(capsys, monkeypatch):
     def stop(*args, **named):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline, "train", stop)
+    monkeypatch.setattr(training, "train", stop)
     assert cli.main(["train", "zhu-binary"]) == 130
     assert "--resume" in capsys.readouterr().err
 

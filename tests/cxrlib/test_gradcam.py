@@ -290,26 +290,26 @@ def test_pixels_are_prepared_as_for_a_prediction(model):
         grey, augment.IMAGENET_MEAN, augment.IMAGENET_STD
     )
     for target in (2, [0, 1, 2, 3, 0, 1, 2], None):
-        got = gradcam.of_pixels(model, pixels, target, "layer3", batch=3)
+        got = gradcam.grad_cam(model, pixels, target, "layer3", batch=3)
         assert isinstance(got, np.ndarray)
         agree(torch.from_numpy(got), gradcam.cams(model, x, target, "layer3"), apart())
     predicted = fit.predict(model, pixels).argmax(1)
     assert len(set(predicted)) > 1
     assert np.array_equal(
-        gradcam.of_pixels(model, pixels, None), gradcam.of_pixels(model, pixels, predicted)
+        gradcam.grad_cam(model, pixels, None), gradcam.grad_cam(model, pixels, predicted)
     )
 
 
 def test_no_image_gives_no_map(model):
     single = copy.deepcopy(model).float()
     for target in (None, 1, []):
-        got = gradcam.of_pixels(single, np.zeros((0, 96, 64), np.uint8), target)
+        got = gradcam.grad_cam(single, np.zeros((0, 96, 64), np.uint8), target)
         assert got.shape == (0, 3, 2) and got.dtype == np.float32
     assert gradcam.resize(got, (96, 64)).shape == (0, 96, 64)
     scores = gradcam.localise(got, np.zeros((0, 96, 64), bool))
     assert list(scores) == ["region", "inside", "peak", "iou"] and len(scores) == 0
     with pytest.raises(InputError, match="one class number or 2"):
-        gradcam.of_pixels(model, np.zeros((2, 64, 64), np.uint8), [1])
+        gradcam.grad_cam(model, np.zeros((2, 64, 64), np.uint8), [1])
 
 
 def test_resize_is_interpolation_between_cell_centres():

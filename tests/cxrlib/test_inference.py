@@ -79,7 +79,7 @@ def flat(monkeypatch):
     """In place of Grad-CAM, maps that are zero; their overlays are even."""
     monkeypatch.setattr(
         gradcam,
-        "of_pixels",
+        "grad_cam",
         lambda model, pixels, *rest, **options: np.zeros((len(pixels), 7, 7), np.float32),
     )
 
@@ -202,7 +202,7 @@ def test_overlays_are_of_the_models_maps(tmp_path, some, table, run, monkeypatch
     ) == ["out"]
     assert plt.get_fignums() == []
     model = resnet.build("resnet18", 4, resnet.read(run.folder / "model.safetensors"))
-    expected = gradcam.of_pixels(
+    expected = gradcam.grad_cam(
         model,
         np.stack([radiographs.read_radiograph(path, 224) for path in some[:2]]),
         CLASSES.index("normal"),

@@ -2,7 +2,6 @@
 dropped in silence.
 """
 
-import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -11,12 +10,11 @@ import pandas as pd
 import pytest
 
 from companion import cli, studies
-from companion.studies import cheazemin2020, zhu2020
+from companion.studies import cheazemin2020, training, zhu2020
 from cxrlib import records
 from cxrlib.data import covid_chestxray, phantom
 from cxrlib.data.manifest import present
 from cxrlib.files import InputError
-from cxrlib.transfer import pipeline
 
 LATER = {
     "COVID-19": "Pneumonia/Viral/COVID-19",
@@ -150,17 +148,17 @@ def test_a_record_states_found_and_expected(clone, tmp_path):
     settings = {
         "results": tmp_path / "results",
         "work": tmp_path / "work",
-        "on": "cpu",
+        "device": "cpu",
         "precision": "float32",
     }
-    info = records.read_record(pipeline.train(run, data=clone, **settings)).info
+    info = records.read_record(training.train(run, data=clone, **settings)).info
     table = pd.read_csv(
         clone / "covid-chestxray-dataset" / "metadata.csv", dtype=str, keep_default_na=False
     )
     covid = table[table["finding"].str.contains("COVID-19") & (table["modality"] == "X-ray")]
     frontal = covid["view"].isin(["pa", "AP", "AP Supine"])
     other = covid.loc[~frontal, "view"].value_counts().to_dict()
-    assert info["data"]["covid"] == {
+    assert info["covid"] == {
         "expected": 232,
         "listed": frontal.sum(),
         "found": frontal.sum() - 1,
@@ -182,9 +180,8 @@ def test_the_pinned_commit_lacks_nothing_of_it(real_data):
         10,
     )
     split["missing"] = ~present(manifest, real_data).to_numpy()
-    ready = pipeline.Prepared(split, manifest, None, [], "", phantom=False, root=real_data)
-    assert pipeline.other_state(ready, studies.ZHU_FOURCLASS) == ""
-    counts = pipeline.covid_images(ready, studies.ZHU_FOURCLASS)
+    assert training.other_state(split, real_data, "zhu2020") == ""
+    counts = training.covid_images(split, real_data, "zhu2020")
     assert counts == {
         "expected": 232,
         "listed": 232,
@@ -221,11 +218,6 @@ def test_study_a_names_the_commit_too(real_data, tmp_path):
     )
     found = cheazemin2020.covid(tmp_path)
     split = pd.DataFrame({"image_id": found["image_id"], "split": "test", "missing": True})
-    ready = pipeline.Prepared(split, found, None, [], "", phantom=False, root=tmp_path)
-    assert (
-        "not 154" in (line := pipeline.other_state(ready, studies.AZEMIN_STANDIN))
-        and "29e0b70" in line
-    )
-    assert json.dumps(
-        pipeline.covid_images(ready, studies.AZEMIN_STANDIN)
-    ) and dataclasses.is_dataclass(ready)
+    line = training.other_state(split, tmp_path, "cheazemin2020")
+    assert "not 154" in line and "29e0b70" in line
+    assert json.dumps(training.covid_images(split, tmp_path, "cheazemin2020"))

@@ -53,7 +53,7 @@ def toy(seed: int = 0, train: int = 24, val: int = 12, test: int = 8):
 
 def trained(run, data, folder, **named):
     return fit.fit(
-        run, *data, folder, **{"state": None, "on": CPU, "kind": KIND, "progress": False} | named
+        run, *data, folder, **{"state": None, "precision": KIND, "progress": False} | named
     )
 
 
@@ -160,26 +160,13 @@ def plain_network() -> torch.nn.Module:
 
 def one_epoch(run, micro, kind="float32", look=lambda *given: None):
     pixels, labels, _ = toy()
-    targets = torch.tensor([CLASSES.index(label) for label in labels])
+    targets = np.array([CLASSES.index(label) for label in labels])
     model = plain_network()
     model.register_forward_hook(look)
-    optimizer = torch.optim.SGD(
-        model.parameters(), lr=run.lr, momentum=run.momentum, weight_decay=run.weight_decay
-    )
-    figures = fit.train_epoch(
-        model,
-        optimizer,
-        run,
-        pixels,
-        targets,
-        np.arange(len(pixels)),
-        1,
-        CPU,
-        kind,
-        micro,
-        tqdm(disable=True),
-    )
-    return figures, model.state_dict(), (pixels, targets)
+    parts = {"train": np.arange(len(pixels))}
+    training = fit.Training(run, pixels, targets, parts, model, CPU, kind, micro)
+    figures = fit.train_epoch(training, 1, tqdm(disable=True))
+    return figures, model.state_dict(), (pixels, torch.tensor(targets))
 
 
 def assert_went_alike(got: dict, want: dict, tolerance: float) -> None:
@@ -278,7 +265,7 @@ def test_whole_run_is_plain_gradient_descent(tiny, tmp_path, monkeypatch):
         patch.setattr(
             torch, "rand", lambda *size, **named: rand(*size, **named).double()
         )  # the augmentation, which does nothing
-        got = trained(run, (pixels, labels, split), tmp_path, kind="float32")
+        got = trained(run, (pixels, labels, split), tmp_path, precision="float32")
     assert {value.dtype for value in got.last.values() if value.is_floating_point()} == {
         torch.float64
     }
@@ -462,9 +449,9 @@ def test_oversampling_copies_training_images_only(tmp_path, monkeypatch):
     seen, watched = [], []
     train_epoch, predict = fit.train_epoch, fit.predict
 
-    def spy_train(model, optimizer, run, pixels, targets, positions, *rest):
-        seen.append(positions)
-        return train_epoch(model, optimizer, run, pixels, targets, positions, *rest)
+    def spy_train(run, *rest):
+        seen.append(run.parts["train"])
+        return train_epoch(run, *rest)
 
     def spy_predict(model, pixels, *rest, **named):
         watched.append(pixels)
@@ -535,7 +522,7 @@ def test_interrupted_in_memory(tmp_path, monkeypatch):
     train_epoch = fit.train_epoch
 
     def stop(*args):
-        if args[6] == 2:
+        if args[1] == 2:
             raise KeyboardInterrupt
         return train_epoch(*args)
 
@@ -595,7 +582,7 @@ def on_call(module, name, number, before=lambda *args: None):
 def epoch():  # the third batch of the second epoch
     real = fit.train_epoch
     def second(*args):
-        if args[6] == 2:
+        if args[1] == 2:
             on_call(augment, "augment", 3)
         return real(*args)
     fit.train_epoch = second

@@ -18,10 +18,11 @@ from test_pipeline import best_epoch
 from test_sources import row, table
 
 from companion import studies
+from companion.studies import cheazemin2020, training
 from cxrlib import records
 from cxrlib.data import chestxray14, phantom
 from cxrlib.files import InputError
-from cxrlib.transfer import augment, fit, frozen, pipeline, resnet
+from cxrlib.transfer import augment, fit, frozen, resnet
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (30, 64, 64), dtype=np.uint8)
 HASHES = [f"{n:064}" for n in range(30)]
@@ -111,7 +112,7 @@ def test_training_on_features_is_the_slow_training_of_the_last_layer(tmp_path):
         split,
         tmp_path,
         state=STATE,
-        on=torch.device("cpu"),
+        device="cpu",
         progress=False,
     )
     slow = torchvision.models.resnet18(num_classes=2)
@@ -207,11 +208,11 @@ def test_standin_run_from_images_to_record(data, tmp_path, monkeypatch):
     settings = {
         "data": data,
         "results": tmp_path / "results",
-        "on": "cpu",
+        "device": "cpu",
         "progress": False,
         "keep_maps": False,
     }
-    folder = pipeline.train(experiment, work=tmp_path / "work", **settings)
+    folder = training.train(experiment, work=tmp_path / "work", **settings)
     found = records.read_record(folder)
     assert found.classes == ["covid", "none"] and found.info["trained_classes"] == [
         "opacity",
@@ -227,7 +228,7 @@ def test_standin_run_from_images_to_record(data, tmp_path, monkeypatch):
         "kept": 2,
         "reason": "schedule complete (2 epochs)",
     }
-    ready = pipeline.prepare(experiment, data)
+    ready = training.prepare(experiment, data)
     test = ready.rows.index[ready.rows["split"] == "test"]
     log_p = fit.predict(resnet.recorded(folder, found.info), ready.pixels[test])
     assert_near(
@@ -237,12 +238,12 @@ def test_standin_run_from_images_to_record(data, tmp_path, monkeypatch):
     assert "stand-in" in lacked and "ResNet-50, not ResNet-101" in lacked and "phantom" in lacked
     with best_epoch(1):
         best = dataclasses.replace(experiment, name="phantom-azemin-best", keep="best")
-        made = pipeline.train(best, work=tmp_path / "work", **settings)
+        made = training.train(best, work=tmp_path / "work", **settings)
         history = records.read_record(made).history
     assert history["test_loss"].notna().all(), "of the kept epoch and of the last"
     assert history["test_loss"].iloc[1] == found.history["test_loss"].iloc[1]
     again = dataclasses.replace(experiment, name="phantom-azemin-bn", batch_norm="re-estimated")
-    other = records.read_record(pipeline.train(again, work=tmp_path / "work", **settings))
+    other = records.read_record(training.train(again, work=tmp_path / "work", **settings))
     net = resnet.build("slim", 2, None, experiment.seed)
     np.testing.assert_array_equal(seen[0], frozen.extract(net, ready.pixels))
     frozen.reestimate(net, ready.pixels[ready.rows["split"] == "train"])
@@ -258,19 +259,19 @@ def test_standin_run_from_images_to_record(data, tmp_path, monkeypatch):
 def test_the_papers_own_rule_runs_in_the_layout_of_the_full_download(data, tmp_path, monkeypatch):
     monkeypatch.setattr(chestxray14.importlib.util, "find_spec", lambda name, *more: None)
     monkeypatch.setattr(
-        pipeline.cheazemin2020.split,
+        cheazemin2020.split,
         "__kwdefaults__",
-        {**pipeline.cheazemin2020.split.__kwdefaults__, "negatives": 8},
+        {**cheazemin2020.split.__kwdefaults__, "negatives": 8},
     )
     experiment = studies.AZEMIN_ADJUDICATED.variant(
         "phantom-adjudicated", model="slim", size=64, epochs=1, pretrained=False
     )
-    folder = pipeline.train(
+    folder = training.train(
         experiment,
         data=data,
         results=tmp_path / "results",
         work=tmp_path / "work",
-        on="cpu",
+        device="cpu",
         progress=False,
     )
     info = json.loads((folder / "run.json").read_text(encoding="utf-8"))

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import hashlib
 import itertools
-import json
 import re
 import shutil
 from pathlib import Path
@@ -19,6 +18,7 @@ from safetensors import safe_open
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from companion import cli, studies
+from companion.studies import training
 from cxrlib import gradcam, inference, records
 from cxrlib.data import kermany
 from cxrlib.files import InputError
@@ -34,12 +34,12 @@ def experiment(**changes) -> studies.Experiment:
 
 
 def train(run, data, base, **named) -> Path:
-    return pipeline.train(
+    return training.train(
         run,
         data=data,
         results=base / "results",
         work=base / "work",
-        on="cpu",
+        device="cpu",
         progress=False,
         **named,
     )
@@ -91,8 +91,8 @@ def run(trained) -> records.Record:
 
 
 @pytest.fixture(scope="module")
-def prepared(phantom_data) -> pipeline.Prepared:
-    return pipeline.prepare(experiment(), phantom_data)
+def prepared(phantom_data) -> pipeline.Ready:
+    return training.prepare(experiment(), phantom_data)
 
 
 @pytest.fixture()
@@ -325,13 +325,13 @@ def test_fingerprint_is_of_the_files(run, prepared, phantom_data, copy):
     assert run.info["data"]["fingerprint"] == hashlib.sha256("\n".join(lines).encode()).hexdigest()
     assert prepared.fingerprint == run.info["data"]["fingerprint"]
     assert (
-        pipeline.prepare(experiment(), copy).fingerprint == prepared.fingerprint
+        training.prepare(experiment(), copy).fingerprint == prepared.fingerprint
     )  # wherever they lie
     file = copy / truth["path"].iloc[0]
     pixels = np.asarray(Image.open(file)).copy()
     pixels[0, 0] ^= 1
     Image.fromarray(pixels).save(file)
-    assert pipeline.prepare(experiment(), copy).fingerprint != prepared.fingerprint
+    assert training.prepare(experiment(), copy).fingerprint != prepared.fingerprint
 
 
 def test_pixels_are_those_of_the_rows(prepared, phantom_data):
@@ -348,9 +348,9 @@ def test_pixels_are_those_of_the_rows(prepared, phantom_data):
 
 def test_other_images_are_not_called_phantoms(copy):
     (copy / "PHANTOM.txt").unlink()
-    ready = pipeline.prepare(experiment(), copy)
+    ready = training.prepare(experiment(), copy)
     assert not ready.phantom
-    text = "\n".join(pipeline.lacked(ready, studies.ZHU_FOURCLASS, pipeline.RANDOM))
+    text = "\n".join(training.lacked(ready, studies.ZHU_FOURCLASS))
     assert "phantom" not in text
     assert (
         "kermany images were copies reduced to at most 96 pixels" in text
@@ -359,16 +359,16 @@ def test_other_images_are_not_called_phantoms(copy):
 
 def test_a_part_of_the_kermany_collection_is_called_a_part(copy):
     (copy / "PHANTOM.txt").unlink()
-    ready = pipeline.prepare(experiment(), copy)
+    ready = training.prepare(experiment(), copy)
     count = int((ready.rows["source"] == "kermany").sum())
-    text = "\n".join(pipeline.lacked(ready, studies.ZHU_FOURCLASS, pipeline.RANDOM))
+    text = "\n".join(training.lacked(ready, studies.ZHU_FOURCLASS))
     assert (
         f"Only {count} of the kermany collection's {kermany.COLLECTION.images} images were on disk."
         in text
     )
     weights = {"name": "w.safetensors", "sha256": "0", "note": "a substitute"}
     assert "w.safetensors, not torchvision's: a substitute." in "\n".join(
-        pipeline.lacked(ready, studies.ZHU_FOURCLASS, weights)
+        training.lacked(dataclasses.replace(ready, weights=weights), studies.ZHU_FOURCLASS)
     )
 
 
@@ -379,10 +379,11 @@ def test_the_study_itself_lacks_nothing():
     split = pd.DataFrame(
         {"image_id": [f"kermany/{i}" for i in range(5856)], "split": "train", "missing": False}
     )
-    ready = pipeline.Prepared(
-        split, rows, np.zeros((1, 2, 2), np.uint8), [], "", phantom=False, root=Path()
-    )
-    assert pipeline.lacked(ready, studies.ZHU_FOURCLASS, pipeline.RANDOM) == []
+    task = training.StudyTask(studies.ZHU_FOURCLASS, rows, split, Path())
+    cpu = torch.device("cpu")
+    pixels = np.zeros((1, 2, 2), np.uint8)
+    ready = pipeline.Ready(task, "", split, rows, pixels, [], "", False, cpu, "float32", 1)
+    assert training.lacked(ready, studies.ZHU_FOURCLASS) == []
 
 
 def test_phantom_of_an_experiment_is_named_phantom(few, tmp_path):
@@ -392,7 +393,7 @@ def test_phantom_of_an_experiment_is_named_phantom(few, tmp_path):
     )
     folder = train(run, few, tmp_path)
     assert folder.name == "phantom-mine"
-    info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    info = records.read_record(folder).info
     assert info["run"] == "phantom-mine" and info["origin"] == "phantom"
     assert info["classes"] == ["covid", "non_covid"] and info["experiment"] == "zhu-binary"
 
@@ -407,7 +408,7 @@ def test_pretrained_weights_are_taken_and_named(few, tmp_path, monkeypatch):
         fit, "fit", lambda *args, **named: seen.append(named["state"]) or real(*args, **named)
     )
     folder = train(experiment(epochs=1, pretrained=True, model="resnet18"), few, tmp_path)
-    info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    info = records.read_record(folder).info
     assert (
         info["weights"]["name"] == "resnet18-test.safetensors"
         and info["weights"]["note"] == "drawn by a test"
@@ -455,7 +456,7 @@ def test_epoch_chosen_on_the_test_set_says_so_and_trains_on_the_same_images(
 def seen(monkeypatch) -> list[tuple[str, np.ndarray]]:
     """What training, prediction and Grad-CAM are given to look at, call by call."""
     given = []
-    for module, name, place in ((fit, "fit", 1), (fit, "predict", 1), (gradcam, "of_pixels", 1)):
+    for module, name, place in ((fit, "fit", 1), (fit, "predict", 1), (gradcam, "grad_cam", 1)):
         real = getattr(module, name)
 
         def spy(*args, name=name, place=place, real=real, **named):
@@ -469,7 +470,7 @@ def seen(monkeypatch) -> list[tuple[str, np.ndarray]]:
 def test_what_is_not_shown_makes_no_difference(few, tmp_path, seen, monkeypatch):
     spoilt = Path(shutil.copytree(few, tmp_path / "spoilt"))
     rng = np.random.default_rng(0)
-    for path in pipeline.prepare(experiment(), few).rows["path"]:
+    for path in training.prepare(experiment(), few).rows["path"]:
         with Image.open(spoilt / path) as image:
             pixels = np.array(image)
         high, wide = (
@@ -492,14 +493,14 @@ def test_what_is_not_shown_makes_no_difference(few, tmp_path, seen, monkeypatch)
         made[key], given[key] = records.read_record(folder), seen[:]
     for (name, one), (other, two) in zip(given[few, "frame"], given[spoilt, "frame"], strict=True):
         assert name == other and np.array_equal(one, two) and one.any(axis=(1, 2)).all(), name
-    assert {name for name, _ in given[few, "frame"]} == {"fit", "predict", "of_pixels"}
+    assert {name for name, _ in given[few, "frame"]} == {"fit", "predict", "grad_cam"}
     pd.testing.assert_frame_equal(
         made[few, "frame"].predictions, made[spoilt, "frame"].predictions, check_exact=True
     )
     np.testing.assert_array_equal(
         *(records.read_maps(made[where, "frame"])[0]["cam"] for where in (few, spoilt))
     )
-    rows = pipeline.prepare(experiment(), few).rows.query("split == 'test'")
+    rows = training.prepare(experiment(), few).rows.query("split == 'test'")
     seen.clear()  # a model of the frame is shown the frame of others' images too
     monkeypatch.setattr(inference.Job, "_draw", lambda *drawn: None)
     files, results = (
@@ -508,7 +509,7 @@ def test_what_is_not_shown_makes_no_difference(few, tmp_path, seen, monkeypatch)
     )
     output = tmp_path / "again.csv"
     options = ["--cam", tmp_path / "drawn", "--device", "cpu", "--results", results]
-    words = ["predict", NAME, *files, *options, "--output", output]
+    words = ["predict", "--model", NAME, *files, *options, "--output", output]
     assert cli.main([str(word) for word in words]) == 0
     again = pd.read_csv(output)
     framed = next(
@@ -516,7 +517,7 @@ def test_what_is_not_shown_makes_no_difference(few, tmp_path, seen, monkeypatch)
         for name, pixels in given[few, "frame"]
         if name == "predict" and len(pixels) == len(rows)
     )
-    assert [name for name, _ in seen] == ["predict", "of_pixels"] and all(
+    assert [name for name, _ in seen] == ["predict", "grad_cam"] and all(
         np.array_equal(pixels, framed) for _, pixels in seen
     )
     np.testing.assert_allclose(
@@ -555,11 +556,9 @@ def test_a_run_of_a_family_lies_in_its_folder(few, tmp_path):
 
 
 def test_what_a_variant_changed_is_lacked_and_its_seed_is_not(few):
-    ready = pipeline.prepare(experiment(), few)
+    ready = training.prepare(experiment(), few)
     lacked = {
-        name: " ".join(
-            pipeline.lacked(ready, studies.experiment(f"zhu-fourclass-{name}"), pipeline.RANDOM)
-        )
+        name: " ".join(training.lacked(ready, studies.experiment(f"zhu-fourclass-{name}")))
         for name in ("redraws/seed-1", "cv/fold-1", "variants/batch-64", "variants/split-by-image")
     }
     assert "seed" not in lacked["redraws/seed-1"] and "fold" not in lacked["cv/fold-1"]

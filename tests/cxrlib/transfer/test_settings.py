@@ -12,10 +12,12 @@ import pytest
 import torch
 
 from companion import cli, options, studies
+from companion.studies import training
 from cxrlib import records
 from cxrlib.data import phantom
 from cxrlib.files import InputError
-from cxrlib.transfer import fit, pipeline
+from cxrlib.transfer import fit
+from cxrlib.transfer.config import effective
 
 TINY = studies.PHANTOM | {"size": 32, "epochs": 1, "batch": 32, "milestones": ()}
 
@@ -34,11 +36,11 @@ def train(base: Path, data: Path, experiment=studies.ZHU_FOURCLASS, **changes) -
     settings = {
         "results": base / "results",
         "work": base / "work",
-        "on": "cpu",
+        "device": "cpu",
         "precision": "float32",
         "progress": False,
     }
-    folder = pipeline.train(run, data=data, overwrite=True, **settings)
+    folder = training.train(run, data=data, overwrite=True, **settings)
     return records.read_record(folder)
 
 
@@ -156,7 +158,8 @@ def test_what_is_null_makes_no_difference(few, tmp_path, base, changes):
     )
     assert one.predictions.equals(other.predictions)
     assert one.info["config"] == other.info["config"] and one.info["lacked"] == other.info["lacked"]
-    assert all(one.info["config"][key] in (None, []) for key in changes)
+    stated = studies.recorded_settings(one.info)
+    assert all(stated[key] in (None, []) for key in changes)
 
 
 def test_a_record_says_what_was_off(few, tmp_path):
@@ -168,10 +171,9 @@ def test_a_record_says_what_was_off(few, tmp_path):
     assert "Setting milestones was none, not 20, 40." in lacked and not any(
         "patience" in line for line in lacked
     )
-    last = pipeline.lacked(
-        pipeline.prepare(studies.ZHU_BINARY.variant("mine", **TINY), few),
+    last = training.lacked(
+        training.prepare(studies.ZHU_BINARY.variant("mine", **TINY), few),
         studies.ZHU_BINARY.variant("mine", keep="last"),
-        {"note": ""},
     )
     assert "Setting patience was off, not 10." in last
 
@@ -180,12 +182,10 @@ def test_every_committed_record_is_of_the_experiment_it_names():
     """So that each can be read, and be made again under its name with the same settings."""
     for name, experiment in studies.RECORDS.items():
         info = studies.run(name).info
-        here, there = studies.effective(experiment.as_dict()), studies.effective(info["config"])
-        assert {key: there[key] for key in set(here) - studies.UNTRAINED} == {
-            key: here[key] for key in set(here) - studies.UNTRAINED
-        }
-        assert info["experiment"] == (experiment.variant_of or name)
-        experiment.check()
+        here, there = studies.effective(experiment.as_dict()), studies.recorded_settings(info)
+        keys = {*experiment.training(), *experiment.own()} - {"tested_as"}
+        assert {key: there[key] for key in keys} == {key: here[key] for key in keys}
+        assert there["experiment"] == (experiment.variant_of or name)
 
 
 # --- values that cannot be
@@ -362,7 +362,7 @@ def test_without_momentum(few, tmp_path):
         "results": tmp_path / "cut" / "results",
         "work": tmp_path / "cut" / "work",
     }
-    pipeline.train(run, **settings, on="cpu", precision="float32", progress=False, resume=True)
+    training.train(run, **settings, device="cpu", precision="float32", progress=False, resume=True)
     assert not file.exists()
     again = records.read_record(settings["results"] / "phantom-tiny")
     assert again.predictions.equals(whole.predictions)
@@ -554,10 +554,9 @@ def any_text(rng: random.Random, setting: str) -> str:
     """A value as somebody may type it: of the right kind, at an edge, of another kind, or
     nonsense.
     """
-    edges = [
-        str(edge)
-        for edge in studies.RANGES.get(setting, studies.CHOICES.get(setting, ["true", "false"]))
-    ]
+    rules = {item.name: item.metadata for item in dataclasses.fields(studies.Experiment)}
+    rule = rules.get(setting, {})
+    edges = [str(edge) for edge in rule.get("range", rule.get("names", ["true", "false"]))]
     if setting in {"size", "val_folds"} or rng.random() < 0.4:
         return rng.choice(SIDES if setting == "size" else edges)
     number, word = rng.choice(NUMBERS), rng.choice(WORDS)
@@ -628,4 +627,4 @@ def test_no_value_ends_in_a_traceback(few, tmp_path, capsys, monkeypatch):
         )
         for file in base.rglob("run.json"):
             config = json.loads(file.read_text())["config"]
-            assert config == json.loads(json.dumps(studies.effective(config)))
+            assert config == json.loads(json.dumps(effective(config)))

@@ -290,11 +290,11 @@ def test_maps_in_inference_mode(state):
         0, 256, (2, 64, 64), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
     ).numpy()
     model = resnet.build("resnet18", 1000, state)
-    expected = gradcam.of_pixels(model, pixels, [1, 2])
+    expected = gradcam.grad_cam(model, pixels, [1, 2])
     with torch.inference_mode():
         made_here = resnet.build("resnet18", 1000, state)
         for net in (model, made_here):
-            assert (gradcam.of_pixels(net, pixels, [1, 2]) == expected).all()
+            assert (gradcam.grad_cam(net, pixels, [1, 2]) == expected).all()
             assert not any(values.grad is not None for values in net.parameters())
         assert torch.is_inference_mode_enabled()
     assert expected.any()

@@ -14,11 +14,11 @@ from PIL import Image
 from rounding import apart, assert_near
 
 from companion import studies
-from companion.studies import zhu2020
-from cxrlib import gradcam, maps, records
+from companion.studies import maps, training, zhu2020
+from cxrlib import gradcam, records
 from cxrlib.data import lungs, radiographs
 from cxrlib.files import InputError
-from cxrlib.transfer import fit, frozen, pipeline, resnet
+from cxrlib.transfer import fit, frozen, resnet
 
 RECORDS = Path(__file__).resolve().parents[2] / "results"
 
@@ -45,10 +45,10 @@ def run(phantom_data, tmp_path_factory) -> records.Record:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit, "fit", untrained)
         places = {"results": base / "results", "work": base / "work"}
-        folder = pipeline.train(
+        folder = training.train(
             experiment,
             data=phantom_data,
-            on="cpu",
+            device="cpu",
             progress=False,
             keep_model=True,
             keep_maps=True,
@@ -73,7 +73,7 @@ def test_maps_of_a_phantom_are_those_of_its_model(run, phantom_data):
         [radiographs.read_radiograph(phantom_data / path, 64) for path in rows["path"]]
     )
     targets = [run.classes.index(name) for name in rows["class"]]
-    np.testing.assert_array_equal(found["cam"], gradcam.of_pixels(model, pixels, targets))
+    np.testing.assert_array_equal(found["cam"], gradcam.grad_cam(model, pixels, targets))
     assert [tuple(shape) for shape in found["shape"]] == [
         Image.open(phantom_data / path).size[::-1] for path in rows["path"]
     ]
@@ -86,7 +86,7 @@ def test_maps_of_a_phantom_are_those_of_its_model(run, phantom_data):
     for draw, stages in enumerate(drawn):  # the draw is its seed
         for cams, (stage, other) in zip(stages, gradcam.randomised(model, draw), strict=True):
             np.testing.assert_array_equal(
-                cams, gradcam.of_pixels(other, pixels, targets), err_msg=stage
+                cams, gradcam.grad_cam(other, pixels, targets), err_msg=stage
             )
             assert not np.allclose(cams, found["cam"]), stage
 

@@ -22,110 +22,89 @@ import numpy as np
 import pandas as pd
 import torch
 
-from companion import studies
-from companion.studies import zhu2020
+from companion.studies import runs, zhu2020
 from cxrlib import gradcam, records
 from cxrlib.data import covid_chestxray, lungs, radiographs
 from cxrlib.data.manifest import data_folder, present
 from cxrlib.files import InputError, atomic, write_text
 from cxrlib.transfer import resnet
 
-LAYER = "layer4"
 DRAWS = 10  # of random weights: one draw's maps say nothing of another's
+
+
+def load(rows: pd.DataFrame, root: Path, size: int, shown: str) -> np.ndarray:
+    """What the network sees of these images, uint8 ``(N, size, size)``."""
+    return radiographs.show_part(radiographs.load(root, rows["path"].tolist(), size)[0], shown)
 
 
 def write(
     rows: pd.DataFrame,
     model: torch.nn.Module,
     classes: list[str],
-    size: int,
+    pixels: np.ndarray,
     root: Path,
     folder: Path,
-    on="cpu",
-    shown: str = "whole",
 ) -> None:
     """Write ``cams.npz`` and ``localisation.csv`` into ``folder``.
 
-    Args:
-        rows: manifest rows of images on disk, with ``y_true`` and ``split``. size: side of the
-        network's input in pixels. root: the data folder. shown: what the network sees of each
-        image.
+    ``rows`` are manifest rows with ``y_true`` and ``split``, ``pixels`` what the network sees of
+    them (:func:`load`).
     """
     if len(rows) == 0:
         raise InputError(f"{folder.name}: no image to draw a class-activation map of")
-    pixels = radiographs.show_part(radiographs.load(root, rows["path"].tolist(), size)[0], shown)
     targets = np.array([classes.index(label) for label in rows["y_true"]])
     test = (rows["split"] == "test").to_numpy()
-    trained = gradcam.of_pixels(model, pixels, targets, LAYER, on)
+    trained = gradcam.grad_cam(model, pixels, targets)
     randomised = [
         {
-            name: gradcam.of_pixels(other, pixels[test], targets[test], LAYER, on)
-            for name, other in gradcam.randomised(model, draw)
+            stage: gradcam.grad_cam(other, pixels[test], targets[test])
+            for stage, other in gradcam.randomised(model, draw)
         }
         for draw in range(DRAWS)
     ]
-    known = lungs.regions(rows["image_id"], size, root)
+    known = lungs.regions(rows["image_id"], pixels.shape[1], root)
     tables = [_localise(rows, trained, known).assign(stage="trained", draw=0)]
-    tables += [
-        _localise(rows[test], cams, known).assign(stage=stage, draw=draw)
-        for draw, stages in enumerate(randomised)
-        for stage, cams in stages.items()
-    ]
+    for draw, stages in enumerate(randomised):
+        for stage, cams in stages.items():
+            tables.append(_localise(rows[test], cams, known).assign(stage=stage, draw=draw))
     ids = rows["image_id"].to_numpy(dtype=str)
+    sizes = [radiographs.stored_size(root / path, path)[::-1] for path in rows["path"]]
     with atomic(folder / "cams.npz") as temporary, open(temporary, "wb") as file:
         np.savez_compressed(
             file,
             image_id=ids,
             split=rows["split"].to_numpy(dtype=str),
-            shape=np.array(
-                [radiographs.stored_size(root / path, path)[::-1] for path in rows["path"]]
-            ),
+            shape=np.array(sizes),
             cam=trained,
             random_id=ids[test],
             stage=np.array(list(randomised[0])),
             random_cam=np.array([list(stages.values()) for stages in randomised]),
         )
     table = pd.concat(tables, ignore_index=True)[records.LOCALISATION]
-    write_text(
-        folder / "localisation.csv",
-        table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
-    )
+    text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    write_text(folder / "localisation.csv", text)
 
 
 def of_run(name: str, data=None, results=None, on: str | None = None) -> Path:
     """Make the maps of a record that holds a model, from the images in the data folder; returns the
     record's folder.
     """
-    run, root, device = (studies.run(name, results=results), data_folder(data), resnet.device(on))
-    model = resnet.recorded(run.folder, run.info, device)
-    manifest = covid_chestxray.read_manifest(root).merge(
-        run.split[["image_id", "y_true", "split"]], on="image_id", validate="one_to_one"
-    )
-    config, rows, had = (
-        run.info["config"],
-        chosen(manifest, root, run.info["study"]),
-        run.folder / "localisation.csv",
-    )
-    kinds = {
-        kind
-        for kind, found in lungs.regions(rows["image_id"], config["size"], root).items()
-        if found
-    }
+    run, root = runs.run(name, results=results), data_folder(data)
+    model = resnet.recorded(run.folder, run.info, resnet.device(on))
+    parts = run.split[["image_id", "y_true", "split"]]
+    manifest = covid_chestxray.read_manifest(root)
+    manifest = manifest.merge(parts, on="image_id", validate="one_to_one")
+    rows, config = chosen(manifest, root, run.info["study"]), run.info["config"]
+    found = lungs.regions(rows["image_id"], config["size"], root)
+    had = run.folder / "localisation.csv"
+    kinds = {kind for kind in found if found[kind]}
     if had.is_file() and (lost := set(pd.read_csv(had)["kind"]) - kinds):
         raise InputError(
             f"{root}: no {' and no '.join(sorted(lost))} is there for any of the images; the"
             " record's stand as they are"
         )
-    write(
-        rows,
-        model,
-        run.classes,
-        config["size"],
-        root,
-        run.folder,
-        device,
-        config.get("shown", "whole"),
-    )
+    pixels = load(rows, root, config["size"], config.get("shown", "whole"))
+    write(rows, model, run.classes, pixels, root, run.folder)
     return run.folder
 
 
@@ -141,17 +120,12 @@ def chosen(rows: pd.DataFrame, root: Path, study: str) -> pd.DataFrame:
 def _localise(
     rows: pd.DataFrame, cams: np.ndarray, regions: dict[str, dict[str, np.ndarray]]
 ) -> pd.DataFrame:
-    tables = []
+    tables = [pd.DataFrame(columns=records.LOCALISATION)]
     for kind, known in regions.items():
         places = np.flatnonzero(rows["image_id"].isin(known))
         if len(places):
             here = rows.iloc[places][["image_id", "patient_id", "split"]].reset_index(drop=True)
-            found = gradcam.localise(
-                cams[places], np.stack([known[image] for image in here["image_id"]])
-            )
+            among = np.stack([known[image] for image in here["image_id"]])
+            found = gradcam.localise(cams[places], among)
             tables.append(pd.concat([here.assign(kind=kind), found], axis=1))
-    return (
-        pd.concat(tables, ignore_index=True)
-        if tables
-        else pd.DataFrame(columns=records.LOCALISATION)
-    )
+    return pd.concat(tables[1:] or tables, ignore_index=True)

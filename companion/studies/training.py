@@ -1,0 +1,308 @@
+"""A study's run from its settings: which images, how divided, what it lacked, whether it is there
+already. Needs torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from companion.studies import cheazemin2020, maps, runs, settings, zhu2020
+from companion.studies.settings import Experiment, effective, spell
+from cxrlib import records
+from cxrlib.data import chestxray14, covid_chestxray, kermany
+from cxrlib.data.manifest import COLUMNS, data_folder
+from cxrlib.data.radiographs import FRAME
+from cxrlib.files import InputError
+from cxrlib.transfer import pipeline
+from cxrlib.transfer.fit import BY_HAND, Fit
+from cxrlib.transfer.pipeline import Ready, Task
+
+# pixels: no original of these collections is as small on its longest side as a whole set of copies
+# may be
+REDUCED = 512
+COVID = {  # images the study counts, and the commit of their collection
+    "zhu2020": (zhu2020.COVID, zhu2020.SNAPSHOT),
+    "cheazemin2020": (cheazemin2020.POSITIVES, cheazemin2020.SNAPSHOT),
+}
+LICENCE = """# Licence of model.safetensors
+
+For research and teaching, **non-commercial** use only (CC BY-NC-SA 4.0), because what it was made \
+from asks for that:
+many of the COVID-19 radiographs it was trained on are CC BY-NC-SA or carry no licence, and parts \
+of the ImageNet weights
+it started from have non-commercial terms. The radiographs themselves are not in it. It is **not a \
+medical device**.
+"""
+
+
+@dataclass
+class StudyTask(Task):
+    """A task of one of the studies."""
+
+    experiment: Experiment = None
+    keep_maps: bool = False
+    asked: tuple[tuple[str, object], ...] = ()  # settings of the machine that were asked for
+    files: tuple[str, ...] = ()  # what the record should hold
+
+    def stands(self, target: Path, ready: Ready) -> bool:
+        """Whether the record in ``target`` is of this very run, which is then said; False where a
+        new one may take its place.
+
+        It may where the book publishes the record and the settings are its own: with other images
+        or weights than the book's it is made anew. :class:`InputError` for any other difference,
+        the first of which it names.
+        """
+        info = records.read_record(target).info
+        advice = "another --name keeps both, --overwrite replaces it"
+        here, there = self._settings() | dict(self.asked), settings.recorded_settings(info)
+        for key in sorted(here):
+            was, now = (list(v) if isinstance(v, tuple) else v for v in (there[key], here[key]))
+            if was != now:
+                found = f"{key} {spell(was)}, this run has {spell(now)}"
+                raise InputError(f"{target}: a finished record is there, with {found}; {advice}")
+        others = ["images"] * (info["data"]["fingerprint"] != ready.fingerprint)
+        others += ["weights"] * (info["weights"]["sha256"] != ready.weights["sha256"])
+        there = {file.name for file in target.iterdir()}
+        lost = [names for names in self.files if not there & set(names.split(" or "))]
+        what = f"made from other {' and '.join(others)}" if others else ""
+        what = what or (f"without {lost[0]}" if lost else "")
+        if what and info["run"] not in settings.RECORDS | settings.BASES:
+            raise InputError(f"{target}: a finished record is there, {what}; {advice}")
+        same = "already recorded, with these settings and images; --overwrite makes it anew"
+        line = f"the record there, {what}, is replaced" if what else same
+        print(f"cxr: {target}: {line}", file=sys.stderr)
+        return not what
+
+    def _settings(self) -> dict:
+        """Those that make the run; not its name or title, nor what its test classes are called."""
+        stated = effective(self.experiment.as_dict())
+        keys = {*self.experiment.training(), *self.experiment.own()} - {"name", "tested_as"}
+        experiment = self.experiment.variant_of or self.experiment.name
+        return {key: stated[key] for key in keys} | {"experiment": experiment}
+
+    def say(self, ready: Ready, fitted: Fit) -> dict:
+        run = self.experiment
+        return {
+            "experiment": run.variant_of or run.name,
+            "title": run.title,
+            **run.own(),
+            "printed": run.printed,
+            "assumptions": list(run.assumptions),
+            "lacked": lacked(ready, run) + cut_short(run, fitted),
+            "covid": covid_images(ready.split, self.root, run.study),
+        }
+
+    def draw(self, ready: Ready, model: torch.nn.Module, folder: Path) -> list[str]:
+        if not self.keep_maps:
+            return []
+        rows = ready.rows
+        if ready.phantom:
+            shown = rows[rows["y_true"].ne("normal") & rows["split"].eq("test")]
+        else:
+            shown = maps.chosen(rows, self.root, self.experiment.study)
+        classes = self.config.tested_as or self.config.classes
+        with ready.stage("class-activation maps"):
+            pixels = maps.load(shown, self.root, self.config.size, self.config.shown)
+            maps.write(
+                shown.reset_index(drop=True), model, list(classes), pixels, self.root, folder
+            )
+        return ["cams.npz", "localisation.csv"]
+
+
+def task(experiment: Experiment, data=None, **named) -> StudyTask:
+    """An experiment's task on the images in the data folder."""
+    root = data_folder(data)
+    manifest, split = divided(experiment, root)
+    return StudyTask(
+        experiment,
+        manifest,
+        split,
+        root,
+        experiment.own(),
+        "licence CC BY-NC-SA 4.0, not a medical device",
+        LICENCE,
+        ("cxrlib", "companion", "book/studies"),
+        experiment=experiment,
+        **named,
+    )
+
+
+def train(
+    experiment: Experiment,
+    *,
+    data=None,
+    results=None,
+    keep_maps: bool = False,
+    keep_model: bool = False,
+    precision: str = "auto",
+    micro: int | None = None,
+    progress: bool = True,
+    **options,
+) -> Path:
+    """Train an experiment (:func:`cxrlib.transfer.pipeline.train`); returns the record's folder.
+
+    A finished record of that name stands (:meth:`StudyTask.stands`) unless ``overwrite``: where its
+    settings, images and weights are the same, nothing is trained, and a line on standard error says
+    so.
+    """
+    asked = {"precision": precision} if precision != "auto" else {}
+    asked |= {"micro_batch": min(micro, experiment.batch)} if micro else {}
+    files = ["model.safetensors or head.npz"] * keep_model + ["cams.npz"] * keep_maps
+    named = {"keep_maps": keep_maps, "asked": tuple(asked.items()), "files": tuple(files)}
+    made = task(experiment, data, **named)
+    options |= {"precision": precision, "micro": micro, "progress": progress}
+    note = other_state(made.split, made.root, experiment.study)
+    if progress and note:
+        print(f"cxr: {note}", file=sys.stderr)
+    folder = results or runs.results_folder()
+    return pipeline.train(made, folder, keep_model=keep_model, **options)
+
+
+def prepare(experiment: Experiment, data=None) -> Ready:
+    """An experiment's images as its training sees them."""
+    return pipeline.prepare(task(experiment, data))
+
+
+def divided(experiment: Experiment, root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Manifest and split of a study's images, row by row the same."""
+    if experiment.study == "zhu2020":
+        manifest = zhu2020.manifest(root)
+        labels = zhu2020.labels(manifest, experiment.classes)
+        seed, folds = experiment.seed, experiment.val_folds
+        how = {"unit": experiment.unit, "fold": experiment.fold}
+        return manifest, zhu2020.split(manifest, labels, seed, folds, **how)
+    if (experiment.variant_of or experiment.name) == settings.AZEMIN_STANDIN.name:
+        manifest = cheazemin2020.standin_manifest(root)
+        split = cheazemin2020.standin_split(root, experiment.seed)
+    else:
+        manifest = pd.concat([chestxray14.read_manifest(root), cheazemin2020.covid(root)])
+        split = cheazemin2020.split(root, experiment.seed)
+    manifest = manifest.set_index("image_id").loc[split["image_id"]].reset_index()
+    return manifest[COLUMNS], split
+
+
+def covid_images(split: pd.DataFrame, root: Path, study: str) -> dict:
+    """COVID-19 images: how many the study counts, the collection's table lists by its rule, and are
+    on disk.
+
+    ``left_out`` counts the other radiographs that the table labels COVID-19, by view. Of phantoms
+    none is expected.
+    """
+    expected, snapshot = COVID[study]
+    ours = split[split["image_id"].str.startswith("covid-chestxray/")]
+    listed = covid_chestxray.read_manifest(root, snapshot)
+    other = listed[covid_chestxray.is_covid19(listed) & ~listed["image_id"].isin(ours["image_id"])]
+    left_out = other["view"].fillna("no view").value_counts()
+    return {
+        "expected": None if (root / "PHANTOM.txt").is_file() else expected,
+        "listed": len(ours),
+        "found": int((~ours["missing"]).sum()),
+        "left_out": {str(view): int(count) for view, count in left_out.items()},
+    }
+
+
+def other_state(split: pd.DataFrame, root: Path, study: str) -> str:
+    """One sentence where the COVID-19 collection's table is not of the commit that the study's
+    count needs.
+    """
+    expected, snapshot = COVID[study]
+    listed = int(split["image_id"].str.startswith("covid-chestxray/").sum())
+    if (root / "PHANTOM.txt").is_file() or listed in (0, expected):
+        return ""
+    return (
+        f"The COVID-19 collection's table lists {listed} images by the study's rule, not"
+        f" {expected}: it is of another state than commit {snapshot} (git checkout {snapshot} in"
+        " its folder)."
+    )
+
+
+def lacked(ready: Ready, experiment: Experiment) -> list[str]:
+    """One sentence for each thing in which this run falls short of the study's own."""
+    weights, found = ready.weights, list(experiment.lacks)
+    if ready.phantom:
+        found.append(
+            "Trained and tested on synthetic phantoms: a demonstration of the pipeline that says"
+            " nothing about any patient."
+        )
+    found += images_lacked(ready, experiment)
+    if weights["note"]:
+        found.append(
+            f"ImageNet weights from the file {weights['name']}, not torchvision's:"
+            f" {weights['note']}."
+        )
+    if not experiment.pretrained:
+        found.append("Started from random weights, not from ImageNet's.")
+    base = effective(settings.BASES[experiment.variant_of or experiment.name].as_dict())
+    here, told = effective(experiment.as_dict()), settings.idle(experiment.as_dict())
+    for key in here:
+        said = told.get(key) == ""  # by the number of epochs
+        if key in experiment.printed and not said and here[key] != base[key]:
+            found.append(f"Setting {key} was {spell(here[key])}, not {spell(base[key])}.")
+    if here["unit"] == "image":
+        found.append(
+            "COVID-19 test images were drawn at random without regard to patients, so that patients"
+            " are in training and test."
+        )
+    if experiment.shown != "whole":
+        what = "all that was seen" if experiment.shown == "frame" else "blacked out"
+        found.append(
+            f"Of each image the frame of {100 * FRAME:g} % of each side was {what}, in training"
+            " and test: a test of shortcuts."
+        )
+    if here["epoch_by"] == "test":
+        found.append(
+            "The epoch was chosen by its loss on the test set, so that its test results are too"
+            " good."
+        )
+    return found
+
+
+def images_lacked(ready: Ready, experiment: Experiment) -> list[str]:
+    """What of the images is not there, or not as it was."""
+    found, missing = [], ready.split[ready.split["missing"]]
+    if len(missing):
+        parts = missing["split"].value_counts().items()
+        where = ", ".join(f"{count} of the {part} set" for part, count in parts)
+        found.append(
+            f"{len(missing)} of the study's {len(ready.split):,} images were not on disk ({where})."
+        )
+    if ready.phantom:
+        return found
+    # Kermany's is counted from the disk: it has no list of its own
+    listed = int(ready.split["image_id"].str.startswith("kermany/").sum())
+    if experiment.study == "zhu2020" and listed < kermany.COLLECTION.images:
+        found.append(
+            f"Only {listed} of the kermany collection's {kermany.COLLECTION.images} images were on"
+            " disk."
+        )
+    found += filter(None, [other_state(ready.split, ready.task.root, experiment.study)])
+    sides = ready.rows[["width", "height"]].max(axis=1).groupby(ready.rows["source"]).max()
+    for source, side in sides[sides <= REDUCED].items():
+        found.append(
+            f"The {source} images were copies reduced to at most {int(side)} pixels a side and"
+            " stored anew, not the originals."
+        )
+    if sides.nunique() > 1 and sides.min() <= REDUCED:
+        found.append(
+            "The sources were reduced and stored anew differently, so that a network could tell"
+            " them apart by image processing too. That adds to the difference of source that the"
+            " study has anyway."
+        )
+    return found
+
+
+def cut_short(experiment: Experiment, fitted: Fit) -> list[str]:
+    """One sentence when neither the schedule nor early stopping ended the training."""
+    if fitted.reason != BY_HAND:
+        return []
+    waited, until = effective(experiment.as_dict())["patience"], ""
+    if waited:
+        last = min(fitted.kept_epoch + waited, experiment.epochs)
+        until = f"; early stopping would have waited until epoch {last}"
+    ran = f"{len(fitted.history)} of {experiment.epochs} epochs"
+    return [f"Training was ended by hand after {ran}{until}."]
