@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import jinja2
 import numpy as np
+import pandas as pd
 
 from companion import ledger, studies
+from companion.clone import clone_folder
 from cxrlib import formatting, metrics
 from cxrlib.data import radiographs
+from cxrlib.records import Record
 
 HEADLINE = {  # row of the short table: metric of cxrlib.metrics.rates.per_class
     "Images classified correctly (weighted accuracy)": "weighted avg.recall",
@@ -33,86 +37,60 @@ OTHERS = {  # row of the table below it: row of the ledger
 
 
 def tables(name: str = "zhu-fourclass") -> str:
-    """The short Markdown tables of README and first page: printed, rebuilt, interval; or that there
-    is no record yet.
+    """The short Markdown tables of README and first page, by ``book/_headline.md.jinja``: printed,
+    rebuilt, interval; or that there is no record yet.
     """
+    text = (clone_folder() / "book" / "_headline.md.jinja").read_text(encoding="utf-8")
     again = [metrics.per_class(run.predictions) for run in studies.family(f"{name}-redraws")[0]]
-    head = [
-        f"| Study B, four classes | printed | rebuilt | 95 % interval | {len(again)} re-draws |",
-        "|---|---|---|---|---|",
-    ]
-    if not studies.recorded(name):
-        return "\n".join([*head, f"| *not yet recorded* (`cxr train {name}`) | | | | |"])
-    run = studies.run(name)
+    found: dict = {"name": name, "redraws": len(again)}
+    if studies.recorded(name):
+        record, frame = studies.run(name), f"{name}-shown/frame"
+        lost = record.split[record.split["missing"]]
+        found |= {
+            "record": record,
+            "rows": measures(record, again),
+            "lost": len(lost),
+            "lost_of_test": int((lost["split"] == "test").sum()),
+            "replicates": f"{metrics.REPLICATES:,}",
+            "frame": f"{100 * radiographs.FRAME:g}",
+            "others": others(),
+        }
+        if studies.recorded(frame):
+            found["framed"] = metrics.detected(studies.run(frame).predictions, "covid")
+    return jinja2.Template(text).render(found)
 
-    def range_of(row: str, column: str) -> str:
+
+def measures(record: Record, again: list[pd.DataFrame]) -> list[dict[str, str]]:
+    """A row for each measure of :data:`HEADLINE`; its range is over the rates of other draws."""
+    printed = studies.printed(studies.experiment(record.name).study, "Table 4.2")
+    rates = metrics.per_class(record.predictions)
+    bounds = metrics.bootstrap_by_patient(record.predictions)
+    compared = ledger.compare(printed, rates, bounds).set_index("metric")
+    rows = []
+    for title, metric in HEADLINE.items():
+        row, column = metric.rsplit(".", 1)
         values = [table.loc[row, column] for table in again] or [np.nan]
-        return formatting.interval(min(values), max(values), decimals=2)
-
-    printed = studies.printed(studies.experiment(name).study, "Table 4.2")
-    rates = metrics.per_class(run.predictions)
-    bounds = metrics.bootstrap_by_patient(run.predictions)
-    rows = ledger.compare(printed, rates, bounds).set_index("metric")
-    body = [
-        f"| {title} | {rows.loc[metric, 'printed']} |"
-        f" {formatting.number(rows.loc[metric, 'rebuilt'])} |"
-        f" {formatting.interval(rows.loc[metric, 'low'], rows.loc[metric, 'high'])} |"
-        f" {range_of(*metric.rsplit('.', 1))} |"
-        for title, metric in HEADLINE.items()
-    ]
-    images, lost = run.info["metrics"]["images"], run.split[run.split["missing"]]
-    note = f"\nRebuilt on {images} test images of {run.info['metrics']['patients']} patients"
-    note += (
-        f"; {len(lost)} of the study's images were unavailable, {(lost['split'] == 'test').sum()}"
-        " of them for testing. "
-        if len(lost)
-        else ". "
-    )
-    note += (
-        f"Intervals: {metrics.REPLICATES:,} bootstrap resamples of patients within classes, or"
-        " Wilson over patients where a share is exactly 0 or 1; a dash where neither applies. The"
-        " averages' intervals are too narrow where such a share is in them: resampling takes it"
-        " for certain. Re-draws: lowest and highest over other draws of the COVID-19 test patients"
-        " and other seeds of the same training."
-    )
-    note += (
-        "\n\nIn this study COVID-19 differs from the other classes by age, hospital, view and file"
-        " processing as well (the last in part by the reduced copies used here), so that a high"
-        " score on its rows need not come from the disease."
-    )
-    return "\n".join([*head, *body, note + framed(f"{name}-shown/frame"), "", *others()])
+        here = compared.loc[metric]
+        rows.append(
+            {
+                "title": title,
+                "printed": here["printed"],
+                "rebuilt": formatting.number(here["rebuilt"]),
+                "interval": formatting.interval(here["low"], here["high"]),
+                "range": formatting.interval(min(values), max(values), decimals=2),
+            }
+        )
+    return rows
 
 
-def framed(name: str) -> str:
-    """A sentence on what the frame of the pictures alone gave; empty
-    while that run is not recorded.
-    """
-    if not studies.recorded(name):
-        return ""
-    found, size, taken, others = metrics.detected(studies.run(name).predictions, "covid")
-    return (
-        " A network trained in the same way on the outer frame of each picture alone,"
-        f" {100 * radiographs.FRAME:g} % of each side wide, most of the lungs blacked out, finds"
-        f" {found} of {size} COVID-19 images and takes {taken} of {others} others for COVID-19"
-        " (page *How sure?*)."
-    )
-
-
-def others() -> list[str]:
-    """Lines of a Markdown table of the other models' results, from the ledger, and what they
-    are.
-    """
+def others() -> list[dict[str, str]]:
+    """A row for each result of the other models, from the ledger."""
     rows = ledger.claims(ids=OTHERS.values()).set_index("id")
-    lines = ["| The other models | printed | rebuilt (95 % interval) |", "|---|---|---|"]
-    for title, name in OTHERS.items():
-        row = rows.loc[name]
-        rebuilt = ledger.rebuilt_in_words(row) or "*not yet recorded*"
-        lines.append(f"| {title} | {row['said']} | {rebuilt} |")
     return [
-        *lines,
-        "",
-        (
-            "Study A's network and training images could not be obtained: a stand-in's values at a"
-            " threshold of one half are no test of the printed ones."
-        ),
+        {
+            "title": title,
+            "printed": rows.loc[name, "said"],
+            "rebuilt": ledger.rebuilt_in_words(rows.loc[name]),
+        }
+        for title, name in OTHERS.items()
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -54,12 +53,12 @@ def build_book(stage: Path, output: Path, source: Path = Path(".")) -> Path:
     start = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", start, "build", str(stage), "--path-output", str(work)]
     command += ["-W", "-n", "--keep-going", "--quiet"]
-    environment = {**os.environ, "NO_COLOR": "1"}
-    ran = subprocess.run(command, capture_output=True, text=True, env=environment)
+    ran = subprocess.run(command, capture_output=True, text=True)
+    said = re.sub(r"\x1b\[[0-9;]*m", "", ran.stdout + ran.stderr)  # colours
     pages = work / "_build" / "html"
     if ran.returncode or not (pages / "index.html").is_file():
-        lines = [line for line in (ran.stderr + ran.stdout).splitlines() if TELLING.search(line)]
-        sys.stderr.write(ran.stdout[-4000:] + ran.stderr[-4000:])
+        lines = [line for line in said.splitlines() if TELLING.search(line)]
+        sys.stderr.write(said[-8000:])
         raise InputError(
             f"{stage}: jupyter-book failed: {lines[0] if lines else 'see the lines above'}"
         )

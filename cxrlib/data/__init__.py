@@ -1,0 +1,1 @@
+"""Collections of radiographs: their manifests, splits by patient, and any file as pixels."""
