@@ -69,8 +69,8 @@ def _read(name: str, names: dict[str, tuple[str, str]], data: str | Path | None)
     file = _find(name, data)
     where = f"{file.parent.name}/{file.name}"
     table = read_csv(file, where, [*names])[[*names]]
-    odd = {column: ~table[column].str.fullmatch(form) for column, (_, form) in names.items()}
-    for column, wrong in odd.items():
+    for column, (_, form) in names.items():
+        wrong = ~table[column].str.fullmatch(form)
         if wrong.any():
             row = wrong.idxmax()
             cell = table.at[row, column]

@@ -26,12 +26,8 @@ from cxrlib.files import InputError, write_text
 COVID, TRUTH = "covid-chestxray-dataset", "phantom-truth"
 KERMANY = "kermany-chest-xray-224/chest_xray"
 PATTERN = {"covid": "bilateral", "viral": "diffuse", "bacterial": "focal", "normal": "none"}
-SHOTS = {  # pictures per person, over and over
-    "covid": [1, 1, 2, 1, 1, 2, 1, 4, 1, 2],
-    "viral": [1, 2, 3, 1, 3],
-    "bacterial": [1, 2, 3, 1, 3],
-    "normal": [1],
-}
+SHOTS = {"covid": [1, 1, 2, 1, 1, 2, 1, 4, 1, 2], "normal": [1]}  # pictures per person, in turn
+SHOTS["viral"] = SHOTS["bacterial"] = [1, 2, 3, 1, 3]
 VIEWS = ("PA", "PA", "AP", "PA", "AP Supine")
 COLUMNS = (  # of the real metadata file, whose header ends with a comma
     "patientid offset sex age finding survival intubated intubation_present went_icu"
@@ -51,9 +47,7 @@ DECOYS = [  # what a selection of frontal COVID-19 radiographs must leave out; n
     {"patientid": 9001, "sex": "F", "view": "PA", "filename": "phantom-9001-day0.png"}
     | {"finding": "SARS"},
 ]
-TRUTH_COLUMNS = (
-    "image_id path class pattern split artefact opacity_mask lung_mask centres"
-).split()
+TRUTH_COLUMNS = "image_id path class pattern split artefact opacity_mask lung_mask centres".split()
 
 
 def radiograph(
@@ -74,10 +68,8 @@ def radiograph(
     below 32.
     """
     if opacity not in PATTERN.values() or size < 32:
-        known = [*PATTERN.values()]
-        raise InputError(
-            f"radiograph: opacity {opacity!r} is not in {known}, or size {size} is below 32"
-        )
+        fault = f"opacity {opacity!r} is not in {[*PATTERN.values()]}, or size {size} is below 32"
+        raise InputError(f"radiograph: {fault}")
     return draw(person(rng, adult), rng, opacity, size, marker, artefact)
 
 

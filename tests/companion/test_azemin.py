@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from test_chestxray14 import FULL, image, needs_package, touch, write
-from test_sources import row, table
+from test_manifest import row, table
 
 from companion import studies
 from companion.build import __main__ as build

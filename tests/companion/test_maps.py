@@ -119,13 +119,6 @@ def test_localisation_is_of_the_true_opacity(run, phantom_data):
     )
 
 
-def test_boxes_cover_the_pixels_whose_centres_they_hold():
-    region = lungs._boxes([(0.1, 0.0, 0.5, 0.25), (0.5, 0.5, 1.01, 1.0)], 8)
-    expected = np.zeros((8, 8), bool)
-    expected[:2, 1:4] = expected[4:, 4:] = True  # centres at (i + 0.5)/8
-    np.testing.assert_array_equal(region, expected)
-
-
 def test_recorded_maps_cover_the_test_images_and_the_figures():
     run = studies.run("zhu-fourclass")
     found, table = records.read_maps(run)

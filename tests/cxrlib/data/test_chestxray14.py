@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_sources import contract
+from test_manifest import contract
 
 from companion import cli, sources
 from cxrlib.data import chestxray14, rsna

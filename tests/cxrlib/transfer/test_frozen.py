@@ -14,8 +14,8 @@ import torchvision
 from PIL import Image
 from rounding import apart, assert_near
 from test_chestxray14 import FULL, image, write
+from test_manifest import row, table
 from test_pipeline import best_epoch
-from test_sources import row, table
 
 from companion import studies
 from companion.studies import cheazemin2020, training

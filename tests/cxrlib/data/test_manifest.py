@@ -2,7 +2,6 @@
 line.
 """
 
-import json
 import math
 import os
 import shutil
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from companion import cli, sources
 from companion.studies import zhu2020
-from cxrlib.data import covid_chestxray, kermany, lungs
+from cxrlib.data import covid_chestxray, kermany
 from cxrlib.data.manifest import COLUMNS, data_folder, present
 from cxrlib.files import InputError
 
@@ -482,48 +481,3 @@ def test_any_cell_is_read_or_refused(folder, name, text):
         present(manifest, folder)
     except InputError as error:
         assert str(error).startswith(f"{CSV}: row ") and name in str(error)
-
-
-def test_lung_regions_of_the_real_collection(real_data, chosen):
-    """136 of the 232 have a mask and 124 a box, as the data folder says; one box has no place, and
-    four images two files of masks.
-    """
-    masks, boxes = lungs.masks(real_data), lungs.boxes(real_data)
-    ids = set(chosen.loc[chosen["source"] == "covid-chestxray", "image_id"])
-    assert (len(masks), len(ids & set(masks)), len(ids & set(boxes))) == (205, 136, 123)
-    assert all(
-        0 <= left < right <= 1.01 and 0 <= top < bottom <= 1.01
-        for found in boxes.values()
-        for left, top, right, bottom in found
-    )
-
-
-def test_lung_boxes_are_shares_of_the_picture(tmp_path):
-    file = (
-        tmp_path
-        / "covid-chestxray-dataset"
-        / "annotations"
-        / "imageannotation_ai_lung_bounding_boxes.json"
-    )
-    file.parent.mkdir(parents=True)
-    assert lungs.boxes(tmp_path) == {} and lungs.masks(tmp_path) == {}
-    content = {
-        "images": [{"id": 7, "file_name": "a.b.png", "width": 200, "height": 100}],
-        "annotations": [
-            {"image_id": 7, "bbox": [20, 10, 60, 50]},
-            {"image_id": 7, "bbox": [None] * 4},
-        ],
-    }
-    file.write_text(json.dumps(content))
-    assert lungs.boxes(tmp_path) == {"covid-chestxray/a.b": [(0.1, 0.1, 0.4, 0.6)]}
-    for damage in (
-        "[]",
-        "{",
-        '{"images": [], "annotations": [{"image_id": 7, "bbox": [1, 2, 3, 4]}]}',
-    ):
-        file.write_text(damage)
-        with pytest.raises(
-            InputError,
-            match=r"^imageannotation_ai_lung_bounding_boxes\.json: lung boxes cannot be read",
-        ):
-            lungs.boxes(tmp_path)
