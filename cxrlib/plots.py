@@ -93,6 +93,12 @@ def _legend_below(figure, columns: int, handles: Sequence = (), labels: Sequence
     figure.legend(loc="outside lower center", ncol=columns, frameon=False, **given)
 
 
+def _needs(frame: pd.DataFrame, columns: Sequence[str], what: str) -> None:
+    for column in columns:
+        if column not in frame:
+            raise InputError(f"{what}: no column {column}")
+
+
 def _plain_numbers(*axes) -> None:
     """Ticks of a logarithmic axis as 0.1, 1 and 10, not as powers."""
     for axis in axes:
@@ -201,9 +207,8 @@ def learning_curves(history: pd.DataFrame, kept: int | None = None) -> np.ndarra
     """
     parts = {"train": ("Training", 1, ""), "val": ("Validation", 0, ""), "test": ("Test", 2, "D")}
     measures = {"loss": "Cross-entropy loss (nats)", "accuracy": "Accuracy (fraction right)"}
-    for column in ["epoch", "lr", *(f"{part}_{measure}" for part in parts for measure in measures)]:
-        if column not in history:
-            raise InputError(f"history: no column {column}")
+    needed = [f"{part}_{measure}" for part in parts for measure in measures]
+    _needs(history, ["epoch", "lr", *needed], "history")
     if kept is not None and kept not in set(history["epoch"]):
         raise InputError(f"history: kept epoch {kept!r} is not among the epochs")
     axes = plt.subplots(1, 2, figsize=(_WIDTH, 4.3))[1]
@@ -242,9 +247,7 @@ def ladder(rows: pd.DataFrame, xlabel: str, line: float | None = None) -> Axes:
     the order of appearance. ``line`` marks one value on all rungs. Raises InputError if a column is
     missing.
     """
-    for column in ("label", "kind", "value", "low", "high"):
-        if column not in rows:
-            raise InputError(f"ladder: no column {column}")
+    _needs(rows, ["label", "kind", "value", "low", "high"], "ladder")
     labels, kinds = list(rows["label"].unique()), list(rows["kind"].unique())
     ax = plt.subplots(figsize=(_WIDTH, 1.5 + 0.42 * len(labels)))[1]
     if line is not None:

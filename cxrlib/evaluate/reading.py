@@ -130,9 +130,8 @@ class _Rows:
         scores = {name: (k, array("d")) for name, k in places.items() if _is_score(name)}
         next(rows)  # the names
         for at, cells in rows:
-            if "".join(cells[width:]).strip():
-                why = f"has {len(cells)} cells, the line of names {width}"
-                raise table.error(at, why)
+            if len(cells) > width and "".join(cells[width:]).strip():
+                raise table.error(at, f"has {len(cells)} cells, the line of names {width}")
             cells += [""] * (width - len(cells))
             self.lines.append(at)
             for k, codes, levels in words.values():

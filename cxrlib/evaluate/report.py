@@ -48,24 +48,19 @@ def page(measured: Measures, name: str = "predictions.csv") -> str:
         point=point,
         asked=measured.prevalence is not None,
         prevalence=at if measured.prevalence is not None else f"{at} (the test set's)",
-        tables=tables(measured),
+        tables={
+            "methods": _methods(measured.compared),
+            "classes": _every_class(measured.cells, measured.bounds),
+            "prevalences": _prevalences(point, measured.prevalence),
+            "calibration": _calibration(measured),
+            "errors": _surest_errors(found),
+        },
         figures=figures(measured),
         replicates=REPLICATES,
         version=__version__,
         number=number,
         isolated=isolated,
     )
-
-
-def tables(measured: Measures) -> dict[str, pd.DataFrame | None]:
-    """The tables of the page, every cell a text."""
-    return {
-        "methods": _methods(measured.compared),
-        "classes": _every_class(measured.cells, measured.bounds),
-        "prevalences": _prevalences(measured.point, measured.prevalence),
-        "calibration": _calibration(measured),
-        "errors": _surest_errors(measured.found),
-    }
 
 
 def _text(value: float, low: float, high: float) -> str:

@@ -2,7 +2,7 @@
 // Jupyter, Colab and Binder; on a published page hostAll(), called at the end of the embedded module, does it with a model of its own;
 // without JavaScript the page keeps the table that Python wrote. Whatever comes from data goes into the page as text, never as markup.
 
-// ---------------------------------------------------------------- numbers (the formulas of cxrlib/readings.py, which says where they are from)
+// ---------------------------------------------------------------- numbers (the formulas of cxrlib.metrics.intervals, which says where they are from)
 
 const Z = 1.959963984540054; // normal quantile of 97.5 %
 const FEW = 4; // patients that a variance over them needs
@@ -129,7 +129,7 @@ export function likelihood(sensitivity, specificity) {
   return [ratio(sensitivity, other(specificity)), ratio(other(sensitivity), specificity)];
 }
 
-/** Every rate, [value, low, high] each, where scores of at least the threshold are called: cxrlib.readings.reading. */
+/** Every rate, [value, low, high] each, where scores of at least the threshold are called: cxrlib.metrics.intervals.at_threshold. */
 export function reading(cohort, threshold, prevalence) {
   const [sensitivity, specificity] = cohort.rates(cohort.count(threshold)), own = cohort.positives / cohort.n;
   const [lr_positive, lr_negative] = likelihood(sensitivity, specificity), cost = threshold / (1 - threshold) * (1 - prevalence);
@@ -142,7 +142,7 @@ export function reading(cohort, threshold, prevalence) {
   };
 }
 
-/** Thresholds worth a look: cxrlib.readings.presets. */
+/** Thresholds worth a look: cxrlib.metrics.suggested_thresholds. */
 export function presets(cohort, prevalence, printed, cost, wanted = 0.95) {
   const { positives: P, negatives: N, tp, fp } = cohort, found = { half: 0.5 };
   if (!P || !N) return found;
@@ -511,7 +511,7 @@ export function cohortOf(run, cls, subgroup = {}, keepOthers = false) {
   const which = run.classes.indexOf(cls), wanted = run.groups.filter((g) => g.values.includes(held(subgroup, g.name))).map((g) => [g.codes, g.values.indexOf(subgroup[g.name])]), kept = [];
   for (let i = 0; i < run.y.length; i++) if ((keepOthers && run.y[i] !== which) || wanted.every(([codes, code]) => codes[i] === code)) kept.push(i);
   const score = kept.map((i) => run.p[which][i]), other = run.p.length === 2 ? kept.map((i) => run.p[1 - which][i]) : [];
-  const derived = other.length && score.every((x, j) => x === 1 - other[j]) && other.some((x, j) => x !== 1 - score[j]); // cxrlib.metrics.order_of
+  const derived = other.length && score.every((x, j) => x === 1 - other[j]) && other.some((x, j) => x !== 1 - score[j]); // cxrlib.metrics.predictions.order_of
   return new Cohort(score, kept.map((i) => +(run.y[i] === which)), kept.map((i) => run.patient[i]), derived ? other.map((x) => -x) : score);
 }
 
