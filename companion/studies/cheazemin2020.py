@@ -62,9 +62,8 @@ def covid(data=None, snapshot: str = SNAPSHOT) -> pd.DataFrame:
             f"snapshot {snapshot!r}: Study A's images are known at {' and '.join(SNAPSHOTS)} only"
         )
     whole = covid_chestxray.read_manifest(data, snapshot)
-    return whole[
-        covid_chestxray.is_covid19(whole) & whole["view"].isin(SNAPSHOTS[snapshot])
-    ].reset_index(drop=True)
+    chosen = covid_chestxray.is_covid19(whole) & whole["view"].isin(SNAPSHOTS[snapshot])
+    return whole[chosen].reset_index(drop=True)
 
 
 def _lists(data) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -162,9 +161,8 @@ def split(
             f"split: {negatives} test negatives cannot be drawn from {len(free)} images"
         )
     positive, part = read["opacity"], read["set"] == train
-    seen = read.assign(
-        y_true=np.where(positive, "opacity", "none"), split=np.where(part, "train", "val")
-    )
+    seen = read.assign(split=np.where(part, "train", "val"))
+    seen["y_true"] = np.where(positive, "opacity", "none")
     drawn = free.sample(negatives, random_state=np.random.default_rng(seed)).sort_index()
     tested = [covid(data, snapshot).assign(y_true="covid"), drawn.assign(y_true="none")]
     tested = pd.concat(tested).assign(split="test")

@@ -126,7 +126,6 @@ def lungs_in_frame(data=None, size: int = 224) -> pd.DataFrame:
         for image, region in found.items()
     ]
     if not rows:
-        raise InputError(
-            f"{root}: no lung mask and no lung box is there for any of the study's COVID-19 images"
-        )
+        fault = "no lung mask and no lung box is there for any of the study's COVID-19 images"
+        raise InputError(f"{root}: {fault}")
     return pd.DataFrame(rows, columns=["image_id", "kind", "share"])
