@@ -210,8 +210,8 @@ def bootstrap(
             began = time.perf_counter()
             call()
             taken.append(time.perf_counter() - began)
-    drawn_images = Resamples(frame["patient_id"], truth.astype(int), replicates)
-    weights, rows = drawn_images.weights(), []
+    found = Resamples(frame["patient_id"], truth.astype(int), replicates)
+    weights, rows = found.counts[found.patient].T, []
     began = time.perf_counter()
     for weight in weights:
         tn, fp, fn, tp = confusion_matrix(truth, score >= 0.5, sample_weight=weight).ravel()

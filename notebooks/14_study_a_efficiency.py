@@ -188,7 +188,8 @@ say(
 )
 say("largest-change", f"{agreement['change'].abs().max():.4f}")
 differ = agreement.loc[(agreement[ENDS[0]] > 0) | (agreement[ENDS[1]] < 0)]
-say("differ", "; ".join(differ.index) if len(differ) else "none")
+text = "none" if agreement[ENDS].notna().any(axis=None) else "not known from the figures at hand"
+say("differ", "; ".join(differ.index) or text)
 
 # %% [markdown]
 # *Images a minute, ResNet-50 of the stand-in, singly and in batches; ratio of the latter to the plain way. Area under the curve over the same {glue:text}`images` test images ({glue:text}`positives` with COVID-19), its change with its interval (patients drawn anew, the same for both ways; a dash where the figures at hand have none), the largest

@@ -440,13 +440,8 @@ rungs = several.assign(
     kind=several["method"],
     value=several["estimate"],
 )
-with plots.style():
-    plots.ladder(
-        rungs,
-        "Value, with 95 % interval (the axis does not begin at 0)",
-        plt.subplots(figsize=(7, 6))[1],
-    )
-    plt.show()
+plots.ladder(rungs, "Value, with 95 % interval (the axis does not begin at 0)")
+plt.show()
 
 
 # %% tags=["remove-cell"]

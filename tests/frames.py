@@ -122,6 +122,12 @@ def resamples(frame: pd.DataFrame, *options) -> bootstrap.Resamples:
     return bootstrap.Resamples(frame["patient_id"], arrays(frame)[1], *options)
 
 
+def drawn_images(frame: pd.DataFrame, *options) -> np.ndarray:
+    """How often each image is drawn in each replicate: integers (B, N)."""
+    found = resamples(frame, *options)
+    return found.counts[found.patient].T.astype(int)
+
+
 def scored(positive, negative) -> pd.DataFrame:
     """Images of one patient each with these scores of being covid."""
     score = np.concatenate([positive, negative])

@@ -1,5 +1,7 @@
 """Rates, intervals and calibration of predictions. No torch."""
 
+# ruff: noqa: F401 (names for `from cxrlib import metrics`)
+
 from cxrlib.metrics.bootstrap import (
     REPLICATES,
     bootstrap_by_patient,
@@ -23,28 +25,3 @@ from cxrlib.metrics.rates import (
     roc,
     suggested_thresholds,
 )
-
-__all__ = [
-    "AVERAGES",
-    "COST",
-    "METRICS",
-    "REPLICATES",
-    "Interval",
-    "at_prevalence",
-    "bootstrap_by_patient",
-    "check_predictions",
-    "confusion",
-    "detected",
-    "difference_by_patient",
-    "mean_by_patient",
-    "natural_frequencies",
-    "net_benefit",
-    "operating_point",
-    "overall",
-    "per_class",
-    "read_predictions",
-    "reliability",
-    "roc",
-    "suggested_thresholds",
-    "wilson",
-]

@@ -105,10 +105,6 @@ class Resamples:
         """
         return not part.any() or len(np.unique(self.patient[part])) >= FEW
 
-    def weights(self) -> np.ndarray:
-        """How often each image is drawn in each replicate: integers (B, N)."""
-        return self.counts[self.patient].T.astype(np.int32)
-
     def _by_patient(self, values) -> sparse.csr_array:
         n = len(self.patient)
         who = sparse.csr_array((np.ones(n), (self.patient, np.arange(n))))
@@ -202,65 +198,39 @@ def bootstrap_by_patient(
     seed: int = 0,
     level: float = 0.95,
 ) -> pd.DataFrame | Interval:
-    """Statistics of predictions with intervals from patients drawn anew.
+    """Statistics of predictions with intervals from patients drawn anew, by the policy at the head
+    of this module.
 
-    Where resampling cannot tell, a share has Wilson's interval over patients, anything else NaN
-    ends: see the policy at the head of this module.
+    ``statistic`` is ``"per_class"``, for the rows of `per_class` with pairs of columns, ``(metric,
+    "estimate")``, ``(metric, "low")``, ``(metric, "high")``; or one name of
+    `cxrlib.metrics.rates.rates`, such as ``"auc"``, for an `Interval`; or several, for a table with
+    a row each. Names are of ``cls`` against the rest, called where its p is at least ``threshold``;
+    without ``cls``, ``"accuracy"`` is the share of images called rightly. ``kind`` is ``"policy"``;
+    ``"percentile"`` and ``"bca"`` are NaN where resampling cannot tell.
 
-    Parameters
-    ----------
-    statistic : str or several
-        ``"per_class"`` for the whole table; else one or several names of
-        `cxrlib.metrics.rates.rates`, such as ``"auc"`` or ``"sensitivity"``, of ``cls`` against the
-        rest, called where its p is at least ``threshold``. Without ``cls``, ``"accuracy"`` is the
-        share of images called rightly.
-    kind : str
-        ``"policy"``; ``"percentile"`` and ``"bca"`` are NaN where resampling cannot tell.
+    Raises InputError for an unknown class or statistic.
 
-    Returns
-    -------
-    DataFrame or Interval
-        The table has the rows of `per_class` and pairs of columns, ``(metric, "estimate")``,
-        ``(metric, "low")``, ``(metric, "high")``. One name gives an `Interval`, several a table
-        with a row each.
-
-    Raises
-    ------
-    InputError
-        For an unknown class or statistic.
-
-    Examples
-    --------
-    >>> n = 40
     >>> frame = pd.DataFrame({
-    ...     "image_id": range(n), "patient_id": [i // 2 for i in range(n)], "source": "s",
+    ...     "image_id": range(40), "patient_id": [i // 2 for i in range(40)], "source": "s",
     ...     "split": "test", "y_true": ["sick", "sick", "well", "well"] * 10,
-    ...     "p_sick": [(i * 7 % n) / n for i in range(n)]})
-    >>> frame["p_well"] = 1 - frame["p_sick"]
+    ...     "p_sick": [i * 7 % 40 / 40 for i in range(40)]}).eval("p_well = 1 - p_sick")
     >>> found = bootstrap_by_patient(frame, "auc", cls="sick", replicates=200)
     >>> found.low < found.estimate < found.high
     True
-    >>> table = bootstrap_by_patient(frame, replicates=200)
-    >>> bool(table.loc["sick", ("auc", "low")] == found.low)
-    True
     """
+    names = [statistic] if isinstance(statistic, str) else list(statistic)
     classes, y, p = arrays(predictions)
-    table = isinstance(statistic, str) and statistic == "per_class"
-    names = METRICS if table else [statistic] if isinstance(statistic, str) else list(statistic)
-    sides = each_class(y, p) if table else [_against_rest(predictions, cls, threshold)]
-    values, cells = _sums(sides, names, cls if not table else classes)
-    bases = [_basis(name, truth, called) for truth, called, _ in sides for name in names]
-    if table:
-        bases += _bases_of_averages(bases, p.argmax(axis=1) == y)
-
-    def flat(sums: np.ndarray) -> np.ndarray:  # (b, S) -> (b, M)
-        return (with_averages(cells(sums)) if table else cells(sums)).reshape(len(sums), -1)
-
+    if table := names == ["per_class"]:
+        names, sides = METRICS, each_class(y, p)
+    else:
+        sides = [_against_rest(predictions, cls, threshold)]
+    values, statistics = _sums(sides, names, table or cls is not None)
+    bases = _bases(sides, names)
     found = Resamples(predictions["patient_id"], y, replicates, seed)
-    rows = found.intervals(values, flat, [parts for parts, _ in bases], level, kind == "bca")
-    for row, (_, share) in zip(rows, bases, strict=True):
-        if kind == "policy" and share is not None and np.isnan(row[1]):
-            row[:] = share_by_patient(*share, predictions["patient_id"], level)
+    parts = [parts for parts, _ in bases]
+    rows = found.intervals(values, statistics, parts, level, kind == "bca")
+    if kind == "policy":
+        _fill_shares(rows, bases, predictions["patient_id"], level)
     if table:
         columns = pd.MultiIndex.from_product([METRICS, Interval._fields])
         return pd.DataFrame(rows.reshape(len(classes) + 2, -1), rows_of(classes), columns)
@@ -280,17 +250,22 @@ def _against_rest(predictions: pd.DataFrame, cls: str | None, threshold: float) 
     return truth, score >= threshold, order
 
 
-def _sums(sides: list[tuple], names: Sequence[str], of) -> tuple[sparse.csr_array, Callable]:
-    """What each image adds to the sums of all sides, and the named `rates` of such sums, (b, S) ->
-    (b, sides, names).
+def _sums(sides: list[tuple], names: Sequence[str], of_class: bool = True) -> tuple:
+    """What each image adds to the sums of all sides, and the named `rates` of such sums, side by
+    side, (b, S) -> (b, M); of all `METRICS` of several sides with their averages behind.
     """
-    known = ["accuracy"] if of is None else list(rates(np.zeros(4)))
+    known = list(rates(np.zeros(4))) if of_class else ["accuracy"]
     for name in set(names).difference(known):
-        where = " without a class" if of is None else ""
+        where = "" if of_class else " without a class"
         raise InputError(f"bootstrap: no statistic {name!r}{where}, only {', '.join(known)}")
     parts = [one_vs_rest(truth, called, coarse(truth, order)) for truth, called, order in sides]
     cuts = np.cumsum([part.shape[1] for part in parts])[:-1]
-    return sparse.hstack(parts), lambda sums: cells_of(np.split(sums, cuts, axis=1), names)
+
+    def statistics(sums: np.ndarray) -> np.ndarray:
+        cells = cells_of(np.split(sums, cuts, axis=1), names)
+        return (with_averages(cells) if names is METRICS else cells).reshape(len(sums), -1)
+
+    return sparse.hstack(parts), statistics
 
 
 def shares_of(truth: np.ndarray, called: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -303,25 +278,37 @@ def shares_of(truth: np.ndarray, called: np.ndarray) -> dict[str, tuple[np.ndarr
     return shares | {"accuracy": (hit | clear, truth | ~truth)}
 
 
-def _basis(name: str, truth: np.ndarray, called: np.ndarray) -> tuple[list, tuple | None]:
-    """The parts of the images (N,) that a statistic rests on and, of a share, the images that count
-    and those among which they do.
-    """
-    sides = {"sensitivity": [truth], "recall": [truth], "specificity": [~truth]}
-    return sides.get(name, [truth, ~truth]), shares_of(truth, called).get(name)
+def _parts(name: str, truth: np.ndarray) -> list[np.ndarray]:
+    """The parts of the images (N,) that a statistic rests on."""
+    if name in ("sensitivity", "recall"):
+        return [truth]
+    return [~truth] if name == "specificity" else [truth, ~truth]
 
 
-def _bases_of_averages(bases: list[tuple], right: np.ndarray) -> list[tuple]:
-    """`_basis` of the averages: what it is of the classes, and a share only where recall is
-    weighted by size, which is the share of images right.
+def _bases(sides: list[tuple], names: Sequence[str]) -> list[tuple]:
+    """Of each statistic of each side its `_parts` and, of a share, the images that count and those
+    among which they do; then of two averages over the sides, if there are several.
+
+    Only recall weighted by size is a share, of the images called rightly.
     """
-    macro = []
-    for m in range(len(METRICS)):
-        of_classes = bases[m :: len(METRICS)]
-        macro.append(([part for parts, _ in of_classes for part in parts], None))
-    weighted, recall = list(macro), METRICS.index("recall")
-    weighted[recall] = (macro[recall][0], (right, right | ~right))
-    return macro + weighted
+    bases, every = [], np.ones_like(sides[0][0])
+    for truth, called, _ in sides:
+        shares = shares_of(truth, called)
+        bases += [(_parts(name, truth), shares.get(name)) for name in names]
+    if len(sides) > 1:
+        right = np.any([truth & called for truth, called, _ in sides], axis=0)
+        for share in (None, (right, every)):
+            for name in names:
+                parts = [part for truth, _, _ in sides for part in _parts(name, truth)]
+                bases.append((parts, share if name == "recall" else None))
+    return bases
+
+
+def _fill_shares(rows: np.ndarray, bases: list[tuple], patients, level: float) -> None:
+    """Wilson's interval over patients in the rows (M, 3) of shares that have none."""
+    for row, (_, share) in zip(rows, bases, strict=True):
+        if share is not None and np.isnan(row[1]):
+            row[:] = share_by_patient(*share, patients, level)
 
 
 def mean_by_patient(
@@ -403,8 +390,8 @@ def difference_by_patient(
         if (first[column].to_numpy() != second[column].to_numpy()).any():
             raise InputError(f"difference_by_patient: an image's {column} is not that of the other")
     sides = [_against_rest(frame, cls, threshold) for frame in (first, second)]
-    values, cells = _sums(sides, [statistic], cls)
+    values, both = _sums(sides, [statistic], cls is not None)
     found = Resamples(first["patient_id"], arrays(first)[1], replicates, seed)
-    parts, _ = _basis(statistic, *sides[0][:2])
-    rows = found.intervals(values, lambda sums: np.diff(cells(sums)[:, ::-1, 0]), [parts], level)
+    parts = _parts(statistic, sides[0][0])
+    rows = found.intervals(values, lambda sums: np.diff(both(sums)[:, ::-1]), [parts], level)
     return Interval(*rows[0].tolist())

@@ -10,10 +10,10 @@ from frames import (
     THESIS,
     auc_or_nan,
     drawn,
+    drawn_images,
     from_matrix,
     made_up,
     predictions,
-    resamples,
     scored,
     slow_table,
 )
@@ -65,7 +65,7 @@ def loop_bootstrap(frame, weights, level):
 
 def assert_bootstrap_equals_loop(frame, replicates, seed, level):
     bounds = drawn_table(frame, replicates, seed, level)
-    weights = resamples(frame, replicates, seed).weights()
+    weights = drawn_images(frame, replicates, seed)
     expected, classes = told(loop_bootstrap(frame, weights, level)), list(bounds.index[:-2])
     for k, cls in enumerate(classes):
         own, rest = many(frame, cls)
@@ -185,7 +185,7 @@ def test_bootstrap_of_a_class_equals_the_plain_loop(cls):
     )
     with np.errstate(invalid="ignore"):
         expected = np.quantile(
-            loop(frame, cls, 0.3, resamples(frame, 60, 4).weights()), [0.1, 0.9], axis=0
+            loop(frame, cls, 0.3, drawn_images(frame, 60, 4)), [0.1, 0.9], axis=0
         )
     np.testing.assert_allclose(found[["low", "high"]].to_numpy().T, expected, rtol=0, atol=1e-12)
     point = metrics.operating_point(frame, cls, 0.3)
@@ -201,9 +201,7 @@ def test_bootstrap_of_a_class_equals_the_plain_loop_on_anything(frame, seed, thr
         )
         with np.errstate(invalid="ignore"):
             expected = np.quantile(
-                loop(frame, cls, threshold, resamples(frame, 5, seed).weights()),
-                [0.025, 0.975],
-                axis=0,
+                loop(frame, cls, threshold, drawn_images(frame, 5, seed)), [0.025, 0.975], axis=0
             ).T
         own, rest = many(frame, cls)
         for (name, row), ends in zip(found.iterrows(), told(expected.T).T, strict=True):
@@ -250,7 +248,7 @@ def test_bca_is_that_of_scipy_where_each_patient_has_one_image(shift, level):
     up, down = (
         frame.loc[frame["y_true"] == name, "p_covid"].to_numpy() for name in ("covid", "none")
     )
-    weights = resamples(frame, 800, 1).weights()
+    weights = drawn_images(frame, 800, 1)
     wins = (up[:, None] > down) + 0.5 * (up[:, None] == down)
     drawn_areas = [
         row[:25] @ wins @ row[25:] / (25 * 40) for row in weights
@@ -441,7 +439,7 @@ def test_patient_mean_leaves_out_what_has_no_value():
 
 def test_difference_is_that_of_each_resample():
     first, second = made_up(seed=1), made_up(seed=2)
-    weights = resamples(first, 200, 3).weights()
+    weights = drawn_images(first, 200, 3)
     truth = (first["y_true"] == "viral").to_numpy()
     drawn_changes = [
         auc_or_nan(truth, first["p_viral"].to_numpy(), row)

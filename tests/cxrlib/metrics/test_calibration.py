@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
-from frames import FOUR, drawn, made_up, predictions, resamples
+from frames import FOUR, drawn, drawn_images, made_up, predictions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
@@ -70,7 +70,7 @@ def test_interval_of_a_bin_is_about_that_of_resampled_patients():
     frame = made_up((60, 148, 242, 234), images_per_patient=1)
     frame = pd.concat([frame, frame.assign(image_id=frame["image_id"] + "b")], ignore_index=True)
     found, (truth, p) = calibration.reliability(frame, "normal", 3), true_of(frame, "normal")
-    weights = resamples(frame, 1000).weights()
+    weights = drawn_images(frame, 1000)
     for row in found.itertuples():
         inside = (p >= row.lower) & (p < row.upper)
         shares = (weights @ (inside & truth)) / (weights @ inside)
@@ -164,9 +164,7 @@ def test_brier_against_scikit_learn_and_the_loop(cls):
     assert found.loc["skill", "estimate"] == pytest.approx(
         1 - brier_score_loss(truth, p) / brier_score_loss(truth, np.full(len(p), truth.mean()))
     )
-    loop = [
-        brier_score_loss(truth, p, sample_weight=row) for row in resamples(frame, 50, 3).weights()
-    ]
+    loop = [brier_score_loss(truth, p, sample_weight=row) for row in drawn_images(frame, 50, 3)]
     assert found.loc["brier", ["low", "high"]].tolist() == pytest.approx(
         np.quantile(loop, [0.025, 0.975]), abs=1e-12
     )
@@ -281,7 +279,7 @@ def test_net_benefit_interval_is_that_of_the_loop():
     for t, row in found.iterrows():
         loop = [
             ((w @ (truth & (p >= t))) - (w @ (~truth & (p >= t))) * t / (1 - t)) / w.sum()
-            for w in resamples(frame, 60, 2).weights()
+            for w in drawn_images(frame, 60, 2)
         ]
         assert [row["low"], row["high"]] == pytest.approx(
             np.quantile(loop, [0.025, 0.975]), abs=1e-12

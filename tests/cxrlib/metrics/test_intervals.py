@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from frames import scored
 from hypothesis import given, settings
@@ -248,3 +251,26 @@ def test_an_area_of_1_has_no_interval():
     frame = scored(*(low + 0.3 * rng.random(20) for low in (0.6, 0.1)))
     auc, *ends = auc_by_image(frame, "covid")
     assert auc == 1 and np.isnan(ends).all()
+
+
+REFERENCES = Path(__file__).resolve().parents[2] / "references"  # proc.R wrote them
+
+
+@pytest.mark.parametrize("case", pd.read_csv(REFERENCES / "proc.csv")["case"])
+def test_areas_against_proc(case):
+    """pROC 1.18 (R): areas, DeLong's interval, variance and covariance, the test of two areas."""
+    expected = pd.read_csv(REFERENCES / "proc.csv").set_index("case").loc[case]
+    scores = pd.read_csv(REFERENCES / "proc_scores.csv").query("case == @case")
+    truth, both = scores["truth"].to_numpy() == 1, scores[["first", "second"]].to_numpy().T
+    areas, covariance = intervals.delong(truth, both, np.arange(len(scores)))
+    assert areas.tolist() == pytest.approx([expected["auc"], expected["other"]], abs=1e-12)
+    assert covariance[0].tolist() == pytest.approx(
+        [expected["variance"], expected["covariance"]], rel=1e-9
+    )
+    z = (areas[0] - areas[1]) / np.sqrt([1, -1] @ covariance @ [1, -1])
+    assert (z, 2 * stats.norm.sf(abs(z))) == pytest.approx(
+        (expected["z"], expected["p_value"]), rel=1e-9
+    )
+    p = (both[0] - both[0].min()) / np.ptp(both[0])  # as probabilities: the order counts
+    found = auc_by_image(scored(p[truth], p[~truth]), "covid")
+    assert found == pytest.approx(expected[["auc", "low", "high"]].tolist(), abs=1e-9)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from frames import drawn, made_up, resamples
+from frames import drawn, drawn_images, made_up, resamples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 @settings(max_examples=30, deadline=None)
 @given(drawn(), st.integers(0, 100))
 def test_resamples_keep_patients_whole_and_their_number(frame, seed):
-    weights = resamples(frame, 5, seed).weights()
+    weights = drawn_images(frame, 5, seed)
     classes = metrics.check_predictions(frame)
     assert (
         weights.shape == (5, len(frame))
@@ -43,9 +43,9 @@ def test_resamples_keep_patients_whole_and_their_number(frame, seed):
 
 def test_resamples_are_seeded_and_vary():
     frame = made_up((9, 15, 24, 23))
-    one = resamples(frame, 50, 1).weights()
-    assert (one == resamples(frame, 50, 1).weights()).all()
-    assert (one != resamples(frame, 50, 2).weights()).any()
+    one = drawn_images(frame, 50, 1)
+    assert (one == drawn_images(frame, 50, 1)).all()
+    assert (one != drawn_images(frame, 50, 2)).any()
     assert abs(one.mean() - 1) < 0.05 and (one.std(axis=0) > 0.5).all()
 
 
@@ -53,7 +53,7 @@ def test_resamples_are_seeded_and_vary():
 def test_sums_are_those_of_the_images_drawn(make):
     frame = made_up((9, 15, 24, 23), images_per_patient=3)
     values = np.random.default_rng(0).normal(size=(len(frame), 5))
-    found, weights = resamples(frame, 40, 7), resamples(frame, 40, 7).weights()
+    found, weights = resamples(frame, 40, 7), drawn_images(frame, 40, 7)
     np.testing.assert_allclose(
         found.drawn(make(values), lambda sums: sums), weights @ values, rtol=0, atol=1e-12
     )
@@ -83,7 +83,7 @@ def test_blocks_do_not_show():
 def test_published_draws_stay_as_they_are():
     """The book's intervals are of these draws: the first patients of the generator with seed 0."""
     frame = made_up((3, 4), images_per_patient=1)
-    first, second = np.random.default_rng(0), resamples(frame, 2).weights()
+    first, second = np.random.default_rng(0), drawn_images(frame, 2)
     expected = [np.bincount(row, minlength=3) for row in first.integers(3, size=(2, 3))]
     assert (second[:, :3] == expected).all()
     assert (
