@@ -82,8 +82,8 @@ def write(
     artefact: str | None = None,
     size: int = 256,
 ) -> pd.DataFrame:
-    """Write ``n`` synthetic radiographs under ``folder`` in the layouts of the two real sources of
-    Study B.
+    """Write ``n`` synthetic radiographs under ``folder`` in the layouts of two real collections,
+    :mod:`cxrlib.data.covid_chestxray` and :mod:`cxrlib.data.kermany`.
 
     About n/5 are covid (adults, 1.6 pictures each), n/5 viral, 3n/10 bacterial and the rest normal
     (children); a fifth of the children's are ``test``, by person. ``artefact`` names the class
