@@ -191,17 +191,12 @@ def auc_interval(
     patients, or nothing varies, as of an area of 1; NaN altogether without positives or negatives.
     """
     truth, _, order = one_class(predictions, cls)
-    return _area(truth, order, predictions[by].to_numpy(), level)
-
-
-def _area(truth: np.ndarray, order: np.ndarray, patients: np.ndarray, level: float) -> Interval:
-    upper, sides = tail(level), [pd.unique(patients[side]) for side in (truth, ~truth)]
-    if not all(map(len, sides)):
+    patients = predictions[by].to_numpy()
+    sides = [len(pd.unique(patients[side])) for side in (truth, ~truth)]
+    if not all(sides):
         return UNKNOWN
     (auc,), variance = delong(truth, order[None], patients)
-    if min(map(len, sides)) < FEW:
-        return Interval(float(auc))
-    half = ndtri(upper) * np.sqrt(max(variance.item(), 0))
+    half = ndtri(tail(level)) * np.sqrt(max(variance.item(), 0)) if min(sides) >= FEW else 0
     if half <= 1e-12:
         return Interval(float(auc))
     return Interval(float(auc), float(max(auc - half, 0)), float(min(auc + half, 1)))
@@ -262,14 +257,14 @@ def at_threshold(
     """
     if not 0 < prevalence < 1:
         raise InputError(f"prevalence: {prevalence!r} is not between 0 and 1")
-    truth, score, order = one_class(predictions, cls)
+    truth, score, _ = one_class(predictions, cls)
     called, patients = score >= threshold, pd.factorize(predictions["patient_id"])[0]
     found = share_by_patient(called, truth, patients, level)
     spared = share_by_patient(~called, ~truth, patients, level)
     likely, unlikely = ratio(found, _one_less(spared)), ratio(_one_less(found), spared)
     rows = {"sensitivity": found, "specificity": spared}
     rows |= {"lr_positive": likely, "lr_negative": unlikely}
-    rows["auc"] = _area(truth, order, patients, level)
+    rows["auc"] = auc_interval(predictions, cls, level)
     with np.errstate(all="ignore"):
         for end, p in (("", np.float64(truth.mean())), ("_at", prevalence)):
             odds = p / (1 - p)
