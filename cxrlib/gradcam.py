@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -37,20 +38,12 @@ def cams(
     target: int | Sequence[int] | torch.Tensor | None,
     layer: str = "layer4",
 ) -> torch.Tensor:
-    """Grad-CAM maps, float32 ``(B, h, w)``, not normalised, of images ``(B, 3, H, W)`` standardised
-    as the model expects.
+    """:func:`grad_cam` of images ``(B, 3, H, W)`` standardised as the model expects, as a tensor.
 
     Nothing before the layer is differentiated or kept in memory, so maps of a late layer cost
     little more than a prediction. The model runs in evaluation mode and is left as it was.
-
-    Args:
-        target: class number of all images or one per image; None is each image's predicted class.
-        layer: a name of ``model.named_modules()`` that runs once in a forward pass and gives ``(B,
-        K, h, w)``.
-
-    Raises:
-        InputError: no such layer, class or number of classes, or a layer that runs not once or
-        gives another shape.
+    :class:`InputError` for no such layer, class or number of classes, or a layer that runs not once
+    or gives another shape.
     """
     wanted, modules, leaves = _targets(target, len(x)), dict(model.named_modules()), []
     if layer not in modules:
@@ -59,29 +52,16 @@ def cams(
             f" {', '.join(name for name, _ in model.named_children())} …"
         )
 
-    def cut(module, inputs, output):
-        if leaves:
-            raise InputError(f"gradcam: layer {layer!r} runs more than once in a forward pass")
-        if not isinstance(output, torch.Tensor) or output.dim() != 4:
-            raise InputError(
-                f"gradcam: layer {layer!r} does not give (B, K, h, w); choose one before the"
-                " pooling"
-            )
-        leaves.append(output.detach().requires_grad_())
-        torch.set_grad_enabled(True)  # until no_grad, below, ends
-        return leaves[0].clone()  # what follows may write into it
-
     if any(values.is_inference() for values in model.state_dict().values()):
         model = copy.deepcopy(model)  # which makes usual tensors of them
         modules = dict(model.named_modules())
     modes = {module: module.training for module in model.modules()}
-    hook = modules[layer].register_forward_hook(cut)
+    hook = modules[layer].register_forward_hook(partial(_cut, layer, leaves))
     try:
         model.eval()
         with torch.no_grad():
-            scores = model(
-                x.contiguous(memory_format=torch.channels_last)
-            )  # (B, C); on a CPU a quarter faster
+            # (B, C); on a CPU a quarter faster
+            scores = model(x.contiguous(memory_format=torch.channels_last))
             if not leaves:
                 raise InputError(f"gradcam: layer {layer!r} does not run in a forward pass")
             wanted = scores.argmax(1).cpu() if wanted is None else wanted
@@ -89,16 +69,27 @@ def cams(
                 raise InputError(
                     f"gradcam: target must be a class number from 0 to {scores.shape[1] - 1}"
                 )
-            (slopes,) = torch.autograd.grad(
-                scores.gather(1, wanted.to(scores.device)[:, None]).sum(), leaves
-            )  # (B, K, h, w)
-            return (
-                torch.einsum("bk,bkhw->bhw", slopes.mean((2, 3)), leaves[0].detach()).relu().float()
-            )
+            asked = scores.gather(1, wanted.to(scores.device)[:, None]).sum()
+            (slopes,) = torch.autograd.grad(asked, leaves)  # (B, K, h, w)
+            maps = torch.einsum("bk,bkhw->bhw", slopes.mean((2, 3)), leaves[0].detach())
+            return maps.relu().float()
     finally:
         hook.remove()
         for module, training in modes.items():
             module.training = training
+
+
+def _cut(layer: str, leaves: list[torch.Tensor], module, inputs, output) -> torch.Tensor:
+    """A hook that starts differentiating at a layer's output, which it appends to ``leaves``."""
+    if leaves:
+        raise InputError(f"gradcam: layer {layer!r} runs more than once in a forward pass")
+    if not isinstance(output, torch.Tensor) or output.dim() != 4:
+        raise InputError(
+            f"gradcam: layer {layer!r} does not give (B, K, h, w); choose one before the pooling"
+        )
+    leaves.append(output.detach().requires_grad_())
+    torch.set_grad_enabled(True)  # until no_grad in `cams` ends
+    return leaves[0].clone()  # what follows may write into it
 
 
 @torch.inference_mode(False)
@@ -109,7 +100,7 @@ def grad_cam(
     layer: str | None = None,
     batch: int = 32,
 ) -> np.ndarray:
-    """Grad-CAM maps of images, on the model's own device.
+    """Grad-CAM maps of images (Selvaraju et al. 2017, doi 10.1109/ICCV.2017.74).
 
     Parameters
     ----------
@@ -131,11 +122,7 @@ def grad_cam(
     Raises
     ------
     InputError
-        As :func:`cams`.
-
-    References
-    ----------
-    Selvaraju et al. 2017, doi 10.1109/ICCV.2017.74.
+        No such layer or class.
 
     Examples
     --------

@@ -204,25 +204,9 @@ def write_record(record: Record, folder: str | Path, extra: dict[str, Path] | No
 
     A record that is already there is replaced only after the new one is complete.
 
-    Parameters
-    ----------
-    record : Record
-    folder : path
-    extra : dict, optional
-        Further files to copy in, ``{"model.safetensors": path}``.
+    ``extra`` names further files to copy in, ``{"model.safetensors": path}``. Returns the folder.
+    :class:`InputError` where what was written cannot be read back.
 
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    InputError
-        What was written cannot be read back.
-
-    Examples
-    --------
     >>> write_record(record, "results/mine")  # doctest: +SKIP
     PosixPath('results/mine')
     """

@@ -45,6 +45,9 @@ class StudyTask(Task):
     """A task of one of the studies."""
 
     experiment: Experiment = None
+    terms: str = "licence CC BY-NC-SA 4.0, not a medical device"
+    licence: str = LICENCE
+    code: tuple[str, ...] = ("cxrlib", "companion", "book/studies")
     keep_maps: bool = False
     asked: tuple[tuple[str, object], ...] = ()  # settings of the machine that were asked for
     files: tuple[str, ...] = ()  # what the record should hold
@@ -118,18 +121,8 @@ def task(experiment: Experiment, data=None, **named) -> StudyTask:
     """An experiment's task on the images in the data folder."""
     root = data_folder(data)
     manifest, split = divided(experiment, root)
-    return StudyTask(
-        experiment,
-        manifest,
-        split,
-        root,
-        experiment.own(),
-        "licence CC BY-NC-SA 4.0, not a medical device",
-        LICENCE,
-        ("cxrlib", "companion", "book/studies"),
-        experiment=experiment,
-        **named,
-    )
+    own = experiment.own()
+    return StudyTask(experiment, manifest, split, root, own, experiment=experiment, **named)
 
 
 def train(

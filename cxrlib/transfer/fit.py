@@ -90,36 +90,21 @@ def fit(
     identity: dict | None = None,
     progress: bool = True,
 ) -> Fit:
-    """Fine-tune all layers by the schedule and keep the epoch with the lowest loss on the images
-    that choose it.
+    """Fine-tune all layers by the schedule and keep the epoch with the lowest loss.
 
     Parameters
     ----------
-    config : Config
-    pixels : uint8 ``(N, H, W)``, or features of a frozen network, float32 ``(N, D)``
-        Of features (:mod:`cxrlib.transfer.frozen`) the last layer alone is trained, and the states
-        are this layer's.
-    labels, split : ``(N,)``
-        Class names, and ``train``, ``val`` or ``test``. The test images are looked at only where
-        ``config.epoch_by`` is ``test``.
-    folder : path, optional
-        Keeps the checkpoint of the last finished epoch; whoever calls deletes it.
-    state : ImageNet weights (:func:`cxrlib.transfer.resnet.imagenet`); None is a random start.
-    precision : ``float32`` or ``bfloat16`` (mixed); evaluation is in float32 either way.
-    micro : images processed at a time, at most and by default the batch.
-    resume, finish : go on from the checkpoint; or take its last epoch for the end.
-    identity : what else makes this run this run; a checkpoint of another is refused.
+    pixels : uint8 ``(N, H, W)``; or features, float32 ``(N, D)``: the last layer alone is trained
+    labels, split : class names, and ``train``, ``val`` or ``test``, ``(N,)``
+    folder : of the checkpoint of the last finished epoch; whoever calls deletes it
+    state : ImageNet weights (:func:`cxrlib.transfer.resnet.imagenet`), None for a random start
+    precision : ``float32`` or ``bfloat16`` (mixed); evaluation is in float32 either way
+    micro : images processed at a time, at most and by default the batch
+    resume, finish : go on from the checkpoint; or take its last epoch for the end
+    identity : what else makes this run this run; a checkpoint of another is refused
 
-    Raises
-    ------
-    InputError
-        No image of a class to train on, none that chooses the epoch, or a checkpoint that does not
-        belong here.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> pixels = rng.integers(0, 256, (12, 32, 32), dtype=np.uint8)
+    :class:`InputError` for a class without image, or a checkpoint that does not belong here.
+    >>> pixels = np.random.default_rng(0).integers(0, 256, (12, 32, 32), dtype=np.uint8)
     >>> labels, split = np.array(["ill", "well"] * 6), np.repeat(["train", "val"], [8, 4])
     >>> config = Config(classes=("ill", "well"), size=32, epochs=1, batch=8)
     >>> fit(config, pixels, labels, split, progress=False).reason
@@ -127,19 +112,26 @@ def fit(
     """
     run = _begin(config, pixels, labels, split, state, torch.device(device), micro)
     run.precision, run.progress = precision, progress
-    own = {"precision": precision, "device": run.device.type, "micro_batch": run.micro}
-    identity = {**config.training(), **own, **(identity or {})}
-    del identity["tested_as"]  # says nothing about the training
+    identity = _identity(run) | (identity or {})
     if folder is not None:
-        _go_on(run, Path(folder), json.loads(json.dumps(identity)), resume)
+        _go_on(run, Path(folder), identity, resume)
     if finish and not run.rows:
         raise InputError(f"{folder}: holds no finished epoch that could be recorded")
-    while not (reason := finished(config, run.rows, run.kept_epoch) or (BY_HAND if finish else "")):
+    while not finish and not finished(config, run.rows, run.kept_epoch):
         one_epoch(run)
         if folder is not None:
             write_checkpoint(run, Path(folder), identity)
-    last = {key: value.detach().cpu() for key, value in run.model.state_dict().items()}
+    reason = finished(config, run.rows, run.kept_epoch) or BY_HAND
+    last = {key: value.detach().cpu() for key, value in _state(run)}
     return Fit(run.best, last, pd.DataFrame(run.rows, columns=HISTORY), run.kept_epoch, reason)
+
+
+def _identity(run: Training) -> dict:
+    """What makes this training this one, in plain types."""
+    machine = {"precision": run.precision, "device": run.device.type, "micro_batch": run.micro}
+    settings = run.config.training() | machine
+    del settings["tested_as"]  # says nothing about the training
+    return settings
 
 
 def _begin(config, pixels, labels, split, state, device, micro) -> Training:

@@ -567,6 +567,7 @@ KILLER = """
 import json, os, signal, sys
 import slim
 from companion import cli
+from cxrlib import records
 from cxrlib.transfer import augment, fit, resnet
 
 def on_call(module, name, number, before=lambda *args: None):
@@ -712,6 +713,21 @@ def test_a_checkpoint_older_than_a_setting_goes_on(killed, few, capsys, tmp_path
     line = complaint(capsys, command(few, tmp_path / "b", "--resume", "--set", "epoch_by=test"))
     assert "made with epoch_by 'validation', this run has 'test'" in line
     assert cli.main(command(few, tmp_path / "b", "--resume")) == 0
+
+
+def test_a_checkpoint_of_version_0_1_0_goes_on(killed):
+    """What made a run that run is written as it was then, so that a checkpoint of either is the
+    other's.
+    """
+    note = json.loads((killed / "work" / NAME / "checkpoint.json").read_text(encoding="utf-8"))
+    assert list(note) == ["file", "identity", "threads", "kept_epoch", "history"]
+    assert sorted(note["identity"]) == sorted(
+        "name study classes weight_decay milestones patience oversample model size batch lr"
+        " momentum gamma epochs rotate scale translate hflip val_folds seed pretrained unit fold"
+        " shown epoch_by keep frozen batch_norm precision device micro_batch data weights".split()
+    )
+    expected = {"study": "zhu2020", "val_folds": 4, "unit": "patient", "fold": 0, "weights": ""}
+    assert {key: note["identity"][key] for key in expected} == expected
 
 
 def test_a_checkpoint_of_other_images_is_refused(killed, few, capsys, tmp_path):

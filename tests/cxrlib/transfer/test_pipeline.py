@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -567,3 +568,25 @@ def test_what_a_variant_changed_is_lacked_and_its_seed_is_not(few):
         "without regard to patients" in lacked["variants/split-by-image"]
         and "without regard" not in lacked["redraws/seed-1"]
     )
+
+
+@pytest.mark.parametrize("changed", ["cxrlib/a.py", "companion/a.py", "book/studies/s.yml"])
+def test_a_change_of_code_or_settings_makes_a_record_dirty(tmp_path, monkeypatch, changed):
+    def git(*words):
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(tmp_path), *words]
+        subprocess.run(command, check=True, capture_output=True)
+
+    for name in ("cxrlib/a.py", "companion/a.py", "book/studies/s.yml", "notebooks/a.py"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("")
+    git("init")
+    git("add", "-A")
+    git("commit", "-m", "all")
+    here = tmp_path / "cxrlib" / "transfer" / "pipeline.py"
+    monkeypatch.setattr(pipeline, "__file__", str(here))
+    folders = training.StudyTask(studies.ZHU_FOURCLASS, None, None, tmp_path).code
+    (tmp_path / "notebooks" / "a.py").write_text("1")
+    assert pipeline.revision(folders)["dirty"] is False
+    (tmp_path / changed).write_text("1")
+    found = pipeline.revision(folders)
+    assert found["dirty"] is True and re.fullmatch("[0-9a-f]{40}", found["revision"])
