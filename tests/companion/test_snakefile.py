@@ -26,7 +26,7 @@ def checkout(tmp_path):
     folder = tmp_path / "sp ace (ü) & 'quoted'"
     for name in ("book", "notebooks", "cxrlib", "companion"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "_config.yml", "_toc.yml"):
+    for name in ("Snakefile", "_config.yml", "_toc.yml", "pyproject.toml"):
         shutil.copy(ROOT / name, folder / name)
     return folder
 
