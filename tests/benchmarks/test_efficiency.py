@@ -172,7 +172,9 @@ def test_record_holds_auc_of_each_way_on_the_same_images(small, monkeypatch):
         r"cpu-[a-z0-9-]+[a-z0-9]\.json", file.name
     )
     assert (info["test_images"], info["positives"]) == (len(truth), truth.sum())
-    assert {item["change"] for item in info["agreement"]} == {None}, "one positive has no interval"
+    assert {item["patients_low"] for item in info["agreement"]} == {None}, (
+        "one positive has no interval"
+    )
     recorded = run.predictions.set_index("image_id")[["p_covid", "p_none"]]
     assert len(compared) == len(info["agreement"]) == 3
     for item, (p, plain) in zip(info["agreement"], compared, strict=True):
@@ -222,13 +224,13 @@ def test_agreement_with_the_plain_way():
     assert found["auc"] == pytest.approx(area[0]) and found["change"] == pytest.approx(
         area[0] - area[1]
     )
-    assert found["change_low"] < found["change"] < found["change_high"]
+    assert found["patients_low"] < found["change"] < found["patients_high"]
     assert (
         found["other_answers"] == ((plain["p_covid"] >= 0.5) != (other["p_covid"] >= 0.5)).sum() > 0
     )
     same = efficiency.agrees(plain, plain, "covid")
     assert [same[name] for name in ("change", "largest_difference", "other_answers")] == [0] * 3
-    assert same["change_low"] is same["change_high"] is None, (
+    assert same["patients_low"] is same["patients_high"] is None, (
         "nothing varies, which is not estimable"
     )
 
