@@ -136,11 +136,8 @@ say("gap", claimed - table_images)
 say("listed", int(listed["images"]))
 say("covid-images", int(pictures["covid"]))
 say("covid-patients", int(people["covid"]))
-say(
-    "lateral",
-    f"{zhu2020.LATERAL.rpartition('/')[2]}, {split.set_index('image_id').loc[zhu2020.LATERAL, 'split']} set"
-    " of the recorded split",
-)
+lateral_part = split.set_index("image_id").loc[zhu2020.LATERAL, "split"]
+say("lateral", f"{zhu2020.LATERAL.rpartition('/')[2]}, {lateral_part} set of the recorded split")
 say("kermany-images", int(kermany["images"]))
 say("kermany-ids", int(kermany["patients"]))
 say("explained", "does" if listed["images"] + kermany["images"] == claimed else "does not")

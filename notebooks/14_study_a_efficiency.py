@@ -37,7 +37,9 @@ if importlib.util.find_spec("cxrlib") is None:
     sys.path.insert(0, "..")
 
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
-folder = None  # where python -m benchmarks efficiency wrote its figures; default results/efficiency of this checkout
+folder = (
+    None  # figures of python -m benchmarks efficiency; default results/efficiency of this clone
+)
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the figures", "code_prompt_hide": "Load the figures"}
 import json

@@ -23,7 +23,7 @@ LAYOUT = {
     tokenize.ENDMARKER,
 }
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-BESIDE = {".js", ".css", ".html", ".jinja2", ".j2"}
+BESIDE = {".js", ".css", ".html", ".jinja"}
 
 
 def docstring_lines(tree: ast.AST) -> set[int]:
