@@ -445,7 +445,7 @@ def test_training_needs_only_what_colab_has():
     ]
     done = run_without(
         [*lacks, "latex2mathml", "matplotlib", "seaborn"],
-        "from companion import cli\nfrom cxrlib.data import radiographs\n"
+        "from companion import cli\nfrom companion.studies import training\n"
         "from cxrlib.transfer import fit, pipeline, resnet\nprint('imported')",
     )
     assert (done.returncode, done.stdout) == (0, "imported\n"), done.stderr
