@@ -236,7 +236,8 @@ if same_draw is not None:
     kept = [run.info["epochs"]["kept"] for run in (same_draw, base)]
     text = (
         f"{accuracy:.3f}, {formatting.signed(*difference(same_draw, base))} against the headline"
-        f" run (95 % interval, patients drawn anew). It kept epoch {kept[0]}, that run epoch {kept[1]}"
+        f" run (95 % interval, patients drawn anew). It kept epoch {kept[0]},"
+        f" that run epoch {kept[1]}"
     )
 say("same-draw", text)
 
