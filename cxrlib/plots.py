@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
 from PIL import Image
 
 from cxrlib import metrics
@@ -49,17 +48,13 @@ CELLS = {  # of natural frequencies: words, colour, marker
     "TN": ("well, called negative", "#BBBBBB", "."),
 }
 _WIDTH = 7.0  # inches
+_PLAIN = "{x:g}"  # ticks of a logarithmic axis as 0.1, 1 and 10, not as powers
 _STYLE = {
     **sns.axes_style("ticks"),
     "figure.dpi": 150,
     "figure.constrained_layout.use": True,
     "font.size": 10,
     "axes.titlesize": 11,
-    "axes.labelsize": 10,
-    "xtick.labelsize": 10,
-    "ytick.labelsize": 10,
-    "legend.fontsize": 10,
-    "legend.title_fontsize": 10,
     "lines.linewidth": 2,
 }
 
@@ -87,22 +82,12 @@ def look(cls: str, place: int = 0) -> dict:
     return dict(zip(["color", "linestyle", "marker"], _LOOKS[index], strict=True))
 
 
-def _legend_below(figure, columns: int, handles: Sequence = (), labels: Sequence[str] = ()) -> None:
-    """A legend under the axes, where it covers nothing."""
-    given = {"handles": handles, "labels": labels} if len(handles) else {}
-    figure.legend(loc="outside lower center", ncol=columns, frameon=False, **given)
-
-
-def _needs(frame: pd.DataFrame, columns: Sequence[str], what: str) -> None:
-    for column in columns:
-        if column not in frame:
-            raise InputError(f"{what}: no column {column}")
-
-
-def _plain_numbers(*axes) -> None:
-    """Ticks of a logarithmic axis as 0.1, 1 and 10, not as powers."""
-    for axis in axes:
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+def _legend_below(ax: Axes, columns: int) -> None:
+    """A legend under the figure of ``ax``, where it covers nothing; each label stands once."""
+    handles, labels = ax.get_legend_handles_labels()
+    shown = dict(zip(labels, handles, strict=True))
+    place = {"loc": "outside lower center", "ncol": columns, "frameon": False}
+    ax.figure.legend(list(shown.values()), list(shown), **place)
 
 
 @style(formulas=False)
@@ -112,31 +97,21 @@ def confusion(matrix: pd.DataFrame, ax: Axes | None = None, title: str = "") -> 
 
     Colour is the percentage, so that small classes weigh as much as large ones; a new figure has a
     scale for it. A row without images has no percentages. On axes of your own give each class 0.6
-    inches or more. Raises InputError unless rows and columns are the same classes.
+    inches or more.
     """
-    if list(matrix.index) != list(matrix.columns):
-        raise InputError(
-            f"confusion: rows {list(matrix.index)} are not the columns {list(matrix.columns)}"
-        )
     alone = ax is None
     ax = ax or plt.subplots(figsize=(_WIDTH, 1.4 + 0.8 * max(len(matrix), 3)))[1]
     sizes = matrix.sum(axis=1)
     percent = 100 * matrix.div(sizes.where(sizes > 0), axis=0)  # NaN in rows without images
     shares = percent.map(lambda value: "–" if np.isnan(value) else f"{value:.1f}%")
-    sns.heatmap(
-        percent.fillna(0),
-        annot=matrix.astype(str) + "\n" + shares,
-        fmt="",
-        cmap="Blues",
-        vmin=0,
-        vmax=100,
-        linewidths=1,
-        cbar=alone,
-        cbar_kws={"label": "Share of the true class (%)"},
-        xticklabels=[label(name) for name in matrix.columns],
-        yticklabels=[f"{label(name)}\nn = {size}" for name, size in sizes.items()],
-        ax=ax,
-    )
+    text = matrix.astype(str) + "\n" + shares
+    names = {
+        "xticklabels": [label(name) for name in matrix.columns],
+        "yticklabels": [f"{label(name)}\nn = {size}" for name, size in sizes.items()],
+    }
+    bar = {"label": "Share of the true class (%)"}
+    drawn = {"cmap": "Blues", "vmin": 0, "vmax": 100, "linewidths": 1, "fmt": "", "cbar": alone}
+    sns.heatmap(percent.fillna(0), annot=text, cbar_kws=bar, ax=ax, **names, **drawn)
     inches = ax.get_position().width * ax.figure.get_figwidth() / len(matrix)  # per column
     slant = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
     plt.setp(ax.get_xticklabels(), **(slant if inches < 1 else {"rotation": 0}))
@@ -202,15 +177,10 @@ def learning_curves(history: pd.DataFrame, kept: int | None = None) -> np.ndarra
     ``history`` is a run's history.csv: epoch, lr and ``<part>_loss`` (cross-entropy in nats),
     ``<part>_accuracy`` (fraction right) for the parts train, val and test. Test values stand at a
     few epochs only and are drawn as points. ``kept`` is the epoch whose weights were kept; dotted
-    lines mark the epochs from which a new learning rate holds. Raises InputError if a column is
-    missing or ``kept`` is not an epoch.
+    lines mark the epochs from which a new learning rate holds.
     """
     parts = {"train": ("Training", 1, ""), "val": ("Validation", 0, ""), "test": ("Test", 2, "D")}
     measures = {"loss": "Cross-entropy loss (nats)", "accuracy": "Accuracy (fraction right)"}
-    needed = [f"{part}_{measure}" for part in parts for measure in measures]
-    _needs(history, ["epoch", "lr", *needed], "history")
-    if kept is not None and kept not in set(history["epoch"]):
-        raise InputError(f"history: kept epoch {kept!r} is not among the epochs")
     axes = plt.subplots(1, 2, figsize=(_WIDTH, 4.3))[1]
     steps = history[history["lr"].ne(history["lr"].shift())].iloc[1:]
     for ax, (measure, name) in zip(axes, measures.items(), strict=True):
@@ -231,9 +201,7 @@ def learning_curves(history: pd.DataFrame, kept: int | None = None) -> np.ndarra
             ax.set_yscale("log")
             name += ", logarithmic"
         ax.set(xlabel="Epoch", ylabel=name)
-    handles, labels = axes[0].get_legend_handles_labels()
-    entries = dict(zip(labels, handles, strict=True))  # each step once
-    _legend_below(axes[0].figure, 3, list(entries.values()), list(entries))
+    _legend_below(axes[0], 3)
     return axes
 
 
@@ -244,10 +212,8 @@ def ladder(rows: pd.DataFrame, xlabel: str, line: float | None = None) -> Axes:
 
     ``rows``: ``label, kind, value``, and ``low``, ``high`` (bounds of an interval, drawn as a line;
     NaN for none). Rungs stand in the order of the labels; each kind has its colour and marker, in
-    the order of appearance. ``line`` marks one value on all rungs. Raises InputError if a column is
-    missing.
+    the order of appearance. ``line`` marks one value on all rungs.
     """
-    _needs(rows, ["label", "kind", "value", "low", "high"], "ladder")
     labels, kinds = list(rows["label"].unique()), list(rows["kind"].unique())
     ax = plt.subplots(figsize=(_WIDTH, 1.5 + 0.42 * len(labels)))[1]
     if line is not None:
@@ -264,7 +230,7 @@ def ladder(rows: pd.DataFrame, xlabel: str, line: float | None = None) -> Axes:
     ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.grid(axis="x", color="0.9")
     ax.spines[["top", "right"]].set_visible(False)
-    _legend_below(ax.figure, len(kinds) if len(kinds) <= 4 else 3)
+    _legend_below(ax, len(kinds) if len(kinds) <= 4 else 3)
     return ax
 
 
@@ -276,8 +242,7 @@ def radiographs(
     flat, unused ones blank.
 
     ``images``: (H, W), uint8 from 0 to 255 or float from 0 to 1, black to white without stretching;
-    sizes may differ. Raises InputError if there is no image, or not as many titles as images, or
-    too few axes.
+    sizes may differ. Raises InputError if there is no image, or not as many titles as images.
     """
     if not len(images) or len(images) != len(titles):
         raise InputError(f"radiographs: {len(images)} images and {len(titles)} titles")
@@ -286,8 +251,6 @@ def radiographs(
         rows, side = -(-len(images) // columns), _WIDTH / columns
         axes = plt.subplots(rows, columns, figsize=(_WIDTH, rows * (side + 0.45)))[1]
     axes = np.ravel(axes)
-    if len(axes) < len(images):
-        raise InputError(f"radiographs: {len(images)} images and {len(axes)} axes")
     for ax in axes:
         ax.set_axis_off()
         ax.set_anchor("N")
@@ -305,9 +268,7 @@ def enlarged(cam: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     Raises InputError for a map that is negative, not finite or not 2-D.
     """
     if cam.ndim != 2 or not cam.size or not np.isfinite(cam).all() or cam.min() < 0:
-        raise InputError(
-            f"overlay: the map must be 2-D, finite and not negative; its shape is {cam.shape}"
-        )
+        raise InputError(f"overlay: the map is not 2-D, finite and 0 or more, but {cam.shape}")
     share = Image.fromarray((cam / (cam.max() or 1)).astype(np.float32))
     return np.asarray(share.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
@@ -407,8 +368,9 @@ def predictive_values(
         ax.grid(color="0.9")
     axes[0].set(ylabel="PPV (%)", ylim=(-2, 102))
     axes[1].set(ylabel="False alarms per true positive", yscale="log")
-    _plain_numbers(axes[0].xaxis, axes[1].xaxis, axes[1].yaxis)
-    _legend_below(axes[0].figure, 2, *axes[0].get_legend_handles_labels())
+    for axis in (axes[0].xaxis, axes[1].xaxis, axes[1].yaxis):
+        axis.set_major_formatter(_PLAIN)
+    _legend_below(axes[0], 2)
     return axes
 
 
@@ -430,9 +392,9 @@ def decision_curve(curves: Mapping[str, pd.DataFrame]) -> Axes:
     top = float((table["treat_all"] * (1 - table.index) + table.index).max()) or 1
     ax.set(xscale="log", xlim=(x.min(), x.max()), ylim=(-top / 2, 1.05 * top))
     ax.set(xlabel="Threshold probability (%)", ylabel="Net benefit (true positives per person)")
-    _plain_numbers(ax.xaxis)
+    ax.xaxis.set_major_formatter(_PLAIN)
     ax.grid(color="0.9")
-    _legend_below(ax.figure, 3)
+    _legend_below(ax, 3)
     return ax
 
 
@@ -453,5 +415,5 @@ def people(cells: Mapping[str, int], title: str = "") -> Axes:
     ax.set(xlim=(-1, columns), ylim=(-rows, 1), title=title)
     ax.set_aspect("equal")
     ax.set_axis_off()
-    _legend_below(ax.figure, 2)
+    _legend_below(ax, 2)
     return ax
