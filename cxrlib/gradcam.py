@@ -8,9 +8,9 @@ alpha_k A_k)``. A map says what the score depends on, not what is ill.
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -21,14 +21,21 @@ import torch.nn.functional as F
 from cxrlib.files import InputError
 from cxrlib.transfer import augment
 
-STAGES = {
-    "fc": ["fc"],
-    "layer4": ["layer4"],
-    "layer3": ["layer3"],
-    "layer2": ["layer2"],
-    "layer1": ["layer1"],
-    "conv1": ["conv1", "bn1"],
-}
+STAGES = ("fc", "layer4", "layer3", "layer2", "layer1", "conv1")  # of a ResNet, from last to first
+
+
+@contextlib.contextmanager
+def _evaluating(model: torch.nn.Module, hooks: dict[torch.nn.Module, Callable]):
+    """The model in evaluation mode with forward hooks on some of its modules; then as it was."""
+    modes = {module: module.training for module in model.modules()}
+    handles = [module.register_forward_hook(hook) for module, hook in hooks.items()]
+    try:
+        yield model.eval()
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, training in modes.items():
+            module.training = training
 
 
 @torch.inference_mode(False)  # what is made in inference mode cannot be differentiated
@@ -45,51 +52,44 @@ def cams(
     :class:`InputError` for no such layer, class or number of classes, or a layer that runs not once
     or gives another shape.
     """
-    wanted, modules, leaves = _targets(target, len(x)), dict(model.named_modules()), []
-    if layer not in modules:
-        raise InputError(
-            f"gradcam: layer {layer!r} does not exist; there are"
-            f" {', '.join(name for name, _ in model.named_children())} …"
-        )
-
+    wanted, leaves = _targets(target, len(x)), []
     if any(values.is_inference() for values in model.state_dict().values()):
         model = copy.deepcopy(model)  # which makes usual tensors of them
-        modules = dict(model.named_modules())
-    modes = {module: module.training for module in model.modules()}
-    hook = modules[layer].register_forward_hook(partial(_cut, layer, leaves))
     try:
-        model.eval()
-        with torch.no_grad():
-            # (B, C); on a CPU a quarter faster
-            scores = model(x.contiguous(memory_format=torch.channels_last))
-            if not leaves:
-                raise InputError(f"gradcam: layer {layer!r} does not run in a forward pass")
-            wanted = scores.argmax(1).cpu() if wanted is None else wanted
-            if ((wanted < 0) | (wanted >= scores.shape[1])).any():
-                raise InputError(
-                    f"gradcam: target must be a class number from 0 to {scores.shape[1] - 1}"
-                )
-            asked = scores.gather(1, wanted.to(scores.device)[:, None]).sum()
-            (slopes,) = torch.autograd.grad(asked, leaves)  # (B, K, h, w)
-            maps = torch.einsum("bk,bkhw->bhw", slopes.mean((2, 3)), leaves[0].detach())
-            return maps.relu().float()
-    finally:
-        hook.remove()
-        for module, training in modes.items():
-            module.training = training
+        module = model.get_submodule(layer)
+    except AttributeError:
+        names = ", ".join(name for name, _ in model.named_children())
+        raise InputError(f"gradcam: layer {layer!r} does not exist; there are {names} …") from None
+
+    def cut(module, inputs, output):
+        """Start differentiating at the layer's output."""
+        if leaves:
+            raise InputError(f"gradcam: layer {layer!r} runs more than once in a forward pass")
+        if not _has_places(output):
+            what = "does not give (B, K, h, w); choose one before the pooling"
+            raise InputError(f"gradcam: layer {layer!r} {what}")
+        leaves.append(output.detach().requires_grad_())
+        torch.set_grad_enabled(True)  # until no_grad below ends
+        return leaves[0].clone()  # what follows may write into it
+
+    with _evaluating(model, {module: cut}), torch.no_grad():
+        # (B, C); on a CPU a quarter faster
+        scores = model(x.contiguous(memory_format=torch.channels_last))
+        if not leaves:
+            raise InputError(f"gradcam: layer {layer!r} does not run in a forward pass")
+        wanted = scores.argmax(1).cpu() if wanted is None else wanted
+        last = scores.shape[1] - 1
+        if ((wanted < 0) | (wanted > last)).any():
+            raise InputError(f"gradcam: target must be a class number from 0 to {last}")
+        asked = scores.gather(1, wanted.to(scores.device)[:, None]).sum()
+        (slopes,) = torch.autograd.grad(asked, leaves)  # (B, K, h, w)
+        maps = torch.einsum("bk,bkhw->bhw", slopes.mean((2, 3)), leaves[0].detach())
+        return maps.relu().float()
 
 
-def _cut(layer: str, leaves: list[torch.Tensor], module, inputs, output) -> torch.Tensor:
-    """A hook that starts differentiating at a layer's output, which it appends to ``leaves``."""
-    if leaves:
-        raise InputError(f"gradcam: layer {layer!r} runs more than once in a forward pass")
-    if not isinstance(output, torch.Tensor) or output.dim() != 4:
-        raise InputError(
-            f"gradcam: layer {layer!r} does not give (B, K, h, w); choose one before the pooling"
-        )
-    leaves.append(output.detach().requires_grad_())
-    torch.set_grad_enabled(True)  # until no_grad in `cams` ends
-    return leaves[0].clone()  # what follows may write into it
+def _has_places(output) -> bool:
+    """Whether a module's output tells places of a picture apart, ``(B, K, h, w)``."""
+    return isinstance(output, torch.Tensor) and output.dim() == 4
 
 
 @torch.inference_mode(False)
@@ -147,24 +147,15 @@ def _last_layer(model: torch.nn.Module, x: torch.Tensor) -> str:
     """A ResNet's ``layer4``, else the last child whose output has more than one place."""
     if hasattr(model, "layer4"):
         return "layer4"
-    names: list[str] = []
+    names = []
 
-    def note(name: str):
-        def hook(module, inputs, output):
-            if isinstance(output, torch.Tensor) and output.dim() == 4 and output[0, 0].numel() > 1:
-                names.append(name)
+    def note(name, module, inputs, output):
+        if _has_places(output) and output[0, 0].numel() > 1:
+            names.append(name)
 
-        return hook
-
-    hooks = [child.register_forward_hook(note(name)) for name, child in model.named_children()]
-    modes = {module: module.training for module in model.modules()}
-    try:
-        model.eval()(x[:1])
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for module, training in modes.items():
-            module.training = training
+    hooks = {child: partial(note, name) for name, child in model.named_children()}
+    with _evaluating(model, hooks):
+        model(x[:1])
     if not names:
         raise InputError("gradcam: no part of the network gives (B, K, h, w); name a layer")
     return names[-1]
@@ -192,42 +183,61 @@ def resize(cams: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def localise(cams: np.ndarray, regions: np.ndarray) -> pd.DataFrame:
-    """How well maps ``(N, h, w)`` fall on regions, bool ``(N, H, W)``: a row each, all shares from
-    0 to 1.
+    """How well maps fall on regions of their pictures.
 
-    ``region``: share of the picture in the region, which is what ``inside`` would be by chance.
-    ``inside``: share of the activation in the region. ``peak``: 1 if the strongest cell's centre
-    lies in the region, else 0 (pointing game, Zhang et al. 2018, doi 10.1007/s11263-017-1059-x).
-    ``iou``: intersection over union of the region and the pixels of at least half the highest
-    activation. All but ``region`` are NaN for a map without activation.
+    Parameters
+    ----------
+    cams : ``(N, h, w)``, or one map ``(h, w)``
+        Of :func:`grad_cam`, not negative; coarser than the picture.
+    regions : bool ``(N, H, W)``, or ``(H, W)``
+        One region per map, in pixels of the picture.
 
-    Raises:
-        InputError: not one region per map, or regions that are not bool.
+    Returns
+    -------
+    pandas.DataFrame
+        A row per map, all shares from 0 to 1. ``region``: share of the picture in the region, which
+        is what ``inside`` would be by chance. ``inside``: share of the activation in the region.
+        ``peak``: 1 if the strongest cell's centre lies in the region, else 0 (pointing game, Zhang
+        et al. 2018, doi 10.1007/s11263-017-1059-x). ``iou``: intersection over union of the region
+        and the pixels of at least half the highest activation. All but ``region`` are NaN for a map
+        without activation.
+
+    Raises
+    ------
+    InputError
+        Not one region per map, or regions that are not bool.
+
+    Examples
+    --------
+    >>> cam = np.array([[0.0, 0.0], [0.0, 1.0]])
+    >>> right = np.zeros((8, 8), bool)
+    >>> right[:, 4:] = True
+    >>> localise(cam, right).round(2)
+       region  inside  peak   iou
+    0     0.5    0.88   1.0  0.47
     """
     cams, regions = np.asarray(cams), np.asarray(regions)
+    if cams.ndim == regions.ndim == 2:
+        cams, regions = cams[None], regions[None]
     if cams.ndim != 3 or regions.ndim != 3 or len(cams) != len(regions) or regions.dtype != bool:
         raise InputError(
             f"gradcam: maps {cams.shape} need regions (N, H, W) of bool, not {regions.shape} of"
             f" {regions.dtype}"
         )
-    rows = []
-    for cam, region in zip(cams, regions, strict=True):
-        row = [region.mean(), math.nan, math.nan, math.nan]
-        if cam.max() > 0:
-            large = resize(cam[None], region.shape)[0].astype(np.float64)  # (H, W)
-            cell = np.unravel_index(cam.argmax(), cam.shape)
-            at = tuple(
-                int((i + 0.5) * size / cells)
-                for i, size, cells in zip(cell, region.shape, cam.shape, strict=True)
-            )
-            hot = large >= large.max() / 2
-            row[1:] = (
-                large[region].sum() / large.sum(),
-                float(region[at]),
-                (region & hot).sum() / (region | hot).sum(),
-            )
-        rows.append(row)
+    rows = [_shares(cam, region) for cam, region in zip(cams, regions, strict=True)]
     return pd.DataFrame(rows, columns=["region", "inside", "peak", "iou"], dtype=float)
+
+
+def _shares(cam: np.ndarray, region: np.ndarray) -> list[float]:
+    """One row of :func:`localise`."""
+    if not cam.max() > 0:
+        return [region.mean(), np.nan, np.nan, np.nan]
+    large = resize(cam[None], region.shape)[0].astype(np.float64)  # (H, W)
+    cell = np.array(np.unravel_index(cam.argmax(), cam.shape))
+    row, column = ((cell + 0.5) * region.shape / cam.shape).astype(int)
+    hot = large >= large.max() / 2
+    overlap = (region & hot).sum() / (region | hot).sum()
+    return [region.mean(), large[region].sum() / large.sum(), region[row, column], overlap]
 
 
 def randomised(model: torch.nn.Module, seed: int = 0) -> Iterator[tuple[str, torch.nn.Module]]:
@@ -239,22 +249,21 @@ def randomised(model: torch.nn.Module, seed: int = 0) -> Iterator[tuple[str, tor
     as in torch; batch norm becomes the identity.
     """
     model, rng = copy.deepcopy(model), torch.Generator().manual_seed(seed)
-    for stage, parts in STAGES.items():
-        for module in (module for part in parts for module in getattr(model, part).modules()):
+    for stage in STAGES:
+        modules = [*getattr(model, stage).modules()]
+        if stage == "conv1":
+            modules.append(model.bn1)
+        for module in modules:
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.reset_parameters()
                 continue
             for values in module.parameters(recurse=False):
-                drawn = torch.empty(
-                    values.shape
-                )  # on the CPU: the same numbers whatever the model's device
+                # on the CPU: the same numbers whatever the model's device
+                drawn = torch.empty(values.shape)
                 if values.dim() == 4:
-                    torch.nn.init.kaiming_normal_(
-                        drawn, mode="fan_out", nonlinearity="relu", generator=rng
-                    )
+                    torch.nn.init.kaiming_normal_(drawn, mode="fan_out", generator=rng)
                 else:
-                    torch.nn.init.uniform_(
-                        drawn, -(module.in_features**-0.5), module.in_features**-0.5, generator=rng
-                    )
+                    bound = module.in_features**-0.5
+                    torch.nn.init.uniform_(drawn, -bound, bound, generator=rng)
                 values.data.copy_(drawn)
         yield stage, copy.deepcopy(model)

@@ -124,17 +124,20 @@ def read_record(folder: str | Path) -> Record:
     """
     folder = Path(folder)
     info = _info(folder / "run.json")
-    tables = {
-        "split.csv": _table(folder / "split.csv", SPLIT),
-        "history.csv": _table(folder / "history.csv", HISTORY),
-    }
+    split, history = _table(folder / "split.csv", SPLIT), _table(folder / "history.csv", HISTORY)
     trained = info.get("trained_classes", info["classes"])
-    for name, expected in (("predictions.csv", info["classes"]), ("validation.csv", trained)):
-        tables[name] = _table(folder / name, [])
-        classes = check_predictions(tables[name], where=str(folder / name))
-        if classes != expected:
-            raise InputError(f"{folder / name}: classes {classes} are not run.json's {expected}")
-    return Record(folder, info, *tables.values())
+    predictions = _predictions(folder / "predictions.csv", info["classes"])
+    validation = _predictions(folder / "validation.csv", trained)
+    return Record(folder, info, split, history, predictions, validation)
+
+
+def _predictions(file: Path, expected: list[str]) -> pd.DataFrame:
+    """A checked table of predictions for these classes."""
+    table = _table(file, [])
+    classes = check_predictions(table, where=str(file))
+    if classes != expected:
+        raise InputError(f"{file}: classes {classes} are not run.json's {expected}")
+    return table
 
 
 def _info(file: Path) -> dict:
@@ -143,19 +146,19 @@ def _info(file: Path) -> dict:
         raise InputError(f"{file.parent}: holds no record (no run.json)")
     try:
         info = json.loads(file.read_text(encoding="utf-8"))
+        about, version = info.pop("about", {}), info.get("version", 1)
+        info = about | info
     except ValueError as error:
         raise InputError(f"{file}: not valid JSON ({error})") from None
-    if not isinstance(info, dict) or not isinstance(info.get("about", {}), dict):
-        raise InputError(f"{file}: not a JSON object")
-    if info.get("version", 1) not in range(1, VERSION + 1):
-        raise InputError(
-            f"{file}: version {info['version']!r} of the form, which this copy of cxrlib cannot"
-            f" read (it knows {VERSION}); update it"
-        )
+    except (AttributeError, TypeError):
+        raise InputError(f"{file}: not a JSON object") from None
+    if version not in range(1, VERSION + 1):
+        what = f"version {version!r} of the form, which this copy of cxrlib cannot read"
+        raise InputError(f"{file}: {what} (it knows {VERSION}); update it")
     for field in REQUIRED:
         if field not in info:
             raise InputError(f"{file}: lacks the field {field}")
-    return {**info.pop("about", {}), **info}
+    return info
 
 
 def refuse_foreign(folder: Path, known: tuple[str, ...]) -> None:
@@ -181,10 +184,7 @@ def read_maps(run: Record) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
         with np.load(file, allow_pickle=False) as arrays:
             maps = {key: arrays[key] for key in CAMS}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{file}: class-activation maps cannot be read ({error}); python -m companion.build"
-            f" cams {run.name} makes them"
-        ) from None
+        raise InputError(f"{file}: class-activation maps cannot be read ({error})") from None
     return maps, _table(run.folder / "localisation.csv", LOCALISATION)
 
 
@@ -200,15 +200,30 @@ def _table(file: Path, columns: list[str]) -> pd.DataFrame:
 
 
 def write_record(record: Record, folder: str | Path, extra: dict[str, Path] | None = None) -> Path:
-    """Write a record whole: into a temporary folder beside its place, which then takes the place.
+    """Write a record whole: beside its place first, and what is there is replaced at the end.
 
-    A record that is already there is replaced only after the new one is complete.
+    Parameters
+    ----------
+    record : its own ``folder`` plays no part
+    folder : the place, which is returned
+    extra : further files to copy in, ``{"model.safetensors": path}``
 
-    ``extra`` names further files to copy in, ``{"model.safetensors": path}``. Returns the folder.
-    :class:`InputError` where what was written cannot be read back.
+    Raises
+    ------
+    InputError
+        It could not be read back: a field is missing, probabilities do not add up to 1.
 
-    >>> write_record(record, "results/mine")  # doctest: +SKIP
-    PosixPath('results/mine')
+    Examples
+    --------
+    >>> info = dict.fromkeys(REQUIRED, "") | {"run": "mine", "classes": ["ill", "well"]}
+    >>> row = {"image_id": "s/1", "patient_id": "s/1", "source": "s", "split": "test"}
+    >>> test = pd.DataFrame([row | {"y_true": "ill", "p_ill": 0.9, "p_well": 0.1}])
+    >>> split, history = pd.DataFrame(columns=SPLIT), pd.DataFrame(columns=HISTORY)
+    >>> record = Record(Path("mine"), info, split, history, test, test.assign(split="val"))
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as results:
+    ...     read_record(write_record(record, Path(results) / "mine")).predictions["p_ill"].item()
+    0.9
     """
     folder = Path(folder)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -216,29 +231,29 @@ def write_record(record: Record, folder: str | Path, extra: dict[str, Path] | No
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        tables = {"split": record.split, "predictions": record.predictions}
-        for name, table in (tables | {"validation": record.validation}).items():
-            _write_table(table, temporary / f"{name}.csv", "%.9g")
-        _write_table(record.history, temporary / "history.csv", "%.6g")
+        _write_files(record, temporary)
         for name, source in (extra or {}).items():
             shutil.copyfile(source, temporary / name)
-        own = {key: record.info[key] for key in record.info if key in OWN}
-        about = {key: record.info[key] for key in record.info if key not in {"version", *OWN}}
-        info = {"version": VERSION, **own, "about": about}
-        text = json.dumps(info, indent=1, ensure_ascii=False) + "\n"
-        (temporary / "run.json").write_text(text, encoding="utf-8")
         read_record(temporary)  # what cannot be read back is not written
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
         temporary.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
         if old.exists() and not folder.exists():
             old.rename(folder)
+        for rest in (temporary, old):
+            shutil.rmtree(rest, ignore_errors=True)
     return folder
 
 
-def _write_table(table: pd.DataFrame, file: Path, digits: str) -> None:
-    table.to_csv(file, index=False, float_format=digits, lineterminator="\n")
+def _write_files(record: Record, folder: Path) -> None:
+    """run.json and the tables, as plain text."""
+    for name in ("split", "history", "predictions", "validation"):
+        digits = "%.6g" if name == "history" else "%.9g"
+        table, file = getattr(record, name), folder / f"{name}.csv"
+        table.to_csv(file, index=False, float_format=digits, lineterminator="\n")
+    info = {key: value for key, value in record.info.items() if key != "version"}
+    own = {key: info.pop(key) for key in record.info if key in OWN}
+    text = json.dumps({"version": VERSION, **own, "about": info}, indent=1, ensure_ascii=False)
+    (folder / "run.json").write_text(text + "\n", encoding="utf-8")

@@ -22,6 +22,11 @@ from cxrlib.transfer.config import NETWORKS
 PRECISIONS = ("auto", "float32", "bfloat16")
 IMAGENET = 1000  # classes
 FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+INNER = {"state_dict", "model_state_dict", "model"}  # what training scripts keep a state under
+NO_WEIGHTS = {  # how files begin that lie where weights should
+    b"version https://git-lfs": "a pointer of Git LFS (git lfs pull fetches the file)",
+    b"<": "a web page",
+}
 
 
 def imagenet(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -37,37 +42,26 @@ def imagenet(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         InputError: neither is to be had; or the file is damaged, or holds no weights of this
         network for ImageNet.
     """
-    if name not in NETWORKS:
-        raise InputError(f"model {name!r} does not exist; there are {', '.join(NETWORKS)}")
+    _known(name)
     enum = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
     if folder := os.environ.get("CXR_WEIGHTS"):
         file = _given(Path(folder), name)
-        unknown = (
-            "" if file.name == Path(enum.url).name else "no README.md beside it says what it is"
-        )
-        what = {"name": file.name, "sha256": _hashed(file), "note": _note(file) or unknown}
+        called, note = file.name, _note(file)
+        if not note and file.name != Path(enum.url).name:
+            note = "no README.md beside it says what it is"
     else:
-        file = Path(torch.hub.get_dir()) / "checkpoints" / Path(enum.url).name
-        if not file.is_file():
-            try:
-                enum.get_state_dict(progress=True, check_hash=True)
-            except Exception as error:  # no network, a proxy's page in place of the file
-                raise InputError(
-                    f"CXR_WEIGHTS is not set and torchvision's {name} weights cannot be had"
-                    f" ({error})"
-                ) from None
-        what = {"name": f"torchvision {enum}", "sha256": _hashed(file), "note": ""}
-    state = _state(file)
-    if "fc.weight" in state and state["fc.weight"].shape[0] != IMAGENET:
-        raise InputError(
-            f"{file}: not ImageNet's weights: the last layer has {state['fc.weight'].shape[0]}"
-            f" classes, not {IMAGENET}"
-        )
-    try:
-        build(name, IMAGENET, state)
-    except InputError as error:
-        raise InputError(f"{file}: {error}") from None
-    return state, what
+        file, called, note = _downloaded(enum), f"torchvision {enum}", ""
+    digest = _hashed(file)
+    state, _ = _network(file, name, IMAGENET)
+    if "fc.weight" in state and len(state["fc.weight"]) != IMAGENET:
+        found = f"the last layer has {len(state['fc.weight'])} classes, not {IMAGENET}"
+        raise InputError(f"{file}: not ImageNet's weights: {found}")
+    return state, {"name": called, "sha256": digest, "note": note}
+
+
+def _known(name: str) -> None:
+    if name not in NETWORKS:
+        raise InputError(f"model {name!r} does not exist; there are {', '.join(NETWORKS)}")
 
 
 def _given(folder: Path, name: str) -> Path:
@@ -75,19 +69,24 @@ def _given(folder: Path, name: str) -> Path:
     if folder.is_file():
         return folder
     pattern = re.compile(rf"{name}([^0-9a-z].*)?\.(safetensors|pth|pt)", re.IGNORECASE)
-    files = sorted(
-        file
-        for file in folder.glob("*")
-        if pattern.fullmatch(file.name) and not file.name.startswith(".")
-    )
-    if len(files) != 1:
-        found = (
-            f"several: {', '.join(file.name for file in files)}; leave one"
-            if files
-            else f"no {name}*.safetensors and no {name}*.pth"
-        )
-        raise InputError(f"{folder}: CXR_WEIGHTS holds {found}")
-    return files[0]
+    files = sorted(file for file in folder.glob("*") if pattern.fullmatch(file.name))
+    if len(files) == 1:
+        return files[0]
+    several = f"several: {', '.join(file.name for file in files)}; leave one"
+    found = several if files else f"no {name}*.safetensors and no {name}*.pth"
+    raise InputError(f"{folder}: CXR_WEIGHTS holds {found}")
+
+
+def _downloaded(enum) -> Path:
+    """torchvision's file in torch.hub's cache, fetched where it is not there."""
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(enum.url).name
+    try:
+        if not file.is_file():
+            enum.get_state_dict(progress=True, check_hash=True)
+    except Exception as error:  # no network, a proxy's page in place of the file
+        what = f"torchvision's {file.name} cannot be had ({error})"
+        raise InputError(f"CXR_WEIGHTS is not set and {what}") from None
+    return file
 
 
 def _hashed(file: Path) -> str:
@@ -95,8 +94,8 @@ def _hashed(file: Path) -> str:
     20240131, is none).
     """
     found = sha256(file)
-    digits = re.search(r"-([0-9a-f]{8,64})\.(pth|pt)$", file.name)
-    if digits and not re.fullmatch(r"(19|20)\d{6}", digits[1]) and not found.startswith(digits[1]):
+    digits = re.search(r"-(?!(?:19|20)\d{6}\.)([0-9a-f]{8,64})\.(pth|pt)$", file.name)
+    if digits and not found.startswith(digits[1]):
         raise InputError(
             f"{file}: its SHA-256 begins with {found[:8]}, not with {digits[1]} as its name says:"
             " damaged, cut short or another file; delete it and run this again, or fetch it anew"
@@ -104,76 +103,61 @@ def _hashed(file: Path) -> str:
     return found
 
 
-def _state(file: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file or of one that ``torch.save`` wrote, told apart by their
-    first bytes.
+def _note(file: Path) -> str:
+    """What the lines of a README.md beside a file that name it say of it, cell by cell."""
+    readme = file.with_name("README.md")
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    rows = [row.replace(file.name, "") for row in text.splitlines() if file.name in row]
+    cells = [re.sub(r"[*`]", "", cell).strip() for row in rows for cell in row.split("|")]
+    return "; ".join(cell for cell in cells if cell)
+
+
+def read(path: str | Path) -> dict[str, torch.Tensor]:
+    """The weights in a safetensors file or in one that ``torch.save`` wrote, told apart by their
+    first bytes; as float32.
 
     Read too: a state under ``state_dict``, ``model_state_dict`` or ``model``, and names that all
-    begin alike (``module.``).
+    begin alike (``module.``). :class:`InputError` when the file is missing, damaged or no weights.
     """
-    with open(file, "rb") as stream:
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: model cannot be read (no such file)")
+    with open(path, "rb") as stream:
         begin = stream.read(64)
-    if begin.startswith((b"version https://git-lfs", b"<")):
-        kind = (
-            "a web page"
-            if begin.startswith(b"<")
-            else "a pointer of Git LFS (git lfs pull fetches the file)"
-        )
-        raise InputError(f"{file}: {kind} in the place of weights")
+    for start, kind in NO_WEIGHTS.items():
+        if begin.startswith(start):
+            raise InputError(f"{path}: {kind} in the place of weights")
     try:
-        pickled = begin.startswith((b"PK", b"\x80"))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            state = (
-                torch.load(file, map_location="cpu", weights_only=True)
-                if pickled
-                else load_file(file)
-            )
+        if begin.startswith((b"PK", b"\x80")):
+            with warnings.catch_warnings(action="ignore"):
+                state = torch.load(path, map_location="cpu", weights_only=True)
+        else:
+            state = load_file(path)
     except Exception:  # PyTorch's own line advises to load what may run code
         raise InputError(
-            f"{file}: weights cannot be read: damaged, cut short, or more than tensors"
+            f"{path}: weights cannot be read: damaged, cut short, or more than tensors"
             " (delete it and fetch it anew; or save model.state_dict() alone, best as safetensors)"
         ) from None
-    inner = [
-        key
-        for key in ("state_dict", "model_state_dict", "model")
-        if isinstance(state, dict) and isinstance(state.get(key), dict)
-    ]
-    state = state[inner[0]] if len(inner) == 1 else state
-    if (
-        not isinstance(state, dict)
-        or not state
-        or not all(isinstance(value, torch.Tensor) for value in state.values())
-    ):
-        raise InputError(f"{file}: holds no plain dictionary of weights by name")
-    prefixes = [
-        str(key).removesuffix("conv1.weight") for key in state if str(key).endswith("conv1.weight")
-    ]
-    first = min(prefixes, key=len, default="")
-    if first and all(str(key).startswith(first) for key in state):
-        state = {key.removeprefix(first): value for key, value in state.items()}
-    return _float(state)
-
-
-def _float(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    if isinstance(state, dict) and len(inner := state.keys() & INNER) == 1:
+        state = state[inner.pop()]
+    items = state.items() if isinstance(state, dict) else ()
+    plain = [isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in items]
+    if not plain or not all(plain):
+        raise InputError(f"{path}: holds no plain dictionary of weights by name")
+    stems = [key.removesuffix("conv1.weight") for key in state if key.endswith("conv1.weight")]
+    stem = min(stems, key=len, default="")
+    if all(key.startswith(stem) for key in state):
+        state = {key.removeprefix(stem): value for key, value in state.items()}
     return {key: value.float() if value.dtype in FLOATS else value for key, value in state.items()}
 
 
-def _note(file: Path) -> str:
-    readme = file.with_name("README.md")
-    if not readme.is_file():
-        return ""
-    rows = [
-        line.strip(" |")
-        for line in readme.read_text(encoding="utf-8").splitlines()
-        if file.name in line
-    ]
-    cells = [
-        re.sub(r"[*`]", "", cell).replace(file.name, "").strip()
-        for row in rows
-        for cell in row.split("|")
-    ]
-    return "; ".join(cell for cell in cells if cell)
+def _network(file: Path, name: str, classes: int) -> tuple[dict, torch.nn.Module]:
+    """The weights in a file, and the network that they make."""
+    state = read(file)
+    try:
+        return state, build(name, classes, state)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from None
 
 
 def build(
@@ -189,52 +173,43 @@ def build(
         InputError: a weight is missing, unknown, of another shape or type, or no weight of a
         trained network.
     """
-    if name not in NETWORKS:
-        raise InputError(f"model {name!r} does not exist; there are {', '.join(NETWORKS)}")
+    _known(name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = torchvision.models.get_model(name, weights=None, num_classes=classes)
     if state is not None:
-        trained = state.get("fc.weight") is not None and state["fc.weight"].shape[0] == classes
-        state = {key: value for key, value in state.items() if trained or not key.startswith("fc.")}
-        own = model.state_dict()
-        for key, value in own.items():
-            if key not in state:
-                if not key.endswith("num_batches_tracked") and (
-                    trained or not key.startswith("fc.")
-                ):
-                    raise InputError(f"{name} weights: {key} is missing")
-            elif state[key].shape != value.shape:
-                raise InputError(
-                    f"{name} weights: {key} has shape {tuple(state[key].shape)}, expected"
-                    f" {tuple(value.shape)}"
-                )
-            else:
-                _sound(f"{name} weights: {key}", state[key], value)
-        unknown = sorted(set(state) - set(own))
-        if unknown:
-            raise InputError(f"{name} weights: {unknown[0]} is unknown")
-        model.load_state_dict(state, strict=False)
+        if "fc.weight" not in state or state["fc.weight"].shape[:1] != (classes,):
+            state = {key: value for key, value in state.items() if not key.startswith("fc.")}
+            state |= {f"fc.{key}": value for key, value in model.fc.state_dict().items()}
+        for key, value in state.items():
+            if flaw := _flaw(key, value):
+                raise InputError(f"{name} weights: {key} {flaw}")
+        try:
+            missing, unknown = model.load_state_dict(state, strict=False)
+        except RuntimeError as error:  # its first line says whose error it is
+            raise InputError(f"{name} weights: {str(error).splitlines()[1]}") from None
+        if missing or unknown:
+            found = f"{missing[0]} is missing" if missing else f"{unknown[0]} is unknown"
+            raise InputError(f"{name} weights: {found}")
     return model.to(memory_format=torch.channels_last)
 
 
-def _sound(where: str, value: torch.Tensor, own: torch.Tensor) -> None:
-    """:class:`InputError` for numbers that no trained network has: none at all, whole ones, all the
-    same, a variance below 0.
+def _flaw(key: str, value: torch.Tensor) -> str:
+    """What no weight of a trained network is: whole numbers, none at all, all the same, a variance
+    below 0.
     """
-    if own.dtype in FLOATS and (
-        value.dtype not in FLOATS or value.layout != torch.strided or value.is_meta
-    ):
-        raise InputError(
-            f"{where} is stored as {str(value.dtype).removeprefix('torch.')}, not as plain"
-            " floating-point numbers"
-        )
+    if key.endswith("num_batches_tracked"):
+        return ""
+    if value.dtype not in FLOATS or value.layout != torch.strided or value.is_meta:
+        kind = str(value.dtype).removeprefix("torch.")
+        return f"is stored as {kind}, not as plain floating-point numbers"
     if not torch.isfinite(value).all():
-        raise InputError(f"{where} holds NaN or infinity")
+        return "holds NaN or infinity"
     if value.dim() == 4 and value.amax() == value.amin():
-        raise InputError(f"{where} is {value.amax():g} throughout: not a trained network's")
-    if where.endswith("running_var") and (value < 0).any():
-        raise InputError(f"{where} holds a variance below 0")
+        return f"is {value.amax():g} throughout: not a trained network's"
+    if key.endswith("running_var") and (value < 0).any():
+        return "holds a variance below 0"
+    return ""
 
 
 def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -251,21 +226,9 @@ def save(
     state: dict[str, torch.Tensor], path: str | Path, metadata: dict[str, str] | None = None
 ) -> None:
     """Write a state as safetensors, whole or not at all."""
+    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     with atomic(path) as temporary:
-        save_file(
-            {key: value.detach().cpu().contiguous() for key, value in state.items()},
-            temporary,
-            metadata,
-        )
-
-
-def read(path: str | Path) -> dict[str, torch.Tensor]:
-    """A state written by :func:`save`, as float32. :class:`InputError` when the file is missing or
-    damaged.
-    """
-    if not Path(path).is_file():
-        raise InputError(f"{path}: model cannot be read (no such file)")
-    return _state(Path(path))
+        save_file(tensors, temporary, metadata)
 
 
 def recorded(folder: Path, info: dict, on: torch.device | str = "cpu") -> torch.nn.Module:
@@ -280,36 +243,26 @@ def recorded(folder: Path, info: dict, on: torch.device | str = "cpu") -> torch.
     """
     config, classes = info["config"], len(info["classes"])
     if (file := folder / "model.safetensors").is_file():
-        try:
-            return build(config["model"], classes, read(file)).to(on)
-        except InputError as error:
-            raise InputError(f"{file}: {str(error).removeprefix(f'{file}: ')}") from None
+        return _network(file, config["model"], classes)[1].to(on)
+    none = f"{folder}: holds no model"
     try:
         with np.load(folder / "head.npz", allow_pickle=False) as arrays:
             head = {f"fc.{key}": torch.from_numpy(arrays[key]) for key in ("weight", "bias")}
     except (OSError, ValueError, KeyError):
-        raise InputError(
-            f"{folder}: holds no model (model.safetensors, or head.npz of a frozen network)"
-        ) from None
+        raise InputError(f"{none} (model.safetensors, or head.npz of a frozen network)") from None
     if config["batch_norm"] != "kept":
-        raise InputError(
-            f"{folder}: holds no model: its batch normalisation was re-estimated on images that are"
-            " not in the record"
-        )
-    state, weights = imagenet(config["model"]) if config["pretrained"] else ({}, info["weights"])
+        why = "its batch normalisation was re-estimated on images that are not in the record"
+        raise InputError(f"{none}: {why}")
+    if not config["pretrained"]:  # a random start is drawn again
+        state = build(config["model"], classes, None, info["seed"]).state_dict()
+        return build(config["model"], classes, state | head).to(on)
+    state, weights = imagenet(config["model"])
     if weights["sha256"] != info["weights"]["sha256"]:
         raise InputError(
             f"{folder}: was made from the ImageNet weights {info['weights']['name']}; those at hand"
             f" ({weights['name']}) are others"
         )
-    state = (
-        state or build(config["model"], classes, None, info["seed"]).state_dict()
-    )  # a random start is drawn again
-    return build(
-        config["model"],
-        classes,
-        {key: value for key, value in state.items() if not key.startswith("fc.")} | head,
-    ).to(on)
+    return build(config["model"], classes, state | head).to(on)
 
 
 def device(name: str | None = None) -> torch.device:
@@ -325,9 +278,8 @@ def device(name: str | None = None) -> torch.device:
             probe.cpu()  # the meta device holds no values
             return probe.device
         except (RuntimeError, AssertionError, ImportError) as error:
-            raise InputError(
-                f"device {name!r} cannot be used ({str(error).splitlines()[0]})"
-            ) from None
+            reason = str(error).splitlines()[0]
+            raise InputError(f"device {name!r} cannot be used ({reason})") from None
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -354,10 +306,8 @@ def precision(on: torch.device, asked: str = "auto") -> str:
     if on.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     if on.type == "cpu":
-        amx, avx = (
-            getattr(torch.cpu, f"_is_{name}_supported", lambda: False)()
-            for name in ("amx_tile", "avx512_bf16")
-        )
+        amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()
+        avx = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
         return "bfloat16" if amx or (avx and not _intel()) else "float32"
     return "float32"
 

@@ -372,7 +372,7 @@ def test_a_map_without_activation_has_no_scores():
     "cams, regions",
     [
         (np.ones((2, 3, 3)), np.ones((3, 8, 8), bool)),
-        (np.ones((3, 3)), np.ones((8, 8), bool)),
+        (np.ones(3), np.ones(8, bool)),
         (np.ones((2, 3, 3)), np.ones((8, 8), bool)),
         (np.ones((2, 3, 3)), np.full((2, 8, 8), 255, np.uint8)),
     ],
@@ -380,6 +380,13 @@ def test_a_map_without_activation_has_no_scores():
 def test_regions_that_do_not_fit_are_named(cams, regions):
     with pytest.raises(InputError, match="need regions"):
         gradcam.localise(cams, regions)
+
+
+def test_one_map_is_as_good_as_many():
+    cam, region = np.arange(12.0).reshape(3, 4), np.arange(48).reshape(6, 8) % 3 > 0
+    pd.testing.assert_frame_equal(
+        gradcam.localise(cam, region), gradcam.localise(cam[None], region[None])
+    )
 
 
 maps = st.integers(1, 2**32).map(

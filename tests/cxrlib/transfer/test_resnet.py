@@ -412,7 +412,7 @@ def test_autocast():
 
 
 def test_what_reads_records_needs_no_torch():
-    names = ["data.lungs", "data.splits", "metrics", "runs", "data.phantom", "plots"]
+    names = ["data.lungs", "data.splits", "metrics", "records", "data.phantom", "plots"]
     done = run_without(
         ["torch", "torchvision", "safetensors"],
         "import cxrlib\n"
