@@ -166,7 +166,7 @@ class Absent:
         if name.partition(".")[0] in {"torch", "torchvision"}:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent())
-from cxrlib import networks
+from companion import networks
 print(networks.recorded()["parameters"])
 """
     ran = subprocess.run(
