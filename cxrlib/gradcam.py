@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -25,15 +24,12 @@ STAGES = ("fc", "layer4", "layer3", "layer2", "layer1", "conv1")  # of a ResNet,
 
 
 @contextlib.contextmanager
-def _evaluating(model: torch.nn.Module, hooks: dict[torch.nn.Module, Callable]):
-    """The model in evaluation mode with forward hooks on some of its modules; then as it was."""
+def _evaluating(model: torch.nn.Module):
+    """The model in evaluation mode; then each part as it was."""
     modes = {module: module.training for module in model.modules()}
-    handles = [module.register_forward_hook(hook) for module, hook in hooks.items()]
     try:
         yield model.eval()
     finally:
-        for handle in handles:
-            handle.remove()
         for module, training in modes.items():
             module.training = training
 
@@ -65,14 +61,14 @@ def cams(
         """Start differentiating at the layer's output."""
         if leaves:
             raise InputError(f"gradcam: layer {layer!r} runs more than once in a forward pass")
-        if not _has_places(output):
+        if not isinstance(output, torch.Tensor) or output.dim() != 4:
             what = "does not give (B, K, h, w); choose one before the pooling"
             raise InputError(f"gradcam: layer {layer!r} {what}")
         leaves.append(output.detach().requires_grad_())
         torch.set_grad_enabled(True)  # until no_grad below ends
         return leaves[0].clone()  # what follows may write into it
 
-    with _evaluating(model, {module: cut}), torch.no_grad():
+    with module.register_forward_hook(cut), _evaluating(model), torch.no_grad():
         # (B, C); on a CPU a quarter faster
         scores = model(x.contiguous(memory_format=torch.channels_last))
         if not leaves:
@@ -87,17 +83,12 @@ def cams(
         return maps.relu().float()
 
 
-def _has_places(output) -> bool:
-    """Whether a module's output tells places of a picture apart, ``(B, K, h, w)``."""
-    return isinstance(output, torch.Tensor) and output.dim() == 4
-
-
 @torch.inference_mode(False)
 def grad_cam(
     model: torch.nn.Module,
     pixels: np.ndarray | torch.Tensor,
     target: int | Sequence[int] | np.ndarray | None,
-    layer: str | None = None,
+    layer: str = "layer4",
     batch: int = 32,
 ) -> np.ndarray:
     """Grad-CAM maps of images (Selvaraju et al. 2017, doi 10.1109/ICCV.2017.74).
@@ -110,9 +101,9 @@ def grad_cam(
         Grey images, which are prepared as ImageNet's networks expect; a tensor is taken as it is.
     target : int, one int per image, or None
         Class number; None is each image's predicted class.
-    layer : str, optional
-        A name of ``model.named_modules()``; by default the last block of a ResNet, or the last
-        part of another network that still tells places apart.
+    layer : str
+        A name of ``model.named_modules()`` whose output tells places apart; by default the last
+        block of a ResNet.
 
     Returns
     -------
@@ -136,29 +127,9 @@ def grad_cam(
     for start in range(0, max(len(pixels), 1), batch):
         x = pixels[start : start + batch]
         x = x.to(device) if isinstance(x, torch.Tensor) else augment.prepare(x, device)
-        layer = layer or _last_layer(model, x)
         of = None if wanted is None else wanted[start : start + batch]
         out.append(cams(model, x, of, layer).cpu())
     return torch.cat(out).numpy()
-
-
-@torch.no_grad()
-def _last_layer(model: torch.nn.Module, x: torch.Tensor) -> str:
-    """A ResNet's ``layer4``, else the last child whose output has more than one place."""
-    if hasattr(model, "layer4"):
-        return "layer4"
-    names = []
-
-    def note(name, module, inputs, output):
-        if _has_places(output) and output[0, 0].numel() > 1:
-            names.append(name)
-
-    hooks = {child: partial(note, name) for name, child in model.named_children()}
-    with _evaluating(model, hooks):
-        model(x[:1])
-    if not names:
-        raise InputError("gradcam: no part of the network gives (B, K, h, w); name a layer")
-    return names[-1]
 
 
 def _targets(target, n: int) -> torch.Tensor | None:

@@ -28,8 +28,10 @@ def to_tensor(pixels: np.ndarray, device: torch.device | str = "cpu") -> torch.T
 
 def prepare(pixels: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
     """uint8 ``(B, H, W)`` as a network takes it when nothing is augmented: ``(B, 3, H, W)``,
-    standardised, channels last.
+    standardised, channels last. Features ``(B, D)`` as they are.
     """
+    if pixels.ndim == 2:
+        return torch.from_numpy(np.array(pixels)).to(device)
     return normalise(to_tensor(pixels, device)).contiguous(memory_format=torch.channels_last)
 
 
@@ -67,9 +69,8 @@ def augment(
         largest angle, degrees, either way. scale: lowest and highest factor. translate: largest
         shift, share of the side, either way and axis. hflip: probability of a mirror image.
     """
-    u = torch.rand(
-        len(x), 5, generator=rng
-    )  # drawn even where unused: a changed setting leaves the others' draws alone
+    # drawn even where unused: a changed setting leaves the others' draws alone
+    u = torch.rand(len(x), 5, generator=rng)
     angle = (2 * u[:, 0] - 1) * math.radians(rotate)
     factor = scale[0] + u[:, 1] * (scale[1] - scale[0])
     shift = (2 * u[:, 2:4] - 1) * translate

@@ -10,7 +10,6 @@ same number of threads, which a resumed run takes from its checkpoint.
 from __future__ import annotations
 
 import json
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,12 +65,13 @@ class Training:
     kept_epoch: int = 0
 
     def __post_init__(self):
-        self.optimizer = torch.optim.SGD(
-            self.model.parameters(),
-            lr=self.config.lr,
-            momentum=self.config.momentum,
-            weight_decay=self.config.weight_decay,
-        )
+        settings = {key: getattr(self.config, key) for key in ("lr", "momentum", "weight_decay")}
+        self.optimizer = torch.optim.SGD(self.model.parameters(), **settings)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """The weights as they stand, a copy."""
+        state = self.model.state_dict()
+        return {key: value.detach().cpu().clone() for key, value in state.items()}
 
 
 def fit(
@@ -122,8 +122,8 @@ def fit(
         if folder is not None:
             write_checkpoint(run, Path(folder), identity)
     reason = finished(config, run.rows, run.kept_epoch) or BY_HAND
-    last = {key: value.detach().cpu() for key, value in _state(run)}
-    return Fit(run.best, last, pd.DataFrame(run.rows, columns=HISTORY), run.kept_epoch, reason)
+    history = pd.DataFrame(run.rows, columns=HISTORY)
+    return Fit(run.best, run.state(), history, run.kept_epoch, reason)
 
 
 def _identity(run: Training) -> dict:
@@ -146,9 +146,9 @@ def _begin(config, pixels, labels, split, state, device, micro) -> Training:
         raise InputError(f"{config.name}: no {config.epoch_by} image is on disk")
     parts["train"] = parts["train"][oversample(labels[parts["train"]], config.oversample)]
     micro = min(micro or config.batch, config.batch)
-    count, batch = len(parts["train"]), config.batch
-    batches = [count % batch] + [batch] * (count >= batch)
-    alone = micro == 1 or any(size % micro == 1 for size in batches)
+    count = len(parts["train"])
+    sizes = {count % config.batch, min(count, config.batch)}  # of the batches
+    alone = micro == 1 or any(size % micro == 1 for size in sizes)
     if pixels.ndim == 3 and pixels.shape[1] <= ALONE and alone:
         raise InputError(
             f"{config.name}: of {count} images, copies counted, a part is one image alone, which"
@@ -179,45 +179,32 @@ def finished(config: Config, rows: list[dict], kept_epoch: int) -> str:
 def one_epoch(run: Training) -> None:
     """Train, measure, and keep the weights where they are the best so far."""
     config, epoch, began = run.config, len(run.rows) + 1, time.perf_counter()
-    judge = JUDGES[config.epoch_by]
-    rate = learning_rate(config, epoch)
-    for group in run.optimizer.param_groups:
-        group["lr"] = rate
-    with tqdm(
-        total=len(run.parts["train"]),
-        desc=f"epoch {epoch}/{config.epochs}",
-        unit="img",
-        file=sys.stderr,
-        disable=not run.progress,
-        mininterval=1.0,
-    ) as bar:
+    judge, rate, total = (
+        JUDGES[config.epoch_by],
+        learning_rate(config, epoch),
+        len(run.parts["train"]),
+    )
+    run.optimizer.param_groups[0]["lr"] = rate
+    how = {"unit": "img", "mininterval": 1.0, "disable": not run.progress}
+    with tqdm(total=total, desc=f"epoch {epoch}/{config.epochs}", **how) as bar:
         loss, accuracy = train_epoch(run, epoch, bar)
         row = {"epoch": epoch, "lr": rate, "train_loss": loss, "train_accuracy": accuracy}
-        for part in [name for name in run.parts if name != "train"]:
-            at = run.parts[part]
-            row[f"{part}_loss"], row[f"{part}_accuracy"] = loss_accuracy(
-                predict(run.model, run.pixels[at], run.device), run.targets[at]
-            )
-        watched = row[f"{judge}_loss"]
-        bar.set_postfix_str(
-            f"loss {loss:.3f}, {config.epoch_by} loss {watched:.3f} accuracy"
-            f" {row[f'{judge}_accuracy']:.3f}"
-        )
+        for part, at in run.parts.items():
+            if part != "train":
+                log_p = predict(run.model, run.pixels[at], run.device)
+                figures = loss_accuracy(log_p, run.targets[at])
+                row[f"{part}_loss"], row[f"{part}_accuracy"] = figures
+        watched, right = row[f"{judge}_loss"], row[f"{judge}_accuracy"]
+        words = f"loss {loss:.3f}, {config.epoch_by} loss {watched:.3f} accuracy {right:.3f}"
+        bar.set_postfix_str(words)
     if not np.isfinite([loss, watched]).all():
-        raise InputError(
-            f"{config.name}: loss is not finite in epoch {epoch}; lower lr (now {rate:g}) or use"
-            " precision float32"
-        )
+        advice = f"lower lr (now {rate:g}) or use precision float32"
+        raise InputError(f"{config.name}: loss is not finite in epoch {epoch}; {advice}")
     row["seconds"] = time.perf_counter() - began
     run.rows.append(dict.fromkeys(HISTORY) | row)  # None is what this run does not measure
     before = run.rows[run.kept_epoch - 1][f"{judge}_loss"] if run.kept_epoch else np.inf
     if config.keep == "last" or run.kept_epoch == 0 or watched < before:
-        run.kept_epoch = epoch
-        run.best = {key: value.detach().cpu().clone() for key, value in _state(run)}
-
-
-def _state(run: Training):
-    return run.model.state_dict().items()
+        run.kept_epoch, run.best = epoch, run.state()
 
 
 def batches(config: Config, positions: np.ndarray, rng: torch.Generator):
@@ -261,16 +248,10 @@ def train_epoch(run: Training, epoch: int, bar: tqdm) -> tuple[float, float]:
 def _input(run: Training, part: np.ndarray, rng: torch.Generator) -> torch.Tensor:
     """What the network is given of the images at these positions."""
     if run.pixels.ndim == 2:  # features of a frozen network
-        return torch.from_numpy(np.array(run.pixels[part])).to(run.device)
-    config = run.config
-    x = augment.augment(
-        augment.to_tensor(run.pixels[part], run.device),  # (b, 1, H, W)
-        rng,
-        rotate=config.rotate,
-        scale=config.scale,
-        translate=config.translate,
-        hflip=config.hflip,
-    )
+        return augment.prepare(run.pixels[part], run.device)
+    x = augment.to_tensor(run.pixels[part], run.device)  # (b, 1, H, W)
+    keys = ("rotate", "scale", "translate", "hflip")
+    x = augment.augment(x, rng, **{key: getattr(run.config, key) for key in keys})
     return augment.normalise(x).contiguous(memory_format=torch.channels_last)
 
 
@@ -284,16 +265,12 @@ def predict(
     Or of features ``(N, D)`` by the last layer alone.
     """
     model.eval()
+    if not len(pixels):
+        return np.zeros((0, getattr(model, "fc", model).out_features))
     out = []
     for start in range(0, len(pixels), batch):
-        part = pixels[start : start + batch]
-        if pixels.ndim == 2:
-            x = torch.from_numpy(np.array(part)).to(on)
-        else:
-            x = augment.prepare(part, on)
-        out.append(model(x).cpu().double().log_softmax(1))
-    if not out:
-        return np.zeros((0, getattr(model, "fc", model).out_features))
+        scores = model(augment.prepare(pixels[start : start + batch], on))
+        out.append(scores.cpu().double().log_softmax(1))
     return torch.cat(out).numpy()
 
 
@@ -314,17 +291,13 @@ def _go_on(run: Training, folder: Path, identity: dict, resume: bool) -> None:
         return
     tensors, note = found
     if not resume:
-        raise InputError(
-            f"{folder}: holds a checkpoint of epoch {len(note['history'])}; go on with --resume or"
-            " delete the folder"
-        )
+        what = f"holds a checkpoint of epoch {len(note['history'])}"
+        raise InputError(f"{folder}: {what}; go on with --resume or delete the folder")
     before = DEFAULTS | note["identity"]  # a setting that came later had its default
     for key in sorted(identity.keys() & before.keys()):
         if identity[key] != before[key]:
-            raise InputError(
-                f"{folder}: checkpoint was made with {key} {before[key]!r}, this run has"
-                f" {identity[key]!r}"
-            )
+            what = f"{key} {before[key]!r}, this run has {identity[key]!r}"
+            raise InputError(f"{folder}: checkpoint was made with {what}")
     torch.set_num_threads(note["threads"])
     run.model.load_state_dict(_named(tensors, "model."))
     momentum = _named(tensors, "momentum.")
@@ -347,7 +320,7 @@ def write_checkpoint(run: Training, folder: Path, identity: dict) -> None:
     """Tensors first, under a name with the epoch; then ``checkpoint.json`` points to them, which
     makes it valid.
     """
-    tensors = {f"model.{key}": value for key, value in _state(run)}
+    tensors = {f"model.{key}": value for key, value in run.model.state_dict().items()}
     tensors |= {f"best.{key}": value for key, value in run.best.items()}
     for name, parameter in run.model.named_parameters():
         buffer = run.optimizer.state[parameter].get("momentum_buffer")
@@ -355,13 +328,8 @@ def write_checkpoint(run: Training, folder: Path, identity: dict) -> None:
             tensors[f"momentum.{name}"] = buffer
     file = folder / f"checkpoint-{len(run.rows):04d}.safetensors"
     resnet.save(tensors, file)
-    note = {
-        "file": file.name,
-        "identity": identity,
-        "threads": torch.get_num_threads(),
-        "kept_epoch": run.kept_epoch,
-        "history": run.rows,
-    }
+    note = {"file": file.name, "identity": identity, "threads": torch.get_num_threads()}
+    note |= {"kept_epoch": run.kept_epoch, "history": run.rows}
     write_text(folder / "checkpoint.json", json.dumps(note, indent=1))
     for other in folder.glob("checkpoint-*.safetensors"):
         if other != file:
@@ -378,6 +346,5 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, torch.Tensor], dict] | None
         note = {key: note[key] for key in ("file", "identity", "threads", "kept_epoch", "history")}
         return load_file(folder / note["file"]), note
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise InputError(
-            f"{pointer}: checkpoint cannot be read ({error}); delete the folder to start again"
-        ) from None
+        what = f"checkpoint cannot be read ({error}); delete the folder to start again"
+        raise InputError(f"{pointer}: {what}") from None

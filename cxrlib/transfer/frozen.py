@@ -28,9 +28,8 @@ def extract(
     """Input of the last layer ``fc``, float32 ``(N, D)``, of uint8 images ``(N, H, W)``: evaluation
     mode, float32.
     """
-    body = nn.Sequential(
-        *(child for name, child in model.named_children() if name != "fc"), nn.Flatten()
-    ).eval()
+    layers = [child for name, child in model.named_children() if name != "fc"]
+    body = nn.Sequential(*layers, nn.Flatten()).eval()
     out = [np.zeros((0, model.fc.in_features), np.float32)]
     for start in range(0, len(pixels), batch):
         x = augment.prepare(pixels[start : start + batch], on)
@@ -46,7 +45,6 @@ def reestimate(
     over their batches.
     """
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    before = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative mean in place of a moving one
@@ -54,8 +52,8 @@ def reestimate(
     for part in np.array_split(np.arange(len(pixels)), max(1, len(pixels) // batch)):
         model(augment.prepare(pixels[part], on))
     model.eval()
-    for norm, momentum in zip(norms, before, strict=True):
-        norm.momentum = momentum
+    for norm in norms:
+        norm.momentum = 0.1  # torch's
 
 
 def cached(
@@ -72,9 +70,8 @@ def cached(
     ``cache`` is a folder; default ``CXR_CACHE``, else ``~/.cache/cxrlib``. ``shown`` is what
     ``pixels`` show of the files (:func:`cxrlib.data.radiographs.show_part`).
     """
-    key = hashlib.sha256(
-        f"{radiographs.DECODER},{pixels.shape[1:]},{augment.IMAGENET_MEAN},{augment.IMAGENET_STD},{','.join(hashes)}".encode()
-    )
+    how = [radiographs.DECODER, pixels.shape[1:], augment.IMAGENET_MEAN, augment.IMAGENET_STD]
+    key = hashlib.sha256(",".join(map(str, [*how, *hashes])).encode())
     key.update(b"" if shown == "whole" else f"{shown},{radiographs.FRAME}".encode())
     for name, value in model.state_dict().items():
         if not name.startswith("fc."):

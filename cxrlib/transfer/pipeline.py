@@ -8,7 +8,7 @@ import platform
 import shutil
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from cxrlib.transfer import fit, frozen, resnet
 from cxrlib.transfer.config import Config
 
 RANDOM = {"name": "random start", "sha256": "", "note": ""}
+PREDICTED = ["image_id", "patient_id", "source", "split", "y_true"]
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "pillow", "safetensors")
 
 
@@ -93,25 +94,16 @@ def prepare(task: Task, device=None, precision: str = "auto", micro: int | None 
     kind = resnet.precision(on, precision)
     there = present(task.manifest, task.root).to_numpy()
     split = task.split.assign(missing=~there)
-    named = {key: split[key].to_numpy() for key in ("y_true", "split")}
-    rows = task.manifest.assign(**named)[there].reset_index(drop=True)
+    rows = task.manifest.assign(y_true=split["y_true"].to_numpy(), split=split["split"].to_numpy())
+    rows = rows[there].reset_index(drop=True)
     sizes = [radiographs.stored_size(task.root / path, path) for path in rows["path"]]
     rows[["width", "height"]] = sizes
     pixels, hashes = radiographs.load(task.root, rows["path"].tolist(), config.size)
+    mark = radiographs.fingerprint(rows["image_id"], hashes)
     phantom = (task.root / "PHANTOM.txt").is_file()
-    ready = Ready(
-        task,
-        f"phantom-{config.name.removeprefix('phantom-')}" if phantom else config.name,
-        split,
-        rows,
-        pixels,
-        hashes,
-        radiographs.fingerprint(rows["image_id"], hashes),
-        phantom,
-        on,
-        kind,
-        min(micro or config.batch, config.batch),
-    )
+    name = f"phantom-{config.name.removeprefix('phantom-')}" if phantom else config.name
+    micro = min(micro or config.batch, config.batch)
+    ready = Ready(task, name, split, rows, pixels, hashes, mark, phantom, on, kind, micro)
     ready.seconds["images"] = round(time.perf_counter() - began, 1)
     return ready
 
@@ -184,19 +176,10 @@ def labels(ready: Ready) -> np.ndarray:
 def learn(ready: Ready, seen: np.ndarray, folder: Path, **options) -> fit.Fit:
     """:func:`cxrlib.transfer.fit.fit` of what is seen."""
     about = {"data": ready.fingerprint, "weights": ready.weights["sha256"]}
-    fitted = fit.fit(
-        ready.task.config,
-        seen,
-        labels(ready),
-        ready.rows["split"].to_numpy(),
-        folder,
-        state=ready.state,
-        device=ready.device,
-        precision=ready.precision,
-        micro=ready.micro,
-        identity=ready.task.own | about,
-        **options,
-    )
+    options |= {key: getattr(ready, key) for key in ("state", "device", "precision", "micro")}
+    options["identity"] = ready.task.own | about
+    parts = ready.rows["split"].to_numpy()
+    fitted = fit.fit(ready.task.config, seen, labels(ready), parts, folder, **options)
     # over all sessions of a resumed run
     ready.seconds["training"] = round(float(fitted.history["seconds"].sum()), 1)
     return fitted
@@ -204,74 +187,67 @@ def learn(ready: Ready, seen: np.ndarray, folder: Path, **options) -> fit.Fit:
 
 def evaluate(ready: Ready, net, seen: np.ndarray, fitted: fit.Fit):
     """State and model as they are kept, and a record of what it predicts."""
-    config, answers = ready.task.config, labels(ready)
-
-    def rounded(state: dict[str, torch.Tensor]) -> tuple[dict, torch.nn.Module]:
-        state = resnet.half(whole(net, state) if config.frozen else state)
-        return state, resnet.build(config.model, len(config.classes), state).to(ready.device)
-
-    def measure(model: torch.nn.Module, part: str) -> tuple[np.ndarray, tuple[float, float]]:
-        head = model.fc if config.frozen else model
-        log_p = fit.predict(head, seen[ready.part(part)], ready.device)
-        targets = [config.classes.index(label) for label in answers[ready.part(part)]]
-        return log_p, fit.loss_accuracy(log_p, np.array(targets, int))
-
+    figures = ["test_loss", "test_accuracy"]
     with ready.stage("evaluation"):
-        kept, model = rounded(fitted.kept)
+        kept, model = rounded(ready, net, fitted.kept)
         history = fitted.history.set_index("epoch", drop=False)
-        columns, tables = ["test_loss", "test_accuracy"], {}
-        for part, classes in (
-            ("test", config.tested_as or config.classes),
-            ("val", config.classes),
-        ):
-            log_p, figures = measure(model, part)
-            tables[part] = predictions_table(ready.rows[ready.part(part)], log_p, classes)
-            if part == "test":
-                history.loc[fitted.kept_epoch, columns] = figures
+        test, history.loc[fitted.kept_epoch, figures] = measure(ready, model, seen, "test")
+        validation, _ = measure(ready, model, seen, "val")
         if fitted.kept_epoch != len(history):
-            history.loc[len(history), columns] = measure(rounded(fitted.last)[1], "test")[1]
+            _, last = rounded(ready, net, fitted.last)
+            _, history.loc[len(history), figures] = measure(ready, last, seen, "test")
     split = ready.split[records.SPLIT]
-    return kept, model, records.Record(Path(), {}, split, history, tables["test"], tables["val"])
+    return kept, model, records.Record(Path(), {}, split, history, test, validation)
 
 
-def whole(net: torch.nn.Module, last: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """State of a frozen network with its trained last layer."""
-    head = {f"fc.{key}": value for key, value in last.items()}
-    return {key: value.detach().cpu() for key, value in net.state_dict().items()} | head
+def rounded(ready: Ready, net, state: dict[str, torch.Tensor]) -> tuple[dict, torch.nn.Module]:
+    """A trained state as it is kept, and the model it makes; of a frozen network ``state`` is the
+    last layer's.
+    """
+    config = ready.task.config
+    if config.frozen:
+        head = {f"fc.{key}": value for key, value in state.items()}
+        state = {key: value.detach().cpu() for key, value in net.state_dict().items()} | head
+    state = resnet.half(state)
+    model = resnet.build(config.model, len(config.classes), state)
+    return state, model.to(ready.device)
 
 
-def predictions_table(
-    rows: pd.DataFrame, log_p: np.ndarray, classes: tuple[str, ...]
-) -> pd.DataFrame:
-    """The predictions contract from manifest rows and log-probabilities ``(N, K)``."""
-    table = rows[["image_id", "patient_id", "source", "split", "y_true"]].reset_index(drop=True)
-    return table.assign(**{f"p_{name}": np.exp(log_p[:, k]) for k, name in enumerate(classes)})
+def measure(ready: Ready, model, seen: np.ndarray, part: str) -> tuple[pd.DataFrame, tuple]:
+    """Predictions of a part of the split, and their loss and accuracy."""
+    config, rows = ready.task.config, ready.part(part)
+    log_p = fit.predict(model.fc if config.frozen else model, seen[rows], ready.device)
+    targets = np.array([config.classes.index(label) for label in labels(ready)[rows]], int)
+    names = config.tested_as if part == "test" and config.tested_as else config.classes
+    table = ready.rows.loc[rows, PREDICTED].reset_index(drop=True)
+    table[[f"p_{name}" for name in names]] = np.exp(log_p)
+    return table, fit.loss_accuracy(log_p, targets)
 
 
 def keep(ready: Ready, kept: dict[str, torch.Tensor], folder: Path, model: bool) -> list[str]:
     """Write what is kept of the network into ``folder``: names of the files."""
-    config, names = ready.task.config, []
+    config, files = ready.task.config, []
     if config.frozen:
         head = {key: kept[f"fc.{key}"].numpy() for key in ("weight", "bias")}
-        with open(folder / "head.npz", "wb") as file:
-            np.savez_compressed(file, **head)
-        names.append("head.npz")
+        np.savez_compressed(folder / "head.npz", **head)
+        files.append("head.npz")
     if model:
         # one entry: safetensors writes several in random order, and the same run should give the
         # same file
         about = f"{ready.name}; classes {', '.join(config.classes)}; {ready.task.terms}"
         resnet.save(kept, folder / "model.safetensors", {"about": about.removesuffix("; ")})
-        names.append("model.safetensors")
+        files.append("model.safetensors")
     if model and ready.task.licence:
         (folder / "MODEL-LICENSE.md").write_text(ready.task.licence, encoding="utf-8")
-        names.append("MODEL-LICENSE.md")
-    return names
+        files.append("MODEL-LICENSE.md")
+    return files
 
 
 def describe(ready: Ready, record: records.Record, fitted: fit.Fit) -> dict:
     """run.json: what the run was, and what the task has to say of it."""
     config = ready.task.config
     machine = {"precision": ready.precision, "micro_batch": ready.micro}
+    epochs = {"planned": config.epochs, "run": len(record.history), "kept": fitted.kept_epoch}
     packages = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         "run": ready.name,
@@ -283,12 +259,7 @@ def describe(ready: Ready, record: records.Record, fitted: fit.Fit) -> dict:
         "seed": config.seed,
         "data": describe_data(ready),
         "weights": ready.weights,
-        "epochs": {
-            "planned": config.epochs,
-            "run": len(record.history),
-            "kept": fitted.kept_epoch,
-            "reason": fitted.reason,
-        },
+        "epochs": epochs | {"reason": fitted.reason},
         "packages": packages | {"python": platform.python_version()},
         "device": resnet.describe(ready.device),
         "seconds": ready.seconds,
@@ -299,17 +270,14 @@ def describe(ready: Ready, record: records.Record, fitted: fit.Fit) -> dict:
 
 def describe_data(ready: Ready) -> dict:
     """What was trained and tested on, as counts, with the fingerprint of the files."""
-    counts = ready.rows.groupby(["split", "y_true"]).size()
-    config = ready.task.config
-    names = list(dict.fromkeys([*config.classes, *config.tested_as]))
+    names = dict.fromkeys([*ready.task.config.classes, *ready.task.config.tested_as])
+    counts = pd.crosstab(ready.rows["split"], ready.rows["y_true"])
+    counts = counts.reindex(index=["train", "val", "test"], columns=list(names), fill_value=0)
     return {
         "fingerprint": ready.fingerprint,
         "images": len(ready.rows),
         "missing": ready.split.loc[ready.split["missing"], "image_id"].tolist(),
-        "counts": {
-            part: {name: int(counts.get((part, name), 0)) for name in names}
-            for part in ("train", "val", "test")
-        },
+        "counts": counts.to_dict("index"),
     }
 
 
@@ -334,9 +302,7 @@ def roomy_malloc() -> None:
     """Ask glibc to keep freed memory. By default each large tensor is mapped, zeroed and given back
     at every step.
     """
-    try:
+    with suppress(OSError):  # another C library: as slow as before
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(-4, 0)  # M_MMAP_MAX: no mapping of its own for a large block
         libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: nothing given back
-    except OSError:
-        pass  # another C library: as slow as before
