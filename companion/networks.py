@@ -10,6 +10,8 @@ import functools
 import json
 from pathlib import Path
 
+import numpy as np
+
 from companion import studies
 from cxrlib.files import InputError, write_text
 
@@ -40,7 +42,12 @@ def trace(name: str = "resnet18", size: int = 224) -> dict:
     blocks = (BasicBlock, Bottleneck)
 
     def enter(title, module, inputs):
-        row = {"name": title, **_described(module, inputs[0])}
+        row = {"name": title, "type": type(module).__name__, "input": list(inputs[0].shape[1:])}
+        row |= {"output": None, "parameters": _count(module)}
+        if hasattr(module, "kernel_size"):
+            for key in ("kernel_size", "stride", "padding"):
+                value = np.broadcast_to(getattr(module, key), 2)  # height, width
+                row[key.removesuffix("_size")] = value.tolist()
         if isinstance(module, blocks):
             row["downsample"] = module.downsample is not None
         rows.append(row)
@@ -68,22 +75,6 @@ def _count(module) -> int:
     return sum(values.numel() for values in module.parameters())
 
 
-def _described(module, given) -> dict:
-    """What is known of a module before it has run on ``given``."""
-    row = {
-        "type": type(module).__name__,
-        "input": list(given.shape[1:]),
-        "output": None,
-        "parameters": _count(module),
-    }
-    if hasattr(module, "kernel_size"):
-        for key in ("kernel_size", "stride", "padding"):
-            value = getattr(module, key)
-            pair = [value, value] if isinstance(value, int) else list(value)
-            row[key.removesuffix("_size")] = pair
-    return row
-
-
 def _file(name: str) -> Path:
     return studies.results_folder() / "networks" / f"{name}.json"
 
@@ -100,10 +91,11 @@ def recorded(name: str = "resnet18") -> dict:
     names the file.
     """
     file = _file(name)
-    if not file.exists():
-        raise InputError(f"{file}: not yet recorded; companion.networks.write({name!r}) makes it")
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        how = f"companion.networks.write({name!r}) makes it"
+        raise InputError(f"{file}: not yet recorded; {how}") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: cannot be read as JSON ({error})") from None
     for field in FIELDS:

@@ -15,35 +15,13 @@ from IPython.display import HTML, Markdown, display
 from PIL import Image
 
 from companion import ledger, studies
+from companion.studies.printed import texts
 from cxrlib import formatting, metrics, plots
 from cxrlib.data.manifest import data_folder
 from cxrlib.files import InputError
 from cxrlib.records import Record
 
-COLUMNS = {  # of Tables 4.1 and 4.2: metric -> head
-    "accuracy_as_printed": "Accuracy",
-    "precision": "Precision",
-    "recall": "Recall",
-    "specificity": "Selectivity",
-    "f1": "F1-score",
-    "auc": "AUC",
-}
-SETTINGS = {
-    "model": "Network, starting from ImageNet weights",
-    "size": "Image side (pixels)",
-    "batch": "Batch (images)",
-    "lr": "Learning rate",
-    "momentum": "Momentum",
-    "weight_decay": "Weight decay",
-    "milestones": "Rate divided by ten after epoch",
-    "epochs": "Epochs at most",
-    "patience": "Early stopping after epochs without gain",
-    "rotate": "Rotation, up to ± (degrees)",
-    "scale": "Scaling, factor from, to",
-    "translate": "Shift, up to ± (share of the side)",
-    "hflip": "Mirrored with probability",
-    "oversample": "Copies of each training image",
-}
+HEADS = texts("heads")
 
 
 def say(name: str, value) -> None:
@@ -80,7 +58,7 @@ def settings(run: Record) -> HTML:
     """The settings of a run beside those the study prints, with the section that prints them."""
     experiment, config = studies.experiment(run.info["experiment"]), run.info["config"]
     rows = [("Optimiser, loss", "SGD, cross-entropy", "SGD, cross-entropy", "3.3.2")]
-    for key, text in SETTINGS.items():
+    for key, text in HEADS["settings"].items():
         values = (getattr(experiment, key), config[key])
         pair = [studies.spell(value, plots.label) for value in values]
         rows.append((text, *pair, experiment.printed.get(key, "")))
@@ -152,14 +130,16 @@ def side_by_side(
     sizes = shown.index.str.endswith(".size")
     shown.loc[sizes, "rebuilt"] = found.loc[sizes, "rebuilt"].map("{:.0f}".format)
     shown.loc[sizes, shown.columns[2:]] = ""
-    heads = ["Label", "Source", "Size", *COLUMNS.values()]
+    heads = ["Label", "Source", "Size", *HEADS["results"].values()]
     head = "".join(f'<th scope="col">{text}</th>' for text in heads)
     body = ""
     for name in dict.fromkeys(metric.rpartition(".")[0] for metric in shown.index):
         label = plots.label(name)
         if name in metrics.AVERAGES:
             label = name.capitalize().replace(" avg", " average")
-        rows = shown.reindex([f"{name}.{key}" for key in ("size", *COLUMNS)], fill_value="")
+        rows = shown.reindex(
+            [f"{name}.{key}" for key in ("size", *HEADS["results"])], fill_value=""
+        )
         first = f'<th scope="rowgroup" rowspan="{len(rows.columns)}">{escape(label)}</th>'
         for style, source in zip(("printed", "rebuilt", "interval", "spread"), rows, strict=False):
             cells = "".join(f"<td>{text}</td>" for text in rows[source])

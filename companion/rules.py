@@ -22,33 +22,12 @@ from scipy.special import softmax
 
 from companion import forensics, networks, studies
 from companion.studies import cheazemin2020
+from companion.studies.printed import texts
 from cxrlib import metrics
 from cxrlib.files import InputError
 from cxrlib.metrics import intervals
 
-# from bad to good, with the rule: a number has the first of these that one of its checks gives
-VERDICTS = {
-    "cannot be true": (
-        "Arithmetic excludes it, as the study itself defines it: no counts of images, or no"
-        " unrounded values, that print the study's other numbers print this one too; or the parts"
-        " that the study prints do not add to it."
-    ),
-    "differs": (
-        "A count or a setting is another one here. Or a result, if none of the three ways to agree"
-        " is open and at least one interval is known."
-    ),
-    "not testable here": (
-        "Something is missing, and is named. What a stand-in gives is no test: its value stands"
-        " beside and counts for nothing."
-    ),
-    "agrees": (
-        "A result, in one of three ways: the rebuilt value prints as the printed one; or its 95 %"
-        " interval reaches the printed one, half a unit of the last digit allowed; or the rebuilt"
-        " value lies in the printed share's own 95 % interval (Wilson's, images taken as"
-        " independent), where the number of its images is known."
-    ),
-    "exact": "A count, a setting or a formula: the same number comes out here.",
-}
+VERDICTS = texts("verdicts")  # with the rule, from bad to good
 
 NAN = float("nan")
 

@@ -5,12 +5,14 @@ on what.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
+import jinja2
+import pandas as pd
 import yaml
 
 from companion import studies
+from companion.clone import clone_folder
 from cxrlib.files import InputError
 
 STUDIES = {"zhu2020": "Study B, Zhu 2020", "cheazemin2020": "Study A, Che Azemin et al. 2020"}
@@ -88,33 +90,16 @@ def records() -> list[tuple[str, ...]]:
 
 
 def page(stage: Path, source: Path) -> str:
-    """The generated part of the status page, in Markdown."""
-    found, lines = states(stage, source), []
-    for study, title in STUDIES.items():
-        items = [row[1:] for row in found if row[0] == study]
-        done = sum(state not in (WAITING, OPEN) for *_, state in items)
-        rows = [
-            (item, what, f"[{notebook[:2]}](../notebooks/{notebook})" if notebook else "", state)
-            for item, what, notebook, state in items
-        ]
-        heads = ("Item", "What it shows", "Page", "State")
-        lines += [f"## {title}: {done} of {len(items)} items", "", *_table(heads, rows), ""]
-    known = sum(studies.recorded(name) for name in studies.RECORDS)
-    heads = ("Record", "Epochs run, planned", "Device", "Minutes", "Recorded", "Code")
-    lines += [f"## Records: {known} of {len(studies.RECORDS)}", "", *_table(heads, records()), ""]
-    for name in studies.STUDY_A:
-        if name not in studies.RECORDS and not studies.recorded(name):
-            lines.append(f"Not recorded, as its images and weights were not to be had: {name}.\n")
-    phantoms = sorted(
-        file.parent.name for file in studies.results_folder().glob("phantom-*/run.json")
+    """The generated part of the status page, in Markdown, by ``book/_status.md.jinja``."""
+    text = (clone_folder() / "book" / "_status.md.jinja").read_text(encoding="utf-8")
+    items = pd.DataFrame(states(stage, source), columns=["study", "item", "title", "page", "state"])
+    items["done"] = ~items["state"].isin([WAITING, OPEN])
+    phantoms = studies.results_folder().glob("phantom-*/run.json")
+    return jinja2.Template(text).render(
+        titles=STUDIES,
+        items={study: found.to_dict("records") for study, found in items.groupby("study")},
+        records=records(),
+        absent=[name for name in studies.STUDY_A if name not in studies.RECORDS],
+        recorded=studies.recorded,
+        phantoms=sorted(file.parent.name for file in phantoms),
     )
-    if phantoms:
-        what = "on synthetic radiographs, to show what a measure can show"
-        lines.append(f"Beside these, {what}: {', '.join(phantoms)}.\n")
-    return "\n".join(lines)
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table in Markdown."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return [f"| {' | '.join(cells)} |" for cells in lines]

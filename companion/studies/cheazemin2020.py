@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from companion.studies.printed import texts
 from cxrlib.data import chestxray14, covid_chestxray, rsna, splits
 from cxrlib.data.manifest import present
 from cxrlib.files import InputError
@@ -24,30 +25,6 @@ NO_FINDING = "No Finding"
 OPACITY = r"Infiltration|Consolidation|Pneumonia|Edema"  # stand in for airspace opacity
 EXCLUDE = {"image": "image_id", "patient": "patient_id"}
 SPLIT = ["image_id", "patient_id", "y_true", "split"]
-PRINTED = {"test negatives": f"{NEGATIVES}", "test set": "2.57 % COVID-19"}
-ASSUMED = {  # by step of `flow`
-    "listed by ChestX-ray14": "The edition of the list is not stated. Here, that of 2020.",
-    "adjudicated validation set": (
-        "Which of Google's two sets trained, and whether whole, is not stated. Here this one."
-        " (Google's documentation says 2,412.)"
-    ),
-    "adjudicated test set": (
-        "Which of Google's two sets validated, and whether whole, is not stated. Here this one."
-    ),
-    "No Finding, image not adjudicated": (
-        "If “mutually exclusive” is meant by image, these can be drawn."
-    ),
-    "No Finding, patient not adjudicated": (
-        "If it is meant by patient, these can be drawn. Here so."
-    ),
-    "test negatives": "How they were chosen is not stated. Here, at random with a recorded seed.",
-    "test set": f"The sum is not stated. Only {POSITIVES} COVID-19 images give the share.",
-}
-for snapshot, views in SNAPSHOTS.items():
-    ASSUMED[f"test COVID-19, {snapshot}"] = (
-        f"Neither number, commit nor views are stated. Commit {snapshot} gives {POSITIVES} with"
-        f" {', '.join(views)}."
-    )
 
 
 def covid(data=None, snapshot: str = SNAPSHOT) -> pd.DataFrame:
@@ -76,10 +53,10 @@ def _lists(data) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     return listed, read, clear[~clear["image_id"].isin(read["image_id"])]
 
 
-def _counts(
-    steps: dict[str, pd.DataFrame | int], printed: dict[str, str], assumed: dict[str, str]
-) -> pd.DataFrame:
-    """A row per step: of a table its images, patients and ages, of a number that alone."""
+def _counts(steps: dict[str, pd.DataFrame | int], said: dict[str, dict]) -> pd.DataFrame:
+    """A row per step: of a table its images, patients and ages, of a number that alone; and what
+    is ``printed`` and ``assumed`` of it.
+    """
     rows = []
     for step, found in steps.items():
         row = {"step": step, "images": found}
@@ -87,9 +64,11 @@ def _counts(
             row["images"], row["patients"] = len(found), found["patient_id"].nunique()
             row["under_18"] = (found["age"] < 18).sum()
             row["age_known"] = found["age"].notna().sum()
-        rows.append(row | {"printed": printed.get(step, ""), "assumption": assumed.get(step, "")})
+        rows.append(row)
     numbers = ["images", "patients", "under_18", "age_known"]
-    table = pd.DataFrame(rows, columns=["step", *numbers, "printed", "assumption"])
+    table = pd.DataFrame(rows, columns=["step", *numbers])
+    for column, key in (("printed", "printed"), ("assumption", "assumed")):
+        table[column] = [said.get(key, {}).get(step, "") for step in steps]
     return table.astype(dict.fromkeys(numbers, "Int64"))
 
 
@@ -126,7 +105,7 @@ def flow(data=None) -> pd.DataFrame:
         steps[f"radiographs of the COVID-19 collection, {snapshot}"] = whole
         steps[f"test COVID-19, {snapshot}"] = covid(data, snapshot)
     steps["test set"] = NEGATIVES + POSITIVES
-    return _counts(steps, PRINTED, ASSUMED)
+    return _counts(steps, texts("cheazemin2020/flow"))
 
 
 def split(
@@ -262,4 +241,4 @@ def standin_flow(data=None, seed: int = 0) -> pd.DataFrame:
         "RSNA normals": int((whole["source"] == rsna.COLLECTION.name).sum()),
         "test negatives": len(parts["test", "none"]),
     }
-    return _counts(steps, {}, {})
+    return _counts(steps, {})

@@ -55,16 +55,14 @@ def write(
     targets = np.array([classes.index(label) for label in rows["y_true"]])
     test = (rows["split"] == "test").to_numpy()
     trained = gradcam.grad_cam(model, pixels, targets)
-    randomised = [
-        {
+    known = lungs.regions(rows["image_id"], pixels.shape[1], root)
+    tables, randomised = [_localise(rows, trained, known).assign(stage="trained", draw=0)], []
+    for draw in range(DRAWS):
+        stages = {
             stage: gradcam.grad_cam(other, pixels[test], targets[test])
             for stage, other in gradcam.randomised(model, draw)
         }
-        for draw in range(DRAWS)
-    ]
-    known = lungs.regions(rows["image_id"], pixels.shape[1], root)
-    tables = [_localise(rows, trained, known).assign(stage="trained", draw=0)]
-    for draw, stages in enumerate(randomised):
+        randomised.append(list(stages.values()))
         for stage, cams in stages.items():
             tables.append(_localise(rows[test], cams, known).assign(stage=stage, draw=draw))
     ids = rows["image_id"].to_numpy(dtype=str)
@@ -77,8 +75,8 @@ def write(
             shape=np.array(sizes),
             cam=trained,
             random_id=ids[test],
-            stage=np.array(list(randomised[0])),
-            random_cam=np.array([list(stages.values()) for stages in randomised]),
+            stage=np.array(list(stages)),
+            random_cam=np.array(randomised),
         )
     table = pd.concat(tables, ignore_index=True)[records.LOCALISATION]
     text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")

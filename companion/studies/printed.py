@@ -31,6 +31,11 @@ def folder() -> Path:
     return clone_folder() / "book" / "studies"
 
 
+def texts(name: str) -> dict:
+    """Sentences and heads that the code puts in place: ``book/studies/<name>.yml``."""
+    return yaml.safe_load((folder() / f"{name}.yml").read_text(encoding="utf-8"))
+
+
 def printed(study: str, place: str | None = None, source: Path | None = None) -> pd.DataFrame:
     """The numbers a study prints, one row each, or those of one place: ``"Table 4.2"``, ``"Section
     3.1"``, ``"Abstract"``.

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from companion.studies import cheazemin2020, maps, runs, settings, zhu2020
+from companion.studies.printed import folder, texts
 from companion.studies.settings import Experiment, effective, spell
 from cxrlib import records
 from cxrlib.data import chestxray14, covid_chestxray, kermany
@@ -29,15 +30,7 @@ COVID = {  # images the study counts, and the commit of their collection
     "zhu2020": (zhu2020.COVID, zhu2020.SNAPSHOT),
     "cheazemin2020": (cheazemin2020.POSITIVES, cheazemin2020.SNAPSHOT),
 }
-LICENCE = """# Licence of model.safetensors
-
-For research and teaching, **non-commercial** use only (CC BY-NC-SA 4.0), because what it was made \
-from asks for that:
-many of the COVID-19 radiographs it was trained on are CC BY-NC-SA or carry no licence, and parts \
-of the ImageNet weights
-it started from have non-commercial terms. The radiographs themselves are not in it. It is **not a \
-medical device**.
-"""
+SAID = texts("lacked")
 
 
 @dataclass
@@ -46,7 +39,7 @@ class StudyTask(Task):
 
     experiment: Experiment = None
     terms: str = "licence CC BY-NC-SA 4.0, not a medical device"
-    licence: str = LICENCE
+    licence: str = (folder() / "model-licence.txt").read_text(encoding="utf-8")
     code: tuple[str, ...] = ("cxrlib", "companion", "book/studies")
     keep_maps: bool = False
     asked: tuple[tuple[str, object], ...] = ()  # settings of the machine that were asked for
@@ -207,51 +200,33 @@ def other_state(split: pd.DataFrame, root: Path, study: str) -> str:
     listed = int(split["image_id"].str.startswith("covid-chestxray/").sum())
     if (root / "PHANTOM.txt").is_file() or listed in (0, expected):
         return ""
-    return (
-        f"The COVID-19 collection's table lists {listed} images by the study's rule, not"
-        f" {expected}: it is of another state than commit {snapshot} (git checkout {snapshot} in"
-        " its folder)."
-    )
+    return SAID["other state"].format(listed=listed, expected=expected, snapshot=snapshot)
 
 
 def lacked(ready: Ready, experiment: Experiment) -> list[str]:
     """One sentence for each thing in which this run falls short of the study's own."""
-    weights, found = ready.weights, list(experiment.lacks)
+    found = list(experiment.lacks)
     if ready.phantom:
-        found.append(
-            "Trained and tested on synthetic phantoms: a demonstration of the pipeline that says"
-            " nothing about any patient."
-        )
+        found.append(SAID["phantom"])
     found += images_lacked(ready, experiment)
-    if weights["note"]:
-        found.append(
-            f"ImageNet weights from the file {weights['name']}, not torchvision's:"
-            f" {weights['note']}."
-        )
+    if ready.weights["note"]:
+        found.append(SAID["weights"].format(**ready.weights))
     if not experiment.pretrained:
-        found.append("Started from random weights, not from ImageNet's.")
+        found.append(SAID["random start"])
     base = effective(settings.BASES[experiment.variant_of or experiment.name].as_dict())
     here, told = effective(experiment.as_dict()), settings.idle(experiment.as_dict())
     for key in here:
         said = told.get(key) == ""  # by the number of epochs
         if key in experiment.printed and not said and here[key] != base[key]:
-            found.append(f"Setting {key} was {spell(here[key])}, not {spell(base[key])}.")
+            values = {"here": spell(here[key]), "base": spell(base[key])}
+            found.append(SAID["setting"].format(key=key, **values))
     if here["unit"] == "image":
-        found.append(
-            "COVID-19 test images were drawn at random without regard to patients, so that patients"
-            " are in training and test."
-        )
+        found.append(SAID["unit"])
     if experiment.shown != "whole":
         what = "all that was seen" if experiment.shown == "frame" else "blacked out"
-        found.append(
-            f"Of each image the frame of {100 * FRAME:g} % of each side was {what}, in training"
-            " and test: a test of shortcuts."
-        )
+        found.append(SAID["shown"].format(share=100 * FRAME, what=what))
     if here["epoch_by"] == "test":
-        found.append(
-            "The epoch was chosen by its loss on the test set, so that its test results are too"
-            " good."
-        )
+        found.append(SAID["epoch by test"])
     return found
 
 
@@ -261,31 +236,20 @@ def images_lacked(ready: Ready, experiment: Experiment) -> list[str]:
     if len(missing):
         parts = missing["split"].value_counts().items()
         where = ", ".join(f"{count} of the {part} set" for part, count in parts)
-        found.append(
-            f"{len(missing)} of the study's {len(ready.split):,} images were not on disk ({where})."
-        )
+        counts = {"missing": len(missing), "all": len(ready.split)}
+        found.append(SAID["missing"].format(**counts, where=where))
     if ready.phantom:
         return found
     # Kermany's is counted from the disk: it has no list of its own
     listed = int(ready.split["image_id"].str.startswith("kermany/").sum())
-    if experiment.study == "zhu2020" and listed < kermany.COLLECTION.images:
-        found.append(
-            f"Only {listed} of the kermany collection's {kermany.COLLECTION.images} images were on"
-            " disk."
-        )
+    if experiment.study == "zhu2020" and listed < (images := kermany.COLLECTION.images):
+        found.append(SAID["kermany"].format(listed=listed, images=images))
     found += filter(None, [other_state(ready.split, ready.task.root, experiment.study)])
     sides = ready.rows[["width", "height"]].max(axis=1).groupby(ready.rows["source"]).max()
     for source, side in sides[sides <= REDUCED].items():
-        found.append(
-            f"The {source} images were copies reduced to at most {int(side)} pixels a side and"
-            " stored anew, not the originals."
-        )
+        found.append(SAID["reduced"].format(source=source, side=int(side)))
     if sides.nunique() > 1 and sides.min() <= REDUCED:
-        found.append(
-            "The sources were reduced and stored anew differently, so that a network could tell"
-            " them apart by image processing too. That adds to the difference of source that the"
-            " study has anyway."
-        )
+        found.append(SAID["reduced differently"])
     return found
 
 
@@ -296,6 +260,6 @@ def cut_short(experiment: Experiment, fitted: Fit) -> list[str]:
     waited, until = effective(experiment.as_dict())["patience"], ""
     if waited:
         last = min(fitted.kept_epoch + waited, experiment.epochs)
-        until = f"; early stopping would have waited until epoch {last}"
-    ran = f"{len(fitted.history)} of {experiment.epochs} epochs"
-    return [f"Training was ended by hand after {ran}{until}."]
+        until = SAID["by hand, until"].format(last=last)
+    counts = {"run": len(fitted.history), "epochs": experiment.epochs}
+    return [SAID["by hand"].format(**counts, until=until)]

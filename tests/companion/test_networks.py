@@ -36,7 +36,7 @@ def test_write_gives_the_published_bytes(name, tmp_path, monkeypatch):
     """The record is not stale: a new pass is written as it was."""
     published = (studies.results_folder() / "networks" / f"{name}.json").read_text(encoding="utf-8")
     monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
-    rerun = f"run: python -c \"from cxrlib import networks; networks.write('{name}')\""
+    rerun = f"run: python -c \"from companion import networks; networks.write('{name}')\""
     assert networks.write(name).read_text(encoding="utf-8") == published, rerun
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")] == [
         f"networks/{name}.json"

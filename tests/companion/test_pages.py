@@ -80,7 +80,7 @@ def test_side_by_side_shows_printed_rebuilt_interval_and_redraws(run):
 def test_settings_give_the_section_of_each_printed_one(run):
     rows = {row[0]: row[1:] for row in plain(pages.settings(run).data) if row}
     assert rows["Learning rate"] == ["0.003", "0.003", "3.3.2"] and rows["Seed"][0] == "not stated"
-    assert set(pages.SETTINGS) <= set(studies.ZHU_FOURCLASS.as_dict())
+    assert set(pages.HEADS["settings"]) <= set(studies.ZHU_FOURCLASS.as_dict())
 
 
 def test_images_adds_up(run):
