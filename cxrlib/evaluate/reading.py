@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +21,15 @@ from cxrlib import metrics
 from cxrlib.evaluate.tables import Table, number, opened
 from cxrlib.files import InputError, line
 from cxrlib.metrics.bootstrap import MOST
-from cxrlib.metrics.predictions import decimals
+from cxrlib.metrics.predictions import KEYS, decimals
 
 YES = {"1", "1.0", "true", "yes", "positive", "pos"}
 NO = {"0", "0.0", "false", "no", "negative", "neg"}
 # The first word of a class that a 0 may stand for as well as a 1
 ABSENT = set("no not non none without normal healthy control negative neg".split())
 # No patient's name, but a spreadsheet's or a program's word for nothing
-NOBODY = {""} | set("na n/a #n/a <na> nan none null nil - ? unknown #ref! #name? #value!".split())
+NOBODY = set("na n/a #n/a <na> nan none null nil - ? unknown #ref! #name? #value!".split())
+CUT = re.compile(r"[0-9]([.,][0-9]+)?E[+][0-9]+")  # a long number, as a spreadsheet cuts it
 WORDS = {"imageid": "image_id", "patientid": "patient_id", "split": "split", "ytrue": "y_true"}
 GUESSED = (
     "The file is neither UTF-8 nor UTF-16 text and is read as Windows-1252: letters with accents"
@@ -89,90 +92,104 @@ def read_file(path: str | Path, positive: str | None = None) -> Predictions:
 
 
 def _usual(cell: str) -> str:
-    """A column's name without spaces around it or around the class in it.
+    """A column's name without spaces around it or around the class in it; empty for what is of no
+    use.
 
     What is no class may be spelled ``PatientID`` or ``y.true``.
     """
     cell = cell.strip()
     if cell[:2] in ("p_", "P_"):
         return f"p_{cell[2:].strip()}"
-    return "p" if cell == "P" else WORDS.get(re.sub(r"[\W_]", "", cell).lower(), cell)
-
-
-def _is_score(name: str) -> bool:
-    return name == "p" or name.startswith("p_")
+    return "p" if cell in ("p", "P") else WORDS.get(re.sub(r"[\W_]", "", cell).lower(), "")
 
 
 def _places(table: Table) -> dict[str, int]:
     """Where the columns of use stand; of several spellings of one name the usual one counts."""
-    names, found = [_usual(name) for name in table.names], {}
-    for k, name in enumerate(names):
-        if not _is_score(name) and name not in WORDS.values():
-            continue
-        if name in found:
-            if _is_score(name) or table.names.count(name) != 1:
-                raise InputError(f"{table.path}, line {table.head}: column {name} occurs twice")
-            k = table.names.index(name)
-        found[name] = k
+    found, head = {}, f"{table.path}, line {table.head}"
+    for k, name in enumerate(map(_usual, table.names)):
+        if name in found and (name not in WORDS.values() or table.names.count(name) != 1):
+            raise InputError(f"{head}: column {name} occurs twice")
+        if name:
+            found[name] = table.names.index(name) if name in found else k
     if "y_true" not in found:
-        only = ", ".join(names)[:200]
-        raise InputError(f"{table.path}, line {table.head}: no column y_true, only {only}")
+        raise InputError(f"{head}: no column y_true, only {', '.join(table.names)[:200]}")
     return found
 
 
 class _Rows:
-    """The columns of use, words as categories as they occur, and each row's line in the file."""
+    """The columns of use as categories, in the order in which texts occur, and each row's line in
+    the file.
+    """
 
     def __init__(self, table: Table):
-        self.table, places = table, _places(table)
-        self.lines, width, rows = array("q"), len(table.names), table.rows()
-        words = {name: (k, array("q"), {}) for name, k in places.items() if not _is_score(name)}
-        scores = {name: (k, array("d")) for name, k in places.items() if _is_score(name)}
-        next(rows)  # the names
-        for at, cells in rows:
+        self.table, places, width = table, _places(table), len(table.names)
+        lines, codes = array("q"), {name: array("q") for name in places}
+        texts: dict[str, dict[str, int]] = {name: {} for name in places}
+        for at, cells in islice(table.rows(), 1, None):  # after the names
             if len(cells) > width and "".join(cells[width:]).strip():
                 raise table.error(at, f"has {len(cells)} cells, the line of names {width}")
             cells += [""] * (width - len(cells))
-            self.lines.append(at)
-            for k, codes, levels in words.values():
-                codes.append(levels.setdefault(cells[k].strip(), len(levels)))
-            for name, (k, values) in scores.items():
-                value = number(cells[k])
-                if not 0 <= value <= 1:
-                    what = line(cells[k].strip(), 100) or "an empty cell"
-                    raise self.error(-1, name, f"{what} is not a number from 0 to 1")
-                values.append(value + 0.0)  # no negative nothing
-        if not self.lines:
+            lines.append(at)
+            for name, k in places.items():
+                text, known = cells[k].strip(), texts[name]
+                codes[name].append(known.setdefault(text, len(known)))
+        if not lines:
             raise InputError(f"{table.path}: no rows")
-        made = {name: np.array(values) for name, (_, values) in scores.items()}
-        for name, (_, codes, levels) in words.items():
-            made[name] = pd.Categorical.from_codes(np.array(codes), pd.Index(levels, dtype=object))
-        self.frame, self.lines = pd.DataFrame(made)[list(places)], np.array(self.lines)
+        self.lines, self.columns = np.array(lines), {}
+        for name, known in texts.items():
+            words = pd.Index(known, dtype=object)
+            self.columns[name] = pd.Categorical.from_codes(np.array(codes[name]), words)
 
-    def error(self, row: int, column: str, why: str) -> InputError:
+    def error(self, column: str, word: str, why: str, nth: int = 0) -> InputError:
+        """Names the line of the first row in which a word stands, or with ``nth`` of a later one,
+        if there is one.
+        """
+        cells = self.columns[column]
+        row = np.flatnonzero(cells.codes == cells.categories.get_loc(word))[: nth + 1][-1]
         return InputError(f"{self.table.path}, line {self.lines[row]}, column {column}: {why}")
 
-    def of_word(self, column: str, word: str) -> np.ndarray:
-        """The rows in which a word stands."""
-        cells = self.frame[column].cat
-        return np.flatnonzero(cells.codes == cells.categories.get_loc(word))
+    def shares(self, column: str) -> np.ndarray:
+        """The numbers of a column, from 0 to 1."""
+        cells = self.columns[column]
+        values = np.array([number(text) for text in cells.categories])
+        for text in cells.categories[~((values >= 0) & (values <= 1))][:1]:
+            what = line(text, 100) or "an empty cell"
+            raise self.error(column, text, f"{what} is not a number from 0 to 1")
+        return values[cells.codes] + 0.0  # no negative nothing
+
+    def check_repeated(self, column: str, why: str, allowed: Callable[[str], bool]) -> None:
+        """InputError for an empty cell, and for a word that stands in several rows though it is not
+        ``allowed`` to.
+        """
+        cells = self.columns[column]
+        for word, size in zip(cells.categories, np.bincount(cells.codes), strict=True):
+            if word == "":
+                raise self.error(column, word, "is empty")
+            if size > 1 and not allowed(word):
+                raise self.error(column, word, f"{line(word, 100)} stands there{why}", nth=1)
+
+
+def _is_patient(word: str) -> bool:
+    """Not a word for nobody, nor a long number that a spreadsheet has cut to ``1.23E+11``."""
+    return word.lower() not in NOBODY and not CUT.fullmatch(word)
 
 
 def _predictions(table: Table, positive: str | None) -> Predictions:
     rows = _Rows(table)
-    frame, notes = rows.frame, [GUESSED] if table.guessed else []
-    frame, more = _classes(rows)
-    notes += more
-    ids = _image_names(rows)
-    frame["image_id"] = np.arange(len(frame))
-    if "patient_id" in frame:
-        notes += _odd_patients(rows)
-        frame["patient_id"] = frame["patient_id"].cat.codes.to_numpy(int)
+    frame, notes = _classes(rows)
+    notes = [GUESSED, *notes] if table.guessed else notes
+    frame["patient_id"] = frame["image_id"] = np.arange(len(frame))
+    ids = "line " + pd.Series(rows.lines).astype(str)
+    if "image_id" in rows.columns:
+        rows.check_repeated("image_id", ", twice", lambda name: False)
+        ids = pd.Series(rows.columns["image_id"]).astype(object)
+    if "patient_id" in rows.columns:
+        why = " more than once: is it one patient?"
+        rows.check_repeated("patient_id", why, _is_patient)
+        frame["patient_id"] = rows.columns["patient_id"].codes.astype(int)
     else:
-        frame["patient_id"] = frame["image_id"]
         notes.append(ALONE)
-    parts = list(frame["split"].cat.categories) if "split" in frame else []
-    if len(parts) > 1:
+    if "split" in rows.columns and len(parts := rows.columns["split"].categories) > 1:
         notes.append(f"All rows are used, of the splits {', '.join(parts[:9])} alike.")
     frame = frame.assign(source="", split="")
     classes = metrics.check_predictions(frame, str(table.path), rows.lines)
@@ -186,43 +203,9 @@ def _predictions(table: Table, positive: str | None) -> Predictions:
     for missing in [name for name in classes if not (frame["y_true"] == name).any()]:
         what = "what needs some cannot be computed: a dash on a page, an empty field in a table"
         notes.append(f"No image is {missing}: {what}.")
-    notes += [MANY] if len(frame) > MOST else []
-    columns = ["image_id", "patient_id", "source", "split", "y_true", *columns]
-    return Predictions(frame[columns], positive, notes, ids)
-
-
-def _image_names(rows: _Rows) -> pd.Series | None:
-    """What to call each image: its name, its line, or nothing where there are very many."""
-    if "image_id" not in rows.frame:
-        lines = pd.Series(rows.lines).astype(str)
-        return "line " + lines if len(lines) <= MOST else None
-    names = rows.frame["image_id"].astype(object)
-    for row in np.flatnonzero(names.duplicated() | (names == ""))[:1]:
-        what = line(names.iloc[row], 100) or "nothing"
-        raise rows.error(row, "image_id", f"{what} stands there, twice or instead of a name")
-    return names
-
-
-def _odd_patients(rows: _Rows) -> list[str]:
-    """A note on two patients that may be one.
-
-    InputError for what stands for several images and is no patient: a word for nobody, or a long
-    number that a spreadsheet has cut to ``1.23E+11``.
-    """
-    spelt, notes = {}, []
-    for word in rows.frame["patient_id"].cat.categories:
-        if word.lower() in NOBODY or re.fullmatch(r"[0-9]([.,][0-9]+)?E[+][0-9]+", word):
-            where = rows.of_word("patient_id", word)[:2]
-            if word == "":
-                raise rows.error(where[-1], "patient_id", "is empty")
-            if len(where) > 1:
-                why = f"{word} stands there more than once: is it one patient?"
-                raise rows.error(where[-1], "patient_id", why)
-        whole = re.fullmatch(r"0*([0-9]+?)([.]0*)?", word)
-        if whole and spelt.setdefault(whole[1], word) != word and not notes:
-            twins = f"{spelt[whole[1]]} and {word}"
-            notes.append(f"patient_id holds {twins}, which are taken as two patients.")
-    return notes
+    if len(frame) > MOST:
+        notes.append(MANY)
+    return Predictions(frame[[*KEYS, *columns]], positive, notes, ids)
 
 
 def _rounded(p: np.ndarray) -> list[str]:
@@ -244,33 +227,35 @@ def _meaning(word: str) -> str:
 
 
 def _classes(rows: _Rows) -> tuple[pd.DataFrame, list[str]]:
-    """The frame with ``y_true`` as class names and a column for each class, and notes on that."""
-    frame, truth, path = rows.frame, rows.frame["y_true"], rows.table.path
-    columns, head = [name for name in frame if _is_score(name)], f"{path}, line {rows.table.head}"
+    """A frame with ``y_true`` as class names and a column for each class, and notes on that."""
+    columns = {name: rows.shares(name) for name in rows.columns if name not in WORDS.values()}
+    head = f"{rows.table.path}, line {rows.table.head}"
     if not columns:
         raise InputError(f"{head}: no column of probabilities, p or p_<class>")
     if len(columns) > 1 and "p" in columns:
         other = next(name for name in columns if name != "p")
         raise InputError(f"{head}: has both p and {other}; p stands alone")
-    if columns == ["p_"]:
+    if [*columns] == ["p_"]:
         raise InputError(f"{head}: column p_ names no class")
-    words = [word for word in truth.cat.categories if word]
+    truth, classes = rows.columns["y_true"], [name[2:] for name in columns]
+    words = [word for word in truth.categories if word]
     if len(columns) > 1:
-        classes = [column[2:] for column in columns]
         names = {word: _alike(word, classes) for word in words}
         changed = [f"{a} is read as {b}" for a, b in names.items() if b != a]
         notes = [f"y_true: {', '.join(changed[:9])}."] if changed else []
     else:
-        one, other, names = _one_class(columns[0], words, rows)
-        p = frame[columns[0]]
-        frame = frame.drop(columns=columns).assign(**{f"p_{one}": p, f"p_{other}": 1 - p})
+        ((column, p),) = columns.items()
+        one, other, names = _one_class(column, words, rows)
+        columns = {f"p_{one}": p, f"p_{other}": 1 - p}
         rest = [word for word in words if names[word] == other]
-        what = f"One column of probabilities, {columns[0]}: that an image is {one}"
-        note = f"{what}; the rest is {other}."
-        if columns[0] != "p" and len(rest) > 1:
+        note = (
+            f"One column of probabilities, {column}: that an image is {one}; the rest is {other}."
+        )
+        if column != "p" and len(rest) > 1:
             note += f" Taken for {other}: {', '.join(rest[:9])}{' and others' * (len(rest) > 9)}."
         notes = [note]
-    return frame.assign(y_true=truth.map(names | {"": None}).astype("category")), notes
+    truth = pd.Series(truth).map(names | {"": None}).astype("category")
+    return pd.DataFrame({"y_true": truth, **columns}), notes
 
 
 def _alike(word: str, classes: list[str]) -> str:
@@ -279,36 +264,32 @@ def _alike(word: str, classes: list[str]) -> str:
     return alike[0] if word not in classes and len(alike) == 1 else word
 
 
+def _spelt(word: str) -> str:
+    return re.sub(r"[\W_]", "", word.casefold()) or word
+
+
 def _one_class(column: str, words: list[str], rows: _Rows) -> tuple[str, str, dict[str, str]]:
     """The class of the one column, the name of the rest, and which of them each word is.
 
     InputError where a word may be either.
     """
-
-    def doubt(word: str, why: str) -> InputError:
-        return rows.error(rows.of_word("y_true", word)[0], "y_true", f"{line(word, 100)}{why}")
-
-    def spelt(word: str) -> str:
-        return re.sub(r"[\W_]", "", word.casefold()) or word
-
     named, low, unclear = column[2:], column[2:].lower(), []
-    if not named:
-        same, named, rest = {"1"}, "positive", "negative"
-        for word in words:
-            if _meaning(word) not in ("0", "1"):
-                raise doubt(word, " is neither 1 nor 0, which the one column p needs")
-    elif named not in words and all(_meaning(word) in ("0", "1") for word in words):
-        none = low in ("0", "0.0", "false")
-        same, rest = {"0" if none else "1"}, f"not {named}"
-        if not none and (low in NO or re.split(r"[\W_]", low)[0] in ABSENT):
+    why = f": is it {named}? With the one column {column} that must be clear; p is that of 1"
+    binary = all(_meaning(word) in ("0", "1") for word in words)
+    if column == "p":
+        same, named, rest = "1", "positive", "negative"
+        why = " is neither 1 nor 0, which the one column p needs"
+        unclear = [word for word in words if _meaning(word) not in ("0", "1")]
+    elif named not in words and binary:
+        same, rest = "0" if low in ("0", "0.0", "false") else "1", f"not {named}"
+        if same == "1" and (low in NO or re.split(r"[\W_]", low)[0] in ABSENT):
             unclear = words
     else:
-        same = {_meaning(named)}
-        others = [word for word in words if _meaning(word) not in same]
+        same = _meaning(named)
+        others = [word for word in words if _meaning(word) != same]
         rest = others[0] if len(others) == 1 else f"not {named}"
         yes = () if named[0].isdigit() or low in NO else ("1", "1.0", "true", "yes")
-        unclear = [x for x in others if spelt(x) == spelt(named) or x.lower() in yes]
+        unclear = [x for x in others if _spelt(x) == _spelt(named) or x.lower() in yes]
     for word in unclear:
-        why = f": is it {named}? With the one column {column} that must be clear; p is that of 1"
-        raise doubt(word, why)
-    return named, rest, {word: named if _meaning(word) in same else rest for word in words}
+        raise rows.error("y_true", word, line(word, 100) + why)
+    return named, rest, {word: named if _meaning(word) == same else rest for word in words}

@@ -9,7 +9,6 @@ import codecs
 import csv
 import gzip
 import io
-import itertools
 import os
 import re
 import stat
@@ -17,6 +16,7 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from cxrlib.files import InputError
@@ -33,8 +33,6 @@ def number(cell: str) -> float:
     >>> number(" 0,93 "), number("93.5 %"), number("1e-3"), number("0.5x")
     (0.93, 0.935, 0.001, nan)
     """
-    if cell.isascii() and cell.replace(".", "", 1).isdigit():  # most are; quicker than below
-        return float(cell)
     text, percent, rest = cell.strip().partition("%")
     text = text.rstrip()
     if rest or not NUMBER.fullmatch(text) or (percent and "e" in text.lower()):
@@ -68,30 +66,29 @@ def decoded(data: bytes, path: Path) -> tuple[str, bool]:
     """
     if data.startswith(b"PK\3\4"):
         raise InputError(f"{path}: is a workbook or another ZIP archive; save the sheet as CSV")
-    codes = ["utf-8-sig", "cp1252", "latin-1"]
+    code, guessed = "utf-8-sig", False
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        codes = ["utf-16"]
+        code = "utf-16"
     elif b"\0" in data[:2]:  # a zero in every other byte
-        codes = ["utf-16-be" if data.startswith(b"\0") else "utf-16-le"]
-    for code in codes:
-        try:
-            text = data.decode(code)
-            break
-        except UnicodeDecodeError:
-            if code == "utf-16" or len(codes) == 1:
-                raise InputError(f"{path}: is neither UTF-8 nor UTF-16 text") from None
+        code = "utf-16-be" if data.startswith(b"\0") else "utf-16-le"
+    try:
+        text = data.decode(code)
+    except UnicodeDecodeError:
+        if code != "utf-8-sig":
+            raise InputError(f"{path}: is neither UTF-8 nor UTF-16 text") from None
+        text, guessed = data.decode("cp1252", "backslashreplace"), True
     if not text.strip(BLANK):
         raise InputError(f"{path}: is empty")
     if END in text:
         raise InputError(f"{path}: holds zero bytes, which no text does")
     # é is one letter, however it was put together
-    return text if text.isascii() else unicodedata.normalize("NFC", text), code in codes[1:]
+    return unicodedata.normalize("NFC", text), guessed
 
 
 @dataclass
 class Table:
-    """A CSV in memory: ``names`` as the file has them, in its line ``head``; ``skipped`` lines
-    stand before what is CSV; the encoding may be ``guessed``.
+    """A CSV in memory: ``skipped`` lines stand before what is CSV, ``sign`` separates; the encoding
+    may be ``guessed``. Its ``names``, as the file has them, stand in its line ``head``.
     """
 
     path: Path
@@ -99,24 +96,30 @@ class Table:
     guessed: bool
     sign: str
     skipped: int
-    head: int = 1
-    names: list[str] | None = None
+
+    def __post_init__(self):
+        try:
+            self.head, names = next(self.rows(), (1, []))
+        except InputError:  # as for every reader of the rows
+            self.head, names = 1, []
+        self.names = [name.strip(BLANK) for name in names]
+        while self.names and not self.names[-1]:  # a spreadsheet's empty columns
+            self.names.pop()
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Line and cells of each row that is not empty; the line is that in which it begins.
 
         InputError for a quote that is left open.
         """
-        lines = io.StringIO(f"{self.text}\n{END}\n", newline="")
-        lines = itertools.islice(lines, self.skipped, None)
+        lines = islice(io.StringIO(f"{self.text}\n{END}\n", newline=""), self.skipped, None)
         reader, last = csv.reader(lines, delimiter=self.sign, skipinitialspace=True), self.skipped
         for cells in reader:
             line, last = last + 1, self.skipped + reader.line_num
+            if cells == [END]:
+                return
             if cells and END in cells[-1]:
-                if cells == [END]:
-                    return
                 raise self.error(line, "a quote is left open")
-            if cells and (cells[0] or "".join(cells).strip(BLANK)):
+            if "".join(cells).strip(BLANK):
                 yield line, cells
 
     def error(self, line: int, why: str) -> InputError:
@@ -135,21 +138,10 @@ def opened(path: str | Path, known: Callable[[list[str]], bool]) -> Table:
     lines = enumerate(io.StringIO(text, newline=""), 1)
     at, first = next((k, line) for k, line in lines if line.strip(BLANK))
     said = re.fullmatch(r'\ufeff?"?sep=([^"\w\s]|\t)"?[;,\s]*', first, re.IGNORECASE)
-    found, failed = [], None
-    for sign in said[1] if said else SIGNS:
-        table = Table(path, text, guessed, sign, at if said else 0)
-        try:
-            table.head, names = next(table.rows(), (1, []))
-        except InputError as error:
-            failed = error
-            continue
-        table.names = [name.strip(BLANK) for name in names]
-        while table.names and not table.names[-1]:  # a spreadsheet's empty columns
-            table.names.pop()
-        found.append(table)
-    if not found:
-        raise failed
-    best = max(found, key=lambda table: (known(table.names), len(table.names)))
+    skipped = at if said else 0
+    tables = [Table(path, text, guessed, sign, skipped) for sign in (said[1] if said else SIGNS)]
+    best = max(tables, key=lambda table: (known(table.names), len(table.names)))
     if not best.names:
+        list(best.rows())  # which says what is wrong
         raise InputError(f"{path}: no rows")
     return best
