@@ -16,17 +16,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-SIDEWAYS = (
-    "LRE",
-    "RLE",
-    "LRO",
-    "RLO",
-    "PDF",
-    "LRI",
-    "RLI",
-    "FSI",
-    "PDI",
-)  # commands that turn what follows
+SIDEWAYS = "LRE RLE LRO RLO PDF LRI RLI FSI PDI".split()  # commands that turn what follows
 JOINERS = "\u200c\u200d"  # that words of some scripts need
 
 
@@ -34,8 +24,7 @@ def printable(text: str) -> str:
     """Text in which a replacement character stands for what a terminal takes for a command, or no
     encoding writes.
     """
-    shown = [letter.isprintable() or letter in JOINERS for letter in text]
-    return "".join(letter if good else "\ufffd" for letter, good in zip(text, shown, strict=True))
+    return "".join(x if x.isprintable() or x in JOINERS else "\ufffd" for x in text)
 
 
 def isolated(name: str) -> str:
@@ -89,10 +78,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
                 os.fsync(handle.fileno())
             os.replace(temporary, path)
     except OSError as error:
-        if error.filename and Path(error.filename) not in (
-            temporary,
-            *path.parents,
-        ):  # of another file
+        ours = {temporary, *path.parents}
+        if error.filename and Path(error.filename) not in ours:
             raise
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:
@@ -123,11 +110,8 @@ def alone(file: str | Path, what: str) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(
-                f"cxr: note: another {what} is at work here; waiting for it",
-                file=sys.stderr,
-                flush=True,
-            )
+            waits = f"cxr: note: another {what} is at work here; waiting for it"
+            print(waits, file=sys.stderr, flush=True)
             fcntl.flock(handle, fcntl.LOCK_EX)
         except OSError:  # a file system without locks
             pass

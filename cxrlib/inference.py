@@ -7,10 +7,10 @@ some files ahead of the network, and each answer leaves as it comes.
 from __future__ import annotations
 
 import os
-from collections import deque
+import re
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import count, islice
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -25,10 +25,9 @@ from cxrlib.records import Record
 from cxrlib.transfer import fit, resnet
 
 SIDE = 1000  # pixels, longest side of an overlay
-BATCH = 64  # pictures that the network sees at once
-AHEAD = 64  # pictures that are decoded before their turn
+BATCH = 64  # pictures that the network sees at once; as many are decoded before their turn
 THREADS = min(8, os.cpu_count() or 1)  # that decode
-PASSED_OVER = {"DICOMDIR", "Thumbs.db", "desktop.ini"}  # without a word, as hidden files are
+PASSED_OVER = re.compile(r"\..*|DICOMDIR|Thumbs\.db|desktop\.ini", re.DOTALL)  # without a word
 FOOTER = "Research software, not a medical device"
 
 
@@ -78,8 +77,8 @@ def picture_files(paths: Sequence[str | Path]) -> tuple[list[str], list[str]]:
     """The image files meant, in order: a file as given; of a folder its image files, sorted by
     name. And notes on what else was there.
 
-    What is an image file says :func:`cxrlib.data.pictures.is_picture`; a link with a picture's name
-    to a file that is gone is one too, and is named later. Other files in a folder, and folders in
+    What is an image file says :func:`cxrlib.data.pictures.is_picture`; a link to a file that is
+    gone is one too, and is named later. Other files in a folder, and folders in
     it, which are not searched, are counted in the notes; hidden files, DICOMDIR, Thumbs.db and
     desktop.ini are passed over without. Raises InputError for a folder without any image.
     """
@@ -88,17 +87,12 @@ def picture_files(paths: Sequence[str | Path]) -> tuple[list[str], list[str]]:
         if not path.is_dir():
             found.append(str(path))
             continue
-        here, folders, others = [], [], []
-        for file in sorted(path.iterdir()):
-            if file.name.startswith(".") or file.name in PASSED_OVER:
-                continue
-            gone = not file.exists() and file.suffix.lower() in pictures.SUFFIXES
-            if file.is_dir():
-                folders.append(f"{file.name}/")
-            elif gone or (file.is_file() and pictures.is_picture(file)):
-                here.append(str(file))
-            else:
-                others.append(file.name)
+        files = [file for file in sorted(path.iterdir()) if not PASSED_OVER.fullmatch(file.name)]
+        folders = [f"{file.name}/" for file in files if file.is_dir()]
+        here = [file for file in files if file.is_file() or not file.exists()]
+        here = [str(file) for file in here if pictures.is_picture(file)]
+        known = {*here, *(str(path / name[:-1]) for name in folders)}
+        others = [file.name for file in files if str(file) not in known]
         if not here:
             searched = f"; folders in it are not searched: {_some(folders)}" if folders else ""
             raise InputError(f"{path}: folder holds no PNG, JPEG or DICOM image{searched}")
@@ -122,9 +116,11 @@ def overlay_names(files: Sequence[str], target: str) -> list[str]:
     used: dict[str, str] = {}
     for file in map(Path, files):  # 1.2.840.1 is no file 1.2.840 of type .1
         stem = file.stem if file.suffix.lower() in pictures.SUFFIXES else file.name
-        ends = ("" if number == 1 else f"-{number}" for number in count(1))
-        options = (f"{stem}{end}_{target}.png" for end in ends)
-        name = next(option for option in options if option.casefold() not in used)
+        name = f"{stem}_{target}.png"
+        for number in count(2):
+            if name.casefold() not in used:
+                break
+            name = f"{stem}-{number}_{target}.png"
         used[name.casefold()] = name
     return list(used.values())
 
@@ -183,49 +179,40 @@ class Job:
         return found
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray | InputError]]:
-        reads = self._read_ahead()
-        while batch := list(islice(reads, BATCH)):
-            yield from self._answers(batch)
-
-    def _read_ahead(self) -> Iterator[tuple]:
-        """What :meth:`_read` gives of each file in order, at most AHEAD files before it is
-        taken.
-        """
-        waiting: deque[Future] = deque()
         pool = ThreadPoolExecutor(THREADS)
         try:
-            for number in range(len(self.files)):
-                waiting.append(pool.submit(self._read, number))
-                if len(waiting) > AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            ahead = pool.map(self._read, self.files[:BATCH])
+            for start in range(0, len(self.files), BATCH):
+                reading = ahead
+                ahead = pool.map(self._read, self.files[start + BATCH : start + 2 * BATCH])
+                yield from self._answers(start, list(reading))
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _read(self, number: int) -> tuple[int, np.ndarray | InputError, np.ndarray | None]:
-        """A file's number, its pixels as the network sees them or what is wrong with it, and, for
-        an overlay, the picture as a reader sees it.
+    def _read(self, file: str) -> tuple[np.ndarray | InputError, np.ndarray | None]:
+        """Pixels as the network sees them, or what is wrong with a file; and for an overlay the
+        picture as a reader sees it.
         """
         try:
-            image = Image.fromarray(radiographs.read_radiograph(self.files[number]))
+            image = Image.fromarray(radiographs.read_radiograph(file))
         except InputError as error:
-            return number, error, None
+            return error, None
         pixels = radiographs.square(image, self.record.info["config"]["size"])
         if not self.overlays:
-            return number, pixels, None
+            return pixels, None
         image.thumbnail((SIDE, SIDE))
-        return number, pixels, np.asarray(image)
+        return pixels, np.asarray(image)
 
-    def _answers(self, batch: list[tuple]) -> Iterator[tuple[str, np.ndarray | InputError]]:
-        good = [pixels for _, pixels, _ in batch if not isinstance(pixels, InputError)]
+    def _answers(self, start: int, batch: list[tuple]) -> Iterator[tuple]:
+        """The answers for files from number ``start`` on, of which :meth:`_read` gave ``batch``."""
+        good = [pixels for pixels, _ in batch if not isinstance(pixels, InputError)]
         of_target, answers, maps = self.record.classes.index(self.target), iter(()), iter(())
         if good:
             shown = self.prepare(np.stack(good))
             answers = iter(predict(self.model, shown, device=self.device, batch=BATCH))
             if self.overlays:
                 maps = iter(gradcam.grad_cam(self.model, shown, of_target))
-        for number, pixels, picture in batch:
+        for number, (pixels, picture) in enumerate(batch, start):
             if isinstance(pixels, InputError):
                 yield self.files[number], pixels
                 continue

@@ -28,28 +28,6 @@ def _column(values: np.ndarray, columns: dict[tuple, int]) -> int:
     return columns.setdefault(tuple(values.tolist()), len(columns))
 
 
-def _scores(p: np.ndarray, columns: dict[tuple, int]) -> list[list[int]]:
-    """Probabilities (N, K) without loss, as places of columns.
-
-    The last class is nearly what the others leave of 1. Where it is a number of nine digits, it
-    takes two short columns: its decimals, and how many units of the last of them it is away from
-    that.
-    """
-    places, rest = [[_column(values, columns)] for values in p.T[:-1]], np.ones(len(p))
-    for values in p.T[:-1]:  # one by one, as the page does
-        rest = rest - values
-    last = p[:, -1]
-    with np.errstate(divide="ignore"):
-        decimals = np.where(last > 0, 8 - np.floor(np.log10(last)), 9)
-    if decimals.max(initial=0) <= 22:  # up to there powers of ten are exact
-        ten = 10.0**decimals
-        away = np.rint(last * ten) - np.floor(rest * ten)
-        if ((np.floor(rest * ten) + away) / ten == last).all():
-            short = [away.astype(int), decimals.astype(int)]
-            return [*places, [_column(values, columns) for values in short]]
-    return [*places, [_column(last, columns)]]
-
-
 def subgroups_of(frame: pd.DataFrame, known: pd.DataFrame | None) -> pd.DataFrame:
     """Subgroups of each row of predictions, as text: a column for each of ``known``, and its
     source.
@@ -77,14 +55,11 @@ def printed_share(text: str) -> list[float]:
 
 def printed_points(pairs: Mapping[str, Sequence[str]]) -> dict[str, dict]:
     """Sensitivity and specificity of each class as printed: numbers, and the texts."""
-    return {
-        cls: {
-            "sensitivity": printed_share(pair[0]),
-            "specificity": printed_share(pair[1]),
-            "text": list(pair),
-        }
-        for cls, pair in pairs.items()
-    }
+    rates, points = ("sensitivity", "specificity"), {}
+    for cls, texts in pairs.items():
+        shares = [printed_share(text) for text in texts]
+        points[cls] = {**dict(zip(rates, shares, strict=True)), "text": list(texts)}
+    return points
 
 
 def pack(
@@ -101,16 +76,16 @@ def pack(
             label = name[:1].upper() + name[1:]
             place = _column(codes, columns)
             packed.append({"name": name, "label": label, "values": values.tolist(), "codes": place})
-    words = {cls: (plots.label(cls), f"have {isolated(plots.label(cls))}") for cls in classes} | {
-        cls: pair for cls, pair in {**WORDS, **words}.items() if cls in classes
-    }
-    labels = [words[cls][0] for cls in classes]
+    known, named = {**WORDS, **words}, [plots.label(cls) for cls in classes]
+    pairs = zip(classes, named, strict=True)
+    pairs = [known.get(cls, (name, f"have {isolated(name)}")) for cls, name in pairs]
+    labels = [label for label, _ in pairs]
     return {
         "classes": classes,
         "labels": [isolated(x) for x in (labels if len({*labels}) == len(labels) else classes)],
-        "have": [words[cls][1] for cls in classes],
+        "have": [have for _, have in pairs],
         "groups": packed,
         "y": _column(y, columns),
         "patient": _column(pd.factorize(frame["patient_id"])[0], columns),
-        "p": _scores(p, columns),
+        "p": [_column(values, columns) for values in p.T],
     }
