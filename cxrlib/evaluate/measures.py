@@ -90,8 +90,7 @@ class Measures:
     def __post_init__(self):
         frame, cls = self.found.frame, self.found.positive
         self.point = metrics.operating_point(frame, cls, self.threshold)
-        asked = self.prevalence is not None
-        self.share = self.prevalence if asked else self.point["prevalence"]
+        self.share = self.prevalence or self.point["prevalence"]
         self.compared = compare_methods(frame, cls, self.threshold)
         self.cells, self.bounds = metrics.per_class(frame), metrics.bootstrap_by_patient(frame)
         self.drawn = metrics.bootstrap_by_patient(frame, kind="percentile")

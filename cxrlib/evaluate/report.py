@@ -34,27 +34,22 @@ SHOWN = ["recall", "precision", "specificity", "f1", "auc"]  # of every class
 def page(measured: Measures, name: str = "predictions.csv") -> str:
     """The whole report on what was measured of the file ``name``."""
     found, point = measured.found, measured.point
-    sizes = found.frame["y_true"].value_counts()
-    counts = [f"{isolated(each)} {sizes.get(each, 0):,}" for each in found.classes]
-    at = f"{100 * measured.share:.3g} %"
+    tables = {
+        "methods": _methods(measured.compared),
+        "classes": _every_class(measured.cells, measured.bounds),
+        "prevalences": _prevalences(point, measured.prevalence),
+        "calibration": _calibration(measured),
+        "errors": _surest_errors(found),
+    }
     return TEMPLATES.get_template("report.html").render(
         name=name,
-        images=len(found.frame),
+        found=found,
+        measured=measured,
+        sizes=found.frame["y_true"].value_counts(),
         patients=found.frame["patient_id"].nunique(),
-        counts="; ".join(counts),
         shown=isolated(found.positive),
-        threshold=f"{measured.threshold:g}",
-        notes=found.notes,
         point=point,
-        asked=measured.prevalence is not None,
-        prevalence=at if measured.prevalence is not None else f"{at} (the test set's)",
-        tables={
-            "methods": _methods(measured.compared),
-            "classes": _every_class(measured.cells, measured.bounds),
-            "prevalences": _prevalences(point, measured.prevalence),
-            "calibration": _calibration(measured),
-            "errors": _surest_errors(found),
-        },
+        tables=tables,
         figures=figures(measured),
         replicates=REPLICATES,
         version=__version__,
@@ -95,18 +90,14 @@ def _prevalences(point: dict, prevalence: float | None) -> pd.DataFrame:
     """PPV, NPV, false alarms and whole people over the prevalence."""
     shares = {*PREVALENCES, *([prevalence] if prevalence else []), point["prevalence"]}
     rows = at_prevalences(point["sensitivity"], point["specificity"], sorted(shares - {0.0, 1.0}))
-    people = rows[["TP", "FN", "FP", "TN"]].map(lambda value: number(value, 0))
-    people.columns = ["Of 1,000: found", "missed", "false alarms", "rightly left alone"]
-    first = {
-        "Prevalence": [
-            f"{100 * share:.3g} %{' (test set)' if share == point['prevalence'] else ''}"
-            for share in rows["prevalence"]
-        ],
-        "PPV": rows["ppv"].map(number),
-        "NPV": rows["npv"].map(number),
-        "False alarms per true positive": [number(value, 1) for value in rows["alarms"]],
-    }
-    return pd.DataFrame(first).join(people)
+    heads = ["Prevalence", "PPV", "NPV", "False alarms per true positive"]
+    heads += ["Of 1,000: found", "missed", "false alarms", "rightly left alone"]
+    shown = []
+    for share, ppv, npv, alarms, *people in rows.itertuples(index=False):
+        of_test = " (test set)" if share == point["prevalence"] else ""
+        rates = [f"{100 * share:.3g} %{of_test}", number(ppv), number(npv), number(alarms, 1)]
+        shown.append(rates + [number(count, 0) for count in people])
+    return pd.DataFrame(shown, columns=heads)
 
 
 def _calibration(measured: Measures) -> pd.DataFrame:
@@ -134,9 +125,8 @@ def _surest_errors(found: Predictions, most: int = 10) -> pd.DataFrame | None:
     if not len(rows) or found.ids is None:
         return None
     shown = {"Image": found.ids.iloc[rows], "Is": truth.iloc[rows], "Called": called[rows]}
-    return pd.DataFrame({name: list(cells) for name, cells in shown.items()}).assign(
-        Probability=[number(value) for value in p.max(axis=1)[rows]]
-    )
+    shown["Probability"] = [number(value) for value in p.max(axis=1)[rows]]
+    return pd.DataFrame({name: list(cells) for name, cells in shown.items()})
 
 
 def figures(measured: Measures) -> dict[str, dict | None]:

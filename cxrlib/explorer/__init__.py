@@ -32,9 +32,8 @@ try:
 except ModuleNotFoundError:  # a page needs none
     from traitlets import HasTraits as Host
 
-MODULE, STYLE, PAGE = (
-    Path(__file__).with_name(name) for name in ("explorer.js", "explorer.css", "page.html")
-)
+FOLDER = Path(__file__).parent
+MODULE, STYLE = FOLDER / "explorer.js", FOLDER / "explorer.css"
 LOWEST, HIGHEST = 1e-4, 0.9  # prevalence
 MOST = 200_000  # rows of a page of its own
 RULES = {
@@ -127,20 +126,13 @@ class RunWidget(Widget):
         columns = [list(values) for values in columns]
         super().__init__(data={"runs": runs, "columns": columns, "marks": _marks(marks)}, **state)
 
-    @validate("run")
-    def _known_run(self, proposal):
-        if proposal["value"] not in self._classes:
-            raise InputError(f"run: {proposal['value']!r} is none of {', '.join(self._classes)}")
-        return proposal["value"]
-
-    @validate("positive_class")
-    def _known_class(self, proposal):
-        name, known = proposal["value"], self._classes[self.run]
-        if name not in known:
-            raise InputError(
-                f"positive_class: {name!r} is none of {', '.join(known)} of {self.run}"
-            )
-        return name
+    @validate("run", "positive_class")
+    def _is_known(self, proposal):
+        name, value = proposal["trait"].name, proposal["value"]
+        known = self._classes if name == "run" else self._classes[self.run]
+        if value not in known:
+            raise InputError(f"{name}: {value!r} is none of {', '.join(known)}")
+        return value
 
     @observe("run")
     def _keep_class(self, change):
@@ -228,11 +220,8 @@ class Explorer(RunWidget):
         """Where on the published page to find a view: the page's address ends in this. Names are
         those of the traits.
         """
-        said = {"run": self.run, **state}
-        groups = said.pop("subgroup", {})
-        return "#explorer:" + urlencode(
-            said | {f"in-{name}": value for name, value in groups.items()}
-        )
+        groups = {f"in-{name}": value for name, value in state.pop("subgroup", {}).items()}
+        return "#explorer:" + urlencode({"run": self.run, **state, **groups})
 
     def plain(self) -> pd.DataFrame:
         """Main rates at the presets, of every run that is no variant of another, for its first
@@ -259,21 +248,17 @@ class Ppv(Widget):
     kind, prevalence = shared(Unicode("ppv")), shared(Float(0.01, min=LOWEST, max=HIGHEST))
 
     def __init__(self, sensitivity, specificity, *, have="have COVID-19", marks=None, **state):
-        rates = {"sensitivity": list(sensitivity), "specificity": list(specificity)}
-        for name, triple in rates.items():
-            if len(triple) != 3 or not 0 <= triple[1] <= triple[0] <= triple[2] <= 1:
-                raise InputError(
-                    f"{name}: {triple!r} is not a share with a lower and an upper limit"
-                )
-        rates = {name: [float(x) for x in triple] for name, triple in rates.items()}
+        rates = {"sensitivity": sensitivity, "specificity": specificity}
+        rates = {name: [float(share) for share in shares] for name, shares in rates.items()}
+        for name, (share, low, high) in rates.items():
+            if not 0 <= low <= share <= high <= 1:
+                raise InputError(f"{name}: {share} is no share with limits, {low} and {high}")
         super().__init__(data={**rates, "have": have, "marks": _marks(marks)}, **state)
 
     def plain(self) -> pd.DataFrame:
         sensitivity, specificity = self.data["sensitivity"][0], self.data["specificity"][0]
-        rows = []
-        for share in sorted(
-            {0.001, 0.01, 0.1, 0.5, *(mark["value"] for mark in self.data["marks"])}
-        ):
+        rows, marked = [], [mark["value"] for mark in self.data["marks"]]
+        for share in sorted({0.001, 0.01, 0.1, 0.5, *marked}):
             ppv, npv = metrics.at_prevalence(sensitivity, specificity, share)
             rows.append([f"{100 * share:g} %", f"{100 * ppv:.1f} %", f"{100 * npv:.2f} %"])
         return pd.DataFrame(rows, columns=["Prevalence", "PPV", "NPV"])
@@ -302,5 +287,5 @@ def page(
         prevalence=min(max(share, LOWEST), HIGHEST),
         positive_class=positive,
     )
-    template = jinja2.Template(PAGE.read_text(encoding="utf-8"), autoescape=True)
+    template = jinja2.Template((FOLDER / "page.html").read_text("utf-8"), autoescape=True)
     return template.render(name=name, isolated=isolated, widget=Markup(explorer.html()))
