@@ -136,15 +136,16 @@ def _row(path: str, number: int, shot: int, sex: str, age: int) -> dict:
 def _label(folder: Path, arguments: str) -> None:
     """Name the folder's content in PHANTOM.txt; a folder that holds anything else is refused."""
     label = folder / "PHANTOM.txt"
-    note = (  # as version 0.1.0 wrote it, so that its folders are known again
-        "Synthetic radiographs drawn by cxrlib.phantom: no patient, no hospital, no diagnosis.\n"
-        f"{arguments}\n"
-    )
-    if label.exists() and label.read_text(encoding="utf-8") != note:
-        fault = "another phantom data set (see PHANTOM.txt)"
-        raise InputError(f"{folder}: holds {fault}; name an empty folder")
-    if not label.exists() and folder.is_dir() and any(folder.iterdir()):
+    # the words of version 0.1.0, whose folders are known again
+    note = "Synthetic radiographs drawn by cxrlib.phantom: no patient, no hospital, no diagnosis."
+    note += f"\n{arguments}\n"
+    fault = ""
+    if label.exists():
+        if label.read_text(encoding="utf-8") != note:
+            fault = "another phantom data set (see PHANTOM.txt)"
+    elif folder.is_dir() and any(folder.iterdir()):
         fault = "something that is no phantom (no PHANTOM.txt)"
+    if fault:
         raise InputError(f"{folder}: holds {fault}; name an empty folder")
     write_text(label, note)
 
@@ -180,11 +181,10 @@ def _save(folder: Path, path: str, drawn: Radiograph) -> dict:
     """
     stem = Path(path).stem
     masks = {f"{name}_mask": f"{TRUTH}/{name}/{stem}.png" for name in ("opacity", "lung")}
-    for place, pixels in (
-        (path, drawn.image),
-        (masks["opacity_mask"], drawn.opacity * np.uint8(255)),
-        (masks["lung_mask"], drawn.lungs * np.uint8(255)),
-    ):
+    pictures = {path: drawn.image}
+    pictures[masks["opacity_mask"]] = drawn.opacity * np.uint8(255)
+    pictures[masks["lung_mask"]] = drawn.lungs * np.uint8(255)
+    for place, pixels in pictures.items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(folder / place)
     source = "covid-chestxray" if path.startswith(COVID) else "kermany"
