@@ -56,7 +56,7 @@ def tables(name: str = "zhu-fourclass") -> str:
             "others": others(),
         }
         if studies.recorded(frame):
-            found["framed"] = metrics.detected(studies.run(frame).predictions, "covid")
+            found["framed"] = metrics.confusion(studies.run(frame).predictions)
     return jinja2.Template(text).render(found)
 
 

@@ -69,6 +69,13 @@ for name, (found, _) in families.items():
     say(f"note-{name}", pages.schedule(found))
 
 
+def detected(predictions, cls):
+    """Images of a class found and how many there are; others taken for it and how many there are."""
+    counts = metrics.confusion(predictions)
+    found, size, taken = counts.loc[cls, cls], counts.loc[cls].sum(), counts[cls].sum()
+    return found, size, taken - found, len(predictions) - size
+
+
 def times(found):
     """Device, training time and number format of a family, in a clause."""
     if not found:
@@ -149,7 +156,7 @@ rows, all_found = [], 0
 for run in [base, *again]:
     overall, (found, size, taken, _) = (
         metrics.overall(run.predictions),
-        metrics.detected(run.predictions, "covid"),
+        detected(run.predictions, "covid"),
     )
     all_found += found == size
     rows.append(
@@ -312,7 +319,7 @@ def pooled(name):
     rows = []
     for cls in found[0].classes:
         patients = together.loc[together["y_true"] == cls, "patient_id"].nunique()
-        right, size, taken, others = metrics.detected(together, cls)
+        right, size, taken, others = detected(together, cls)
         rows.append(
             (
                 plots.label(cls),
@@ -561,7 +568,7 @@ for name, title in {"zhu-binary": "Two classes", "zhu-fourclass": "Four classes"
             continue
         run = found[name, part]
         ends = metrics.bootstrap_by_patient(run.predictions)
-        right, size, taken, others = metrics.detected(run.predictions, "covid")
+        right, size, taken, others = detected(run.predictions, "covid")
         rows.append(
             (
                 title,

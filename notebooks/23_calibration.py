@@ -86,11 +86,17 @@ def shares(run, part):
     return found / found.sum()
 
 
+def prior_shift(p, before, after):
+    """Probabilities (N, K) of a model trained at class shares ``before``, where they are ``after``."""
+    moved = p * after / before
+    return moved / moved.sum(axis=1, keepdims=True)
+
+
 def shifted(run, after=None):
     """The run's predictions, corrected from the class shares of training to those of the test set,
     or to others.
     """
-    p = calibration.prior_shift(
+    p = prior_shift(
         run.predictions[[f"p_{name}" for name in run.classes]].to_numpy(),
         shares(run, "train"),
         shares(run, "test") if after is None else after,
@@ -238,7 +244,7 @@ adjudicated = [
     for name in ("validation", "test")
 ]
 say("adjudicated", " or ".join(f"{100 * value:.1f}" for value in adjudicated))
-half = calibration.prior_shift(np.array([[0.5, 0.5]]), shares(A, "train"), shares(A, "test"))[0, 0]
+half = prior_shift(np.array([[0.5, 0.5]]), shares(A, "train"), shares(A, "test"))[0, 0]
 say("half-becomes", f"{100 * half:.1f}")
 
 # %% [markdown]

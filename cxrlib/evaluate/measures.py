@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from cxrlib import metrics
 from cxrlib.evaluate.reading import Predictions
@@ -49,7 +50,7 @@ def compare_methods(frame: pd.DataFrame, cls: str, threshold: float = 0.5) -> pd
         k, n = right.sum(), among.sum()
         over = intervals.share_by_patient(right, among, frame["patient_id"])
         rows.append((name, "Wilson, images", over.estimate, *intervals.wilson(k, n)))
-        exact = intervals.clopper_pearson(k, n)
+        exact = binomtest(k, n).proportion_ci() if n else (np.nan, np.nan)
         rows.append((name, "Clopper–Pearson, images", over.estimate, *exact))
         rows.append((name, OVER_PATIENTS, *over))
         sizes[name] = n

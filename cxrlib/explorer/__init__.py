@@ -26,6 +26,7 @@ from cxrlib.explorer import payload
 from cxrlib.files import InputError, isolated
 from cxrlib.formatting import with_interval
 from cxrlib.metrics import intervals
+from cxrlib.metrics.rates import COST
 
 try:
     from anywidget import AnyWidget as Host
@@ -197,7 +198,7 @@ class Explorer(RunWidget):
     kind = shared(Unicode("explorer"))
     prevalence = shared(Float(0.01, min=LOWEST, max=HIGHEST))
     subgroup, keep_others = shared(Dict()), shared(Bool(False))
-    cost, scale = shared(Float(metrics.COST, min=0.001, max=1e6)), shared(Unicode("auto"))
+    cost, scale = shared(Float(COST, min=0.001, max=1e6)), shared(Unicode("auto"))
 
     @property
     def frame(self) -> pd.DataFrame:

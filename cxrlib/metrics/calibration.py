@@ -20,14 +20,6 @@ from cxrlib.metrics.predictions import arrays, one_class
 ROUNDING = 1e-12  # of a probability that was computed, at most
 
 
-def _one(predictions: pd.DataFrame, cls: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Truth (N,) and p (N,) of ``cls``; of None, whether the called class is right, and its p."""
-    if cls is not None:
-        return one_class(predictions, cls)[:2]
-    _, y, p = arrays(predictions)
-    return p.argmax(axis=1) == y, p.max(axis=1)
-
-
 def edges(p: np.ndarray, bins: int = 10, by: str = "width") -> np.ndarray:
     """Bounds of bins of [0, 1], ascending: of equal ``width``, or of equal ``count`` (quantiles;
     equal values are never parted, so there may be fewer).
@@ -37,14 +29,11 @@ def edges(p: np.ndarray, bins: int = 10, by: str = "width") -> np.ndarray:
     is below a bound by rounding alone, such as 1 - 0.9 below 0.1, counts as that bound.
     """
     if bins < 1 or by not in ("width", "count"):
-        raise InputError(
-            f"calibration: needs one bin or more, by width or count, not {bins!r} by {by!r}"
-        )
+        raise InputError(f"calibration: one bin or more, by width or count, not {bins!r} by {by!r}")
     if by == "width":
         return np.arange(bins + 1) / bins
-    return np.unique(
-        np.concatenate([[0], np.quantile(p, np.arange(1, bins) / bins, method="higher"), [1]])
-    )
+    inner = np.quantile(p, np.arange(1, bins) / bins, method="higher")
+    return np.unique([0, *inner, 1])
 
 
 def _binned(p: np.ndarray, bounds: np.ndarray) -> np.ndarray:
@@ -52,11 +41,7 @@ def _binned(p: np.ndarray, bounds: np.ndarray) -> np.ndarray:
 
 
 def reliability(
-    predictions: pd.DataFrame,
-    cls: str | None = None,
-    bins: int = 10,
-    by: str = "width",
-    level: float = 0.95,
+    predictions: pd.DataFrame, cls: str, bins: int = 10, by: str = "width", level: float = 0.95
 ) -> pd.DataFrame:
     """Probability against what happened, one row per bin that holds images.
 
@@ -64,8 +49,7 @@ def reliability(
     -------
     DataFrame
         ``lower, upper, images, patients, p, share, low, high``: ``p`` is the mean probability,
-        ``share`` the share of images that are ``cls`` (of None: that are called rightly, where p is
-        that of the class called), with Wilson's interval over patients
+        ``share`` the share of images that are ``cls``, with Wilson's interval over patients
         (`cxrlib.metrics.intervals.share_by_patient`). For the bins see `edges`.
 
     Examples
@@ -76,7 +60,7 @@ def reliability(
     >>> reliability(frame, "sick", bins=2)[["images", "share"]].to_numpy().tolist()
     [[1.0, 0.0], [2.0, 0.5]]
     """
-    truth, p = _one(predictions, cls)
+    truth, p = one_class(predictions, cls)[:2]
     bounds, patients = edges(p, bins, by), pd.factorize(predictions["patient_id"])[0]
     at, rows = _binned(p, bounds), []
     for k in np.unique(at):
@@ -101,7 +85,7 @@ def calibration_error(table: pd.DataFrame) -> float:
 
 def chance_ece(
     predictions: pd.DataFrame,
-    cls: str | None = None,
+    cls: str,
     bins: int = 10,
     by: str = "width",
     draws: int = 1000,
@@ -110,7 +94,7 @@ def chance_ece(
     """Mean and 95th percentile of the ECE were the probabilities true: each image's class is drawn
     anew with its own p, images taken as independent.
     """
-    _, p = _one(predictions, cls)
+    _, p = one_class(predictions, cls)[:2]
     bounds, rng = edges(p, bins, by), np.random.default_rng(seed)
     at, k = _binned(p, bounds), len(bounds) - 1
     if len(p) > MOST:  # the sum of so many draws is normal
@@ -125,11 +109,7 @@ def chance_ece(
 
 
 def brier(
-    predictions: pd.DataFrame,
-    cls: str,
-    replicates: int = REPLICATES,
-    seed: int = 0,
-    level: float = 0.95,
+    predictions: pd.DataFrame, cls: str, replicates: int = REPLICATES, seed: int = 0
 ) -> pd.DataFrame:
     """Mean squared distance of p from 0 or 1 (Brier 1950), and the skill 1 - Brier / (prevalence (1
     - prevalence)), 0 for always saying the prevalence.
@@ -138,7 +118,7 @@ def brier(
     anew; NaN ends where positives, or negatives, are of fewer than four patients, or no resample
     differs (p a constant). Without either there is no skill: NaN.
     """
-    truth, p = _one(predictions, cls)
+    truth, p = one_class(predictions, cls)[:2]
 
     def both(sums: np.ndarray) -> np.ndarray:
         loss, positive, total = sums.T
@@ -149,39 +129,12 @@ def brier(
 
     found = _resamples(predictions, replicates, seed)
     values = np.stack([(p - truth) ** 2, truth, np.ones_like(p)], axis=1)
-    rows = found.intervals(values, both, [[truth, ~truth]] * 2, level)
+    rows = found.intervals(values, both, [[truth, ~truth]] * 2)
     return pd.DataFrame(rows, ["brier", "skill"], Interval._fields)
 
 
 def _resamples(predictions: pd.DataFrame, replicates: int, seed: int) -> Resamples:
     return Resamples(predictions["patient_id"], arrays(predictions)[1], replicates, seed)
-
-
-def prior_shift(p: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Probabilities (N, K) of a model trained at class shares ``before`` (K,), where the shares are
-    ``after`` (K,).
-
-    p_k after_k / before_k, scaled to sum 1 (Saerens et al. 2002, Neural Comput. 14:21). It is right
-    if p was right before, and if images of a class look alike in both places (label shift): a new
-    hospital or a new disease is more than a new prevalence. The order of images by p stays the same
-    for two classes.
-
-    Raises InputError unless both shares are K numbers that sum to 1, ``before`` all above 0.
-
-    >>> prior_shift(np.array([[0.5, 0.5]]), [0.5, 0.5], [0.1, 0.9]).round(3).tolist()
-    [[0.1, 0.9]]
-    """
-    p, before, after = (np.asarray(value, float) for value in (p, before, after))
-    for name, shares in (("before", before), ("after", after)):
-        if shares.shape != p.shape[-1:] or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-6:
-            raise InputError(f"prior_shift: {name} is not {p.shape[-1]} shares that sum to 1")
-    if (before == 0).any():
-        raise InputError(
-            "prior_shift: a class that was absent before has no probability to be shifted"
-        )
-    shifted = p * after / before
-    with np.errstate(invalid="ignore"):
-        return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
 def net_benefit(
@@ -191,7 +144,6 @@ def net_benefit(
     prevalence: float | None = None,
     replicates: int = REPLICATES,
     seed: int = 0,
-    level: float = 0.95,
 ) -> pd.DataFrame:
     """Decision curve (Vickers and Elkin 2006, Med. Decis. Making 26:565): a row for each threshold
     t, a probability.
@@ -211,7 +163,7 @@ def net_benefit(
     t = np.atleast_1d(np.asarray(thresholds, float))
     if not ((t > 0) & (t < 1)).all() or not (prevalence is None or 0 <= prevalence <= 1):
         raise InputError("net_benefit: thresholds are between 0 and 1, a prevalence from 0 to 1")
-    truth, p = _one(predictions, cls)
+    truth, p = one_class(predictions, cls)[:2]
     ascending, n, width = np.sort(t), len(p), len(t) + 1
     place = np.searchsorted(ascending, p, "right") + width * ~truth  # how many thresholds p reaches
     values = sparse.csr_array((np.ones(n), (np.arange(n), place)), (n, 2 * width))
@@ -224,13 +176,11 @@ def net_benefit(
         with np.errstate(invalid="ignore"):
             share = ill / (ill + well) if prevalence is None else prevalence
             hits, alarms = reached[:, 0, 1:] / ill, reached[:, 1, 1:] / well
-        return (
-            np.where(share > 0, hits * share, 0)
-            - np.where(share < 1, alarms * (1 - share), 0) * odds
-        )
+        gained, lost = np.where(share > 0, hits * share, 0), np.where(share < 1, alarms, 0)
+        return gained - lost * (1 - share) * odds
 
     found = _resamples(predictions, replicates, seed)
-    rows = found.intervals(values, benefit, [[truth, ~truth]] * len(t), level)
+    rows = found.intervals(values, benefit, [[truth, ~truth]] * len(t))
     table = pd.DataFrame(rows, pd.Index(ascending, name="threshold"), ["benefit", "low", "high"])
     share = truth.mean() if prevalence is None else prevalence
     return table.assign(treat_all=share - (1 - share) * odds).iloc[np.argsort(np.argsort(t))]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import betaincinv, ndtri
+from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from cxrlib.files import InputError
@@ -50,14 +50,6 @@ def tail(level: float) -> float:
     return (1 + level) / 2
 
 
-def _trials(k, n) -> tuple[np.ndarray, np.ndarray]:
-    """k successes of n trials as floats of one shape; no trials are NaN trials."""
-    k, n = np.broadcast_arrays(np.asarray(k, float), np.asarray(n, float))
-    if not ((k >= 0) & (k <= n) & np.isfinite(n)).all():
-        raise InputError("interval of a share: needs 0 <= k <= n")
-    return k, np.where(n == 0, np.nan, n)
-
-
 def wilson(k: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Any, Any]:
     """Wilson's score interval (low, high) of k successes in n trials.
 
@@ -81,30 +73,15 @@ def wilson(k: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Any, Any]:
     >>> print(f"{low:.3f} {high:.3f}")
     0.940 1.000
     """
-    z, (k, n) = ndtri(tail(level)), _trials(k, n)
+    z, k, n = ndtri(tail(level)), np.asarray(k, float), np.asarray(n, float)
+    if not ((k >= 0) & (k <= n) & np.isfinite(n)).all():
+        raise InputError("interval of a share: needs 0 <= k <= n")
+    n = np.where(n == 0, np.nan, n)
     p, width = k / n, 1 + z**2 / n
     centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     low = np.where(p == 0, 0, (centre - half) / width)  # exact ends
     high = np.where(p == 1, 1, (centre + half) / width)
     return low[()], high[()]  # numbers for numbers
-
-
-def clopper_pearson(k: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Any, Any]:
-    """The exact interval (low, high) of k in n, as in `wilson`: the shares of which k or more, and
-    k or fewer, are not too rare.
-
-    It holds at least ``level`` whatever the share, so it is wider than Wilson's (Clopper and
-    Pearson 1934, Biometrika 26:404).
-
-    >>> low, high = clopper_pearson(60, 60)
-    >>> print(f"{low:.4f} {high:.4f}")
-    0.9404 1.0000
-    """
-    upper, (k, n) = tail(level), _trials(k, n)
-    none, every = k == 0, k == n
-    low = np.where(none, 0, betaincinv(np.where(none, 1, k), n - k + 1, 1 - upper)) + 0 * n
-    high = np.where(every, 1, betaincinv(k + 1, np.where(every, 1, n - k), upper)) + 0 * n
-    return low[()], high[()]
 
 
 def effective_number(right: np.ndarray, among: np.ndarray) -> float:

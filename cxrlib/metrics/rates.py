@@ -48,15 +48,6 @@ def confusion(predictions: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(counts, pd.Index(classes, name="true"), pd.Index(classes, name="predicted"))
 
 
-def detected(predictions: pd.DataFrame, cls: str) -> tuple[int, int, int, int]:
-    """Images of ``cls`` found and how many there are, others taken for it and how many there are,
-    by `confusion`.
-    """
-    counts = confusion(predictions)
-    found, size = int(counts.loc[cls, cls]), int(counts.loc[cls].sum())
-    return found, size, int(counts[cls].sum()) - found, int(counts.to_numpy().sum()) - size
-
-
 def one_vs_rest(truth: np.ndarray, called: np.ndarray, score: np.ndarray) -> sparse.csr_array:
     """What each image adds to the sums that `rates` makes its statistics of: (N, 3 + 2 G + 1), of
     (N,) truth, called, score.
@@ -72,16 +63,14 @@ def one_vs_rest(truth: np.ndarray, called: np.ndarray, score: np.ndarray) -> spa
         rare, score = ~truth, -score
     edges, place = np.unique(score[rare], return_inverse=True)  # (G,)
     few, many = np.flatnonzero(rare), np.flatnonzero(~rare)
-    blocks = [
-        (np.flatnonzero(part), k, 1.0) for k, part in enumerate((truth, called, truth & called))
-    ]
-    blocks.append((few, 3 + place, 1.0))
-    for side in ("left", "right"):
-        blocks.append((many, 3 + len(edges) + np.searchsorted(edges, score[many], side), 0.5))
-    rows = np.concatenate([rows for rows, _, _ in blocks])
-    columns = np.concatenate([np.broadcast_to(column, len(rows)) for rows, column, _ in blocks])
-    values = np.concatenate([np.full(len(rows), value) for rows, _, value in blocks])
-    return sparse.csr_array((values, (rows, columns)), (len(truth), 4 + 2 * len(edges)))
+    gaps = [np.searchsorted(edges, score[many], side) for side in ("left", "right")]
+
+    def ones(rows: np.ndarray, columns: np.ndarray, width: int) -> sparse.csr_array:
+        return sparse.csr_array((np.ones(len(rows)), (rows, columns)), (len(truth), width))
+
+    either = ones(np.tile(many, 2), np.concatenate(gaps), len(edges) + 1) / 2
+    cells = sparse.csr_array(np.stack([truth, called, truth & called], axis=1).astype(float))
+    return sparse.hstack([cells, ones(few, place, len(edges)), either], "csr")
 
 
 def rates(sums: np.ndarray) -> dict[str, np.ndarray]:

@@ -81,13 +81,8 @@ def test_interval_of_a_bin_is_about_that_of_resampled_patients():
 @given(drawn(), st.integers(1, 12), st.sampled_from(["width", "count"]))
 def test_ece_is_its_definition_on_anything(frame, bins, by):
     """Ties, values on a bound, fewer images than bins, one class: a plain loop over bins."""
-    for cls in [*metrics.check_predictions(frame), None]:
-        if cls is None:
-            p = frame.filter(regex="^p_").to_numpy()
-            names = np.array(metrics.check_predictions(frame))[p.argmax(axis=1)]
-            truth, p = (frame["y_true"] == names).to_numpy(), p.max(axis=1)
-        else:
-            truth, p = true_of(frame, cls)
+    for cls in metrics.check_predictions(frame):
+        truth, p = true_of(frame, cls)
         bounds, off = calibration.edges(p, bins, by), 0
         assert (
             bounds[0] == 0
@@ -187,58 +182,6 @@ def test_what_no_resample_moves_has_no_interval():
     well = calibration.brier(one_column([0.1, 0.2, 0.3, 0.4, 0.5], [0] * 5), "ill")
     assert well.loc["skill"].isna().all()
     assert well.loc["brier", "low"] < well.loc["brier", "estimate"] < well.loc["brier", "high"]
-
-
-shares = st.lists(st.floats(0.01, 1), min_size=2, max_size=5).map(
-    lambda values: np.array(values) / sum(values)
-)
-
-
-@given(shares, st.data())
-def test_prior_shift_is_bayes_there_and_back(before, data):
-    after = data.draw(
-        st.lists(st.floats(0.01, 1), min_size=len(before), max_size=len(before)).map(
-            lambda v: np.array(v) / sum(v)
-        )
-    )
-    density = np.array(
-        data.draw(st.lists(st.floats(0.01, 9), min_size=len(before), max_size=len(before)))
-    )  # of one image, given each class
-    posterior = lambda prior: density * prior / (density * prior).sum()  # noqa: E731
-    shifted = calibration.prior_shift(posterior(before)[None], before, after)
-    np.testing.assert_allclose(shifted[0], posterior(after), rtol=1e-9)
-    np.testing.assert_allclose(
-        calibration.prior_shift(shifted, after, before)[0], posterior(before), rtol=1e-9
-    )
-
-
-def test_prior_shift_makes_a_calibrated_model_calibrated_elsewhere():
-    """Two classes of known densities: trained half and half, met at 2.57 %."""
-    rng, share = np.random.default_rng(0), 0.0257
-    ill = rng.random(40_000) < share
-    odds = np.exp(2 * rng.normal(np.where(ill, 1, -1), 1))  # N(1, 1) against N(-1, 1)
-    p = odds / (1 + odds)
-    y = np.where(ill, 0, 1)
-    before = predictions(y, np.stack([p, 1 - p], axis=1), classes=FOUR[:2])
-    shifted = calibration.prior_shift(np.stack([p, 1 - p], axis=1), [0.5, 0.5], [share, 1 - share])
-    after = predictions(y, shifted, classes=FOUR[:2])
-    assert ece(before, "covid") > 0.05 > 0.005 > ece(after, "covid")
-    assert metrics.per_class(before).loc["covid", "auc"] == pytest.approx(
-        metrics.per_class(after).loc["covid", "auc"], abs=1e-9
-    )
-
-
-@pytest.mark.parametrize(
-    "before, after, message",
-    [
-        ([0.5, 0.6], [0.5, 0.5], "before is not 2 shares"),
-        ([0.5, 0.5], [1.0], "after is not 2"),
-        ([0, 1], [0.5, 0.5], "absent before"),
-    ],
-)
-def test_prior_shift_refuses(before, after, message):
-    with pytest.raises(InputError, match=message):
-        calibration.prior_shift(np.array([[0.4, 0.6]]), before, after)
 
 
 @settings(max_examples=25, deadline=None)

@@ -20,43 +20,13 @@ from cxrlib.metrics import intervals
 pytestmark = pytest.mark.filterwarnings("error")  # what is undefined is NaN without a warning
 
 
-@pytest.mark.parametrize(
-    "ours, theirs", [(intervals.wilson, "wilson"), (intervals.clopper_pearson, "beta")]
-)
 @given(st.integers(0, 5000), st.integers(1, 5000), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
-def test_shares_against_statsmodels(ours, theirs, k, n, level):
+def test_shares_against_statsmodels(k, n, level):
     k = min(k, n)
-    expected = proportion_confint(k, n, alpha=1 - level, method=theirs)
-    low, high = ours(k, n, level)
+    expected = proportion_confint(k, n, alpha=1 - level, method="wilson")
+    low, high = intervals.wilson(k, n, level)
     np.testing.assert_allclose([low, high], expected, rtol=0, atol=1e-11)
     assert 0 <= low <= k / n <= high <= 1
-
-
-def test_clopper_pearson_by_its_definition_and_at_the_ends():
-    low, high = intervals.clopper_pearson([119, 0, 5], [154, 7, 5])
-    assert stats.binom.sf(118, 154, low[0]) == pytest.approx(0.025) and stats.binom.cdf(
-        119, 154, high[0]
-    ) == pytest.approx(0.025)
-    assert [f"{100 * end:.2f}" for end in (low[0], high[0])] == [
-        "69.84",
-        "83.63",
-    ]  # Study A's sensitivity, in the fact sheet
-    assert (low[1], high[1]) == pytest.approx((0, 1 - 0.025 ** (1 / 7))) and (
-        low[2],
-        high[2],
-    ) == pytest.approx((0.025 ** (1 / 5), 1))
-    none = intervals.clopper_pearson(0, 0)
-    assert np.isnan(none).all() and isinstance(intervals.clopper_pearson(1, 2)[0], float)
-    assert np.shape(intervals.clopper_pearson([[1], [2]], [3, 4, 5])) == (2, 2, 3)
-
-
-@given(st.integers(0, 60), st.integers(1, 60))
-def test_exact_interval_covers_at_least_its_level(k, n):
-    """Coverage at a share, by summing the binomial: never below 0.95 (Wilson's may be)."""
-    share = min(k, n) / n
-    low, high = intervals.clopper_pearson(np.arange(n + 1), n)
-    covered = stats.binom.pmf(np.arange(n + 1), n, share)[(low <= share) & (share <= high)].sum()
-    assert covered >= 0.95 - 1e-9
 
 
 def test_wilson_arrays_and_edges():
@@ -73,10 +43,9 @@ def test_wilson_arrays_and_edges():
 @pytest.mark.parametrize(
     "k, n, level", [(3, 2, 0.9), (-1, 2, 0.9), (1, np.nan, 0.9), (1, 2, 0), (1, 2, 95)]
 )
-@pytest.mark.parametrize("interval", [intervals.wilson, intervals.clopper_pearson])
-def test_shares_refuse(interval, k, n, level):
+def test_shares_refuse(k, n, level):
     with pytest.raises(InputError):
-        interval(k, n, level)
+        intervals.wilson(k, n, level)
 
 
 def test_effective_number_where_images_of_a_patient_say_the_same():
