@@ -168,9 +168,8 @@ def idle(settings: Mapping) -> dict[str, str]:
 
 def reached(settings: Mapping) -> list[int]:
     """The milestones after which the rate is lowered."""
-    if settings["gamma"] == 1:
-        return []
-    return [milestone for milestone in settings["milestones"] if milestone < settings["epochs"]]
+    end = settings["epochs"] if settings["gamma"] != 1 else 0
+    return [milestone for milestone in settings["milestones"] if milestone < end]
 
 
 def effective(settings: Mapping, more: Mapping[str, str] | None = None) -> dict:

@@ -103,7 +103,7 @@ def fit(
     resume, finish : go on from the checkpoint; or take its last epoch for the end
     identity : what else makes this run this run; a checkpoint of another is refused
 
-    :class:`InputError` for a class without image, or a checkpoint that does not belong here.
+    Returns a :class:`Fit`; :class:`InputError` for a class without image, a checkpoint of another.
     >>> pixels = np.random.default_rng(0).integers(0, 256, (12, 32, 32), dtype=np.uint8)
     >>> labels, split = np.array(["ill", "well"] * 6), np.repeat(["train", "val"], [8, 4])
     >>> config = Config(classes=("ill", "well"), size=32, epochs=1, batch=8)
@@ -179,11 +179,8 @@ def finished(config: Config, rows: list[dict], kept_epoch: int) -> str:
 def one_epoch(run: Training) -> None:
     """Train, measure, and keep the weights where they are the best so far."""
     config, epoch, began = run.config, len(run.rows) + 1, time.perf_counter()
-    judge, rate, total = (
-        JUDGES[config.epoch_by],
-        learning_rate(config, epoch),
-        len(run.parts["train"]),
-    )
+    judge, total = JUDGES[config.epoch_by], len(run.parts["train"])
+    rate = learning_rate(config, epoch)
     run.optimizer.param_groups[0]["lr"] = rate
     how = {"unit": "img", "mininterval": 1.0, "disable": not run.progress}
     with tqdm(total=total, desc=f"epoch {epoch}/{config.epochs}", **how) as bar:
@@ -225,8 +222,7 @@ def train_epoch(run: Training, epoch: int, bar: tqdm) -> tuple[float, float]:
     rng = torch.Generator().manual_seed(run.config.seed * 1_000_003 + epoch)
     answers = torch.from_numpy(run.targets.astype(np.int64))  # (N,)
     loss_sum = right = seen = torch.zeros((), dtype=torch.float32, device=run.device)
-    steps = -(-len(run.parts["train"]) // run.config.batch)
-    for step, batch in enumerate(batches(run.config, run.parts["train"], rng), start=1):
+    for batch in batches(run.config, run.parts["train"], rng):
         run.optimizer.zero_grad(set_to_none=True)
         for part in np.split(batch, range(run.micro, len(batch), run.micro)):
             x = _input(run, part, rng)  # (b, 3, H, W) or (b, D)
@@ -240,8 +236,7 @@ def train_epoch(run: Training, epoch: int, bar: tqdm) -> tuple[float, float]:
             seen = seen + len(y)
             bar.update(len(y))
         run.optimizer.step()
-        words = f"step {step}/{steps}, loss {float(loss_sum / seen):.3f}"
-        bar.set_postfix_str(words, refresh=False)
+        bar.set_postfix_str(f"loss {float(loss_sum / seen):.3f}", refresh=False)
     return float(loss_sum / seen), float(right / seen)
 
 
