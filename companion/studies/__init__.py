@@ -1,10 +1,24 @@
 """The two studies: settings, printed numbers, which images, how divided, and the runs recorded."""
 
-from companion.studies.settings import *  # noqa: F403, I001
-from companion.studies.printed import LETTERS as LETTERS
-from companion.studies.printed import folder as folder
-from companion.studies.printed import printed as printed
-from companion.studies.runs import family as family
-from companion.studies.runs import recorded as recorded
-from companion.studies.runs import results_folder as results_folder
-from companion.studies.runs import run as run
+# ruff: noqa: F401 (names for `from companion import studies`)
+
+from companion.studies.printed import LETTERS, folder, printed
+from companion.studies.runs import family, recorded, results_folder, run
+from companion.studies.settings import (
+    AZEMIN_ADJUDICATED,
+    AZEMIN_STANDIN,
+    CV_FOLDS,
+    EXPERIMENTS,
+    FAMILIES,
+    PHANTOM,
+    RECORDS,
+    STUDY_A,
+    ZHU_BINARY,
+    ZHU_CLASSES,
+    ZHU_FOURCLASS,
+    Experiment,
+    effective,
+    experiment,
+    recorded_settings,
+    spell,
+)

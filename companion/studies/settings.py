@@ -105,15 +105,6 @@ class Experiment(Config):
         milestones = tuple(math.ceil(milestone * share) for milestone in self.milestones)
         return dataclasses.replace(self, epochs=self.short, milestones=milestones)
 
-    def changed(self) -> dict[str, tuple]:
-        """Settings in which a variant differs from the experiment it varies, as ``{setting: (there,
-        here)}``.
-        """
-        base = BASES.get(self.variant_of, self)
-        keys = [item.name for item in dataclasses.fields(self) if item.name != "title"]
-        pairs = {key: (getattr(base, key), getattr(self, key)) for key in keys if key not in FIXED}
-        return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
-
     def own(self) -> dict:
         """What of the settings is the study's, not the training's; None for what does nothing."""
         stated = effective(self.as_dict())

@@ -5,7 +5,7 @@ already. Needs torch.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -42,8 +42,8 @@ class StudyTask(Task):
     licence: str = (folder() / "model-licence.txt").read_text(encoding="utf-8")
     code: tuple[str, ...] = ("cxrlib", "companion", "book/studies")
     keep_maps: bool = False
-    asked: tuple[tuple[str, object], ...] = ()  # settings of the machine that were asked for
-    files: tuple[str, ...] = ()  # what the record should hold
+    asked: dict = field(default_factory=dict)  # settings of the machine that were asked for
+    files: list[str] = field(default_factory=list)  # what the record should hold
 
     def stands(self, target: Path, ready: Ready) -> bool:
         """Whether the record in ``target`` is of this very run, which is then said; False where a
@@ -55,7 +55,7 @@ class StudyTask(Task):
         """
         info = records.read_record(target).info
         advice = "another --name keeps both, --overwrite replaces it"
-        here, there = self._settings() | dict(self.asked), settings.recorded_settings(info)
+        here, there = self._settings() | self.asked, settings.recorded_settings(info)
         for key in sorted(here):
             was, now = (list(v) if isinstance(v, tuple) else v for v in (there[key], here[key]))
             if was != now:
@@ -101,12 +101,11 @@ class StudyTask(Task):
             shown = rows[rows["y_true"].ne("normal") & rows["split"].eq("test")]
         else:
             shown = maps.chosen(rows, self.root, self.experiment.study)
-        classes = self.config.tested_as or self.config.classes
+        shown = shown.reset_index(drop=True)
+        classes = list(self.config.tested_as or self.config.classes)
         with ready.stage("class-activation maps"):
             pixels = maps.load(shown, self.root, self.config.size, self.config.shown)
-            maps.write(
-                shown.reset_index(drop=True), model, list(classes), pixels, self.root, folder
-            )
+            maps.write(shown, model, classes, pixels, self.root, folder)
         return ["cams.npz", "localisation.csv"]
 
 
@@ -118,35 +117,25 @@ def task(experiment: Experiment, data=None, **named) -> StudyTask:
     return StudyTask(experiment, manifest, split, root, own, experiment=experiment, **named)
 
 
-def train(
-    experiment: Experiment,
-    *,
-    data=None,
-    results=None,
-    keep_maps: bool = False,
-    keep_model: bool = False,
-    precision: str = "auto",
-    micro: int | None = None,
-    progress: bool = True,
-    **options,
-) -> Path:
+def train(experiment: Experiment, *, data=None, results=None, keep_maps=False, **options) -> Path:
     """Train an experiment (:func:`cxrlib.transfer.pipeline.train`); returns the record's folder.
+    ``options`` are those of that function.
 
     A finished record of that name stands (:meth:`StudyTask.stands`) unless ``overwrite``: where its
     settings, images and weights are the same, nothing is trained, and a line on standard error says
     so.
     """
+    precision, micro = options.get("precision", "auto"), options.get("micro")
     asked = {"precision": precision} if precision != "auto" else {}
     asked |= {"micro_batch": min(micro, experiment.batch)} if micro else {}
-    files = ["model.safetensors or head.npz"] * keep_model + ["cams.npz"] * keep_maps
-    named = {"keep_maps": keep_maps, "asked": tuple(asked.items()), "files": tuple(files)}
-    made = task(experiment, data, **named)
-    options |= {"precision": precision, "micro": micro, "progress": progress}
+    files = ["cams.npz"] if keep_maps else []
+    if options.get("keep_model"):
+        files.insert(0, "model.safetensors or head.npz")
+    made = task(experiment, data, keep_maps=keep_maps, asked=asked, files=files)
     note = other_state(made.split, made.root, experiment.study)
-    if progress and note:
+    if note and options.get("progress", True):
         print(f"cxr: {note}", file=sys.stderr)
-    folder = results or runs.results_folder()
-    return pipeline.train(made, folder, keep_model=keep_model, **options)
+    return pipeline.train(made, results or runs.results_folder(), **options)
 
 
 def prepare(experiment: Experiment, data=None) -> Ready:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from changed import changed
 
 import cxrlib
 from companion import cli, ledger, rules, sources, studies
@@ -396,7 +397,7 @@ def test_train_hands_everything_on_and_reports(capsys, tmp_path, monkeypatch):
         (2, 4),
         {"covid": 3},
     )
-    assert set(experiment.changed()) == {"lr", "milestones", "oversample"}
+    assert set(changed(experiment)) == {"lr", "milestones", "oversample"}
 
     assert cli.main(["train", "zhu-binary", "--phantom", "--set", "epochs=9", "--keep-model"]) == 0
     experiment, named = calls.pop()

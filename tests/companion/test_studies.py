@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from changed import changed
 
 from companion import cli, studies
 from cxrlib.files import InputError
@@ -55,7 +56,7 @@ def test_settings_are_the_printed_ones(experiment):
     printed = BOTH | EACH[experiment.name]
     assert {key: getattr(experiment, key) for key in printed} == printed
     assert experiment.classes == CLASSES[experiment.name]
-    assert experiment.pretrained and experiment.changed() == {}
+    assert experiment.pretrained and changed(experiment) == {}
     assert set(experiment.printed) == set(printed) | {"classes"}, (
         "each printed setting has its place, no other has"
     )
@@ -118,7 +119,7 @@ def test_variant_says_what_it_changed():
         0.01,
         (1, 1.2),
     )
-    assert small.changed() == {
+    assert changed(small) == {
         "lr": (0.003, 0.01),
         "scale": ((0.9, 1.1), (1, 1.2)),
         "oversample": ({"covid": 8}, {"covid": 2}),
@@ -126,14 +127,14 @@ def test_variant_says_what_it_changed():
     }
     again = small.variant("smaller", lr=0.003, epochs=1)
     assert again.variant_of == "zhu-fourclass"
-    assert set(again.changed()) == {"scale", "oversample", "rotate", "epochs"}
+    assert set(changed(again)) == {"scale", "oversample", "rotate", "epochs"}
     assert small.variant("smallest", rotate=1.5, oversample={"covid": 3}).rotate == 1.5
     assert (
-        FOUR.variant("plain", oversample={}).variant("eight", oversample={"covid": 8}).changed()
+        changed(FOUR.variant("plain", oversample={}).variant("eight", oversample={"covid": 8}))
         == {}
     )
     assert studies.experiment("zhu-fourclass") == FOUR and FOUR.lr == 0.003
-    assert FOUR.variant("same").changed() == {} and FOUR.variant("same", lr=0.003).changed() == {}
+    assert changed(FOUR.variant("same")) == {} and changed(FOUR.variant("same", lr=0.003)) == {}
 
 
 @pytest.mark.parametrize(
@@ -207,7 +208,7 @@ def test_wrong_setting_ends_the_command(setting, phantom_data, tmp_path, monkeyp
 
 
 def test_phantom_settings_are_a_variant():
-    assert set(FOUR.variant("phantom-own", **studies.PHANTOM).changed()) == set(studies.PHANTOM)
+    assert set(changed(FOUR.variant("phantom-own", **studies.PHANTOM))) == set(studies.PHANTOM)
 
 
 # --- the split
@@ -252,16 +253,16 @@ def test_families_change_what_they_say_and_nothing_else():
     expected = {"redraws": {"seed"}, "cv": {"fold"}, "shown": {"shown"}}
     for family, members in families.items():
         for name, member in members.items():
-            changed = set(member.changed())
+            differ = set(changed(member))
             assert (
                 studies.experiment(name) == member
                 and member.name == name
                 and name.startswith(family + "/")
             )
-            assert changed == expected.get(family.rpartition("-")[2], changed) or (
-                name.endswith("seed-0") and not changed
+            assert differ == expected.get(family.rpartition("-")[2], differ) or (
+                name.endswith("seed-0") and not differ
             )
-    single = [set(member.changed()) for member in families["zhu-fourclass-variants"].values()]
+    single = [set(changed(member)) for member in families["zhu-fourclass-variants"].values()]
     assert all(
         len(keys) == 1 or keys == {"rotate", "scale", "translate", "hflip"} for keys in single
     ), "one thing at a time"
@@ -281,7 +282,7 @@ def test_short_schedule_keeps_its_shape():
             0 <= few / epochs - many / full.epochs < 1 / epochs
             for few, many in zip(milestones, full.milestones, strict=True)
         )
-        assert set(short.changed()) - set(full.changed()) == {"epochs", "milestones"}
+        assert set(changed(short)) - set(changed(full)) == {"epochs", "milestones"}
     with pytest.raises(InputError, match="zhu-binary: a headline run has the whole schedule"):
         studies.ZHU_BINARY.shortened()
 
