@@ -262,9 +262,9 @@ def write(
     ``results/efficiency/<device>-<its name>.json``.
 
     Of the run's network AUC is measured for each way on the same test images, ``limit`` of them at
-    most (up to half of these positives), with DeLong's interval for its change from the plain way,
-    paired by image. The study's ResNet-101 runs with random weights: its rate does not depend on
-    them, and it has no AUC.
+    most (up to half of these positives), with an interval for its change from the plain way,
+    patients drawn anew, the same for both. The study's ResNet-101 runs with random weights: its
+    rate does not depend on them, and it has no AUC.
 
     Raises:
         InputError: ``seconds`` is not above 0 or ``limit`` below 2, no such record, or other images

@@ -525,7 +525,7 @@ pages.table(by_method(alone))
 # sensitivity and specificity are {glue:text}`same` times as wide as those over images. That of PPV is {glue:text}`same-ppv` times as wide, for another reason: patients are drawn within classes, so the share of positives moves only as far as some patients have
 # more images than others, while Wilson's interval of the PPV takes the images called as drawn at random. With the share held fixed, as in [the explorer](20_explorer.ipynb), it is narrower still. In small numbers the exact interval (Clopper–Pearson) is wider than Wilson's, since it must hold at every true value.
 #
-# Two models on the same images are compared within the patients: in each resample both are measured on the same patients. The stand-in (learning rate {glue:text}`rate-a`) less each of its variants, with DeLong's test beside it:
+# Two models on the same images are compared within the patients: in each resample both are measured on the same patients. Each row takes the AUC of one variant from that of the stand-in (learning rate {glue:text}`rate-a`), and has DeLong's test beside the resampled interval:
 
 # %% tags=["remove-input"]
 display(pages.not_recorded(missing))
@@ -540,7 +540,7 @@ def variant(run):
     )
 
 
-rows = []
+rows, borderline = [], []
 truth, patients = (A.predictions["y_true"] == "covid").to_numpy(), A.predictions["patient_id"]
 for other in variants:
     found = metrics.difference_by_patient(A.predictions, other.predictions, "auc", "covid")
@@ -549,6 +549,18 @@ for other in variants:
     areas, covariance = intervals.delong(truth, scores, patients)
     change = areas[0] - areas[1]
     z = change / np.sqrt([1, -1] @ covariance @ [1, -1])
+    p = 2 * norm.sf(abs(z))
+    excludes = found.low > 0 or found.high < 0
+    if excludes != (p < 0.05):
+        ends = " to ".join(formatting.signed(end, decimals=4) for end in found[1:])
+        way = (
+            "excludes zero while the test does not reject"
+            if excludes
+            else "holds zero while the test rejects"
+        )
+        borderline.append(
+            f"for {variant(other).lower()} the resampled interval ({ends}) {way} (p = {p:.3f})"
+        )
     half = norm.ppf(0.975) * np.sqrt(covariance[0, 0] + covariance[1, 1])
     rows.append(
         (
@@ -556,7 +568,7 @@ for other in variants:
             formatting.signed(found.estimate, decimals=4),
             formatting.signed(found.low, found.high, decimals=4),
             formatting.number(z, 2),
-            f"{2 * norm.sf(abs(z)):.3f}",
+            f"{p:.3f}",
             formatting.signed(change - half, change + half, decimals=4),
         )
     )
@@ -574,8 +586,18 @@ pages.table(
     )
 )
 
+# %% tags=["remove-cell"]
+agree = "Here both say the same of every variant: whether the interval excludes zero, and whether p is below 0.05."
+disagree = (
+    "The two disagree at the border: "
+    + "; ".join(borderline)
+    + ". One draws patients anew, the other takes the difference as normally distributed, and near 0.05 such small things decide."
+    " Read it as weak evidence of a difference and as no verdict: its size and the whole interval say more than the side of the line on which one method puts it."
+)
+say("border", disagree if borderline else agree)
+
 # %% [markdown]
-# *The same patients in both: their covariance counts, and the interval is narrower than that of two separate test sets (last column). z and p are of DeLong's test for paired areas, over patients (Obuchowski 1997).*
+# *The same patients in both: their covariance counts, and the interval is narrower than that of two separate test sets (last column). z and p are of DeLong's test for paired areas, over patients (Obuchowski 1997).* {glue:text}`border`
 #
 # ## The same for your predictions
 #
