@@ -70,7 +70,7 @@ for name, (found, _) in families.items():
 
 
 def detected(predictions, cls):
-    """Images of a class found and how many there are; others taken for it and how many there are."""
+    """Images of a class found, how many there are; others taken for it, how many there are."""
     counts = metrics.confusion(predictions)
     found, size, taken = counts.loc[cls, cls], counts.loc[cls].sum(), counts[cls].sum()
     return found, size, taken - found, len(predictions) - size

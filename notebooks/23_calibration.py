@@ -87,7 +87,7 @@ def shares(run, part):
 
 
 def prior_shift(p, before, after):
-    """Probabilities (N, K) of a model trained at class shares ``before``, where they are ``after``."""
+    """Probabilities (N, K) of a model trained at shares ``before``, where they are ``after``."""
     moved = p * after / before
     return moved / moved.sum(axis=1, keepdims=True)
 
@@ -587,12 +587,17 @@ pages.table(
 )
 
 # %% tags=["remove-cell"]
-agree = "Here both say the same of every variant: whether the interval excludes zero, and whether p is below 0.05."
+agree = (
+    "Here both say the same of every variant: whether the interval excludes zero, and whether p is"
+    " below 0.05."
+)
 disagree = (
     "The two disagree at the border: "
     + "; ".join(borderline)
-    + ". One draws patients anew, the other takes the difference as normally distributed, and near 0.05 such small things decide."
-    " Read it as weak evidence of a difference and as no verdict: its size and the whole interval say more than the side of the line on which one method puts it."
+    + ". One draws patients anew, the other takes the difference as normally distributed, and near"
+    " 0.05 such small things decide. Read it as weak evidence of a difference and as no verdict:"
+    " its size and the whole interval say more than the side of the line on which one method puts"
+    " it."
 )
 say("border", disagree if borderline else agree)
 
