@@ -1,37 +1,26 @@
 """The ``cxr`` command. Bad input ends in one line and exit code 2; code 1 says that `cxr predict`
 left out what it could not read.
 
-A command is a module with ``options(parser)`` and ``run(arguments)``, imported when asked for.
+A command is a function, imported when it is asked for: a parameter without a default is a word of
+the command line, the others are options, and a line ``name: text`` of the docstring is the help of
+one. One with many options is a dataclass, whose ``run`` does what was asked.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import inspect
+import re
 import sys
+import types
+from collections.abc import Callable
+from typing import Literal, get_args, get_origin
 
 from companion.options import heavy
 from cxrlib import __version__
 from cxrlib.files import InputError, line
 
-COMMANDS = {
-    "train": "Train an experiment and write its record.",
-    "records": "List the records that the book knows, and how to make those that are missing.",
-    "predict": (
-        "Class probabilities of your own radiographs by a recorded model, a row each as it comes."
-        " Not a medical device. A file that cannot be read is named on standard error and left out;"
-        " the exit status is then 1, and 2 when nothing was done."
-    ),
-    "evaluate": (
-        "Tables, 95 % intervals and figures for your own predictions, a CSV with y_true and"
-        " p_<class>."
-    ),
-    "claims": (
-        "List every number that the studies print, what was rebuilt, and the verdict with its"
-        " reason."
-    ),
-    "sources": "Say where each image collection was looked for, what is there and what is missing.",
-    "phantom": "Write synthetic radiographs in the layout of the real collections.",
-}
 MOVED = {  # commands of 0.1.0 and what to type now
     "cams": "python -m companion.build cams RUN",
     "flow": "python -m companion.build table flow/STUDY",
@@ -47,45 +36,91 @@ MOVED = {  # commands of 0.1.0 and what to type now
 }
 
 
+COMMANDS = {  # by module: functions, and what they do
+    "companion.commands.studies": {
+        "train": "Train an experiment and write its record.",
+        "records": "List the records that the book knows, and how to make those that are missing.",
+        "claims": "List every number that the studies print, what was rebuilt, and the verdict.",
+    },
+    "companion.commands.predict": {
+        "predict": "Class probabilities of your own radiographs. Not a medical device."
+    },
+    "companion.commands.evaluate": {
+        "evaluate": "Tables, 95 % intervals and figures for your own predictions."
+    },
+    "companion.sources": {
+        "sources": "Say where each image collection was looked for, and what of it is missing.",
+        "phantom": "Write synthetic radiographs in the layout of the real collections.",
+    },
+}
+SHARED = {  # options that mean the same in every command
+    "data": "data folder (default: CXR_DATA, else data/)",
+    "results": "folder of the records (default: results/ of this clone)",
+    "device": "cpu, cuda or mps (default: the best there is)",
+}
+
+
 class Parser(argparse.ArgumentParser):
-    """Says what it cannot use as `main` does: cleaned, and no longer than a few lines."""
+    """Says what it cannot use as `run` does: cleaned, and no longer than a few lines."""
 
     def error(self, message: str):
         super().error(line(message))
 
 
-def listing(prog: str, commands: dict[str, str]) -> tuple[Parser, dict[str, Parser]]:
-    """The parser of help, version and mistyped names, and one parser a command, still empty."""
+def add_options(parser: Parser, command: Callable) -> None:
+    """Words and options for the parameters of ``command``, of the annotated types."""
+    text = inspect.getdoc(command).partition("Raises:")[0]
+    helps = SHARED | dict(re.findall(r"^(\w+): (.+)$", text, re.M))
+    parser.description = re.sub(r"^\w+: .+$", "", text, flags=re.M).strip()
+    for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
+        kind, word = parameter.annotation, parameter.default is parameter.empty
+        if isinstance(kind, types.UnionType):  # with None
+            kind = get_args(kind)[0]
+        given: dict = {"help": helps.get(name)}
+        if kind is bool:
+            given["action"] = "store_true"
+        elif get_origin(kind) is Literal:
+            given["choices"] = get_args(kind)
+        elif get_origin(kind) is list:
+            given |= {"nargs": "+"} if word else {"action": "append"}
+        else:
+            given["type"] = kind
+        if word:
+            parser.add_argument(name, metavar=name.upper(), **given)
+        else:
+            dashes = "-" if len(name) == 1 else "--"
+            option = dashes + name.replace("_", "-")
+            parser.add_argument(option, dest=name, default=parameter.default, **given)
+
+
+def serve(prog: str, commands: dict[str, dict[str, str]], words: list[str]) -> int:
+    """Run the command that ``words`` begin with; the exit status."""
     about = "Rebuild two studies of COVID-19 in chest radiographs. Not a medical device."
     top = Parser(prog=prog, description=about)
     top.add_argument("--version", action="version", version=__version__)
-    added = top.add_subparsers(metavar="COMMAND")
-    made = {
-        name: added.add_parser(name, help=about.replace("%", "%%"), description=about)
-        for name, about in commands.items()
-    }
-    return top, made
-
-
-def serve(prog: str, package: str, commands: dict[str, str], words: list[str]) -> int:
-    """Run the command that ``words`` begin with; the exit status."""
-    top, parsers = listing(prog, commands)
-    if not words or words[0] not in commands:
+    added, modules = top.add_subparsers(metavar="COMMAND"), {}
+    for module, functions in commands.items():
+        for name, what in functions.items():
+            added.add_parser(name, help=what.replace("%", "%%"))
+            modules[name] = module
+    if not words or words[0] not in modules:
         top.parse_args(words)
         top.print_help(sys.stderr)
         return 2
-    module = heavy(f"{package}.{words[0]}", words[0])
-    module.options(parsers[words[0]])
-    return module.run(parsers[words[0]].parse_intermixed_args(words[1:])) or 0
+    command = getattr(heavy(modules[words[0]], words[0]), words[0])
+    parser = added.choices[words[0]]
+    add_options(parser, command)
+    done = command(**vars(parser.parse_intermixed_args(words[1:])))
+    return (done.run() if dataclasses.is_dataclass(done) else done) or 0
 
 
-def in_one_line(prog: str, package: str, commands: dict[str, str], words: list[str]) -> int:
+def run(prog: str, commands: dict[str, dict[str, str]], words: list[str]) -> int:
     """`serve`, with one line on standard error for what the user can mend; the exit status."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name that the terminal's code lacks
             stream.reconfigure(errors="backslashreplace")
     try:
-        return serve(prog, package, commands, words)
+        return serve(prog, commands, words)
     except BrokenPipeError:
         sys.stderr.close()
         return 1
@@ -108,4 +143,4 @@ def main(argv: list[str] | None = None) -> int:
     if words and words[0] in MOVED:
         print(f"cxr: {words[0]}: type {MOVED[words[0]]} in a clone now", file=sys.stderr)
         return 2
-    return in_one_line("cxr", "companion.commands", COMMANDS, words)
+    return run("cxr", COMMANDS, words)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import jinja2
 import numpy as np
 import pandas as pd
@@ -10,8 +12,10 @@ from companion import ledger, studies
 from companion.clone import clone_folder
 from cxrlib import formatting, metrics
 from cxrlib.data import radiographs
+from cxrlib.files import InputError, write_text
 from cxrlib.records import Record
 
+MARKS = ("<!-- headline: written by make readme -->", "<!-- end of headline -->")
 HEADLINE = {  # row of the short table: metric of cxrlib.metrics.rates.per_class
     "Images classified correctly (weighted accuracy)": "weighted avg.recall",
     "Recall, macro average": "macro avg.recall",
@@ -94,3 +98,16 @@ def others() -> list[dict[str, str]]:
         }
         for title, name in OTHERS.items()
     ]
+
+
+def readme(file: Path = Path("README.md")) -> None:
+    """Rewrite the headline table in README.md from the records.
+
+    file: the README (default README.md)
+    """
+    try:
+        before, rest = file.read_text(encoding="utf-8").split(MARKS[0])
+        after = rest.split(MARKS[1])[1]
+    except (OSError, ValueError, IndexError) as error:
+        raise InputError(f"{file}: no pair of headline marks ({error})") from None
+    write_text(file, f"{before}{MARKS[0]}\n{tables()}\n{MARKS[1]}{after}")

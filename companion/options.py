@@ -1,27 +1,14 @@
-"""What several commands share: options, NAME=VALUE pairs, modules that an install may lack."""
+"""What several commands share: NAME=VALUE pairs, and modules that an install may lack."""
 
 from __future__ import annotations
 
 import importlib
 import re
-from argparse import ArgumentParser
 from types import ModuleType
 
 import yaml
 
 from cxrlib.files import InputError
-
-SHARED = {
-    "--data": "data folder (default: CXR_DATA, else data/)",
-    "--results": "folder of the records (default: results/ of this clone)",
-    "--device": "cpu, cuda or mps (default: the best there is)",
-}
-
-
-def add_shared(parser: ArgumentParser, *names: str) -> None:
-    """Add options that mean the same in every command."""
-    for name in names:
-        parser.add_argument(name, help=SHARED[name])
 
 
 def heavy(module: str, doing: str) -> ModuleType:
@@ -39,10 +26,23 @@ def heavy(module: str, doing: str) -> ModuleType:
         ) from None
 
 
+SCALARS = {  # what an unquoted value may be beside text
+    "bool": "true|false|yes|no|on|off",
+    "null": "~|null|",
+    "int": "[-+]?(0|[1-9][0-9]*)",
+    "float": (
+        r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|[-+]?[0-9]+e[-+]?[0-9]+"
+        r"|[-+]?\.inf|\.nan"
+    ),
+}
+
+
 class Plain(yaml.SafeLoader):
     """YAML whose numbers are what they look like: 1e-3 a number, 010 and 1:30 no other one, a date
     a text; no key twice.
     """
+
+    yaml_implicit_resolvers: dict = {}
 
     def construct_mapping(self, node, deep=False):
         made = super().construct_mapping(node, deep=True)
@@ -51,21 +51,9 @@ class Plain(yaml.SafeLoader):
         return made
 
 
-KEPT = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:null"}
-NUMBERS = {
-    "int": r"[-+]?(0|[1-9][0-9]*)",
-    "float": (
-        r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+"
-        r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
-    ),
-}
-Plain.yaml_implicit_resolvers = {
-    first: [pair for pair in found if pair[0] in KEPT]
-    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-for tag, pattern in NUMBERS.items():
-    whole = re.compile(f"({pattern})$")
-    Plain.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", whole, list("-+.0123456789"))
+for tag, pattern in SCALARS.items():
+    whole = re.compile(f"(?i:{pattern})$")
+    Plain.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", whole, None)
 
 
 def pairs(texts: list[str], option: str) -> dict:

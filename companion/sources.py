@@ -1,16 +1,21 @@
-"""What of the public collections is in the data folder, for ``cxr sources``."""
+"""What of the public collections is in the data folder, for ``cxr sources``, and synthetic ones in
+their place, for ``cxr phantom``.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pandas as pd
 
-from cxrlib.data import chestxray14, covid_chestxray, kermany, rsna
+from cxrlib.data import chestxray14, covid_chestxray, kermany, lungs, rsna
+from cxrlib.data import phantom as phantoms
 from cxrlib.data.manifest import data_folder, present
-from cxrlib.files import InputError
+from cxrlib.files import InputError, line, printable
 
 COLLECTIONS = (kermany, covid_chestxray, chestxray14, rsna)
+NAMED = 20  # missing files of a collection that are all named
 USE = {
     "kermany": "Study B",
     "covid-chestxray": "both studies",
@@ -54,3 +59,30 @@ def report(data: str | Path | None = None) -> pd.DataFrame:
         row["advice"] = row["advice"].replace(whole, f"Study A's own rule needs them all: {whole}")
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def sources(data: str | None = None) -> None:
+    """Say where each image collection was looked for, what is there and what is missing."""
+    data_folder(data)  # said once, not of each source
+    for row in report(data).itertuples():
+        print(f"{row.source}, for {row.use}")
+        print(f"  looked for  {row.looked_for}")
+        print(f"  found       {row.found} of {row.found + row.missing} images")
+        for path in row.absent if len(row.absent) <= NAMED else row.absent[:1]:
+            print(f"  missing     {printable(path)}")
+        if len(row.absent) > NAMED:
+            print(f"  missing     and {len(row.absent) - 1:,} more")
+        print(f"  to do       {line(row.advice)}")
+    with contextlib.suppress(InputError):  # said above already
+        masks, boxes = lungs.masks(data), lungs.boxes(data)
+        print(f"lung regions, for maps: {len(masks)} images with masks, {len(boxes)} with boxes")
+
+
+def phantom(folder: str, n: int = 200, seed: int = 0, artefact: str | None = None) -> None:
+    """Write synthetic radiographs in the layout of the real collections.
+
+    n: images, 40 or more (default 200)
+    artefact: class whose images carry a planted tag
+    """
+    truth = phantoms.write(folder, n, seed, artefact=artefact)
+    print(f"{len(truth)} synthetic radiographs in {folder}")

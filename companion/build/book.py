@@ -1,4 +1,6 @@
-"""``python -m companion.build book``: pages from executed notebooks, and a look at them."""
+"""``python -m companion.build book``: pages from executed notebooks, and a look at them. Paths are
+those of the clone, which is the current folder.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import yaml
@@ -19,18 +20,11 @@ from cxrlib.files import InputError, write_text
 TELLING = re.compile("WARNING|ERROR|Error")
 
 
-def options(parser: ArgumentParser) -> None:
-    parser.add_argument("stage", help="folder with the executed notebooks")
-    parser.add_argument("--output", default="_build/html", help="pages (default _build/html)")
+def book(stage: Path, output: Path = Path("_build/html")) -> None:
+    """Build the book from executed notebooks and the prose in this folder, and check its pages.
 
-
-def run(arguments: Namespace) -> None:
-    build_book(Path(arguments.stage), Path(arguments.output))
-
-
-def build_book(stage: Path, output: Path, source: Path = Path(".")) -> Path:
-    """Build the pages from ``stage`` (executed notebooks) and the prose in ``source``; returns the
-    first page's path.
+    stage: folder with the executed notebooks
+    output: pages (default _build/html)
 
     Warnings are errors. The old pages are replaced only by a book that was built and checked whole.
 
@@ -38,12 +32,12 @@ def build_book(stage: Path, output: Path, source: Path = Path(".")) -> Path:
         InputError: jupyter-book complains, a code cell did not run, or a page holds a traceback.
     """
     for name in ("_config.yml", "_toc.yml"):
-        shutil.copyfile(source / name, stage / name)
+        shutil.copyfile(name, stage / name)
     shutil.rmtree(stage / "book", ignore_errors=True)
-    shutil.copytree(source / "book", stage / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree("book", stage / "book", ignore=shutil.ignore_patterns("__pycache__"))
     write_text(stage / "book" / "_headline.md", headline.tables() + "\n")
     write_text(stage / "book" / "_api.md", public_names())
-    write_text(stage / "book" / "_status.md", status.page(stage, source))
+    write_text(stage / "book" / "_status.md", status.page(stage, Path(".")))
     for left in (stage / "notebooks").glob(".*.ipynb"):  # by a run that was killed
         left.unlink()
     for file in sorted((stage / "notebooks").glob("*.ipynb")):
@@ -68,7 +62,6 @@ def build_book(stage: Path, output: Path, source: Path = Path(".")) -> Path:
     shutil.rmtree(output, ignore_errors=True)
     pages.rename(output)
     shutil.rmtree(work)
-    return output.resolve() / first_page(source)
 
 
 def public_names() -> str:
@@ -79,24 +72,16 @@ def public_names() -> str:
     return f"```{{eval-rst}}\n{directives}\n```\n"
 
 
-def first_page(source: Path = Path(".")) -> str:
-    """Path of the first page within the built book."""
-    return f"{chapters(source)[0]}.html"
-
-
-def chapters(source: Path = Path(".")) -> list[str]:
+def chapters() -> list[str]:
     """The book's files by ``_toc.yml``, in its order and without their endings. :class:`InputError`
     for a file of another form.
     """
-    file = source / "_toc.yml"
     try:
-        toc = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return [
-            toc["root"],
-            *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"]),
-        ]
+        toc = yaml.safe_load(Path("_toc.yml").read_text(encoding="utf-8"))
+        others = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+        return [toc["root"], *others]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise InputError(f"{file}: cannot be read as a table of contents ({error})") from None
+        raise InputError(f"_toc.yml: cannot be read as a table of contents ({error})") from None
 
 
 def check_executed(file: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import nbformat
@@ -13,25 +12,17 @@ import papermill
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
-from companion import options as shared
 from companion import studies
+from companion.options import pairs
 from cxrlib.files import InputError, write_text
 
 
-def options(parser: ArgumentParser) -> None:
-    parser.add_argument("source")
-    parser.add_argument("target")
-    parser.add_argument("-p", action="append", default=[], metavar="NAME=VALUE", help="a parameter")
+def execute(source: Path, target: Path, p: list[str] | None = None) -> None:
+    """Execute a notebook with papermill, output whole or not at all.
 
-
-def run(arguments: Namespace) -> None:
-    given = shared.pairs(arguments.p, "-p")
-    execute_notebook(Path(arguments.source), Path(arguments.target), given)
-
-
-def records_of(notebook: dict) -> list[str]:
-    """Runs that a notebook shows: ``cxr.records`` in its metadata."""
-    return list(notebook.get("metadata", {}).get("cxr", {}).get("records", []))
+    p: NAME=VALUE sets a parameter; may be given several times
+    """
+    execute_notebook(source, target, pairs(p or [], "-p"))
 
 
 def execute_notebook(source: Path, target: Path, parameters: dict | None = None) -> None:
@@ -49,7 +40,8 @@ def execute_notebook(source: Path, target: Path, parameters: dict | None = None)
         notebook = nbformat.reads(source.read_text(encoding="utf-8"), 4)
     except (OSError, ValueError) as error:
         raise InputError(f"{source}: cannot be read as a notebook ({error})") from None
-    absent = [name for name in records_of(notebook) if not studies.recorded(name)]
+    shown = notebook.metadata.get("cxr", {}).get("records", [])
+    absent = [name for name in shown if not studies.recorded(name)]
     if absent and given.get("origin", "recorded") == "recorded":
         title = notebook.cells[0]
         title.source = title.source.splitlines()[0]
@@ -106,15 +98,10 @@ def own_kernel(profile: str) -> type:
         def kernel_spec(self) -> KernelSpec:
             return KernelSpec(argv=start, env=settings, language="python", display_name="Python 3")
 
-        async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
-            """As Jupyter's, without the interrupt before it, which an idle kernel reports as an
+        async def _async_interrupt_kernel(self) -> None:
+            """Nothing: Jupyter interrupts before it shuts down, which an idle kernel reports as an
             error.
             """
-            self.shutting_down = True
-            self.stop_restarter()
-            await self.request_shutdown(restart)
-            await self.finish_shutdown(restart=restart)
-            await self.cleanup_resources(restart)
 
     return Own
 
@@ -125,15 +112,11 @@ def stderr_taken(notebook: nbformat.NotebookNode) -> list[str]:
     """
     lines = []
     for cell in notebook.cells:
-        kept = []
-        for output in cell.get("outputs", []):
-            if output.get("name") == "stderr":
-                lines += [line for line in output.text.splitlines() if line.strip()]
-            else:
-                kept.append(output)
-        if "outputs" in cell:
-            cell.outputs = kept
-    return lines
+        if cell.cell_type == "code":
+            streams = [output for output in cell.outputs if output.get("name") == "stderr"]
+            lines += [line for output in streams for line in output.text.splitlines()]
+            cell.outputs = [output for output in cell.outputs if output not in streams]
+    return [line for line in lines if line.strip()]
 
 
 def not_yet_recorded(names: list[str]) -> str:

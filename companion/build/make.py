@@ -7,12 +7,12 @@ begin with ``cxr:``, is shown.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
 import subprocess
 import sys
-from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Literal
 
 import yaml
 
@@ -21,26 +21,14 @@ from cxrlib.files import InputError, alone
 
 BUILD = Path("_build")
 TEXTS = {".py", ".ipynb", ".md", ".yml", ".bib", ".css", ".js"}
-NOISE = re.compile(
-    r"Shutting down|Exiting because|Complete log|Elapsed time|At least one"
-    r" job|RuleException|WorkflowError:$"
-)
-TELLING = re.compile("Error|Exception|Traceback")
 SHOWN = 12  # lines of Snakemake's own that are shown when no command said what was wrong
 
 
-def options(parser: ArgumentParser) -> None:
-    parser.add_argument("target", choices=["book", "records"])
-    parser.add_argument("--cores", type=int, default=1, help="steps at a time (default 1)")
+def make(target: Literal["book", "records"], cores: int = 1) -> None:
+    """Make the book, or the records that are missing: check what the book is made from, bring the
+    notebook pairs in step, and let Snakemake do the rest.
 
-
-def run(arguments: Namespace) -> None:
-    make_target(arguments.target, arguments.cores)
-
-
-def make_target(target: str, cores: int) -> None:
-    """Check what the book is made from, bring the notebook pairs in step, and let Snakemake make
-    ``book`` or ``records``.
+    cores: steps at a time (default 1)
 
     Raises:
         InputError: something that the book is made from is missing or damaged, or a step failed.
@@ -58,14 +46,14 @@ def make_target(target: str, cores: int) -> None:
                 raise InputError("make records: a run failed, see the lines above")
             return
         run_snakemake(command, environment)
-        print(f"Open {(BUILD / 'html' / book.first_page()).resolve()}")
+        print(f"Open {(BUILD / 'html' / book.chapters()[0]).resolve()}.html")
 
 
 def run_snakemake(command: list[str], environment: dict[str, str]) -> None:
     """Run Snakemake; show what its commands say, keep what it says itself, and tell from that why
     it failed.
     """
-    log, said, lines = BUILD / "make.log", False, []
+    log, said = BUILD / "make.log", False
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, env=environment, stderr=pipe, text=True, errors="replace")
     with open(log, "w", encoding="utf-8") as kept, process:
@@ -74,13 +62,10 @@ def run_snakemake(command: list[str], environment: dict[str, str]) -> None:
             if line.startswith("cxr: "):
                 sys.stderr.write(line)
                 said = said or not line.startswith("cxr: note: ")
-            elif line.strip() and not NOISE.match(line):
-                lines.append(line)
     if process.returncode == 0:
         return
     if not said:
-        telling = [place for place, line in enumerate(lines) if TELLING.search(line)]
-        sys.stderr.writelines(lines[telling[0] if telling else 0 :][-SHOWN:])
+        sys.stderr.writelines(log.read_text(encoding="utf-8").splitlines(True)[-SHOWN:])
     raise InputError(
         f"make book: a step failed, see the lines above; {log} holds all that Snakemake said"
     )
@@ -91,14 +76,10 @@ def places() -> dict[str, str]:
     cannot be written.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
-    return {} if writable(cache) else {"XDG_CACHE_HOME": str((BUILD / "cache").resolve())}
-
-
-def writable(folder: Path) -> bool:
-    """Whether files can be made in ``folder``, or in the nearest folder above it that exists."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK)
+    with contextlib.suppress(OSError):
+        cache.mkdir(parents=True, exist_ok=True)
+    writable = cache.is_dir() and os.access(cache, os.W_OK)
+    return {} if writable else {"XDG_CACHE_HOME": str((BUILD / "cache").resolve())}
 
 
 def check_sources() -> None:

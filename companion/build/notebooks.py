@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import jupytext
@@ -16,13 +15,12 @@ import nbformat
 from cxrlib.files import InputError, write_text
 
 
-def options(parser: ArgumentParser) -> None:
-    parser.add_argument("folder", nargs="?", default="notebooks")
-    parser.add_argument("--check", action="store_true", help="write nothing; 2 where one differs")
+def notebooks(check: bool = False) -> None:
+    """Rewrite the .ipynb notebooks from their .py sources, without outputs.
 
-
-def run(arguments: Namespace) -> None:
-    for file in pair_folder(Path(arguments.folder), check=arguments.check):
+    check: write nothing; 2 where one differs
+    """
+    for file in pair_folder(Path("notebooks"), check):
         print(f"written {file}")
 
 

@@ -1,14 +1,15 @@
-"""``python -m companion.build table``: what is counted once in the images and kept in results/."""
+"""``python -m companion.build table`` and ``cams``: what is counted and measured once in the images
+and kept in results/.
+"""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from companion import options as shared
 from companion import studies
+from companion.options import heavy
 from companion.studies import cheazemin2020, subgroups, zhu2020
-from cxrlib.files import write_text
+from cxrlib.files import InputError, write_text
 
 TABLES = {  # file in the folder of the records, without its ending: what makes it
     "flow/zhu2020": zhu2020.flow,
@@ -20,17 +21,28 @@ TABLES = {  # file in the folder of the records, without its ending: what makes 
 }
 
 
-def options(parser: ArgumentParser) -> None:
-    parser.add_argument("name", choices=list(TABLES), metavar="TABLE", help=", ".join(TABLES))
-    shared.add_shared(parser, "--data")
-    parser.add_argument("--output", help="file (default: TABLE.csv in the folder of the records)")
+def table(name: str, data: str | None = None, output: str | None = None) -> None:
+    """Write a table that the book reads from results/ and that is counted in the images.
+
+    name: its file in results/, e.g. flow/zhu2020; another name lists them all
+    output: file (default: NAME.csv in the folder of the records)
+    """
+    if name not in TABLES:
+        raise InputError(f"table {name}: there are {', '.join(TABLES)}")
+    made = TABLES[name](data)
+    digits = "%.6f" if name.startswith("audits/") else None
+    file = Path(output or studies.results_folder() / f"{name}.csv")
+    write_text(file, made.to_csv(index=False, float_format=digits, lineterminator="\n"))
+    if name.startswith("flow/"):
+        print(made.drop(columns="assumption", errors="ignore").to_string(index=False))
+    print(f"{len(made)} rows\n{file}")
 
 
-def run(arguments: Namespace) -> None:
-    table = TABLES[arguments.name](arguments.data)
-    digits = "%.6f" if arguments.name.startswith("audits/") else None
-    file = Path(arguments.output or studies.results_folder() / f"{arguments.name}.csv")
-    write_text(file, table.to_csv(index=False, float_format=digits, lineterminator="\n"))
-    if arguments.name.startswith("flow/"):
-        print(table.drop(columns="assumption", errors="ignore").to_string(index=False))
-    print(f"{len(table)} rows\n{file}")
+def cams(
+    run: str, data: str | None = None, results: str | None = None, device: str | None = None
+) -> None:
+    """Draw a recorded model's maps and measure where they lie, into its record.
+
+    run: record that holds a model
+    """
+    print(heavy("companion.studies.maps", "drawing maps").of_run(run, data, results, device))

@@ -1,1 +1,1 @@
-"""The user's commands, a module each: :mod:`companion.cli` imports the one that is asked for."""
+"""What the user's commands do: :mod:`companion.cli` imports the module that is asked for."""

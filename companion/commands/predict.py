@@ -7,80 +7,86 @@ import csv
 import os
 import sys
 import warnings
-from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from companion import options as shared
 from companion import studies
+from companion.options import heavy
 from cxrlib import evaluate
 from cxrlib.data import radiographs
 from cxrlib.files import InputError, line
 
 
-def options(parser: ArgumentParser) -> None:
-    add = parser.add_argument
-    add("images", nargs="+", metavar="IMAGE", help="a picture file, DICOM too, or a folder of them")
-    default = "zhu-fourclass"
-    add("--model", metavar="RECORD", default=default, help=f"whose model to take ({default})")
-    add("--cam", metavar="FOLDER", help="write Grad-CAM overlays there, as PNG")
-    add("--target", metavar="CLASS", help="class of the overlays (default: the model's first)")
-    add("--output", metavar="FILE.csv", help="write there; FILE.csv.partial until it is whole")
-    shared.add_shared(parser, "--results", "--device")
+@dataclass
+class predict:
+    """Class probabilities of your own radiographs by a recorded model, a row each as it comes. Not
+    a medical device. A file that cannot be read is named on standard error and left out; the exit
+    status is then 1, and 2 when nothing was done.
+
+    image: a picture file, DICOM too, or a folder of them
+    model: the record whose model to take (zhu-fourclass)
+    cam: folder; write Grad-CAM overlays there, as PNG
+    target: class of the overlays (default: the model's first)
+    output: FILE.csv; write there, to FILE.csv.partial until it is whole
+    """
+
+    image: list[str]
+    model: str = "zhu-fourclass"
+    cam: str | None = None
+    target: str | None = None
+    output: str | None = None
+    results: str | None = None
+    device: str | None = None
+
+    def check(self) -> None:
+        """What can be refused before torch is loaded, which takes a while."""
+        for path in self.image:
+            if not Path(path).exists():
+                if studies.recorded(path, self.results):
+                    how = f"cxr predict --model {path} IMAGE"
+                    raise InputError(f"{path}: is a record, no image: {how}")
+                raise InputError(f"{path}: image file does not exist")
+        if self.output and (Path(self.output).suffix != ".csv" or Path(self.output).is_dir()):
+            # --output *.png would lose a radiograph
+            raise InputError(f"--output {self.output}: expected a file name that ends in .csv")
+
+    def run(self) -> int:
+        self.check()
+        inference = heavy("cxrlib.inference", "predicting")
+        record = studies.run(self.model, results=self.results)
+        part = record.info["config"].get("shown", "whole")
+        job = inference.Job(
+            record,
+            self.image,
+            overlays=self.cam,
+            target=self.target,
+            device=self.device,
+            prepare=lambda pixels: radiographs.show_part(pixels, part),
+        )
+        if not self.output:
+            return write_rows(job, self.model, sys.stdout)
+        with whole(self.output, job.files) as file:
+            return write_rows(job, self.model, file)
 
 
-def check(arguments: Namespace) -> None:
-    """What can be refused before torch is loaded, which takes a while."""
-    for path in arguments.images:
-        if not Path(path).exists():
-            if studies.recorded(path, arguments.results):
-                raise InputError(f"{path}: is a record, no image: cxr predict --model {path} IMAGE")
-            raise InputError(f"{path}: image file does not exist")
-    output = arguments.output
-    if output and (Path(output).suffix != ".csv" or Path(output).is_dir()):
-        # --output *.png would lose a radiograph
-        raise InputError(f"--output {output}: expected a file name that ends in .csv")
+@contextlib.contextmanager
+def whole(output: str, images: list) -> Iterator[TextIO]:
+    """A text file that is called ``output`` when it is whole, and ``output.partial`` before.
 
-
-def run(arguments: Namespace) -> int:
-    check(arguments)
-    inference = shared.heavy("cxrlib.inference", "predicting")
-    output, record = arguments.output, studies.run(arguments.model, results=arguments.results)
-    part = record.info["config"].get("shown", "whole")
-    job = inference.Job(
-        record,
-        arguments.images,
-        overlays=arguments.cam,
-        target=arguments.target,
-        device=arguments.device,
-        prepare=lambda pixels: radiographs.show_part(pixels, part),
-    )
-    if not output:
-        return write_rows(job, arguments.model, sys.stdout)
+    What is in it when something stops the writing stays there, which is said; one into which
+    nothing was written is deleted. InputError where it is one of the images, cannot be written, or
+    holds the rows of another run.
+    """
     partial = Path(f"{output}.partial")
     taken = {file.resolve() for file in (Path(output), partial) if file.exists()}
-    if taken & {Path(file).resolve() for file in job.files}:
+    if taken & {Path(file).resolve() for file in images}:
         raise InputError(f"--output {output}: is one of the images")
     if partial.exists():
         raise InputError(
             f"{partial}: holds the rows of a run that was interrupted; move or delete it first"
         )
-    try:
-        with whole(output, partial) as file:
-            return write_rows(job, arguments.model, file)
-    finally:
-        if partial.exists():
-            print(f"cxr: the rows so far are in {line(partial)}", file=sys.stderr)
-
-
-@contextlib.contextmanager
-def whole(output: str, partial: Path) -> Iterator[TextIO]:
-    """A text file that is called ``partial`` until it is whole.
-
-    What is in it when something stops the writing stays there; one into which nothing was written
-    is deleted. InputError where it cannot be written.
-    """
     try:
         partial.parent.mkdir(parents=True, exist_ok=True)
         file = partial.open("w", encoding="utf-8", newline="")
@@ -95,6 +101,8 @@ def whole(output: str, partial: Path) -> Iterator[TextIO]:
     finally:
         if partial.exists() and not partial.stat().st_size:
             partial.unlink()
+        elif partial.exists():
+            print(f"cxr: the rows so far are in {line(partial)}", file=sys.stderr)
 
 
 def write_rows(job, name: str, file: TextIO) -> int:
@@ -136,14 +144,13 @@ def disclaim(job, name: str) -> None:
     """What stands before the first number."""
     info = job.record.info
     synthetic = info["origin"] == "phantom"
-    lines = [*job.notes, "not a medical device: these numbers must not guide the care of a patient"]
+    warning = "not a medical device: these numbers must not guide the care of a patient"
     if info["study"] == "zhu2020" and not synthetic:
-        lines[-1] += (
+        warning += (
             "; the model was trained on two image collections that differ by age, hospital and file"
             " processing"
         )
     origin = "synthetic phantoms, not radiographs" if synthetic else "radiographs"
-    model = info["config"]["model"]
-    lines.append(f"model {name}: {info['title']}, {model} trained on {origin}")
-    for text in lines:
+    model = f"model {name}: {info['title']}, {info['config']['model']} trained on {origin}"
+    for text in (*job.notes, warning, model):
         print(f"cxr: {line(text)}", file=sys.stderr)

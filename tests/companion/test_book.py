@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_sc
 
 from companion import headline as short
 from companion import studies
-from companion.build import book, execute, notebooks, readme
+from companion.build import book, execute, notebooks
 from cxrlib import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -178,9 +178,9 @@ def test_headline_equals_scikit_learn_and_stands_in_readme(headline):
 def test_refresh_readme_needs_its_marks(tmp_path, headline):
     (tmp_path / "README.md").write_text("no marks")
     with pytest.raises(InputError, match="no pair of headline marks"):
-        readme.refresh_readme(tmp_path / "README.md")
-    (tmp_path / "README.md").write_text(f"a\n{readme.MARKS[0]}\nformer\n{readme.MARKS[1]}\nb")
-    readme.refresh_readme(tmp_path / "README.md")
+        short.readme(tmp_path / "README.md")
+    (tmp_path / "README.md").write_text(f"a\n{short.MARKS[0]}\nformer\n{short.MARKS[1]}\nb")
+    short.readme(tmp_path / "README.md")
     text = (tmp_path / "README.md").read_text()
     assert (
         text.startswith("a\n")

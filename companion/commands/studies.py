@@ -1,0 +1,141 @@
+"""``cxr train``, ``cxr records`` and ``cxr claims``: the two studies' runs and printed numbers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+import cxrlib.records
+from companion import ledger, studies
+from companion.options import heavy, pairs
+from companion.rules import VERDICTS
+from cxrlib.files import InputError
+
+# Options that the training takes as they are.
+HANDED_ON = "data results device work resume overwrite finish precision micro".split()
+
+
+@dataclass
+class train:
+    """Train an experiment and write its record.
+
+    experiment: zhu-fourclass, zhu-binary or another that cxr records lists
+    work: folder of checkpoints (default work/)
+    resume: go on from the last finished epoch, if there is one
+    overwrite: train anew what is recorded, in the record's place
+    finish: train no further and record the checkpoint as it stands
+    precision: auto: bfloat16 where it is faster
+    micro: images processed at a time, where memory is short
+    name: of the new record, needed when settings are changed
+    set: SETTING=VALUE changes a setting, e.g. lr=0.0003; may be given several times
+    phantom: take the small settings meant for phantoms
+    short: a shorter schedule of the same shape, for re-draws, folds and variants
+    short_on_cpu: the same where there is no GPU; headline runs are left alone
+    keep_model: keep the model in the record (headline runs always do)
+    maps: keep class-activation maps in the record (headline runs always do)
+    """
+
+    experiment: str
+    data: str | None = None
+    results: str | None = None
+    device: str | None = None
+    work: str = "work"
+    resume: bool = False
+    overwrite: bool = False
+    finish: bool = False
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    micro: int | None = None
+    name: str | None = None
+    set: list[str] | None = None
+    phantom: bool = False
+    short: bool = False
+    short_on_cpu: bool = False
+    keep_model: bool = False
+    maps: bool = False
+
+    def chosen(self) -> studies.Experiment:
+        """The experiment that is asked for, changed as the options say."""
+        experiment, asked = studies.experiment(self.experiment), pairs(self.set or [], "--set")
+        if self.short and "epochs" in asked:
+            raise InputError("--short sets the number of epochs; leave out --set epochs or --short")
+        if self.micro is not None and self.micro < 1:
+            raise InputError(f"--micro {self.micro}: expected a number of images from 1")
+        if self.phantom:
+            name = self.name or f"phantom-{experiment.name.replace('/', '-')}"
+            return experiment.variant(name, **(studies.PHANTOM | asked))
+        if asked or self.name:
+            return experiment.variant(self.name or experiment.name, **asked)
+        return experiment
+
+    def run(self) -> None:
+        experiment = self.chosen()
+        resnet = heavy("cxrlib.transfer.resnet", "training")
+        training = heavy("companion.studies.training", "training")
+        if self.short_on_cpu and experiment.variant_of:
+            self.short = self.short or resnet.device(self.device).type == "cpu"
+        if self.short:
+            experiment = experiment.shortened()
+        headline = experiment.name in studies.EXPERIMENTS
+        folder = training.train(
+            experiment,
+            **{name: getattr(self, name) for name in HANDED_ON},
+            keep_model=self.keep_model or headline,
+            keep_maps=self.maps or headline,
+        )
+        info = cxrlib.records.read_record(folder).info
+        epochs, accuracy = info["epochs"], info["metrics"]["accuracy"]
+        print(f"{folder}: {epochs['run']} epochs, kept {epochs['kept']}; accuracy {accuracy:.3f}")
+
+
+def records() -> None:
+    """List the records that the book knows, and how to make those that are missing."""
+    for name in studies.RECORDS:
+        missing = f"not yet recorded: cxr train {name} --resume"
+        print(f"{name:45} {'recorded' if studies.recorded(name) else missing}")
+    print(
+        "make records makes what is missing; where there is no GPU all but the headline runs with"
+        " --short"
+    )
+
+
+def claims(study: str | None = None, verdict: str | None = None, json: bool = False) -> None:
+    """List every number that the studies print, what was rebuilt, and the verdict with its reason.
+
+    study: A or B, or its id
+    verdict: only these, e.g. differs
+    json: rules, what the runs lacked, and all fields of companion.ledger.PUBLISHED, as JSON
+    """
+    ids = {name: key for key, letter in studies.LETTERS.items() for name in (key, letter)}
+    for option, asked, known in (("study", study, ids), ("verdict", verdict, VERDICTS)):
+        if asked not in {None, *known}:
+            raise InputError(f"--{option} {asked}: there are {', '.join(known)}")
+    table = ledger.claims([ids[study]] if study else None)
+    if verdict:
+        table = table[table["verdict"] == verdict]
+    print(as_json(table) if json else as_text(table))
+
+
+def as_json(table: pd.DataFrame) -> str:
+    """The ledger for programs; what is not known is null."""
+    rows = [
+        {key: None if value != value else value for key, value in row.items()}
+        for row in table[ledger.PUBLISHED].to_dict("records")
+    ]
+    whole = {"rules": VERDICTS, "lacked": ledger.shortfalls(table), "claims": rows}
+    return json.dumps(whole, indent=1, ensure_ascii=False)
+
+
+def as_text(table: pd.DataFrame) -> str:
+    """The ledger for a terminal: a line each, and how many there are of each verdict."""
+    lines = [("", "Place", "Printed", "Rebuilt", "Verdict", "Id")]
+    for row in table.to_dict("records"):
+        shown = (row["study"], row["place"], row["said"], ledger.rebuilt_in_words(row))
+        lines.append((*shown, row["verdict"], row["id"]))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    texts = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+    counts = table["verdict"].value_counts()
+    each = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
+    return "\n".join([*texts, f"{len(table)} numbers: {each}"])
