@@ -90,7 +90,8 @@ def fit(
     identity: dict | None = None,
     progress: bool = True,
 ) -> Fit:
-    """Fine-tune all layers by the schedule and keep the epoch with the lowest loss.
+    """Train by the schedule; keep the epoch of lowest loss, or the last (``keep="last"``).
+    Returns a :class:`Fit`; :class:`InputError` for a class without image, a checkpoint of another.
 
     Parameters
     ----------
@@ -103,7 +104,6 @@ def fit(
     resume, finish : go on from the checkpoint; or take its last epoch for the end
     identity : what else makes this run this run; a checkpoint of another is refused
 
-    Returns a :class:`Fit`; :class:`InputError` for a class without image, a checkpoint of another.
     >>> pixels = np.random.default_rng(0).integers(0, 256, (12, 32, 32), dtype=np.uint8)
     >>> labels, split = np.array(["ill", "well"] * 6), np.repeat(["train", "val"], [8, 4])
     >>> config = Config(classes=("ill", "well"), size=32, epochs=1, batch=8)
