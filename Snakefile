@@ -45,7 +45,8 @@ def record_files(wildcards):
     """What a notebook reads beside code and facts, by its metadata and its text."""
     text = Path(f"notebooks/{wildcards.name}.ipynb").read_text(encoding="utf-8")
     shown = json.loads(text)["metadata"].get("cxr", {})
-    runs = [f"results/{name}" for name in shown.get("records", []) + shown.get("families", [])]
+    kinds = ("records", "families", "optional")  # those it may do without, too
+    runs = [f"results/{name}" for kind in kinds for name in shown.get(kind, [])]
     pictures = [str(DATA)] if any(name in text for name in SHOWING) else []
     return pictures + files(*runs, *TABLES)
 

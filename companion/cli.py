@@ -42,6 +42,9 @@ COMMANDS = {  # by module: functions, and what they do
         "records": "List the records that the book knows, and how to make those that are missing.",
         "claims": "List every number that the studies print, what was rebuilt, and the verdict.",
     },
+    "companion.commands.fetch": {
+        "fetch": "Fetch public radiographs and weights into the layout that the runs read."
+    },
     "companion.commands.predict": {
         "predict": "Class probabilities of your own radiographs. Not a medical device."
     },

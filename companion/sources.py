@@ -1,5 +1,5 @@
-"""What of the public collections is in the data folder, for ``cxr sources``, and synthetic ones in
-their place, for ``cxr phantom``.
+"""What of the public collections is in the data folder, and what each run would lack, for ``cxr
+sources``; and synthetic ones in their place, for ``cxr phantom``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxrlib.data import chestxray14, covid_chestxray, kermany, lungs, rsna
+from companion.studies import cheazemin2020, zhu2020
+from cxrlib.data import chestxray14, covid_chestxray, kermany, lungs, origins, rsna
 from cxrlib.data import phantom as phantoms
 from cxrlib.data.manifest import data_folder, present
 from cxrlib.files import InputError, line, printable
@@ -22,13 +23,19 @@ USE = {
     "nih-chest-xray14": "Study A and its stand-in",
     "rsna-normal": "Study A's stand-in",
 }
+COMMANDS = dict(zip(USE, ("kermany", "covid", "nih", "rsna"), strict=True))
+RUNS = {  # run: its images and its network
+    "zhu-fourclass, zhu-binary": (zhu2020.manifest, "resnet18"),
+    "azemin-standin-resnet50": (cheazemin2020.standin_manifest, "resnet50"),
+    "azemin-adjudicated": (cheazemin2020.manifest, "resnet101"),
+}
 
 
 def report(data: str | Path | None = None) -> pd.DataFrame:
-    """Per collection: where it was looked for, images found and missing, and what to do. Never
-    raises for an absent one.
+    """Per collection: where it was looked for, images found and missing, its revision where it was
+    fetched, its licence, and what to do. Never raises for an absent one.
     """
-    rows, whole = [], chestxray14.COLLECTION.advice
+    rows = []
     for collection in COLLECTIONS:
         source = collection.COLLECTION
         row = {
@@ -38,11 +45,15 @@ def report(data: str | Path | None = None) -> pd.DataFrame:
             "found": 0,
             "missing": source.images,
             "absent": [],
+            "revision": "not known",
+            "licence": origins.read_origins()[source.name]["licence"],
             "advice": "",
         }
         try:
             root = data_folder(data)
-            row["looked_for"] = str(root / source.locate(root))
+            folder = root / source.locate(root)
+            row["looked_for"] = str(folder)
+            row["revision"] = revision(folder)
             manifest = collection.read_manifest(root)
             here = present(manifest, root)
             row["found"] = int(here.sum())
@@ -56,9 +67,33 @@ def report(data: str | Path | None = None) -> pd.DataFrame:
                 )
         except InputError as error:
             row["advice"] = str(error)
-        row["advice"] = row["advice"].replace(whole, f"Study A's own rule needs them all: {whole}")
+        if row["advice"] != "nothing":
+            row["advice"] = f"cxr fetch {COMMANDS[source.name]}, or by hand: {row['advice']}"
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def revision(folder: Path) -> str:
+    """The state of a collection, where ``cxr fetch`` has brought it."""
+    for place in (folder, folder.parent):  # kermany/chest_xray has its note in kermany
+        if note := origins.read_note(place):
+            return f"{note.get('revision')}, fetched on {note.get('fetched')}"
+    return "not known, put there by hand"
+
+
+def lacks(data: str | Path | None = None) -> dict[str, str]:
+    """What each run would find of its images and its weights, in a line; by run."""
+    said = {}
+    for name, (read, network) in RUNS.items():
+        try:
+            manifest = read(data)
+            here = int(present(manifest, data).sum())
+            said[name] = f"{here:,} of {len(manifest):,} images"
+        except InputError as error:
+            said[name] = f"none of its images ({str(error).partition(';')[0]})"
+        there = not origins.plan_imagenet([network]).urls
+        said[name] += f"; weights of {network} {'are there' if there else 'are missing'}"
+    return said
 
 
 def sources(data: str | None = None) -> None:
@@ -72,7 +107,11 @@ def sources(data: str | None = None) -> None:
             print(f"  missing     {printable(path)}")
         if len(row.absent) > NAMED:
             print(f"  missing     and {len(row.absent) - 1:,} more")
+        print(f"  revision    {line(row.revision)}")
+        print(f"  licence     {row.licence}")
         print(f"  to do       {line(row.advice)}")
+    for name, said in lacks(data).items():
+        print(f"{name} would find {line(said, 200)}")
     with contextlib.suppress(InputError):  # said above already
         masks, boxes = lungs.masks(data), lungs.boxes(data)
         print(f"lung regions, for maps: {len(masks)} images with masks, {len(boxes)} with boxes")

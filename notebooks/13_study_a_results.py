@@ -5,6 +5,8 @@
 #     - azemin-standin-resnet50
 #     families:
 #     - azemin-standin-resnet50-variants
+#     optional:
+#     - azemin-adjudicated
 #   jupytext:
 #     formats: ipynb,py:percent
 #     notebook_metadata_filter: cxr
@@ -20,11 +22,10 @@
 # ---
 
 # %% [markdown]
-# # Results of Study A, by a stand-in
+# # Results of Study A
 #
 # {cite:t}`cheazemin2020` report an area under the ROC curve of {glue:text}`printed-auc` and, at an operating point they do not name, a sensitivity of {glue:text}`printed-sensitivity` %,
-# a specificity of {glue:text}`printed-specificity` % and an accuracy of {glue:text}`printed-accuracy` %. Neither their training images nor their network could be had here. This page shows what
-# the same procedure gives with what could: a **stand-in**, named so wherever its numbers appear. It rebuilds the forms of Figures 3 to 7, not the numbers.
+# a specificity of {glue:text}`printed-specificity` % and an accuracy of {glue:text}`printed-accuracy` %. {glue:text}`whose-run`
 
 # %% tags=["remove-cell"]
 # In Colab, fetch the companion first; anywhere else this does nothing.
@@ -40,7 +41,7 @@ if importlib.util.find_spec("cxrlib") is None:
     sys.path.insert(0, "..")
 
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
-run_name = "azemin-standin-resnet50"
+run_name = None  # a record; default: that of the paper's own rule if it is there, else the stand-in
 data = (
     None  # folder of the image collections, to show the radiographs; default CXR_DATA, else data/
 )
@@ -49,7 +50,7 @@ data = (
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
+from IPython.display import Markdown, display
 from traitlets import Unicode
 
 from companion import forensics, pages, studies
@@ -59,9 +60,13 @@ from companion.studies import cheazemin2020
 from cxrlib import explorer, formatting, metrics, plots, records
 from cxrlib.metrics import intervals
 
-run = studies.run(run_name)
-variants, missing = studies.family("azemin-standin-resnet50-variants")
+OWN_RULE, STANDIN = studies.AZEMIN_ADJUDICATED.name, studies.AZEMIN_STANDIN.name
+run = studies.run(run_name or (OWN_RULE if studies.recorded(OWN_RULE) else STANDIN))
 experiment = studies.experiment(run.info["experiment"])
+by_own_rule = experiment.name == OWN_RULE
+variants, missing = studies.family(f"{STANDIN}-variants")
+if by_own_rule:  # the stand-in alone stands beside it
+    variants, missing = [studies.run(STANDIN)], []
 printed = (
     studies.printed("cheazemin2020")
     .set_index("id")["printed"]
@@ -79,6 +84,46 @@ RATES = {
 
 
 # %% tags=["remove-cell"]
+STANDS_IN = {
+    "whose-run": (
+        "Neither their training images nor their network could be had here. This page shows what"
+        " the same procedure gives with what could: a stand-in, named so wherever its numbers"
+        " appear. It rebuilds the forms of Figures 3 to 7, not the numbers."
+    ),
+    "by": "by the stand-in",
+    "run": "the stand-in",
+    "short": "the stand-in (ResNet-50, text-mined opacity)",
+    "training-images": "opacity against No Finding, by text",
+    "negative": "normal",
+    "negatives-are": "each normal image counts as a patient, since its patient is not known",
+    "ages": (
+        "The ages of the two were not compared: those of the normal images are not known here."
+    ),
+    "others": ("The same training with other rates, and with batch normalisation re-estimated:"),
+    "runs": "runs of the stand-in,",
+}
+OWN = {
+    "whose-run": (
+        "This page shows a run by the paper's own rule: ResNet-101, trained on the images of"
+        " ChestX-ray14 whose airspace opacity radiologists settled, tested on images of COVID-19"
+        " among 5,828 with No Finding. What the paper leaves open is ours, and named below."
+    ),
+    "by": "by the paper's own rule",
+    "run": "the run by the paper's own rule",
+    "short": "the paper's own rule (ResNet-101, adjudicated opacity)",
+    "training-images": "opacity or none, as radiologists settled it",
+    "negative": "No Finding",
+    "negatives-are": "no patient of a negative image was in training",
+    "ages": "The ages of the two were not compared.",
+    "others": (
+        "No such variants were run by the paper's own rule. The stand-in (ResNet-50, text-mined"
+        " opacity), whose negatives are other images, stands beside it:"
+    ),
+    "runs": "runs, by the paper's own rule and of the stand-in,",
+}
+WORDS = OWN if by_own_rule else STANDS_IN
+for name, words in WORDS.items():
+    say(name, words)
 for name in ("auc", "sensitivity", "specificity", "accuracy"):
     say(f"printed-{name}", printed[name])
 pages.say_training(run)
@@ -110,7 +155,7 @@ pages.items(experiment.assumptions)
 pages.images(run)
 
 # %% [markdown]
-# *Images on disk. Training and validation: opacity against No Finding, by text. Test: COVID-19 against normal, {glue:text}`prevalence` % COVID-19.*
+# *Images on disk. Training and validation: {glue:text}`training-images`. Test: COVID-19 against {glue:text}`negative`, {glue:text}`prevalence` % COVID-19.*
 #
 # Computing the features of all images once took {glue:text}`features` seconds and the {glue:text}`epochs-run` epochs on them {glue:text}`training` seconds, on {glue:text}`where-run`;
 # recorded {glue:text}`recorded`.
@@ -120,13 +165,13 @@ plots.learning_curves(run.history, kept=run.info["epochs"]["kept"])
 plt.show()
 
 # %% [markdown]
-# *Learning curves of the stand-in (not in the paper). The test set's labels are others than those trained on, and far fewer of them are positive, which makes most of its loss (see [What a probability is worth](23_calibration.ipynb)).*
+# *Learning curves of {glue:text}`run` (not in the paper). The test set's labels are others than those trained on, and far fewer of them are positive, which makes most of its loss (see [What a probability is worth](23_calibration.ipynb)).*
 #
 # ## Figure 3: ROC curve
 
-# %% tags=["remove-input"] cxr={"items": ["Figure 3"]} mystnb={"image": {"alt": "ROC curve of the stand-in for COVID-19 against normal radiographs, with the line of no discrimination; the area is in the text below."}}
+# %% tags=["remove-input"] cxr={"items": ["Figure 3"]} mystnb={"image": {"alt": "ROC curve of the run for COVID-19 against the negative radiographs, with the line of no discrimination; the area is in the text below."}}
 ax = plots.roc_curves(frame, ["covid"], reported={"covid": printed["auc"]})
-ax.set_title("Figure 3, by the stand-in (ResNet-50, text-mined opacity)")
+ax.set_title(f"Figure 3, by {WORDS['short']}")
 plt.show()
 
 # %% tags=["remove-cell"]
@@ -139,16 +184,16 @@ say("auc-patients", formatting.interval(*ends))
 say("auc-validation", formatting.with_interval(*validation))
 
 # %% [markdown]
-# *Figure 3, by the stand-in.* The area is {glue:text}`auc`: {glue:text}`auc-delong` by DeLong's method, which takes images as independent, and {glue:text}`auc-patients` with patients
-# drawn anew (each normal image counts as a patient, since its patient is not known). On the validation images, for the opacity it was trained on: {glue:text}`auc-validation`.
+# *Figure 3, {glue:text}`by`.* The area is {glue:text}`auc`: {glue:text}`auc-delong` by DeLong's method, which takes images as independent, and {glue:text}`auc-patients` with patients
+# drawn anew ({glue:text}`negatives-are`). On the validation images, for the opacity it was trained on: {glue:text}`auc-validation`.
 #
 # It is no estimate of how well COVID-19 is told from health. All positive images come from one collection and all negative ones from another, and these differ in how pictures were made, stored and
-# reduced; a network that saw only that would have an area of its own. The ages of the two were not compared: those of the normal images are not known here.
+# reduced; a network that saw only that would have an area of its own. {glue:text}`ages`
 #
 # ## Figure 4: confusion matrix
 
-# %% tags=["remove-input"] cxr={"items": ["Figure 4"]} mystnb={"image": {"alt": "Confusion matrix of the stand-in at a threshold of one half: rows true class, columns predicted class, counts and row percentages, repeated in the table below."}}
-plots.confusion(metrics.confusion(frame), title="Figure 4, by the stand-in: threshold one half")
+# %% tags=["remove-input"] cxr={"items": ["Figure 4"]} mystnb={"image": {"alt": "Confusion matrix of the run at a threshold of one half: rows true class, columns predicted class, counts and row percentages, repeated in the table below."}}
+plots.confusion(metrics.confusion(frame), title=f"Figure 4, {WORDS['by']}: threshold one half")
 plt.show()
 
 # %% tags=["remove-cell"]
@@ -172,7 +217,7 @@ say(
 )
 
 # %% [markdown]
-# *Figure 4, by the stand-in. Rows: true class; columns: predicted class.*
+# *Figure 4, {glue:text}`by`. Rows: true class; columns: predicted class.*
 #
 # The paper's own matrix is in a picture that we do not have. But its three percentages leave {glue:text}`candidates` matrices: {glue:text}`tp` true positives, {glue:text}`fn` false negatives,
 # {glue:text}`fp` false positives and {glue:text}`tn` true negatives. So its PPV, which it does not give, is {glue:text}`paper-ppv` %: {glue:text}`per-true` false alarms for each case found. And its
@@ -230,15 +275,15 @@ rows.append(("Paper (PPV, NPV from its percentages)", "not stated", *paper))
 pages.table(pd.DataFrame(rows, columns=["Rule", "Threshold", *RATES]))
 
 # %% [markdown]
-# *Rates of the stand-in with 95 % intervals from {glue:text}`replicates` resamples of patients. Youden's rule takes the threshold with the largest sum of sensitivity and specificity on the
+# *Rates of {glue:text}`run` with 95 % intervals from {glue:text}`replicates` resamples of patients. Youden's rule takes the threshold with the largest sum of sensitivity and specificity on the
 # validation images, where it is a matter of opacity; the third rule looks at the test set and is there only to compare the specificity.*
 #
-# The learning rate is not printed in the text at hand either, nor what became of batch normalisation. The same training with other rates, and with batch normalisation re-estimated:
+# The learning rate is not printed in the text at hand either, nor what became of batch normalisation. {glue:text}`others`
 
 # %% tags=["remove-input"]
 display(pages.not_recorded(missing))
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "ROC plane with one curve for each learning rate and one for batch normalisation re-estimated, nearly the same, the operating point of each at one half, far apart, and the paper's operating point."}}
+# %% tags=["remove-input"] mystnb={"image": {"alt": "ROC plane with one curve for each run that the legend names, the operating point of each at one half, and the paper's operating point."}}
 points = []
 with plots.style():
     ax = plt.subplots(figsize=(7, 5.5))[1]
@@ -255,6 +300,8 @@ with plots.style():
         text = f"Rate {config['lr']:g}" + (
             ", batch norm re-estimated" if config["batch_norm"] == "re-estimated" else ""
         )
+        if by_own_rule:
+            text = "Own rule" if other is run else "Stand-in"
         points.append((text, metrics.per_class(other.predictions).loc["covid", "auc"], y, 1 - x))
         ax.plot(curve["fpr"], curve["tpr"], color=color, linewidth=1.3)
         ax.plot(
@@ -295,7 +342,7 @@ say("aucs", f"{min(point[1] for point in points):.3f} to {max(point[1] for point
 say("points", len(points))
 
 # %% [markdown]
-# *Operating points at one half of {glue:text}`points` runs of the stand-in, on their ROC curves, and the paper's point.* The areas go from {glue:text}`aucs`, the sensitivities at one half from
+# *Operating points at one half of {glue:text}`points` {glue:text}`runs` on their ROC curves, and the paper's point.* The areas go from {glue:text}`aucs`, the sensitivities at one half from
 # {glue:text}`sensitivities`. So even at a stated threshold a sensitivity alone says little about a model, and without one nothing.
 #
 # Two of them at any threshold:
@@ -352,17 +399,17 @@ def row_of(found):
     display(pages.table(shown, float_format="{:.3f}".format))
 
 
-# %% tags=["remove-input"] cxr={"items": ["Figure 5"]} mystnb={"image": {"alt": "Radiographs of COVID-19 that the stand-in calls positive, with their probabilities."}}
+# %% tags=["remove-input"] cxr={"items": ["Figure 5"]} mystnb={"image": {"alt": "Radiographs of COVID-19 that the run calls positive, with their probabilities."}}
 row_of(HITS)
 
 # %% [markdown]
-# *Figure 5, by the stand-in: the four COVID-19 images with the highest probability. The paper's own are pictures that we do not have.*
+# *Figure 5, {glue:text}`by`: the four COVID-19 images with the highest probability. The paper's own are pictures that we do not have.*
 
-# %% tags=["remove-input"] cxr={"items": ["Figure 6"]} mystnb={"image": {"alt": "Radiographs of COVID-19 that the stand-in calls negative, with their probabilities."}}
+# %% tags=["remove-input"] cxr={"items": ["Figure 6"]} mystnb={"image": {"alt": "Radiographs of COVID-19 that the run calls negative, with their probabilities."}}
 row_of(MISSES)
 
 # %% [markdown]
-# *Figure 6, by the stand-in: the four COVID-19 images with the lowest probability.*
+# *Figure 6, {glue:text}`by`: the four COVID-19 images with the lowest probability.*
 #
 # ## Figure 7: Grad-CAM
 
@@ -371,8 +418,6 @@ SHOWN = "covid-chestxray/fff49165-b22d-4bb4-b9d1-d5d62c52436c.annot.original"
 PHRASE = "patchy consolidation in the right mid lung zone"
 maps, where = records.read_maps(run)
 place = "not in this record"
-each, draws = pages.maps_by_stage(where, "lung mask")
-patients = each.index.get_level_values("patient_id")
 say("phrase", PHRASE)
 
 # %% tags=["remove-input", "small"] cxr={"items": ["Figure 7"]} mystnb={"image": {"alt": "Grad-CAM map of patient 149's radiograph for opacity, and the radiograph where it is on disk."}}
@@ -395,7 +440,7 @@ else:
         pages.items(
             [
                 f"Radiologist's phrase (paper): …{PHRASE}.",
-                f"Patient 149; probability by the stand-in {value:.3f}.",
+                f"Patient 149; probability {WORDS['by']} {value:.3f}.",
             ]
         )
     )
@@ -404,53 +449,61 @@ else:
 say("place", place)
 
 
-def against(other):
-    """How the trained network's share in the lungs compares with another, image by image, in
-    words.
-    """
-    return formatting.comparison(
-        *metrics.mean_by_patient(each["inside"]["trained"] - other, patients)[1:]
+def where_they_lie() -> str:
+    """What the maps of the images with a lung mask show, in a paragraph."""
+    each, draws = pages.maps_by_stage(where, "lung mask")
+    if each.empty:
+        return "No lung mask was on disk, so where the maps lie was not measured."
+    patients = each.index.get_level_values("patient_id")
+
+    def share(stage):
+        mean, low, high = metrics.mean_by_patient(each["inside"][stage], patients)
+        return f"{mean:.3f} ({formatting.interval(low, high)})"
+
+    def against(other):  # image by image
+        difference = each["inside"]["trained"] - other
+        return formatting.comparison(*metrics.mean_by_patient(difference, patients)[1:])
+
+    trained, heads = each["inside"]["trained"].mean(), draws["fc"]
+    spread, head = against(each["region"]["trained"]), against(each["inside"]["fc"])
+    shows = "So these maps do not show that training turned the network to the lungs"
+    if spread == head == "more than":
+        some = "a random last layer can do as much"
+        reached = "no random last layer did as much" if trained > heads.max() else some
+        shows = (
+            "So training moved the maps into the lungs, compared with the average draw, and"
+            f" {reached}. It is a place, not a reason: two collections can differ inside the"
+            " lungs, too"
+        )
+    return (
+        f"One picture shows little. Over the {len(each)} COVID-19 images with a lung mask,"
+        f" {share('trained')} of the activation lies in the lungs (95 % intervals over patients),"
+        f" which fill {each['region']['trained'].mean():.3f} of the pictures: {spread} of an"
+        " even spread. With the last layer, the only one that was trained, drawn at random again"
+        f" it is {share('fc')} on average, {heads.min():.3f} to {heads.max():.3f} by the draw, and"
+        f" {(heads < trained).sum()} of {heads.size} draws lie below the trained network; with all"
+        f" layers at random {share('conv1')}, {draws['conv1'].min():.3f} to"
+        f" {draws['conv1'].max():.3f} by the draw. {shows}."
     )
 
-
-say("against-spread", against(each["region"]["trained"]))
-say("against-head", against(each["inside"]["fc"]))
-trained_share = each["inside"]["trained"].mean()
-for stage, name in (("fc", "head"), ("conv1", "all")):
-    say(f"below-{name}", int((draws[stage] < trained_share).sum()))
-    say(f"draws-{name}", f"{draws[stage].min():.3f} to {draws[stage].max():.3f}")
-say("draws", draws["fc"].size)
-text = "So these maps do not show that training turned the network to the lungs"
-if against(each["region"]["trained"]) == against(each["inside"]["fc"]) == "more than":
-    reached = (
-        "no random last layer did as much"
-        if trained_share > draws["fc"].max()
-        else "a random last layer can do as much"
-    )
-    text = (
-        f"So training moved the maps into the lungs, compared with the average draw, and {reached}."
-        " It is a place, not a reason: two collections can differ inside the lungs, too"
-    )
-say("maps-show", text)
-for stage, name in (("trained", "trained"), ("fc", "random"), ("conv1", "all-random")):
-    mean, low, high = metrics.mean_by_patient(each["inside"][stage], patients)
-    say(f"inside-{name}", f"{mean:.3f} ({formatting.interval(low, high)})")
-say("region", f"{each['region']['trained'].mean():.3f}")
-say("masks", len(each))
 
 # %% [markdown]
-# *Figure 7, by the stand-in. The image is identified by the phrase in its notes; {glue:text}`phrase` would be in the left half of the picture. The map is {glue:text}`place`.*
-#
-# One picture shows little. Over the {glue:text}`masks` COVID-19 images with a lung mask, {glue:text}`inside-trained` of the activation lies in the lungs (95 % intervals over patients), which fill {glue:text}`region` of the pictures:
-# {glue:text}`against-spread` of an even spread. With the last layer, the only one that was trained, drawn at random again it is {glue:text}`inside-random` on average, {glue:text}`draws-head` by the draw, and {glue:text}`below-head` of {glue:text}`draws` draws
-# lie below the trained network; with all layers at random {glue:text}`inside-all-random`, {glue:text}`draws-all` by the draw. {glue:text}`maps-show` (compare [Study B's Grad-CAM](05_study_b_gradcam.ipynb)).
+# *Figure 7, {glue:text}`by`. The image is identified by the phrase in its notes; {glue:text}`phrase` would be in the left half of the picture. The map is {glue:text}`place`.*
+
+# %% tags=["remove-input"]
+display(Markdown(where_they_lie()))
+
+# %% [markdown]
+# Compare [Study B's Grad-CAM](05_study_b_gradcam.ipynb).
 #
 # ## Run it yourself
 #
 # ```bash
 # make train-env
-# .venv/bin/cxr train azemin-standin-resnet50 --resume --maps
+# .venv/bin/cxr train azemin-standin-resnet50 --resume
+# .venv/bin/cxr fetch covid nih weights
 # .venv/bin/cxr train azemin-adjudicated --resume
 # ```
 #
-# The second is the paper's own rule, with ResNet-101 on the adjudicated images: it needs the ChestX-ray14 radiographs in `CXR_DATA`. More under [Rerun it](../book/rerun.md).
+# The last two lines are the paper's own rule, with ResNet-101 on the adjudicated images; once its record is there, this page shows it in place of the stand-in. How long they take, and how much
+# they need, stands under [Rerun it](../book/rerun.md).

@@ -35,7 +35,7 @@ class train:
     short: a shorter schedule of the same shape, for re-draws, folds and variants
     short_on_cpu: the same where there is no GPU; headline runs are left alone
     keep_model: keep the model in the record (headline runs always do)
-    maps: keep class-activation maps in the record (headline runs always do)
+    maps: keep class-activation maps in the record (headline runs and Study A's always do)
     """
 
     experiment: str
@@ -83,7 +83,7 @@ class train:
             experiment,
             **{name: getattr(self, name) for name in HANDED_ON},
             keep_model=self.keep_model or headline,
-            keep_maps=self.maps or headline,
+            keep_maps=self.maps or experiment.name in studies.BASES,
         )
         info = cxrlib.records.read_record(folder).info
         epochs, accuracy = info["epochs"], info["metrics"]["accuracy"]

@@ -114,7 +114,7 @@ def split(
     *,
     train="val",
     exclude="patient",
-    snapshot=SNAPSHOT,
+    snapshot: str | None = SNAPSHOT,
     negatives: int = NEGATIVES,
 ) -> pd.DataFrame:
     """The paper's own division: ``image_id, patient_id, y_true, split``, one row per image, missing
@@ -127,6 +127,7 @@ def split(
         train: the adjudicated set that trains, ``val`` or ``test``; the other one validates.
         exclude: what the random draw of negatives avoids: adjudicated images (``image``) or every
         image of their patients (``patient``).
+        snapshot: commit of the COVID-19 collection; with None its images are left out.
     """
     if train not in {"val", "test"} or exclude not in EXCLUDE:
         raise InputError(
@@ -143,9 +144,15 @@ def split(
     seen = read.assign(split=np.where(part, "train", "val"))
     seen["y_true"] = np.where(positive, "opacity", "none")
     drawn = free.sample(negatives, random_state=np.random.default_rng(seed)).sort_index()
-    tested = [covid(data, snapshot).assign(y_true="covid"), drawn.assign(y_true="none")]
-    tested = pd.concat(tested).assign(split="test")
+    tested = [covid(data, snapshot).assign(y_true="covid")] if snapshot else []
+    tested = pd.concat([*tested, drawn.assign(y_true="none")]).assign(split="test")
     return pd.concat([seen, tested], ignore_index=True)[SPLIT]
+
+
+def manifest(data=None, seed: int = 0) -> pd.DataFrame:
+    """Manifest of the images of :func:`split`, missing files included."""
+    images = pd.concat([chestxray14.read_manifest(data), covid(data)])
+    return images[images["image_id"].isin(split(data, seed)["image_id"])].reset_index(drop=True)
 
 
 def shared(split: pd.DataFrame) -> pd.DataFrame:

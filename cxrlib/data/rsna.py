@@ -6,20 +6,29 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxrlib.data.manifest import SUFFIXES, Collection, data_folder
+from cxrlib.data.manifest import SUFFIXES, Collection, data_folder, read_csv
 from cxrlib.files import InputError
 
+CHALLENGE = "rsna-pneumonia-detection-challenge"  # the folder of the challenge's own files
+CLASSES, IMAGES = "stage_2_detailed_class_info.csv", "stage_2_train_images"
+FORMS = {
+    "patientId": r"[0-9a-f-]{36}",
+    "class": r"Normal|Lung Opacity|No Lung Opacity / Not Normal",
+}
 COLLECTION = Collection(
     "rsna-normal",
-    ("rsna-normal-224", "rsna-normal"),
+    ("rsna-normal-224", "rsna-normal", CHALLENGE),
     5828,
-    "put radiographs labelled Normal in the RSNA pneumonia detection challenge there as"
-    " images/Normal-<number>.jpg",
+    "it needs an account: accept the terms at"
+    " https://www.kaggle.com/competitions/rsna-pneumonia-detection-challenge/data, download all and"
+    f" unpack it in {CHALLENGE}, so that {CLASSES} and {IMAGES}/ are there",
 )
 
 
 def read_manifest(data: str | Path | None = None) -> pd.DataFrame:
-    """ChestX-ray14 radiographs ``images/Normal-*``, whose place in that collection's list is lost.
+    """ChestX-ray14 radiographs whose place in that collection's list is lost: ``images/Normal-*``,
+    or the challenge's own files as they are downloaded (``stage_2_train_images/*.dcm``, of which
+    those that ``stage_2_detailed_class_info.csv`` calls Normal).
 
     So the patient is unknown and each image counts as its own. Some may be of patients whom
     :func:`cxrlib.data.chestxray14.read_manifest` has too. :class:`InputError` when the folder is
@@ -27,6 +36,8 @@ def read_manifest(data: str | Path | None = None) -> pd.DataFrame:
     """
     root = data_folder(data)
     folder = COLLECTION.locate(root)
+    if folder == CHALLENGE:
+        return _read_challenge(root)
     files = sorted((root / folder / "images").glob("Normal-*"))
     files = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not files:
@@ -35,3 +46,22 @@ def read_manifest(data: str | Path | None = None) -> pd.DataFrame:
     images["path"] = [file.relative_to(root).as_posix() for file in files]
     whole = images.assign(patient_id=images["image_id"], finding="Normal")
     return COLLECTION.manifest(whole, folder)
+
+
+def _read_challenge(root: Path) -> pd.DataFrame:
+    """The 8,851 that are Normal; one whose file is missing stays in the table."""
+    folder, where = root / CHALLENGE, f"{CHALLENGE}/{CLASSES}"
+    for needed in (CLASSES, IMAGES):
+        if not (folder / needed).exists():
+            raise InputError(f"{folder}: holds no {needed}; {COLLECTION.advice}")
+    table = read_csv(folder / CLASSES, where, [*FORMS])
+    for column, form in FORMS.items():
+        wrong = ~table[column].str.fullmatch(form)
+        if wrong.any():
+            row = wrong.idxmax()
+            cell = table.at[row, column]
+            raise InputError(f"{where}: row {row}: {column} {cell!r} is none of the challenge's")
+    names = table.loc[table["class"] == "Normal", "patientId"].drop_duplicates()
+    images = pd.DataFrame({"image_id": f"{COLLECTION.name}/" + names, "finding": "Normal"})
+    images["path"] = f"{CHALLENGE}/{IMAGES}/" + names + ".dcm"
+    return COLLECTION.manifest(images.assign(patient_id=images["image_id"]), where)

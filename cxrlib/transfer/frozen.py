@@ -3,7 +3,8 @@ to nothing.
 
 Where only the last layer is trained and images are not augmented, an image has the same features in
 every epoch. So they are computed in one forward pass and cached under a name made from the weights,
-the preprocessing and the files' contents.
+the preprocessing and the files' contents, in blocks: after an interruption those that are there
+are not computed again.
 """
 
 from __future__ import annotations
@@ -15,25 +16,33 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from tqdm import tqdm
 
 from cxrlib.data import radiographs
 from cxrlib.files import atomic
-from cxrlib.transfer import augment
+from cxrlib.transfer import augment, resnet
+
+BLOCK = 256  # images whose features are kept together
 
 
 @torch.no_grad()
 def extract(
-    model: nn.Module, pixels: np.ndarray, on: torch.device | str = "cpu", batch: int = 64
+    model: nn.Module,
+    pixels: np.ndarray,
+    on: torch.device | str = "cpu",
+    batch: int = 64,
+    kind: str = "float32",
 ) -> np.ndarray:
     """Input of the last layer ``fc``, float32 ``(N, D)``, of uint8 images ``(N, H, W)``: evaluation
-    mode, float32.
+    mode, multiplied in ``kind`` (:func:`cxrlib.transfer.resnet.autocast`).
     """
     layers = [child for name, child in model.named_children() if name != "fc"]
     body = nn.Sequential(*layers, nn.Flatten()).eval()
     out = [np.zeros((0, model.fc.in_features), np.float32)]
     for start in range(0, len(pixels), batch):
         x = augment.prepare(pixels[start : start + batch], on)
-        out.append(body(x).float().cpu().numpy())
+        with resnet.autocast(torch.device(on), kind):
+            out.append(body(x).float().cpu().numpy())
     return np.concatenate(out)
 
 
@@ -62,10 +71,13 @@ def cached(
     hashes: Sequence[str],
     on: torch.device | str = "cpu",
     cache: str | Path | None = None,
+    *,
     shown: str = "whole",
+    kind: str = "float32",
+    progress: bool = False,
 ) -> np.ndarray:
     """:func:`extract`, or its earlier result for the same weights and files (``hashes``: SHA-256 of
-    each), memory-mapped.
+    each).
 
     ``cache`` is a folder; default ``CXR_CACHE``, else ``~/.cache/cxrlib``. ``shown`` is what
     ``pixels`` show of the files (:func:`cxrlib.data.radiographs.show_part`).
@@ -76,8 +88,17 @@ def cached(
     for name, value in model.state_dict().items():
         if not name.startswith("fc."):
             key.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    file = radiographs.cache_folder(cache) / f"features-{key.hexdigest()[:32]}.npy"
-    if not file.is_file():
-        with atomic(file) as temporary, open(temporary, "wb") as stream:
-            np.save(stream, extract(model, pixels, on))
-    return np.load(file, mmap_mode="r")
+    key.update(b"" if kind == "float32" else kind.encode())
+    folder = radiographs.cache_folder(cache) / f"features-{key.hexdigest()[:32]}"
+    folder.mkdir(exist_ok=True)
+    blocks = []
+    with tqdm(total=len(pixels), desc="features", unit="image", disable=not progress) as bar:
+        for start in range(0, max(1, len(pixels)), BLOCK):
+            part, file = pixels[start : start + BLOCK], folder / f"{start:06d}.npy"
+            if not file.is_file():
+                found = extract(model, part, on, kind=kind)
+                with atomic(file) as temporary, open(temporary, "wb") as stream:
+                    np.save(stream, found)
+            blocks.append(np.load(file))
+            bar.update(len(part))
+    return np.concatenate(blocks)

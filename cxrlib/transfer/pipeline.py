@@ -128,7 +128,7 @@ def train(
     ``phantom-<name>``, so that it cannot be taken for a run on radiographs. ``finish`` records a
     run before its time, as its checkpoint stands. Everything printed about the model is computed
     from the model as it is kept, that is after rounding to float16; of a frozen network, whose
-    features are computed before, the last layer alone is rounded.
+    features are computed before in the run's precision, the last layer alone is rounded.
 
     Raises :class:`InputError` for images, weights or settings that cannot be used, and where other
     files are in the way.
@@ -142,7 +142,7 @@ def train(
         ready.state, ready.weights = resnet.imagenet(task.config.model)
     if not overwrite and (target / "run.json").is_file() and task.stands(target, ready):
         return target
-    net, seen = look(ready)
+    net, seen = look(ready, progress)
     fitted = learn(ready, seen, folder, resume=resume or finish, finish=finish, progress=progress)
     kept, model, record = evaluate(ready, net, seen, fitted)
     files = keep(ready, kept, folder, keep_model)
@@ -153,7 +153,7 @@ def train(
     return written
 
 
-def look(ready: Ready) -> tuple[torch.nn.Module | None, np.ndarray]:
+def look(ready: Ready, progress: bool) -> tuple[torch.nn.Module | None, np.ndarray]:
     """What is trained on: the images as they are shown; or a frozen network, and its features."""
     config = ready.task.config
     seen = radiographs.show_part(ready.pixels, config.shown)
@@ -164,7 +164,8 @@ def look(ready: Ready) -> tuple[torch.nn.Module | None, np.ndarray]:
         net = net.to(ready.device)
         if config.batch_norm == "re-estimated":
             frozen.reestimate(net, seen[ready.part("train")], ready.device)
-        return net, frozen.cached(net, seen, ready.hashes, ready.device, shown=config.shown)
+        how = {"shown": config.shown, "kind": ready.precision, "progress": progress}
+        return net, frozen.cached(net, seen, ready.hashes, ready.device, **how)
 
 
 def labels(ready: Ready) -> np.ndarray:

@@ -63,7 +63,7 @@ def test_cache_is_keyed_by_weights_and_files(tmp_path, monkeypatch):
     np.testing.assert_array_equal(first, frozen.extract(model, PIXELS))
     made = []
     monkeypatch.setattr(
-        frozen, "extract", lambda *given: made.append(1) or np.zeros((30, 512), np.float32)
+        frozen, "extract", lambda *given, **how: made.append(1) or np.zeros((30, 512), np.float32)
     )
     np.testing.assert_array_equal(
         frozen.cached(resnet.build("resnet18", 4, STATE, seed=3), PIXELS, HASHES, cache=tmp_path),
@@ -74,7 +74,35 @@ def test_cache_is_keyed_by_weights_and_files(tmp_path, monkeypatch):
     changed = {**STATE, "bn1.running_var": STATE["bn1.running_var"] * 2}
     frozen.cached(resnet.build("resnet18", 2, changed), PIXELS, HASHES, cache=tmp_path)
     frozen.cached(model, PIXELS, HASHES, cache=tmp_path, shown="frame")
-    assert len(made) == 3 and len(list(tmp_path.iterdir())) == 4
+    frozen.cached(model, PIXELS, HASHES, cache=tmp_path, kind="bfloat16")
+    assert len(made) == 4 and len(list(tmp_path.iterdir())) == 5
+
+
+def test_after_an_interruption_only_what_is_missing_is_computed(tmp_path, monkeypatch, capsys):
+    model, seen, real = resnet.build("resnet18", 2, STATE), [], frozen.extract
+    monkeypatch.setattr(frozen, "BLOCK", 12)
+
+    def killed_later(model, pixels, *given, **how):
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(len(pixels))
+        return real(model, pixels, *given, **how)
+
+    monkeypatch.setattr(frozen, "extract", killed_later)
+    with pytest.raises(KeyboardInterrupt):
+        frozen.cached(model, PIXELS, HASHES, cache=tmp_path, progress=True)
+    assert "features:  80%" in capsys.readouterr().err
+    del seen[:]
+    found = frozen.cached(model, PIXELS, HASHES, cache=tmp_path)
+    assert seen == [6]
+    assert_near(found, real(model, PIXELS), apart())
+
+
+def test_features_in_bfloat16_are_near_those_in_float32():
+    model = resnet.build("resnet18", 2, STATE)
+    exact, rounded = (frozen.extract(model, PIXELS, kind=kind) for kind in resnet.PRECISIONS[1:])
+    assert rounded.dtype == np.float32 and (rounded != exact).any()
+    assert np.abs(rounded - exact).max() < 0.05 * exact.max()
 
 
 def test_reestimated_statistics_are_those_of_the_images():
@@ -211,6 +239,7 @@ def test_standin_run_from_images_to_record(data, tmp_path, monkeypatch):
         "device": "cpu",
         "progress": False,
         "keep_maps": False,
+        "precision": "float32",  # in which features are those of the model, digit for digit
     }
     folder = training.train(experiment, work=tmp_path / "work", **settings)
     found = records.read_record(folder)
