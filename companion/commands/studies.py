@@ -83,7 +83,7 @@ class train:
             experiment,
             **{name: getattr(self, name) for name in HANDED_ON},
             keep_model=self.keep_model or headline,
-            keep_maps=self.maps or experiment.name in studies.BASES,
+            keep_maps=self.maps or not experiment.variant_of,
         )
         info = cxrlib.records.read_record(folder).info
         epochs, accuracy = info["epochs"], info["metrics"]["accuracy"]
