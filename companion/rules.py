@@ -73,15 +73,19 @@ def findings(row: dict, rows: dict[str, dict]) -> list[Finding]:
     return sorted(found, key=lambda finding: [*VERDICTS, None].index(finding.verdict))
 
 
+def holds(relation: str, value: float, printed: float) -> bool:
+    """Whether a value is what is printed: the number, ``more than`` it or ``at least`` it."""
+    if relation == "more than":
+        return value > printed
+    if relation == "at least":
+        return value >= printed
+    return bool(np.isclose(value, printed, rtol=1e-9))
+
+
 def same(row: dict, value: float, why: str) -> Finding:
     """The verdict on a count, a setting or a formula."""
     printed = float(row["printed"])
-    holds = {
-        "": np.isclose(value, printed, rtol=1e-9),
-        "more than": value > printed,
-        "at least": value >= printed,
-    }
-    if holds[row["relation"]]:
+    if holds(row["relation"], value, printed):
         return Finding("exact", f"{why}.", value)
     gap = f"{abs(printed - value):,.9g} {'more' if printed > value else 'less'}"
     return Finding("differs", f"{why}; printed is {gap}.", value)
@@ -98,10 +102,11 @@ def near(row: dict, found: Sequence[float], times: float, name: str) -> Finding:
     gap = f"{name} is {abs(value - printed):.2g} {'lower' if value < printed else 'higher'}"
     verdict = "agrees"
     if row["relation"]:
-        why = f"{name} is {'' if value > printed else 'not '}{row['relation']} this"
-        if value <= printed < high:
+        fits = holds(row["relation"], value, printed)
+        why = f"{name} is {'' if fits else 'not '}{row['relation']} this"
+        if not fits and holds(row["relation"], high, printed):
             why += "; its interval reaches it"
-        elif value <= printed:
+        elif not fits:
             verdict = "differs"
     elif forensics.printed_as(value, row["printed"]):
         why = f"{name} prints the same"

@@ -40,6 +40,7 @@ from cxrlib.metrics.rates import (
 )
 
 REPLICATES = 2000
+KINDS = ("policy", "percentile", "bca")  # of intervals
 MOST = 20_000  # patients of a class, and distinct scores, up to which nothing is grouped
 GROUPS, PLACES = 2_000, 500  # groups of patients, and of scores, above that
 
@@ -198,8 +199,7 @@ def bootstrap_by_patient(
     seed: int = 0,
     level: float = 0.95,
 ) -> pd.DataFrame | Interval:
-    """Statistics of predictions with intervals from patients drawn anew, by the policy at the head
-    of this module.
+    """Statistics of predictions with intervals from patients drawn anew, by this module's policy.
 
     ``statistic`` is ``"per_class"``, for the rows of `per_class` with pairs of columns, ``(metric,
     "estimate")``, ``(metric, "low")``, ``(metric, "high")``; or one name of
@@ -208,7 +208,7 @@ def bootstrap_by_patient(
     without ``cls``, ``"accuracy"`` is the share of images called rightly. ``kind`` is ``"policy"``;
     ``"percentile"`` and ``"bca"`` are NaN where resampling cannot tell.
 
-    Raises InputError for an unknown class or statistic.
+    Raises InputError for an unknown class, statistic or kind.
 
     >>> frame = pd.DataFrame({
     ...     "image_id": range(40), "patient_id": [i // 2 for i in range(40)], "source": "s",
@@ -218,6 +218,8 @@ def bootstrap_by_patient(
     >>> found.low < found.estimate < found.high
     True
     """
+    if kind not in KINDS:
+        raise InputError(f"bootstrap: no kind {kind!r}, only {', '.join(KINDS)}")
     names = [statistic] if isinstance(statistic, str) else list(statistic)
     classes, y, p = arrays(predictions)
     if table := names == ["per_class"]:
@@ -227,8 +229,7 @@ def bootstrap_by_patient(
     values, statistics = _sums(sides, names, table or cls is not None)
     bases = _bases(sides, names)
     found = Resamples(predictions["patient_id"], y, replicates, seed)
-    parts = [parts for parts, _ in bases]
-    rows = found.intervals(values, statistics, parts, level, kind == "bca")
+    rows = found.intervals(values, statistics, [parts for parts, _ in bases], level, kind == "bca")
     if kind == "policy":
         _fill_shares(rows, bases, predictions["patient_id"], level)
     if table:

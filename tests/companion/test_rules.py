@@ -86,11 +86,18 @@ def test_the_printed_share_has_wilsons_interval(k, n, percent):
 
 
 @pytest.mark.parametrize(
-    ("value", "low", "high", "verdict"),
-    [(0.97, NAN, NAN, "agrees"), (0.95, 0.9, 0.961, "agrees"), (0.95, 0.9, 0.96, "differs")],
+    ("relation", "value", "low", "high", "verdict"),
+    [
+        ("more than", 0.97, NAN, NAN, "agrees"),
+        ("more than", 0.95, 0.9, 0.961, "agrees"),
+        ("more than", 0.95, 0.9, 0.96, "differs"),
+        ("at least", 0.96, 0.9, 0.96, "agrees"),
+        ("at least", 0.95, 0.9, 0.96, "agrees"),
+        ("at least", 0.95, 0.9, 0.955, "differs"),
+    ],
 )
-def test_more_than(value, low, high, verdict):
-    found = rules.near(row("0.96", relation="more than"), (value, low, high), 1, "It")
+def test_more_than_and_at_least(relation, value, low, high, verdict):
+    found = rules.near(row("0.96", relation=relation), (value, low, high), 1, "It")
     assert found.verdict == verdict
 
 

@@ -494,3 +494,8 @@ def test_difference_where_nothing_is_to_be_told():
             metrics.difference_by_patient(frame, other, "auc", "covid")
     with pytest.raises(InputError, match="no class 'viral'"):
         metrics.difference_by_patient(frame, frame, "auc", "viral")
+
+
+def test_a_kind_that_is_none_is_refused():
+    with pytest.raises(InputError, match="no kind 'wilson', only policy, percentile, bca"):
+        metrics.bootstrap_by_patient(made_up(), kind="wilson")
