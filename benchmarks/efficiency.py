@@ -310,7 +310,8 @@ def write(
     plain = None
     for key, way in kept.items():
         found = torch.tensor(scores(way, pixels, max(BATCHES))).double()
-        p = pipeline.predictions_table(truth, found.log_softmax(1).numpy(), run.classes)
+        p = truth[pipeline.PREDICTED].reset_index(drop=True)
+        p[[f"p_{name}" for name in run.classes]] = np.exp(found.log_softmax(1).numpy())
         plain = p if plain is None else plain
         agreement.append(
             {

@@ -64,7 +64,7 @@ OWN_RULE, STANDIN = studies.AZEMIN_ADJUDICATED.name, studies.AZEMIN_STANDIN.name
 run = studies.run(run_name or (OWN_RULE if studies.recorded(OWN_RULE) else STANDIN))
 experiment = studies.experiment(run.info["experiment"])
 by_own_rule = experiment.name == OWN_RULE
-variants, missing = studies.family(f"{STANDIN}-variants")
+variants, missing = studies.family("azemin-standin-resnet50-variants")
 if by_own_rule:  # the stand-in alone stands beside it
     variants, missing = [studies.run(STANDIN)], []
 printed = (

@@ -54,7 +54,7 @@ def read_manifest(data: str | Path | None = None, snapshot: str = SNAPSHOT) -> p
     for column in ("folder", "filename"):
         for row, name in listed[column].items():
             inside(root, name, where=f"{where}: row {row}: {column}")
-    stems = listed["filename"].map(lambda name: Path(name).stem)
+    stems = listed["filename"].map(lambda name: Path(name).stem.strip())
     if stems.duplicated().any():
         row = stems.duplicated().idxmax()
         first = (stems == stems[row]).idxmax()

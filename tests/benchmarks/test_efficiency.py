@@ -151,6 +151,7 @@ def small(data, tmp_path, monkeypatch):  # noqa: F811
         results=tmp_path,
         work=tmp_path / "work",
         device="cpu",
+        precision="float32",  # of the features, too, so that the eager way gives the recorded ones
         progress=False,
     )
     return data, tmp_path
