@@ -613,7 +613,7 @@ def test_ten_million_rows(tmp_path):
     command = [
         str(ROOT / ".venv" / "bin" / "python"),
         "-m",
-        "cxrlib",
+        "companion",
         "evaluate",
         str(tmp_path / "p.csv"),
         "--html",
