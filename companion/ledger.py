@@ -1,6 +1,7 @@
 """The ledger: every number that the studies print, the number rebuilt for it, and the verdict that
 the rules give.
- Printed numbers are those of :func:`companion.studies.printed`; rules and verdicts stand in
+
+Printed numbers are those of :func:`companion.studies.printed`; rules and verdicts stand in
 :mod:`companion.rules`.
 """
 

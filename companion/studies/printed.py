@@ -1,6 +1,7 @@
 """The numbers that the studies print, as they print them: ``book/studies/<study>/printed.yml``,
 written by hand.
- The head of Study B's file says what each field means. Beside the two folders stand ``trace.csv``,
+
+The head of Study B's file says what each field means. Beside the two folders stand ``trace.csv``,
 every number of both texts and what became of it, and ``not_claims.yml``, the numbers that are no
 claims.
 """

@@ -68,7 +68,7 @@ def run(
 
 
 def family(name: str, results: str | Path | None = None) -> tuple[list[Record], list[str]]:
-    """The recorded runs of a family (:func:`companion.studies.settings.families`) in its order, and
+    """The recorded runs of a family (:data:`companion.studies.settings.FAMILIES`) in its order, and
     the names of those not yet recorded.
     """
     members = settings.FAMILIES[name]

@@ -35,15 +35,19 @@ SAID = texts("lacked")
 
 @dataclass
 class StudyTask(Task):
-    """A task of one of the studies."""
+    """A task of one of the studies; its settings are an experiment."""
 
-    experiment: Experiment = None
     terms: str = "licence CC BY-NC-SA 4.0, not a medical device"
     licence: str = (folder() / "model-licence.txt").read_text(encoding="utf-8")
     code: tuple[str, ...] = ("cxrlib", "companion", "book/studies")
     keep_maps: bool = False
     asked: dict = field(default_factory=dict)  # settings of the machine that were asked for
     files: list[str] = field(default_factory=list)  # what the record should hold
+
+    @property
+    def experiment(self) -> Experiment:
+        """The settings, with what the study has to say of them."""
+        return self.config
 
     def stands(self, target: Path, ready: Ready) -> bool:
         """Whether the record in ``target`` is of this very run, which is then said; False where a
@@ -113,8 +117,7 @@ def task(experiment: Experiment, data=None, **named) -> StudyTask:
     """An experiment's task on the images in the data folder."""
     root = data_folder(data)
     manifest, split = divided(experiment, root)
-    own = experiment.own()
-    return StudyTask(experiment, manifest, split, root, own, experiment=experiment, **named)
+    return StudyTask(experiment, manifest, split, root, experiment.own(), **named)
 
 
 def train(experiment: Experiment, *, data=None, results=None, keep_maps=False, **options) -> Path:

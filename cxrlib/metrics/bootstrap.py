@@ -344,7 +344,8 @@ def mean_by_patient(
         return Interval(np.nan)
     found = Resamples(np.asarray(patients)[known], replicates=replicates, seed=seed)
     sums = np.stack([values[known], np.ones(known.sum())], axis=1)
-    rows = found.intervals(sums, lambda drawn: drawn[:, :1] / drawn[:, 1:], [[known[known]]], level)
+    every = np.ones(known.sum(), bool)
+    rows = found.intervals(sums, lambda drawn: drawn[:, :1] / drawn[:, 1:], [[every]], level)
     return Interval(*rows[0].tolist())
 
 
