@@ -5,8 +5,8 @@ can be named (:func:`present`).
 
 Columns: ``image_id`` (``<source>/<file stem>``, unique), ``path`` (relative to the data folder,
 with forward slashes), ``patient_id`` (``<source>/<id>``), ``source``, ``finding`` (as the source
-spells it), ``view``, ``sex`` (``M``, ``F`` or missing), ``age`` (years), ``width`` and ``height``
-(pixels, where known), ``predefined_split`` (``train``, ``test`` or missing).
+spells it), ``view``, ``sex`` (``M`` or ``F``), ``age`` (years), ``width`` and ``height``
+(pixels), ``predefined_split`` (``train`` or ``test``). The last six may be unknown.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ import pandas as pd
 from cxrlib.files import InputError
 
 NEEDED = ["image_id", "path", "patient_id", "source", "finding"]  # of each image
-COLUMNS = [*NEEDED, "view", "sex", "age", "width", "height", "predefined_split"]
+OPTIONAL = {"view": "str", "sex": "str", "age": float, "width": float, "height": float}
+OPTIONAL["predefined_split"] = "str"
+COLUMNS = [*NEEDED, *OPTIONAL]
 SUFFIXES = {".jpeg", ".jpg", ".png"}
 
 
@@ -44,8 +46,7 @@ class Collection:
 
     def manifest(self, images: pd.DataFrame, where: str) -> pd.DataFrame:
         """What the collection says of its images with the columns of a manifest, checked."""
-        whole = images.assign(source=self.name).reindex(columns=COLUMNS)
-        return check_manifest(whole.reset_index(drop=True), where)
+        return check_manifest(images.assign(source=self.name).reset_index(drop=True), where)
 
 
 def data_folder(data: str | Path | None = None) -> Path:
@@ -63,20 +64,21 @@ def check_manifest(manifest: pd.DataFrame, where: str = "manifest") -> pd.DataFr
     ----------
     manifest : DataFrame
         One row per image with the columns that :mod:`cxrlib.data.manifest` lists; others are left
-        out. ``image_id, path, patient_id, source, finding`` are known of every image.
+        out. ``image_id, path, patient_id, source, finding`` are needed, and known of every image;
+        of the other columns those that are missing are added, empty.
     where : str
         What the error names: the file that the table comes from.
 
     Returns
     -------
     DataFrame
-        The manifest, its columns in the contract's order.
+        The manifest, its columns in the contract's order, index as ``manifest``.
 
     Raises
     ------
     InputError
-        A column is missing, a cell is empty or an ``image_id`` occurs twice. One line that names
-        ``where``, the row (the first is 1) and the column.
+        A needed column is missing, one of its cells is empty or an ``image_id`` occurs twice. One
+        line that names ``where``, the row (the first is 1) with its ``image_id``, and the column.
 
     Examples
     --------
@@ -85,21 +87,41 @@ def check_manifest(manifest: pd.DataFrame, where: str = "manifest") -> pd.DataFr
     >>> cxrlib.check_manifest(pd.DataFrame({"image_id": ["clinic/1"]}), "clinic.csv")
     Traceback (most recent call last):
         ...
-    cxrlib.files.InputError: clinic.csv: manifest lacks the column path
+    cxrlib.files.InputError: clinic.csv: lacks the columns path, patient_id, source, finding
     """
-    for column in COLUMNS:
-        if column not in manifest:
-            raise InputError(f"{where}: manifest lacks the column {column}")
-    for column in NEEDED:
-        empty = manifest[column].isna() | (manifest[column].astype(str).str.strip() == "")
-        if empty.any():
-            row = int(empty.to_numpy().argmax()) + 1
-            raise InputError(f"{where}: row {row}: {column} is empty")
-    twice = manifest["image_id"].duplicated().to_numpy()
-    if twice.any():
-        image = manifest["image_id"].iloc[twice.argmax()]
-        raise InputError(f"{where}: row {twice.argmax() + 1}: image_id {image} occurs twice")
-    return manifest[COLUMNS]
+    table = numbered(manifest)
+    require(table, NEEDED, where)
+    refuse(table, "image_id", table["image_id"].duplicated(), where, "occurs twice")
+    lacking = {column: kind for column, kind in OPTIONAL.items() if column not in manifest}
+    empty = {column: pd.Series(dtype=kind) for column, kind in lacking.items()}
+    return manifest.assign(**empty)[COLUMNS]
+
+
+def numbered(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose index counts its rows from 1, as errors call them."""
+    return table.set_axis(range(1, len(table) + 1))
+
+
+def require(table: pd.DataFrame, columns: list[str], where: str) -> None:
+    """InputError where a table lacks some of these columns or has an empty cell in one."""
+    lacking = [column for column in columns if column not in table]
+    if lacking:
+        word = "columns" if len(lacking) > 1 else "column"
+        raise InputError(f"{where}: lacks the {word} {', '.join(lacking)}")
+    for column in columns:
+        empty = table[column].isna() | (table[column].astype(str).str.strip() == "")
+        refuse(table, column, empty, where, "is empty")
+
+
+def refuse(table: pd.DataFrame, column: str, odd: pd.Series, where: str, says: str) -> None:
+    """InputError that names the first row of a table, by its index, whose cell is ``odd``."""
+    if not odd.any():
+        return
+    row = odd.idxmax()
+    cell, image = table.at[row, column], table["image_id"].get(row) if "image_id" in table else ""
+    shown = "" if pd.isna(cell) or cell == "" else f" {cell!r}"
+    known = "" if pd.isna(image) or image in {"", cell} else f" ({image})"
+    raise InputError(f"{where}: row {row}{known}: {column}{shown} {says}")
 
 
 def read_csv(path: Path, where: str, columns: list[str]) -> pd.DataFrame:

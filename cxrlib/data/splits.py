@@ -7,11 +7,17 @@ Everything random is seeded.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from numbers import Integral
+
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
+from cxrlib.data.manifest import numbered, refuse, require
 from cxrlib.files import InputError
+
+PARTS = ("train", "val", "test")
 
 
 def split_by_patient(manifest: pd.DataFrame, test_images: int, seed: int = 0) -> pd.Series:
@@ -24,9 +30,9 @@ def split_by_patient(manifest: pd.DataFrame, test_images: int, seed: int = 0) ->
     Parameters
     ----------
     manifest : DataFrame
-        One row per image; only ``patient_id`` is looked at.
+        One row per image, of which ``patient_id`` is known; ``image_id`` is for errors alone.
     test_images : int
-        How many images the test set shall have, fewer than there are.
+        How many images the test set shall have, at least one and fewer than there are.
     seed : int
         The same seed and patients give the same split.
 
@@ -38,7 +44,8 @@ def split_by_patient(manifest: pd.DataFrame, test_images: int, seed: int = 0) ->
     Raises
     ------
     InputError
-        No set of whole patients in the drawn order adds up to ``test_images``.
+        An image's patient is not known, ``test_images`` is no whole number of at least 1, or no
+        set of whole patients in the drawn order adds up to it.
 
     Examples
     --------
@@ -48,6 +55,9 @@ def split_by_patient(manifest: pd.DataFrame, test_images: int, seed: int = 0) ->
     >>> cxrlib.split_by_patient(manifest, test_images=2).tolist()
     ['train', 'train', 'train', 'test', 'test', 'train']
     """
+    require(numbered(manifest), ["patient_id"], "manifest")
+    _whole("test_images", test_images, 1)
+    _whole("seed", seed, 0)
     counts = manifest.groupby("patient_id").size().sort_index()
     order = np.random.default_rng(seed).permutation(len(counts))
     chosen, left = [], test_images
@@ -64,7 +74,7 @@ def split_by_patient(manifest: pd.DataFrame, test_images: int, seed: int = 0) ->
 
 
 def fold_by_patient(
-    manifest: pd.DataFrame, labels: pd.Series, n: int = 5, seed: int = 0
+    manifest: pd.DataFrame, labels: Sequence[str], n: int = 5, seed: int = 0
 ) -> pd.Series:
     """Cut images into folds: no patient in two of them, classes spread as evenly as that allows.
 
@@ -74,8 +84,8 @@ def fold_by_patient(
     Parameters
     ----------
     manifest : DataFrame
-        One row per image; only ``patient_id`` is looked at.
-    labels : Series
+        One row per image, of which ``patient_id`` is known; ``image_id`` is for errors alone.
+    labels : Series or sequence
         The class of each row, in the same order.
     n : int
         Number of folds, at least 2.
@@ -90,7 +100,8 @@ def fold_by_patient(
     Raises
     ------
     InputError
-        Fewer than two folds, or a class with fewer patients than folds.
+        A patient or a class is not known, there are fewer than two folds, or a class has fewer
+        patients than folds.
 
     Examples
     --------
@@ -102,9 +113,10 @@ def fold_by_patient(
     >>> fold.groupby(manifest["patient_id"]).nunique().max()  # folds of one patient
     np.int64(1)
     """
-    if n < 2:
-        raise InputError(f"folds: {n} folds hold nothing out, at least 2 are needed")
-    classes, patients = labels.to_numpy(), manifest["patient_id"].to_numpy()
+    classes = _beside(manifest, "labels", labels).to_numpy()
+    _whole("n", n, 2)
+    _whole("seed", seed, 0)
+    patients = manifest["patient_id"].to_numpy()
     fewest = manifest.groupby(classes)["patient_id"].nunique().min() if len(manifest) else 0
     if fewest < n:
         raise InputError(f"folds: a class has only {fewest} patients, too few for {n} folds")
@@ -115,12 +127,12 @@ def fold_by_patient(
     return number
 
 
-def oversample(labels: np.ndarray, copies: dict[str, int]) -> np.ndarray:
+def oversample(labels: Sequence[str], copies: dict[str, int]) -> np.ndarray:
     """Repeat the images of some classes.
 
     Parameters
     ----------
-    labels : array of str, shape (N,)
+    labels : sequence of str, shape (N,)
         The class of each image.
     copies : dict
         How many times each image of a class occurs, at least once; of other classes, once.
@@ -133,7 +145,7 @@ def oversample(labels: np.ndarray, copies: dict[str, int]) -> np.ndarray:
     Raises
     ------
     InputError
-        A number of copies below 1.
+        The class of an image is not known, or a number of copies is no whole number of at least 1.
 
     Examples
     --------
@@ -141,9 +153,10 @@ def oversample(labels: np.ndarray, copies: dict[str, int]) -> np.ndarray:
     >>> cxrlib.oversample(["covid", "normal"], {"covid": 3}).tolist()
     [0, 0, 0, 1]
     """
+    for label, number in copies.items():
+        _whole(f"copies of {label}", number, 1)
+    require(numbered(pd.DataFrame({"labels": labels})), ["labels"], "oversample")
     times = np.array([copies.get(label, 1) for label in labels], dtype=np.int64)
-    if (times < 1).any():
-        raise InputError("oversample: each image must occur at least once")
     return np.repeat(np.arange(len(labels)), times)
 
 
@@ -153,7 +166,7 @@ def leakage(manifest: pd.DataFrame, split: pd.Series) -> pd.Series:
     Parameters
     ----------
     manifest : DataFrame
-        One row per image; only ``patient_id`` is looked at.
+        One row per image, of which ``patient_id`` is known; ``image_id`` is for errors alone.
     split : Series
         ``train``, ``val`` or ``test`` for each row, index as ``manifest``.
 
@@ -163,6 +176,11 @@ def leakage(manifest: pd.DataFrame, split: pd.Series) -> pd.Series:
         ``train_patients`` (of training and validation), ``test_patients``, ``shared_patients``
         and ``test_images_of_shared``: test images whose patient has other images on the other side.
 
+    Raises
+    ------
+    InputError
+        A patient or a part is not known, or the two tables have not the same index.
+
     Examples
     --------
     >>> import pandas as pd
@@ -171,10 +189,35 @@ def leakage(manifest: pd.DataFrame, split: pd.Series) -> pd.Series:
     >>> cxrlib.leakage(manifest, pd.Series(["train", "test", "test", "test"])).to_dict()
     {'train_patients': 1, 'test_patients': 2, 'shared_patients': 1, 'test_images_of_shared': 2}
     """
-    test = split == "test"
+    if isinstance(split, pd.Series) and not split.index.equals(manifest.index):
+        raise InputError("split: its index is not that of the manifest")
+    test = _beside(manifest, "split", split, PARTS) == "test"
     trained, tested = manifest.loc[~test, "patient_id"], manifest.loc[test, "patient_id"]
     both = tested[tested.isin(trained)]
     counts = {"train_patients": trained.nunique(), "test_patients": tested.nunique()}
     return pd.Series(
         counts | {"shared_patients": both.nunique(), "test_images_of_shared": len(both)}
     )
+
+
+def _beside(
+    manifest: pd.DataFrame, name: str, values: Sequence[str], known: Sequence[str] = ()
+) -> pd.Series:
+    """What is said of each image of a manifest, in its order; InputError where it, or the patient,
+    is not known.
+    """
+    table = numbered(manifest)
+    require(table, ["patient_id"], "manifest")
+    if len(values) != len(table):
+        raise InputError(f"{name}: {len(values)} values of {len(table)} images")
+    table = table.assign(**{name: pd.Series(values).to_numpy()})
+    require(table, [name], "manifest")
+    if known:
+        refuse(table, name, ~table[name].isin(known), "manifest", f"is none of {', '.join(known)}")
+    return table[name].set_axis(manifest.index)
+
+
+def _whole(name: str, value: object, least: int) -> None:
+    """InputError unless an argument is a whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise InputError(f"{name}: {value!r} is no whole number of at least {least}")

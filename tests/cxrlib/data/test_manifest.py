@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from companion import cli, sources
 from companion.studies import zhu2020
 from cxrlib.data import covid_chestxray, kermany
-from cxrlib.data.manifest import COLUMNS, data_folder, present
+from cxrlib.data.manifest import COLUMNS, NEEDED, check_manifest, data_folder, present
 from cxrlib.files import InputError
 
 CSV = "covid-chestxray-dataset/metadata-2020-05-04-6e57ed3.csv"
@@ -228,6 +228,59 @@ def test_report_of_the_real_folder(real_data, capsys):
     assert all(name in printed.out for name in ABSENT) and not printed.err
 
 
+# --- anybody's own table
+# ------------------------------------------------------------------------------------------
+
+
+def own(rows=5):
+    """A user's table of needed columns alone, its index that of a selection."""
+    names = pd.Series([f"clinic/{k}" for k in range(rows)], index=range(100, 100 + rows))
+    return pd.DataFrame({column: names for column in NEEDED})
+
+
+@given(st.sets(st.sampled_from(COLUMNS[len(NEEDED) :])), st.permutations(COLUMNS))
+def test_unknown_columns_are_added_empty_and_of_their_kind(known, order):
+    values = {"view": "PA", "sex": "F", "age": 50.0, "width": 9.0, "height": 7.0}
+    values["predefined_split"] = "test"
+    table = own().assign(**{column: values[column] for column in known}, more=1)
+    table = table[["more", *(column for column in order if column in table)]]
+    found = check_manifest(table, "clinic.csv")
+    assert list(found) == COLUMNS and found.index.equals(table.index)
+    whole = own().assign(**values)[COLUMNS]
+    assert found.dtypes.equals(whole.dtypes)
+    for column in COLUMNS:
+        if column in table:
+            assert found[column].equals(whole[column])
+        else:
+            assert found[column].isna().all()
+
+
+@given(st.sets(st.sampled_from(NEEDED), min_size=1))
+def test_every_column_that_is_missing_is_named_at_once(gone):
+    with pytest.raises(InputError) as caught:
+        check_manifest(own().drop(columns=list(gone)), "clinic.csv")
+    said = str(caught.value)
+    assert said.startswith("clinic.csv: lacks the column")
+    assert set(said.replace(",", "").split()) & set(NEEDED) == gone
+
+
+@given(st.sampled_from(NEEDED), st.sets(st.integers(0, 4), min_size=1), st.sampled_from([None, ""]))
+def test_an_empty_cell_is_named_by_its_place(column, places, nothing):
+    table = own()
+    table.iloc[sorted(places), table.columns.get_loc(column)] = nothing
+    with pytest.raises(InputError) as caught:
+        check_manifest(table, "clinic.csv")
+    place = min(places)
+    image = "" if column == "image_id" else f" (clinic/{place})"
+    assert str(caught.value) == f"clinic.csv: row {place + 1}{image}: {column} is empty"
+
+
+def test_an_image_that_occurs_twice_is_named_by_its_second_place():
+    table = own().assign(image_id=["a", "b", "c", "b", "a"])
+    with pytest.raises(InputError, match="^manifest: row 4: image_id 'b' occurs twice$"):
+        check_manifest(table)
+
+
 # --- metadata that is odd but right
 # -----------------------------------------------------------------------------------
 
@@ -431,7 +484,9 @@ def test_kermany_name_that_says_nothing_is_refused(folder, capsys, monkeypatch, 
 
 def test_kermany_stem_twice_is_refused(folder, capsys, monkeypatch):
     (folder / CHEST / "test/PNEUMONIA/person1_bacteria_1.png").touch()
-    refused(folder, capsys, monkeypatch, CHEST, "image_id kermany/person1_bacteria_1 occurs twice")
+    refused(
+        folder, capsys, monkeypatch, CHEST, "image_id 'kermany/person1_bacteria_1' occurs twice"
+    )
 
 
 def test_kermany_without_images_is_refused(folder, capsys, monkeypatch):

@@ -64,7 +64,7 @@ def test_exact_and_whole_or_refused(sizes, wanted, seed):
     try:
         split = splits.split_by_patient(manifest, wanted, seed)
     except InputError:
-        assert set(sizes) != {1} or not 0 <= wanted < len(manifest), "single images always add up"
+        assert set(sizes) != {1} or not 0 < wanted < len(manifest), "single images always add up"
         return
     assert (split == "test").sum() == wanted and (split == "train").sum() == len(
         manifest
@@ -85,7 +85,7 @@ def test_order_of_rows_is_nothing(sizes, seed, random):
 
 
 @pytest.mark.parametrize(
-    "sizes, wanted", [((2, 2, 2), 3), ((5, 5), 1), ((1, 1), 2), ((1, 1), 3), ((1, 1), -1), ((), 0)]
+    "sizes, wanted", [((2, 2, 2), 3), ((5, 5), 1), ((1, 1), 2), ((1, 1), 3), ((), 1)]
 )
 def test_impossible_request_is_refused(sizes, wanted):
     with pytest.raises(
@@ -141,14 +141,12 @@ def test_folds_are_even_and_seeds_differ(covid):
     assert not fold.equals(splits.fold_by_patient(covid, labels, 10, 1))
 
 
-@pytest.mark.parametrize(
-    "n, says", [(4, "only 3 patients"), (1, "1 folds"), (0, "0 folds"), (-2, "-2 folds")]
-)
-def test_folds_that_cannot_be_are_refused(n, says):
+def test_more_folds_than_a_class_has_patients_are_refused():
     manifest = people(3, 3, 3, 1, 1, 1, 1, 1)
-    labels = pd.Series(["covid"] * 9 + ["normal"] * 5)
-    with pytest.raises(InputError, match=says):
-        splits.fold_by_patient(manifest, labels, n, 0)
+    labels = ["covid"] * 9 + ["normal"] * 5
+    assert set(splits.fold_by_patient(manifest, labels, 3)) == {0, 1, 2}
+    with pytest.raises(InputError, match="only 3 patients"):
+        splits.fold_by_patient(manifest, labels, 4)
 
 
 @pytest.mark.parametrize("copies, total", [(8, 1376), (24, 4128)])
@@ -166,6 +164,88 @@ def test_no_copies_changes_nothing_and_none_is_refused():
     assert splits.oversample(labels, {"c": 5}).tolist() == [0, 1, 2]
     with pytest.raises(InputError):
         splits.oversample(labels, {"a": 0})
+
+
+# --- bad input is one line that names the argument, and the row
+# --------------------------------------------------------------------------------------------------
+
+MANY = people(*[2] * 8)
+CLASSES = ["covid", "normal"] * 8
+CALLS = {  # each function of a manifest
+    "split": lambda manifest: splits.split_by_patient(manifest, 4),
+    "fold": lambda manifest: splits.fold_by_patient(manifest, CLASSES, 2),
+    "leakage": lambda manifest: splits.leakage(manifest, ["train", "test"] * 8),
+}
+
+
+def says(call, *fragments):
+    with pytest.raises(InputError) as caught:
+        call()
+    assert all(fragment in str(caught.value) for fragment in fragments), str(caught.value)
+
+
+@pytest.mark.parametrize("name", CALLS)
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sets(st.integers(0, 15), min_size=1),
+    st.sampled_from([None, np.nan, "", " "]),
+    st.booleans(),
+    st.permutations(range(16)),
+)
+def test_an_image_of_no_known_patient_is_refused(name, places, nothing, named, order):
+    """It may be of anybody, so it can be put on neither side."""
+    manifest = MANY.iloc[order].copy()  # an index that does not count the rows
+    manifest.iloc[sorted(places), 1] = nothing
+    image = f" ({manifest['image_id'].iloc[min(places)]})" if named else ""
+    manifest = manifest if named else manifest[["patient_id"]]
+    says(lambda: CALLS[name](manifest), f"manifest: row {min(places) + 1}{image}: patient_id")
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_table_without_patients_is_refused(name):
+    says(lambda: CALLS[name](MANY[["image_id"]]), "manifest: lacks the column patient_id")
+
+
+@pytest.mark.parametrize("number", [0, -1, 0.2, 2.0, "2", True, None, np.nan])
+@pytest.mark.parametrize(
+    "field, call",
+    [
+        ("test_images", lambda number: splits.split_by_patient(MANY, number)),
+        ("n", lambda number: splits.fold_by_patient(MANY, CLASSES, number)),
+        ("copies of covid", lambda number: splits.oversample(CLASSES, {"covid": number})),
+    ],
+)
+def test_a_number_that_is_none_is_refused(field, call, number):
+    says(lambda: call(number), f"{field}: {number!r} is no whole number of at least")
+    call(np.int64(4))
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, "0", None])
+def test_a_seed_that_gives_no_certain_split_is_refused(seed):
+    says(lambda: splits.split_by_patient(MANY, 4, seed), f"seed: {seed!r}")
+    says(lambda: splits.fold_by_patient(MANY, CLASSES, 2, seed), f"seed: {seed!r}")
+
+
+@given(st.integers(0, 15), st.sampled_from([None, np.nan, ""]))
+def test_an_image_of_no_known_class_or_part_is_refused(place, nothing):
+    labels = [*CLASSES]
+    labels[place] = nothing
+    for given_as in (labels, pd.Series(labels)):
+        row = f"row {place + 1} ({MANY['image_id'][place]}): "
+        says(lambda given=given_as: splits.fold_by_patient(MANY, given, 2), row, "labels is empty")
+        says(lambda given=given_as: splits.leakage(MANY, given), row, "split is empty")
+        says(lambda given=given_as: splits.oversample(given, {}), f"row {place + 1}: labels")
+
+
+def test_other_parts_and_other_rows_are_refused():
+    parts = ["train", "test"] * 8
+    says(
+        lambda: splits.leakage(MANY, [*parts[:15], "Test"]),
+        "row 16 (s/i15): split 'Test' is none of train, val, test",
+    )
+    says(lambda: splits.leakage(MANY, parts[:15]), "split: 15 values of 16 images")
+    says(lambda: splits.fold_by_patient(MANY, CLASSES[:15], 2), "labels: 15 values of 16 images")
+    says(lambda: splits.leakage(MANY, pd.Series(parts)[::-1]), "split: its index")
 
 
 # --- leakage
@@ -194,6 +274,17 @@ def test_kermany_shares_no_patient_or_170_numbers(real_data):
     trained = set(name.loc[name[0] != "test", 1])
     images = int((name[1].isin(trained) & (name[0] == "test") & name[1].notna()).sum())
     assert every["test_images_of_shared"].tolist() == [0, images]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(splits.PARTS)), min_size=1))
+def test_leakage_is_counted_as_by_sets(rows):
+    manifest = pd.DataFrame({"patient_id": [f"s/{patient}" for patient, _ in rows]})
+    split = [part for _, part in rows]
+    tested = {patient for patient, part in rows if part == "test"}
+    trained = {patient for patient, part in rows if part != "test"}
+    images = [row for row in rows if row[1] == "test" and row[0] in trained]
+    expected = [len(trained), len(tested), len(trained & tested), len(images)]
+    assert splits.leakage(manifest, split).tolist() == expected
 
 
 def test_planted_leak_is_counted():
