@@ -13,7 +13,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from companion import studies
+from companion import parameters, studies
 
 
 def files(*folders):
@@ -51,6 +51,13 @@ def record_files(wildcards):
     return pictures + files(*runs, *TABLES)
 
 
+def given(wildcards):
+    """The parameters that book/parameters.yml gives a notebook, as words of the command."""
+    values = parameters.published(wildcards.name).items()
+    words = [["-p", name, json.dumps(value)] for name, value in values]
+    return shlex.join(sum(words, []))
+
+
 rule book:
     input:
         expand("_build/stage/notebooks/{name}.ipynb", name=NOTEBOOKS),
@@ -72,8 +79,10 @@ rule notebook:
         facts=FACTS,
     output:
         "_build/stage/notebooks/{name}.ipynb",
+    params:
+        given=given,
     shell:
-        "echo 'page {wildcards.name}' && {BUILD} execute {input.source:q} {output:q}"
+        "echo 'page {wildcards.name}' && {BUILD} execute {input.source:q} {output:q} {params.given}"
 
 
 rule records:

@@ -42,6 +42,9 @@ COMMANDS = {  # by module: functions, and what they do
         "records": "List the records that the book knows, and how to make those that are missing.",
         "claims": "List every number that the studies print, what was rebuilt, and the verdict.",
     },
+    "companion.commands.run": {
+        "run": "Run a notebook of the book with other parameters: its page, as you want it."
+    },
     "companion.commands.fetch": {
         "fetch": "Fetch public radiographs and weights into the layout that the runs read."
     },
@@ -84,6 +87,8 @@ def add_options(parser: Parser, command: Callable) -> None:
             given["action"] = "store_true"
         elif get_origin(kind) is Literal:
             given["choices"] = get_args(kind)
+        elif kind == list[tuple[str, str]]:
+            given |= {"nargs": 2, "action": "append", "metavar": ("NAME", "VALUE")}
         elif get_origin(kind) is list:
             given |= {"nargs": "+"} if word else {"action": "append"}
         else:

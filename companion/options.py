@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import re
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import yaml
 
@@ -65,8 +67,21 @@ def pairs(texts: list[str], option: str) -> dict:
         name, sign, value = text.partition("=")
         if not sign or not name:
             raise InputError(f"{option} {text}: expected NAME=VALUE")
-        try:
-            found[name] = yaml.load(value, Plain)
-        except Exception:  # also what PyYAML itself stumbles over: brackets a thousand deep
-            raise InputError(f"{option} {text[:200]}: the value is not valid YAML") from None
+        found[name] = plain_value(value, f"{option} {text[:200]}")
     return found
+
+
+def plain_value(text: str, where: str) -> Any:
+    """One value, read as YAML (:class:`Plain`); ``where`` is what the error names."""
+    try:
+        return yaml.load(text, Plain)
+    except Exception:  # also what PyYAML itself stumbles over: brackets a thousand deep
+        raise InputError(f"{where}: the value is not valid YAML") from None
+
+
+def read_yaml(file: Path) -> Any:
+    """What a YAML file holds; :class:`InputError` where it cannot be read."""
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{file}: cannot be read as YAML ({error})") from None

@@ -4,7 +4,7 @@ Returns HTML and Markdown to display.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -22,6 +22,14 @@ from cxrlib.files import InputError
 from cxrlib.records import Record
 
 HEADS = texts("heads")
+# one colour for one meaning, on every page (Okabe and Ito); classes have theirs in cxrlib.plots
+COLORS = {
+    "printed": "#000000",
+    "rebuilt": "#0072B2",
+    "redraw": "#56B4E9",
+    "fold": "#009E73",
+    "stand-in": "#CC79A7",
+}
 
 
 def say(name: str, value) -> None:
@@ -33,6 +41,12 @@ def say(name: str, value) -> None:
     except ModuleNotFoundError:
         return
     glue(name, f"{value:,}" if isinstance(value, int) else str(value), display=False)
+
+
+def glue_all(values: Mapping[str, object]) -> None:
+    """:func:`say` for each name and value: a notebook's numbers for its sentences, in one call."""
+    for name, value in values.items():
+        say(name, value)
 
 
 def table(frame: pd.DataFrame, index: bool = False, **options) -> HTML:
@@ -52,6 +66,17 @@ def items(sentences: Sequence[str], head: str = "") -> Markdown:
     """A list of sentences, under a bold line; nothing where there are none."""
     listed = "\n".join(f"- {sentence}" for sentence in sentences)
     return Markdown(f"**{head}**\n\n{listed}" if head and listed else listed or NOTHING)
+
+
+def changed(run: Record) -> Markdown:
+    """The notice at the top of a page that shows another run than one of the book's own, with what
+    that run lacked; nothing for a run of the book.
+    """
+    name = run.info["run"]
+    if name in studies.RECORDS or name in studies.STUDY_A:
+        return Markdown(NOTHING)
+    listed = "\n".join(f"> - {sentence}" for sentence in run.info["lacked"])
+    return Markdown(f"> **This page shows the run `{name}`, not the book's own.**\n>\n{listed}\n")
 
 
 def settings(run: Record) -> HTML:
@@ -149,6 +174,36 @@ def side_by_side(
         f'<table class="dataframe numbers printed-rebuilt"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>"
     )
+
+
+def comparison_chart(
+    rows: pd.DataFrame, redraws: pd.DataFrame | None = None, kind: str = "rebuilt", ax=None
+) -> plt.Axes:
+    """Printed and rebuilt numbers in one chart: a line for each, from top to bottom.
+
+    ``rows`` has a row for each number, its index the names, and the columns ``printed``,
+    ``rebuilt``, ``low`` and ``high`` (the 95 % interval); what is NaN is not drawn. ``redraws`` has
+    the same index and a column for each re-draw, drawn as a strip. ``kind`` is what the rebuilt
+    numbers are, a key of :data:`COLORS`.
+    """
+    with plots.style():
+        ax = ax or plt.subplots(figsize=(7, 0.9 + 0.42 * len(rows)))[1]
+        places = np.arange(len(rows))
+        if redraws is not None:
+            again = redraws.loc[rows.index]
+            at = np.repeat(places + 0.28, again.shape[1])
+            strip = {"marker": "|", "s": 60, "color": COLORS["redraw"], "label": "re-draws"}
+            ax.scatter(again.to_numpy().ravel(), at, **strip)
+        error = [rows["rebuilt"] - rows["low"], rows["high"] - rows["rebuilt"]]
+        line = {"fmt": "o", "capsize": 3, "color": COLORS[kind], "label": f"{kind}, 95 % interval"}
+        ax.errorbar(rows["rebuilt"], places, xerr=np.nan_to_num(error), **line)
+        mark = {"marker": "D", "color": COLORS["printed"], "facecolors": "none", "zorder": 3}
+        ax.scatter(rows["printed"], places - 0.22, **mark, label="printed")
+        ax.set_yticks(places, rows.index)
+        ax.set_ylim(len(rows) - 0.4, -0.6)
+        ax.grid(axis="x", alpha=0.3)
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
+    return ax
 
 
 def _intervals(low: Iterable[float], high: Iterable[float]) -> list[str]:

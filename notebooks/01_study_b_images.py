@@ -40,7 +40,7 @@ if importlib.util.find_spec("cxrlib") is None:
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
 # folder of the image collections, for Figure 2.1; default CXR_DATA, else data/ beside the
 # notebooks' folder
-data = None
+data: str | None = None
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the counts", "code_prompt_hide": "Load the counts"}
 import matplotlib.pyplot as plt

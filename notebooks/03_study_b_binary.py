@@ -39,11 +39,13 @@ if importlib.util.find_spec("cxrlib") is None:
     sys.path.insert(0, "..")
 
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
+from typing import Literal
+
 # recorded: read results/<run>; phantom: train in seconds on synthetic images; images: train on real
 # ones
-origin = "recorded"
-run_name = "zhu-binary"
-data = None  # folder of the image collections, for origin = "images"; default CXR_DATA, else data/
+origin: Literal["recorded", "phantom", "images"] = "recorded"
+run_name: str = "zhu-binary"
+data: str | None = None  # folder of the collections, for "images"; default CXR_DATA, else data/
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the run", "code_prompt_hide": "Load the run"}
 import matplotlib.pyplot as plt

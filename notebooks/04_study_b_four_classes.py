@@ -41,11 +41,15 @@ if importlib.util.find_spec("cxrlib") is None:
     sys.path.insert(0, "..")
 
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
+from typing import Literal
+
 # recorded: read results/<run>; phantom: train in seconds on synthetic images; images: train on real
 # ones
-origin = "recorded"
-run_name = "zhu-fourclass"
-data = None  # folder of the image collections, for origin = "images"; default CXR_DATA, else data/
+origin: Literal["recorded", "phantom", "images"] = "recorded"
+run_name: str = "zhu-fourclass"
+data: str | None = None  # folder of the collections, for "images"; default CXR_DATA, else data/
+level: float = 0.95  # of the intervals
+replicates: int = 2000  # resamples of the patients
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the run", "code_prompt_hide": "Load the run"}
 import matplotlib.pyplot as plt
@@ -53,11 +57,12 @@ import numpy as np
 import pandas as pd
 
 import cxrlib
-from companion import pages, studies
+from companion import pages, parameters, studies
 from companion.pages import say
 from cxrlib import formatting, metrics, plots
 from cxrlib.data import kermany
 
+parameters.check(globals())
 record = studies.run(run_name, origin, data)
 redraws, missing_redraws = (
     studies.family("zhu-fourclass-redraws") if origin == "recorded" else ([], [])
@@ -66,7 +71,6 @@ redraws, missing_redraws = (
 experiment = studies.experiment(record.info["experiment"])
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Measure it", "code_prompt_hide": "Measure it"}
-level, replicates = 0.95, 2000
 predictions = record.predictions  # a row for each test image: patient, true class, probabilities
 rates = cxrlib.per_class(predictions)  # a row for each class and average: recall, precision, …
 bounds = cxrlib.bootstrap_by_patient(
@@ -355,8 +359,7 @@ say("macro-auc-most", f"{(sum(highest) + 1) / 4:.3f}")
 # it is read, and `--overwrite` trains all the same. The same page in seconds, on synthetic radiographs:
 #
 # ```bash
-# .venv/bin/papermill notebooks/04_study_b_four_classes.ipynb \
-#     phantom.ipynb -p origin phantom
+# .venv/bin/cxr run 04 -p origin phantom
 # ```
 #
 # More under [Rerun it](../book/rerun.md).

@@ -39,13 +39,15 @@ if importlib.util.find_spec("cxrlib") is None:
     sys.path.insert(0, "..")
 
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
+from typing import Literal
+
 # recorded: read results/<run>; phantom: train in seconds on synthetic images; images: train on real
 # ones
-origin = "recorded"
-run_name = "zhu-fourclass"
+origin: Literal["recorded", "phantom", "images"] = "recorded"
+run_name: str = "zhu-fourclass"
 # folder of the image collections, to draw the maps over the radiographs; default CXR_DATA, else
 # data/
-data = None
+data: str | None = None
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the run and its maps", "code_prompt_hide": "Load the run and its maps"}
 import base64

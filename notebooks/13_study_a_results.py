@@ -41,10 +41,10 @@ if importlib.util.find_spec("cxrlib") is None:
     sys.path.insert(0, "..")
 
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
-run_name = None  # a record; default: that of the paper's own rule if it is there, else the stand-in
-data = (
-    None  # folder of the image collections, to show the radiographs; default CXR_DATA, else data/
-)
+# a record; default: that of the paper's own rule if it is there, else the stand-in
+run_name: str | None = None
+# folder of the image collections, to show the radiographs; default CXR_DATA, else data/
+data: str | None = None
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the run", "code_prompt_hide": "Load the run"}
 import matplotlib.pyplot as plt

@@ -37,9 +37,8 @@ if importlib.util.find_spec("cxrlib") is None:
     sys.path.insert(0, "..")
 
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
-folder = (
-    None  # figures of python -m benchmarks efficiency; default results/efficiency of this clone
-)
+# figures of python -m benchmarks efficiency; default results/efficiency of this clone
+folder: str | None = None
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the figures", "code_prompt_hide": "Load the figures"}
 import json

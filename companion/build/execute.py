@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
@@ -12,34 +13,39 @@ import papermill
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
-from companion import studies
-from companion.options import pairs
+from companion import parameters, studies
+from companion.options import plain_value
 from cxrlib.files import InputError, write_text
 
 
-def execute(source: Path, target: Path, p: list[str] | None = None) -> None:
+def execute(source: Path, target: Path, p: list[tuple[str, str]] | None = None) -> None:
     """Execute a notebook with papermill, output whole or not at all.
 
-    p: NAME=VALUE sets a parameter; may be given several times
+    p: sets a parameter; may be given several times
     """
-    execute_notebook(source, target, pairs(p or [], "-p"))
+    given = {name: plain_value(value, f"-p {name}") for name, value in p or []}
+    execute_notebook(source, target, given)
 
 
-def execute_notebook(source: Path, target: Path, parameters: dict | None = None) -> None:
-    """Execute a notebook into ``target``, whole or not at all.
+def execute_notebook(source: Path, target: Path, given: Mapping | None = None) -> None:
+    """Execute a notebook with the parameters ``given`` into ``target``, whole or not at all.
 
-    What libraries write to standard error is no part of a page: it goes to this process's standard
-    error. A notebook whose record is missing becomes a page that says so, with the command that
-    makes the record.
+    At the top of the page stands what differs from the notebook's own parameters. What libraries
+    write to standard error is no part of a page: it goes to this process's standard error. A
+    notebook whose record is missing becomes a page that says so, with the command that makes the
+    record.
 
     Raises:
-        InputError: no such notebook, or a cell failed; the line names the notebook and the error.
+        InputError: no such notebook or parameter, or a cell failed; the line names the notebook and
+            the error.
     """
-    given = parameters or {}
+    given = given or {}
     try:
         notebook = nbformat.reads(source.read_text(encoding="utf-8"), 4)
     except (OSError, ValueError) as error:
         raise InputError(f"{source}: cannot be read as a notebook ({error})") from None
+    kinds, defaults = parameters.declared(notebook)
+    parameters.check_given(given, kinds, source)
     shown = notebook.metadata.get("cxr", {}).get("records", [])
     absent = [name for name in shown if not studies.recorded(name)]
     if absent and given.get("origin", "recorded") == "recorded":
@@ -48,12 +54,24 @@ def execute_notebook(source: Path, target: Path, parameters: dict | None = None)
         note = nbformat.v4.new_markdown_cell(not_yet_recorded(absent), id="not-yet")
         notebook.cells = [title, note]
     else:
-        notebook = run_cells(source, given)
+        notebook = run_cells(source, dict(given))
         for line in stderr_taken(notebook):
             print(f"cxr: note: {source}: {line}", file=sys.stderr)
         # a page without a kernel shows the widgets' HTML: their state would only double it
         notebook.metadata.pop("widgets", None)
+    if changed := {key: value for key, value in given.items() if value != defaults[key]}:
+        notebook.cells.insert(1, changed_parameters(changed, defaults))
     write_text(target, nbformat.writes(notebook))
+
+
+def changed_parameters(changed: Mapping, defaults: Mapping) -> nbformat.NotebookNode:
+    """The notice at the top of a page that was run with other parameters than its own."""
+    lines = "\n".join(
+        f"- `{name}` is `{value!r}` in place of `{defaults[name]!r}`"
+        for name, value in changed.items()
+    )
+    text = f":::{{admonition}} Changed parameters\n:class: note\n{lines}\n:::\n"
+    return nbformat.v4.new_markdown_cell(text, id="changed-parameters")
 
 
 def run_cells(source: Path, parameters: dict) -> nbformat.NotebookNode:

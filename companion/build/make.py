@@ -14,9 +14,8 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
 from companion.build import book, notebooks
+from companion.options import read_yaml
 from cxrlib.files import InputError, alone
 
 BUILD = Path("_build")
@@ -38,7 +37,7 @@ def make(target: Literal["book", "records"], cores: int = 1) -> None:
     with alone(BUILD / f".{target}.lock", f"make {target}"):
         notebooks.pair_folder(Path("notebooks"))
         command = [sys.executable, "-m", "snakemake", target, "--cores", str(cores)]
-        command += ["--rerun-triggers", "mtime", "--rerun-incomplete"]
+        command += ["--rerun-triggers", "mtime", "params", "--rerun-incomplete"]
         command += ["--nolock"]  # the lock above is free again however its holder ended
         environment = {**os.environ, **places()}
         if target == "records":  # with the bars of its trainings
@@ -98,10 +97,7 @@ def check_sources() -> None:
     for file in sorted([Path("_config.yml"), Path("_toc.yml"), *files]):
         if file.suffix in TEXTS:
             notebooks.text_of(file)
-    try:
-        yaml.safe_load(Path("_config.yml").read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(f"_config.yml: is not valid YAML ({error})") from None
+    read_yaml(Path("_config.yml"))
     for chapter in book.chapters():
         if not any(Path(f"{chapter}{ending}").is_file() for ending in (".md", ".py", ".ipynb")):
             raise InputError(f"_toc.yml: {chapter} does not exist")

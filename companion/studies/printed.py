@@ -11,9 +11,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from companion.clone import clone_folder
+from companion.options import read_yaml
 from cxrlib.files import InputError
 
 LETTERS = {"zhu2020": "B", "cheazemin2020": "A"}
@@ -34,7 +34,7 @@ def folder() -> Path:
 
 def texts(name: str) -> dict:
     """Sentences and heads that the code puts in place: ``book/studies/<name>.yml``."""
-    return yaml.safe_load((folder() / f"{name}.yml").read_text(encoding="utf-8"))
+    return read_yaml(folder() / f"{name}.yml")
 
 
 def printed(study: str, place: str | None = None, source: Path | None = None) -> pd.DataFrame:
@@ -52,10 +52,7 @@ def printed(study: str, place: str | None = None, source: Path | None = None) ->
             field.
     """
     file = Path(source or folder()) / study / "printed.yml"
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{file}: cannot be read as YAML ({error})") from None
+    content = read_yaml(file)
     numbers = content.get("numbers") if isinstance(content, dict) else None
     if not isinstance(numbers, list):
         raise InputError(f"{file}: lacks the list numbers")

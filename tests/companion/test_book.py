@@ -60,11 +60,20 @@ def write_notebook(path: Path, *cells: str, records=()) -> Path:
 
 
 def test_execute_sets_parameters(tmp_path):
-    source = write_notebook(tmp_path / "a.ipynb", "x = 1", "print(x + 1)")
+    source = write_notebook(tmp_path / "a.ipynb", "x: int = 1", "print(x + 1)")
     execute.execute_notebook(source, tmp_path / "out" / "a.ipynb", {"x": 41})
     cells = json.loads((tmp_path / "out" / "a.ipynb").read_text())["cells"]
     assert cells[-1]["outputs"][0]["text"] == ["42\n"]
+    assert "`x` is `41` in place of `1`" in "".join(cells[1]["source"]), "the page must say so"
     book.check_executed(tmp_path / "out" / "a.ipynb")
+
+
+@pytest.mark.parametrize(("name", "value"), [("y", 1), ("x", "much"), ("x", 1.5), ("x", None)])
+def test_a_parameter_that_cannot_be_given_stops_the_run(name, value, tmp_path):
+    source = write_notebook(tmp_path / "a.ipynb", "x: int = 1", "print(x)")
+    with pytest.raises(InputError, match=rf"a\.ipynb: .*parameter {name}"):
+        execute.execute_notebook(source, tmp_path / "out.ipynb", {name: value})
+    assert not (tmp_path / "out.ipynb").exists()
 
 
 def test_failing_cell_is_one_line_and_leaves_nothing(tmp_path):

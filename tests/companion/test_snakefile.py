@@ -167,3 +167,37 @@ def test_a_changed_record_reruns_its_notebook_only(checkout, monkeypatch):
         sorted(command.split()[1] for command in planned(checkout, "book", monkeypatch)[:-1])
         == shown
     )
+
+
+MAKES = """
+import pathlib, sys
+target = sys.argv[3] if sys.argv[1] == "execute" else "_build/html/index.html"
+pathlib.Path(target).parent.mkdir(parents=True, exist_ok=True)
+pathlib.Path(target).write_text(" ".join(sys.argv[4:]))
+with open("order.txt", "a") as log:
+    log.write(target + "\\n")
+"""
+
+
+def test_a_changed_parameter_makes_its_page_again_and_no_other(checkout, monkeypatch):
+    (checkout / "stub.py").write_text(MAKES)
+    engine = (checkout / "Snakefile").read_text()
+    (checkout / "Snakefile").write_text(engine.replace('f"{CXR}.build"', '"python stub.py"'))
+    monkeypatch.setenv("CXR_RESULTS", str(checkout / "results"))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    command = [sys.executable, "-m", "snakemake", "book", "--cores", "2"]
+    command += ["--rerun-triggers", "mtime", "params"]
+
+    def made() -> list[str]:
+        (checkout / "order.txt").write_text("")
+        subprocess.run(command, cwd=checkout, check=True, capture_output=True)
+        return (checkout / "order.txt").read_text().split()
+
+    assert len(made()) > 2 and made() == []
+    page = "_build/stage/notebooks/04_study_b_four_classes.ipynb"
+    settings = checkout / "book" / "parameters.yml"
+    settings.write_text("04_study_b_four_classes: {replicates: 50, run_name: it's}")
+    assert made() == [page, "_build/html/index.html"]
+    assert (checkout / page).read_text() == '-p replicates 50 -p run_name "it\'s"'
+    settings.write_text("{}")
+    assert made()[0] == page and made() == []
