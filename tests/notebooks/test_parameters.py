@@ -18,12 +18,12 @@ OTHER: dict[str, dict] = {  # another value of each parameter; None: tried elsew
     "01_study_b_images": {"data": None},
     "03_study_b_binary": {
         "origin": "phantom",
-        "run_name": "zhu-binary-redraws/draw-1",
+        "run_name": "zhu-binary-redraws/seed-1",
         "data": None,
     },
     "04_study_b_four_classes": {
         "origin": "phantom",
-        "run_name": "zhu-fourclass-redraws/draw-1",
+        "run_name": "zhu-fourclass-redraws/seed-1",
         "data": None,
         "level": 0.5,
         "replicates": 100,
