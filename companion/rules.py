@@ -85,6 +85,9 @@ def holds(relation: str, value: float, printed: float) -> bool:
 def same(row: dict, value: float, why: str) -> Finding:
     """The verdict on a count, a setting or a formula."""
     printed = float(row["printed"])
+    if np.isnan(value):
+        why += f"; it is not the printed {row['printed']} throughout."
+        return Finding("differs", why, value)
     if holds(row["relation"], value, printed):
         return Finding("exact", f"{why}.", value)
     gap = f"{abs(printed - value):,.9g} {'more' if printed > value else 'less'}"
@@ -162,7 +165,8 @@ def cell(row, rows, *, run, metric, times=1):
         return [_waits(run), *said]
     record, *tables = _recorded(run, studies.results_folder())
     found = {name: [times * value for value in rebuilt(name, *tables)] for name in names}
-    lowest = min(found, key=lambda name: found[name][:2])  # of equals the one that is known least
+    ends = {name: np.nan_to_num(values[:2], nan=np.inf).tolist() for name, values in found.items()}
+    lowest = min(ends, key=ends.get)  # of equals the one whose interval reaches down the furthest
     first = [_result(row, record, found, lowest, times)]
     if lowest.endswith(".accuracy_as_printed"):
         by_formula = rebuilt(lowest.removesuffix("_as_printed"), *tables)
@@ -281,7 +285,9 @@ def setting(row, rows, *, experiment, key="", item=None, times=1, means=None):
         value = len(value) if item == "count" else value[item]
     if means is not None:
         value = float(row["printed"]) if value == means else NAN
-    why = f"The book's runs ({experiment}) are set to what is printed, which is no test of it"
+    alike = holds(row["relation"], times * value, float(row["printed"]))
+    said = "to what is printed, which is no test of it" if alike else "otherwise"
+    why = f"The book's runs ({experiment}) are set {said}"
     if not any(studies.recorded(name) for name in family or [experiment]):
         why += "; none of them is recorded yet"
     return [same(row, times * value, why)]

@@ -15,15 +15,13 @@ from cxrlib.data import phantom as phantoms
 from cxrlib.data.manifest import data_folder, present
 from cxrlib.files import InputError, line, printable
 
-COLLECTIONS = (kermany, covid_chestxray, chestxray14, rsna)
-NAMED = 20  # missing files of a collection that are all named
-USE = {
-    "kermany": "Study B",
-    "covid-chestxray": "both studies",
-    "nih-chest-xray14": "Study A and its stand-in",
-    "rsna-normal": "Study A's stand-in",
+COLLECTIONS = {  # what it is for, and its name for ``cxr fetch``
+    kermany: ("Study B", "kermany"),
+    covid_chestxray: ("both studies", "covid"),
+    chestxray14: ("Study A and its stand-in", "nih"),
+    rsna: ("Study A's stand-in", "rsna"),
 }
-COMMANDS = dict(zip(USE, ("kermany", "covid", "nih", "rsna"), strict=True))
+NAMED = 20  # missing files of a collection that are all named
 RUNS = {  # run: its images and its network
     "zhu-fourclass, zhu-binary": (zhu2020.manifest, "resnet18"),
     "azemin-standin-resnet50": (cheazemin2020.standin_manifest, "resnet50"),
@@ -36,11 +34,11 @@ def report(data: str | Path | None = None) -> pd.DataFrame:
     fetched, its licence, and what to do. Never raises for an absent one.
     """
     rows = []
-    for collection in COLLECTIONS:
+    for collection, (use, command) in COLLECTIONS.items():
         source = collection.COLLECTION
         row = {
             "source": source.name,
-            "use": USE[source.name],
+            "use": use,
             "looked_for": " or ".join(source.folders),
             "found": 0,
             "missing": source.images,
@@ -63,12 +61,12 @@ def report(data: str | Path | None = None) -> pd.DataFrame:
             if len(manifest) > source.images:
                 row["advice"] = (
                     f"it lists {len(manifest):,} images, so another state than the"
-                    f" {source.images:,} of {row['use']}; {source.advice}"
+                    f" {source.images:,} of {use}; {source.advice}"
                 )
         except InputError as error:
             row["advice"] = str(error)
         if row["advice"] != "nothing":
-            row["advice"] = f"cxr fetch {COMMANDS[source.name]}, or by hand: {row['advice']}"
+            row["advice"] = f"cxr fetch {command}, or by hand: {row['advice']}"
         rows.append(row)
     return pd.DataFrame(rows)
 

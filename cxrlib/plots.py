@@ -1,10 +1,10 @@
 """The figures, one function per kind. Each draws on the axes it is given, or on a new figure, and
 returns the axes.
 
-New figures are 7 inches wide, the page's 700 pixels at 100 pixels an inch, and no letter is under
-10 points; files have 150 pixels an inch, for sharp screens. A class has the same colour, line and
-marker everywhere, told apart without colour too (colours of Okabe and Ito,
-https://jfly.uni-koeln.de/color/). Styles apply inside the functions only.
+New figures are 7 inches wide, the page's 700 pixels at 100 pixels an inch, with letters of 10
+points or more; files have 150 pixels an inch, for sharp screens. A class has the same colour, line
+and marker everywhere, told apart without colour too (colours of Okabe and Ito, https://jfly.uni-
+koeln.de/color/). Styles apply inside the functions only.
 """
 
 from __future__ import annotations

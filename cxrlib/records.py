@@ -134,7 +134,7 @@ def read_record(folder: str | Path) -> Record:
 def _predictions(file: Path, expected: list[str]) -> pd.DataFrame:
     """A checked table of predictions for these classes."""
     table = _table(file, [])
-    classes = check_predictions(table, where=str(file))
+    classes = check_predictions(table, str(file), range(2, len(table) + 2))
     if classes != expected:
         raise InputError(f"{file}: classes {classes} are not run.json's {expected}")
     return table

@@ -155,6 +155,9 @@ class _Rows:
         for text in cells.categories[~((values >= 0) & (values <= 1))][:1]:
             what = line(text, 100) or "an empty cell"
             raise self.error(column, text, f"{what} is not a number from 0 to 1")
+        plain = [text for text in cells.categories if "%" not in text]
+        if 0 < len(plain) < len(cells.categories):
+            raise self.error(column, plain[0], f"{plain[0]} has no %, as other cells of it have")
         return values[cells.codes] + 0.0  # no negative nothing
 
     def check_repeated(self, column: str, why: str, allowed: Callable[[str], bool]) -> None:

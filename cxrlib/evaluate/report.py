@@ -28,7 +28,7 @@ TEMPLATES = jinja2.Environment(
     keep_trailing_newline=True,
     undefined=jinja2.StrictUndefined,
 )
-SHOWN = ["recall", "precision", "specificity", "f1", "auc"]  # of every class
+SHOWN = [name for name in metrics.METRICS if name in STATISTIC_NAMES]  # of every class
 
 
 def page(measured: Measures, name: str = "predictions.csv") -> str:

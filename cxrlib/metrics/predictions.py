@@ -39,7 +39,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
         frame = pd.read_csv(path, dtype=dict.fromkeys(KEYS, str), skip_blank_lines=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as CSV ({error})") from None
-    check_predictions(frame, str(path))
+    check_predictions(frame, str(path), range(2, len(frame) + 2))
     return frame
 
 
@@ -56,26 +56,29 @@ def check_predictions(
     Raises
     ------
     InputError
-        One line: ``where`` (the file), the line (``lines`` gives each row's; without it the header
-        is line 1) and the column.
+        One line: ``where`` (the file), the line (``lines`` gives each row's; without it the row's
+        place, from 0) and the column.
     """
     classes = _class_names(frame, where)
-    lines = range(2, len(frame) + 2) if lines is None else lines
 
     def refuse(bad, column: str, values, why: str) -> None:
         for row in np.flatnonzero(bad)[:1]:
-            what = line(np.asarray(values)[row], 100) or "nothing"
-            raise InputError(f"{where}, line {lines[row]}, column {column}: {what} {why}")
+            at, value = f"row {row}" if lines is None else f"line {lines[row]}", values.iloc[row]
+            what = "an empty cell" if pd.isna(value) else line(value, 100) or "nothing"
+            raise InputError(f"{where}, {at}, column {column}: {what} {why}")
 
     for column in KEYS:
-        refuse(frame[column].isna(), column, frame[column], "is a missing value")
+        refuse(frame[column].isna(), column, frame[column], "stands where a value is needed")
     ids, truth, p = frame["image_id"], frame["y_true"], _probabilities(frame, classes)
-    refuse(ids.duplicated(), "image_id", ids, "stands in an earlier line too")
-    refuse(~truth.isin(classes), "y_true", truth, f"is none of {line(', '.join(classes), 300)}")
+    refuse(ids.duplicated(), "image_id", ids, "stands in an earlier row too")
+    why = f"is none of {line(', '.join(classes), 300)}"
+    if pd.api.types.is_numeric_dtype(truth):
+        why = "is a number, but names of classes are text: use astype(str)"
+    refuse(~truth.isin(classes), "y_true", truth, why)
     for name, values in zip(classes, p.T, strict=True):
         outside = ~((values >= 0) & (values <= 1))  # NaN is outside, too
         refuse(outside, f"p_{name}", frame[f"p_{name}"], "is not a number from 0 to 1")
-    sums = p.sum(axis=1)
+    sums = pd.Series(p.sum(axis=1))
     off = np.abs(sums - 1)
     if off.max() > 1e-4:
         d = decimals(p)
@@ -86,15 +89,14 @@ def check_predictions(
 
 def _class_names(frame: pd.DataFrame, where: str) -> list[str]:
     for column in frame.columns[frame.columns.duplicated()]:
-        raise InputError(f"{where}, line 1: column {column} occurs twice")
+        raise InputError(f"{where}: column {column} occurs twice")
     for column in KEYS:
         if column not in frame:
-            raise InputError(f"{where}, line 1: no column {column}")
+            raise InputError(f"{where}: no column {column}")
     classes = [str(column)[2:] for column in frame if str(column).startswith("p_")]
     if len(classes) < 2 or "" in classes:
         raise InputError(
-            f"{where}, line 1: needs a column p_<class> for each of two classes or more, has"
-            f" {classes}"
+            f"{where}: needs a column p_<class> for each of two classes or more, has {classes}"
         )
     if frame.empty:
         raise InputError(f"{where}: no rows")

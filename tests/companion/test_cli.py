@@ -255,7 +255,7 @@ def test_sources_of_an_empty_folder(capsys, tmp_path):
     assert cli.main(["sources", "--data", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
     assert err == "" and out.count("found       0 of ") == 4
-    assert all(name in out for name in sources.USE)
+    assert all(each.COLLECTION.name in out for each in sources.COLLECTIONS)
     assert f"{tmp_path / 'none'}: the data folder does not exist" in complaint(
         capsys, "sources", "--data", str(tmp_path / "none")
     )

@@ -203,34 +203,21 @@ def test_images_are_counted_with_their_copies(thesis):
     assert rules.images(row("145"), thesis, **given, what="patient_id")[0].value == patients
 
 
-def test_settings():
-    assert (
-        rules.setting(row("0.01"), {}, experiment="zhu-binary", key="weight_decay")[0].verdict
-        == "exact"
-    )
-    assert (
-        rules.setting(row("0.1"), {}, experiment="zhu-binary", key="weight_decay")[0].verdict
-        == "differs"
-    )
-    assert (
-        rules.setting(row("110"), {}, experiment="zhu-binary", key="scale", item=1, times=100)[
-            0
-        ].verdict
-        == "exact"
-    )
-    assert (
-        rules.setting(row("5"), {}, experiment="zhu-binary-cv", item="count")[0].verdict == "exact"
-    )
-    assert (
-        rules.setting(row("0"), {}, experiment="azemin-adjudicated", key="frozen", means=True)[
-            0
-        ].verdict
-        == "exact"
-    )
-    assert (
-        rules.setting(row("0"), {}, experiment="zhu-binary", key="frozen", means=True)[0].verdict
-        == "differs"
-    )
+@pytest.mark.parametrize(
+    "printed, asked, verdict",
+    [
+        ("0.01", {"experiment": "zhu-binary", "key": "weight_decay"}, "exact"),
+        ("0.1", {"experiment": "zhu-binary", "key": "weight_decay"}, "differs"),
+        ("110", {"experiment": "zhu-binary", "key": "scale", "item": 1, "times": 100}, "exact"),
+        ("5", {"experiment": "zhu-binary-cv", "item": "count"}, "exact"),
+        ("0", {"experiment": "azemin-adjudicated", "key": "frozen", "means": True}, "exact"),
+        ("0", {"experiment": "zhu-binary", "key": "frozen", "means": True}, "differs"),
+    ],
+)
+def test_settings(printed, asked, verdict):
+    (found,) = rules.setting(row(printed), {}, **asked)
+    assert found.verdict == verdict and "nan" not in found.why
+    assert ("set to what is printed" in found.why) == (verdict == "exact")
 
 
 @pytest.mark.parametrize(

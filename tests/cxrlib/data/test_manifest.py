@@ -505,7 +505,10 @@ def test_wrong_data_folder_is_refused(tmp_path, capsys, monkeypatch):
 
 def test_report_of_nothing(tmp_path):
     found = sources.report(tmp_path / "nowhere")
-    assert found["source"].tolist() == list(sources.USE) and found["found"].tolist() == [0] * 4
+    assert (
+        found["source"].tolist() == [each.COLLECTION.name for each in sources.COLLECTIONS]
+        and found["found"].tolist() == [0] * 4
+    )
     assert found["missing"].tolist() == [5856, 316, 112_120, 5828]
     assert found["advice"].str.contains("nowhere").all()
 

@@ -203,7 +203,7 @@ BAD = {
     ),
     "sum": (GOOD.replace("0.3", "0.6"), r"line 3, column p_a\+p_b: 1.[23]\d* is not a sum of 1"),
     "odd class": (GOOD.replace("b,", "c,"), "line 3, column y_true: c is none of a, b"),
-    "no class": (GOOD.replace("\nb,", "\n,"), "line 3, column y_true: nan is a missing value"),
+    "no class": (GOOD.replace("\nb,", "\n,"), "line 3, column y_true: an empty cell"),
     "more cells": (GOOD.replace("0.3,0.7", "0.3,0.7,0.9"), "cannot be read as CSV .*line 3"),
     "fewer cells": (GOOD.replace("0.3,0.7", "0.3"), "line 3, column p_b: .*is not a number"),
     "one p, three answers": (

@@ -148,6 +148,10 @@ REFUSED = {  # content: what the line says
         r"line 2: has 3 cells, the line of names 2",
     ),
     "a word for no number": ("y_true,p\n1,NA\n", "line 2, column p: NA is not a number"),
+    "percentages and shares in one column": (
+        "y_true,p\n1,20%\n0,0.9\n",
+        "line 3, column p: 0.9 has no %",
+    ),
     "hidden underscore": ("y_true,p\n1,0_1\n", "line 2, column p: 0_1 is not a number"),
     "answers for probabilities": ("y_true,p\n1,True\n", "line 2, column p: True is not a number"),
     "nobody's images": (
@@ -426,7 +430,7 @@ TEXTS = [
 ]
 
 
-def spelled(rng: random.Random, value: float, comma: bool) -> str:
+def spelled(rng: random.Random, value: float, comma: bool, percent: bool) -> str:
     """A number as one of many programs writes it, without loss."""
     text = repr(value)
     ways = [
@@ -436,7 +440,7 @@ def spelled(rng: random.Random, value: float, comma: bool) -> str:
         f"{value:.20e}",
         f"{value:.17G}",
     ]
-    if rng.random() < 0.2 and "e" not in text and len(text) < 12:
+    if percent:
         whole = int(text.replace(".", ""))  # digits of value * 10 ** places
         places = len(text.split(".")[1]) - 2
         ways = [f"{whole / 10**places:.{max(places, 0)}f} %"] if places >= 0 else [f"{whole * 10}%"]
@@ -453,6 +457,7 @@ def table(rng: random.Random):
     comma, every = rng.random() < 0.5, rng.random() < 0.3
     classes = ["1", "0"] if binary else rng.sample(WORDS, k)
     decimals = rng.choice([None, None, 1, 2, 3, 4, 6])
+    percent = decimals in (1, 2, 3, 4) and rng.random() < 0.3
     y = [rng.randrange(len(classes)) for _ in range(n)]
     p = np.random.default_rng(rng.randrange(2**32)).dirichlet(np.full(len(classes), 0.7), n)
     p[:, -1] = np.clip(1 - p[:, :-1].sum(axis=1), 0, 1)
@@ -516,7 +521,9 @@ def table(rng: random.Random):
             if name == "y_true":
                 cells.append(quoted(label[y[row]]))
             elif name in scores:
-                cells.append(quoted(spelled(rng, float(p[row, scores.index(name)]), comma)))
+                cells.append(
+                    quoted(spelled(rng, float(p[row, scores.index(name)]), comma, percent))
+                )
             else:
                 cells.append(quoted(patients[row] if name == "patient_id" else rng.choice(TEXTS)))
         lines.append(breaks("".join(parts)) + 1)

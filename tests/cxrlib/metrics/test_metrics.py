@@ -293,7 +293,7 @@ BAD = {  # column, row, value, what the message says
         "image_id",
         2,
         "s/i0",
-        "r/predictions.csv, line 4, column image_id: s/i0 stands in an earlier line",
+        "r/predictions.csv, line 4, column image_id: s/i0 stands in an earlier row",
     ),
     "class": (
         "y_true",
@@ -301,9 +301,14 @@ BAD = {  # column, row, value, what the message says
         "flu",
         "r/predictions.csv, line 3, column y_true: flu is none of covid, viral",
     ),
-    "no class": ("y_true", 0, None, "line 2, column y_true: .* missing"),
-    "no patient": ("patient_id", 4, None, "line 6, column patient_id: .* missing"),
-    "nan": ("p_viral", 3, np.nan, "line 5, column p_viral: nan is not a number from 0 to 1"),
+    "no class": ("y_true", 0, None, "line 2, column y_true: an empty cell"),
+    "no patient": ("patient_id", 4, None, "line 6, column patient_id: an empty cell"),
+    "nan": (
+        "p_viral",
+        3,
+        np.nan,
+        "line 5, column p_viral: an empty cell is not a number from 0 to 1",
+    ),
     "infinite": ("p_viral", 3, np.inf, "line 5, column p_viral: inf is not a number from 0 to 1"),
     "negative": ("p_covid", 0, -0.01, "line 2, column p_covid: -0.01 is not a number from 0 to 1"),
     "above 1": ("p_covid", 0, 1.5, "line 2, column p_covid: 1.5 is not a number from 0 to 1"),
@@ -321,8 +326,19 @@ def test_check_names_line_and_column(column, row, value, message):
     metrics.check_predictions(frame)
     frame.loc[frame.index[row], column] = value
     with pytest.raises(InputError, match=message) as error:
-        metrics.check_predictions(frame, "r/predictions.csv")
+        metrics.check_predictions(frame, "r/predictions.csv", range(2, 7))
     assert "\n" not in str(error.value)
+    with pytest.raises(
+        InputError, match=f"predictions, row {row}, column {column}"
+    ):  # a frame has no lines
+        metrics.check_predictions(frame)
+
+
+def test_check_says_that_names_of_classes_are_text():
+    frame = predictions([0, 1], [[0.2, 0.8]] * 2, classes=["1", "0"])
+    metrics.check_predictions(frame)
+    with pytest.raises(InputError, match="row 0, column y_true: 1 is a number, .* text"):
+        metrics.check_predictions(frame.assign(y_true=[1, 0]))
 
 
 def test_check_tolerates_rounding():
@@ -331,7 +347,7 @@ def test_check_tolerates_rounding():
 
 @pytest.mark.parametrize("column", KEYS)
 def test_check_names_a_missing_column(column):
-    with pytest.raises(InputError, match=f"x.csv, line 1: no column {column}$"):
+    with pytest.raises(InputError, match=f"x.csv: no column {column}$"):
         metrics.check_predictions(made_up((2, 2)).drop(columns=column), "x.csv")
 
 
