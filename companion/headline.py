@@ -1,103 +1,180 @@
-"""The short tables of README and first page: what was printed and what came out."""
+"""The headline numbers of README and first page: what each study printed, what came out, and one
+figure of all of them.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import jinja2
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from companion import ledger, studies
+from companion import ledger, pages, studies
 from companion.clone import clone_folder
-from cxrlib import formatting, metrics
+from cxrlib import formatting, metrics, plots
 from cxrlib.data import radiographs
 from cxrlib.files import InputError, write_text
-from cxrlib.records import Record
 
 MARKS = ("<!-- headline: written by make readme -->", "<!-- end of headline -->")
-HEADLINE = {  # row of the short table: metric of cxrlib.metrics.rates.per_class
-    "Images classified correctly (weighted accuracy)": "weighted avg.recall",
-    "Recall, macro average": "macro avg.recall",
-    "Precision, macro average": "macro avg.precision",
-    "Specificity, macro average": "macro avg.specificity",
-    "F1-score, macro average": "macro avg.f1",
-    "AUC, macro average": "macro avg.auc",
-    "COVID-19 recall": "covid.recall",
-    "Viral pneumonia precision": "viral.precision",
-    "Normal recall": "normal.recall",
-    "COVID-19 AUC": "covid.auc",
-    "Viral pneumonia AUC": "viral.auc",
-    "Bacterial pneumonia AUC": "bacterial.auc",
-    "Normal AUC": "normal.auc",
+FOUR, TWO, STUDY_A = "Study B, four classes", "Study B, two classes", "Study A"
+MEASURES = {  # by model: name of each number, and its metric of cxrlib.metrics.rates.per_class
+    FOUR: {
+        "Images classified correctly (weighted accuracy)": "weighted avg.recall",
+        "Recall, macro average": "macro avg.recall",
+        "Precision, macro average": "macro avg.precision",
+        "Specificity, macro average": "macro avg.specificity",
+        "F1-score, macro average": "macro avg.f1",
+        "AUC, macro average": "macro avg.auc",
+        "COVID-19 recall": "covid.recall",
+        "Viral pneumonia precision": "viral.precision",
+        "Normal recall": "normal.recall",
+        "COVID-19 AUC": "covid.auc",
+        "Viral pneumonia AUC": "viral.auc",
+        "Bacterial pneumonia AUC": "bacterial.auc",
+        "Normal AUC": "normal.auc",
+    },
+    TWO: {"COVID-19 recall": "covid.recall", "Recall of the others": "non_covid.recall"},
 }
-OTHERS = {  # row of the table below it: row of the ledger
-    "Study B, two classes: COVID-19 recall": "zhu-t4.1-covid-recall",
-    "Study B, two classes: recall of the others": "zhu-t4.1-non-covid-recall",
-    "Study A: AUC": "azemin-3-auc",
-    "Study A: sensitivity": "azemin-3-sensitivity",
-    "Study A: specificity": "azemin-3-specificity",
-}
+RUNS = {FOUR: ("zhu-fourclass", "Table 4.2"), TWO: ("zhu-binary", "Table 4.1")}
+COLUMNS = "model title said printed rebuilt low high again".split()
 
 
-def tables(name: str = "zhu-fourclass") -> str:
-    """The short Markdown tables of README and first page, by ``book/_headline.md.jinja``: printed,
-    rebuilt, interval; or that there is no record yet.
+def numbers() -> pd.DataFrame:
+    """Every headline number that is recorded, one row each: ``model``, ``title``, ``said`` (as
+    printed), ``printed``, ``rebuilt``, ``low`` and ``high`` (95 % interval), and ``again``, the
+    values of the re-draws.
     """
-    text = (clone_folder() / "book" / "_headline.md.jinja").read_text(encoding="utf-8")
-    again = [metrics.per_class(run.predictions) for run in studies.family(f"{name}-redraws")[0]]
-    found: dict = {"name": name, "redraws": len(again)}
-    if studies.recorded(name):
-        record, frame = studies.run(name), f"{name}-shown/frame"
-        lost = record.split[record.split["missing"]]
-        found |= {
-            "record": record,
-            "rows": measures(record, again),
-            "lost": len(lost),
-            "lost_of_test": int((lost["split"] == "test").sum()),
-            "replicates": f"{metrics.REPLICATES:,}",
-            "frame": f"{100 * radiographs.FRAME:g}",
-            "others": others(),
-        }
-        if studies.recorded(frame):
-            found["framed"] = metrics.confusion(studies.run(frame).predictions)
-    return jinja2.Template(text).render(found)
+    rows = [row for model in RUNS for row in study_b(model)] + study_a()
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def measures(record: Record, again: list[pd.DataFrame]) -> list[dict[str, str]]:
-    """A row for each measure of :data:`HEADLINE`; its range is over the rates of other draws."""
-    printed = studies.printed(studies.experiment(record.name).study, "Table 4.2")
-    rates = metrics.per_class(record.predictions)
+def study_b(model: str) -> list[tuple]:
+    """The rows of one of Study B's models."""
+    name, table = RUNS[model]
+    if not studies.recorded(name):
+        return []
+    record, again = studies.run(name), studies.family(f"{name}-redraws")[0]
     bounds = metrics.bootstrap_by_patient(record.predictions)
-    compared = ledger.compare(printed, rates, bounds).set_index("metric")
+    rates = metrics.per_class(record.predictions)
+    redrawn = [metrics.per_class(other.predictions) for other in again]
+    compared = ledger.compare(studies.printed("zhu2020", table), rates, bounds)
+    compared = compared.set_index("metric")
     rows = []
-    for title, metric in HEADLINE.items():
-        row, column = metric.rsplit(".", 1)
-        values = [table.loc[row, column] for table in again] or [np.nan]
-        here = compared.loc[metric]
-        rows.append(
-            {
-                "title": title,
-                "printed": here["printed"],
-                "rebuilt": formatting.number(here["rebuilt"]),
-                "interval": formatting.interval(here["low"], here["high"]),
-                "range": formatting.interval(min(values), max(values), decimals=2),
-            }
-        )
+    for title, metric in MEASURES[model].items():
+        here, (row, _, column) = compared.loc[metric], metric.rpartition(".")
+        values = [rates.loc[row, column] for rates in redrawn]
+        interval = (here["rebuilt"], here["low"], here["high"])
+        said = here["printed"]
+        rows.append((model, title, said, float(said), *interval, values))
     return rows
 
 
-def others() -> list[dict[str, str]]:
-    """A row for each result of the other models, from the ledger."""
-    rows = ledger.claims(ids=OTHERS.values()).set_index("id")
+def study_a() -> list[tuple]:
+    """The rows of Study A: its AUC, and its specificity at the sensitivity that it prints. The
+    threshold that gives this sensitivity is chosen on the test images.
+    """
+    rows = ledger.claims(ids=[f"azemin-3-{name}" for name in ("auc", "sensitivity", "specificity")])
+    auc, sensitivity, specificity = rows.to_dict("records")
+    if not auc["records"]:
+        return []
+    predictions = studies.run(auc["records"][0]).predictions
+    curve = metrics.roc(predictions, "covid")
+    enough = curve["tpr"] >= float(sensitivity["printed"]) / 100
+    threshold = curve.loc[enough, "threshold"].max()
+    found = metrics.bootstrap_by_patient(predictions, "specificity", "covid", threshold=threshold)
+    title = f"Specificity at a sensitivity of {sensitivity['said']}"
+    area = (auc["rebuilt"], auc["low"], auc["high"])
     return [
-        {
-            "title": title,
-            "printed": rows.loc[name, "said"],
-            "rebuilt": ledger.rebuilt_in_words(rows.loc[name]),
-        }
-        for title, name in OTHERS.items()
+        (STUDY_A, "AUC", auc["said"], float(auc["printed"]), *area, []),
+        (STUDY_A, title, specificity["said"], float(specificity["printed"]) / 100, *found, []),
     ]
+
+
+def tables(template: str = "_headline.md.jinja") -> str:
+    """The Markdown of README's tables, or of the first page's opening: a template in ``book/``."""
+    text = (clone_folder() / "book" / template).read_text(encoding="utf-8")
+    found: dict = {"four": FOUR, "two": TWO, "a": STUDY_A, "rows": [], "by": {}}
+    for row in numbers().to_dict("records"):
+        found["rows"].append(shown := in_words(row))
+        found["by"][row["model"], row["title"].partition(" at ")[0]] = shown
+    if studies.recorded("zhu-fourclass"):
+        found |= circumstances()
+    return jinja2.Template(text, trim_blocks=True).render(found)
+
+
+def in_words(row: dict) -> dict[str, str]:
+    """A row of :func:`numbers` for a table; in per cent where it was printed so."""
+    values = [row["rebuilt"], row["low"], row["high"]]
+    again = row["again"] or [np.nan]
+    percent = row["said"].endswith("%")
+    number, *ends = [100 * value for value in values] if percent else values
+    digits = 1 if percent else 3
+    return {
+        "model": row["model"],
+        "title": row["title"],
+        "printed": row["said"],
+        "rebuilt": f"{number:.{digits}f}" + " %" * percent,
+        "interval": formatting.interval(*ends, decimals=digits),
+        "range": formatting.interval(min(again), max(again), decimals=2),
+    }
+
+
+def circumstances() -> dict:
+    """What the sentences under the tables need: test images, patients, what was missing, and what
+    the frame alone gives away.
+    """
+    record, frame = studies.run("zhu-fourclass"), "zhu-fourclass-shown/frame"
+    lost = record.split[record.split["missing"]]
+    found = {
+        "images": record.info["metrics"]["images"],
+        "patients": record.info["metrics"]["patients"],
+        "lost": len(lost),
+        "lost_of_test": int((lost["split"] == "test").sum()),
+        "redraws": len(studies.family("zhu-fourclass-redraws")[0]),
+        "replicates": f"{metrics.REPLICATES:,}",
+        "frame": f"{100 * radiographs.FRAME:g}",
+        "covid": metrics.confusion(record.predictions).loc["covid"].to_dict(),
+    }
+    if studies.recorded("zhu-binary"):
+        two = metrics.overall(studies.run("zhu-binary").predictions)
+        found["two_wrong"], found["two_images"] = two["images"] - two["correct"], two["images"]
+    if studies.recorded(frame):
+        matrix = metrics.confusion(studies.run(frame).predictions)
+        found["framed"] = {
+            "found": matrix.loc["covid", "covid"],
+            "of": matrix.loc["covid"].sum(),
+            "taken": matrix["covid"].sum() - matrix.loc["covid", "covid"],
+            "others": matrix.to_numpy().sum() - matrix.loc["covid"].sum(),
+        }
+    return found
+
+
+def figure(file: Path) -> None:
+    """Draw every headline number into an SVG file, a panel for each model: printed, rebuilt with
+    its interval over patients, and the re-draws.
+    """
+    groups = [(model, rows) for model, rows in numbers().groupby("model", sort=False)]
+    heights = [len(rows) + 0.7 for _, rows in groups] or [1]
+    with plots.style(), plt.rc_context({"svg.hashsalt": "cxr", "svg.fonttype": "path"}):
+        size = (7, 1 + 0.29 * sum(heights))
+        fig, axes = plt.subplots(len(heights), 1, figsize=size, height_ratios=heights, sharex=True)
+        shown: dict = {}
+        for ax, (model, rows) in zip(np.atleast_1d(axes), groups, strict=False):
+            kind = "stand-in" if model == STUDY_A else "rebuilt"
+            rows = rows.set_index("title")
+            again = pd.DataFrame(rows["again"].to_list(), rows.index)
+            pages.comparison_chart(rows, again, kind=kind, ax=ax)
+            ax.set_title(model, loc="left", fontsize=10)
+            handles, labels = ax.get_legend_handles_labels()
+            shown |= dict(zip(labels, handles, strict=True))
+            ax.get_legend().remove()
+        fig.legend(shown.values(), shown.keys(), loc="outside upper center", ncols=4, frameon=False)
+        axes[-1].set_xlabel("Share, or area under the ROC curve")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fig.savefig(file, metadata={"Date": None})
+        plt.close(fig)
 
 
 def readme(file: Path = Path("README.md")) -> None:

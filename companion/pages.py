@@ -189,7 +189,7 @@ def comparison_chart(
     with plots.style():
         ax = ax or plt.subplots(figsize=(7, 0.9 + 0.42 * len(rows)))[1]
         places = np.arange(len(rows))
-        if redraws is not None:
+        if redraws is not None and redraws.size:
             again = redraws.loc[rows.index]
             at = np.repeat(places + 0.28, again.shape[1])
             strip = {"marker": "|", "s": 60, "color": COLORS["redraw"], "label": "re-draws"}

@@ -36,6 +36,8 @@ def book(stage: Path, output: Path = Path("_build/html")) -> None:
     shutil.rmtree(stage / "book", ignore_errors=True)
     shutil.copytree("book", stage / "book", ignore=shutil.ignore_patterns("__pycache__"))
     write_text(stage / "book" / "_headline.md", headline.tables() + "\n")
+    write_text(stage / "book" / "_opening.md", headline.tables("_opening.md.jinja") + "\n")
+    headline.figure(stage / "book" / "_headline.svg")
     write_text(stage / "book" / "_api.md", public_names())
     write_text(stage / "book" / "_status.md", status.page(stage, Path(".")))
     for left in (stage / "notebooks").glob(".*.ipynb"):  # by a run that was killed
