@@ -49,14 +49,26 @@ def glue_all(values: Mapping[str, object]) -> None:
         say(name, value)
 
 
-def table(frame: pd.DataFrame, index: bool = False, **options) -> HTML:
-    """A table of numbers in the book's style."""
-    return _wide(frame.to_html(index=index, classes="numbers", border=0, **options))
+def table(
+    frame: pd.DataFrame, index: bool = False, *, caption: str = "", name: str = "", **options
+) -> HTML:
+    """A table of numbers in the book's style; ``options`` go to :meth:`pandas.DataFrame.to_html`.
+
+    With a ``caption``, a plain text, the table is a figure of its own. ``name`` is its anchor on
+    the page, so that ``{ref}`text <name>``` leads to it.
+    """
+    html = _wide(frame.to_html(index=index, classes="numbers", border=0, **options), caption)
+    if not caption:
+        return html
+    anchor = f' id="{escape(name)}"' if name else ""
+    text = f"<figcaption>{escape(caption)}</figcaption>"
+    return HTML(f'<figure{anchor} class="table">{text}{html.data}</figure>')
 
 
-def _wide(html: str) -> HTML:
+def _wide(html: str, caption: str = "") -> HTML:
     """A table that scrolls inside itself, with the keyboard too."""
-    return HTML(f'<div class="wide" tabindex="0" role="region" aria-label="Table">{html}</div>')
+    label = escape(caption or "Table")
+    return HTML(f'<div class="wide" tabindex="0" role="region" aria-label="{label}">{html}</div>')
 
 
 NOTHING = "<!-- nothing -->"  # an empty text would show as the name of its type

@@ -5,6 +5,7 @@ on what.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jinja2
@@ -39,6 +40,18 @@ def inventory(file: Path) -> dict[str, list[dict]]:
         raise InputError(f"{file}: cannot be read as an inventory ({error})") from None
 
 
+def anchor(study: str, name: str) -> str:
+    """Where an item is on its page: its name in lower case with dashes, after ``a-`` for Study A:
+    ``table-4-2``, ``a-figure-5``.
+    """
+    return {"cheazemin2020": "a-"}.get(study, "") + re.sub(r"[^a-z0-9]+", "-", name.lower())
+
+
+def name_of(item: dict, part: str) -> str:
+    """What a cell calls an item, or a part of it: ``Figure 2.2 A``."""
+    return f"{item['item']} {part}".strip()
+
+
 def shown(notebook: Path) -> dict[str, str]:
     """Items that the cells of a notebook claim, with their state: rebuilt when the executed cell
     has an output, else waiting.
@@ -63,7 +76,7 @@ def states(stage: Path, source: Path) -> list[tuple[str, str, str, str, str]]:
     rows, order = [], [REBUILT, *MARKS.values(), WAITING, OPEN]
     for study, items in inventory(source / "book" / "inventory.yml").items():
         for item in items:
-            names = [f"{item['item']} {part}".strip() for part in item.get("parts", [""])]
+            names = [name_of(item, part) for part in item.get("parts", [""])]
             parts = [where.get(name, ("", OPEN)) for name in names]
             state = max((state for _, state in parts), key=order.index)  # as far as its last part
             if "by" in item and state not in (WAITING, OPEN):

@@ -56,6 +56,7 @@ _STYLE = {
     "font.size": 10,
     "axes.titlesize": 11,
     "lines.linewidth": 2,
+    "svg.hashsalt": "cxr",  # the same file at every run
 }
 
 

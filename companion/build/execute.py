@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -16,6 +16,8 @@ from jupyter_client.manager import AsyncKernelManager
 from companion import parameters, studies
 from companion.options import plain_value
 from cxrlib.files import InputError, write_text
+
+LARGE = 200_000  # characters of an SVG
 
 
 def execute(source: Path, target: Path, p: list[tuple[str, str]] | None = None) -> None:
@@ -55,6 +57,7 @@ def execute_notebook(source: Path, target: Path, given: Mapping | None = None) -
         notebook.cells = [title, note]
     else:
         notebook = run_cells(source, dict(given))
+        one_picture_each(notebook)
         for line in stderr_taken(notebook):
             print(f"cxr: note: {source}: {line}", file=sys.stderr)
         # a page without a kernel shows the widgets' HTML: their state would only double it
@@ -98,18 +101,21 @@ def run_cells(source: Path, parameters: dict) -> nbformat.NotebookNode:
 
 def own_kernel(profile: str) -> type:
     """A kernel manager that starts this interpreter with an empty IPython profile and matplotlib's
-    own defaults.
+    own defaults, but that its pictures come as PNG and as SVG, the same at every run.
 
     A kernel named ``python3`` on ``JUPYTER_PATH`` may be another Python's; a matplotlibrc or a
     start-up file would change pages.
     """
+    defaults = Path(profile, "matplotlibrc")
+    write_text(defaults, "svg.hashsalt: cxr\n")  # else its ids are random
     settings = {
         "IPYTHONDIR": profile,
-        "MATPLOTLIBRC": os.devnull,
+        "MATPLOTLIBRC": str(defaults),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYTHONWARNINGS": "",
     }
     start = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    start += [f"--InlineBackend.figure_formats={form}" for form in ("png", "svg")]
 
     class Own(AsyncKernelManager):
         @property
@@ -122,6 +128,23 @@ def own_kernel(profile: str) -> type:
             """
 
     return Own
+
+
+def one_picture_each(notebook: nbformat.NotebookNode) -> None:
+    """Of each figure of an executed notebook keep the SVG, without its date; or the PNG, where the
+    SVG is large, as with radiographs in it.
+    """
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if not {"image/png", "image/svg+xml"} <= data.keys():
+                continue
+            svg = re.sub(r"<metadata>.*?</metadata>\s*", "", data["image/svg+xml"], flags=re.S)
+            if len(svg) > LARGE:
+                del data["image/svg+xml"]
+            else:
+                del data["image/png"]
+                data["image/svg+xml"] = svg
 
 
 def stderr_taken(notebook: nbformat.NotebookNode) -> list[str]:

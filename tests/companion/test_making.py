@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from jupytext.cli import jupytext
 
 from companion.build import book, execute, make, notebooks
@@ -291,6 +292,101 @@ def test_standard_error_is_for_who_builds(clone, capfd):
     )
     for end in (": /a/path", "UserWarning: old"):
         assert any(line.endswith(end) for line in lines), err
+
+
+# Figures and tables
+
+CHART = """import matplotlib.pyplot as plt
+import numpy as np
+plt.plot([1, 2]).__len__()
+plt.show()
+plt.imshow(np.random.default_rng(0).random((400, 400)))
+plt.show()
+"""
+
+
+def test_a_chart_is_one_svg_the_same_at_every_run_and_pixels_are_a_png(clone):
+    write(clone, CHART)
+    first, second = [
+        [output["data"] for output in executed(clone)["cells"][-1]["outputs"]] for _ in range(2)
+    ]
+    forms = [[name for name in data if name.startswith("image/")] for data in first]
+    assert forms == [["image/svg+xml"], ["image/png"]] and first == second
+
+
+CAPTION = {"figure": {"caption": "Figure 4.3, *rebuilt*."}, "image": {"alt": "A line."}}
+FIGURES = """from companion import pages
+import pandas as pd
+from IPython.display import Markdown, display
+frame = pd.DataFrame({"a": [1]})
+
+# %% tags=["hide-input"] cxr={"items": ["Figure 4.3"]} mystnb=MYSTNB
+import matplotlib.pyplot as plt
+display(Markdown("Said before."))
+plt.plot([1, 2]).__len__()
+plt.show()
+display(Markdown("Said after."))
+
+# %% cxr={"items": ["Table 4.1"]}
+pages.table(frame, caption="Table 4.1: all <rows>", name="table-4-1")
+
+# %% cxr={"items": ["Figure 2.2 A"]}
+frame
+
+# %% cxr={"items": ["Figure 5"]}
+frame
+
+# %%
+pages.table(frame, caption="Sizes", name="sizes")
+
+# %% [markdown]
+# See {ref}`figure-4-3`, {ref}`table-4-1`, {ref}`figure-2-2`, {ref}`a-figure-5` and
+# {ref}`these <sizes>`.
+#
+# (table-4-2)=
+# ## Results of four classes
+#
+# And {ref}`table-4-2`.
+
+# %% cxr={"items": ["Table 4.2"]}
+frame
+""".replace("MYSTNB", json.dumps(CAPTION))
+
+
+def test_items_have_anchors_captions_and_a_place_in_the_index(clone):
+    write(clone, FIGURES)
+    notebooks.pair_folder(clone / "notebooks")
+    stage = clone / "_build" / "stage"
+    execute.execute_notebook(
+        clone / "notebooks" / "01_page.ipynb", stage / "notebooks" / "01_page.ipynb"
+    )
+    book.book(stage)  # with warnings as errors
+    soup = BeautifulSoup(page(clone), "html.parser")
+    figure = soup.find(id="figure-4-3")
+    assert figure.name == "figure" and figure.img["alt"] == "A line."
+    assert figure.figcaption.get_text().strip().startswith("Figure 4.3, rebuilt. Code")
+    to_code = figure.find("a", class_="to-code")["href"].removeprefix("#")
+    assert "plt.plot" in soup.find(id=to_code).get_text() and soup.find(id=to_code).find_parent(
+        "details"
+    )
+    outside = [node.get_text() for node in soup.find_all("p") if not node.find_parent("figure")]
+    assert "Said before." in outside and "Said after." in outside
+    table = soup.find(id="table-4-1")
+    assert table.name == "figure" and table.figcaption.string == "Table 4.1: all <rows>"
+    links = {a.get_text(): a["href"] for a in soup.select("article p a.internal")}
+    assert {name: links[name] for name in list(links) if name != "Code"} == {
+        "Figure 4.3": "#figure-4-3",
+        "Table 4.1": "#table-4-1",
+        "Figure 2.2": "#figure-2-2",
+        "Figure 5": "#a-figure-5",
+        "these": "#sizes",
+        "Table 4.2": "#table-4-2",
+    }
+    assert [target for target in links.values() if not soup.find(id=target[1:])] == []
+    assert soup.find(id="table-4-2").find_next("h2").get_text().startswith("Results of four")
+    assert "Fig. 1" not in soup.get_text(), "a number of its own would be a second one"
+    index = (clone / "_build" / "html" / "genindex.html").read_text(encoding="utf-8")
+    assert all(f"01_page.html#{name}" in index for name in ("figure-4-3", "table-4-2"))
 
 
 # The whole way
