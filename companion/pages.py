@@ -234,9 +234,12 @@ def schedule(family: Sequence[Record]) -> str:
     text = f"{len(family)} {runs} of at most {config['epochs']} epochs"
     if config["epochs"] >= printed:
         return text
+    text += f" (the study: {printed})"
+    if not config["milestones"]:
+        return f"{text}, the learning rate never lowered"
     epochs = "epochs" if len(config["milestones"]) > 1 else "epoch"
-    after = " and ".join(map(str, config["milestones"])) or "none"
-    return f"{text} (the study: {printed}), the learning rate divided by ten after {epochs} {after}"
+    after = " and ".join(map(str, config["milestones"]))
+    return f"{text}, the learning rate multiplied by {config['gamma']:g} after {epochs} {after}"
 
 
 def same_seed_again(run: Record, redraws: Sequence[Record]) -> tuple[Record | None, str]:

@@ -6,6 +6,7 @@ predict or draw load what they need when they are first used.
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from cxrlib.data.manifest import check_manifest
 from cxrlib.data.radiographs import read_radiograph
@@ -29,6 +30,12 @@ from cxrlib.metrics import (
 from cxrlib.records import Record, read_record, write_record
 from cxrlib.transfer.config import Config
 
+if TYPE_CHECKING:  # for editors and type checkers, which do not see what _LATER names
+    from cxrlib.explorer import Explorer
+    from cxrlib.gradcam import grad_cam, localise
+    from cxrlib.inference import predict
+    from cxrlib.transfer.fit import fit
+
 __version__ = "0.2.0"
 
 _LATER = {  # public names whose modules need torch, or take long to load
@@ -40,6 +47,7 @@ _LATER = {  # public names whose modules need torch, or take long to load
 }
 __all__ = [
     "Config",
+    "Explorer",
     "InputError",
     "Interval",
     "Record",
@@ -48,13 +56,17 @@ __all__ = [
     "check_manifest",
     "confusion",
     "difference_by_patient",
+    "fit",
     "fold_by_patient",
+    "grad_cam",
     "leakage",
+    "localise",
     "mean_by_patient",
     "net_benefit",
     "operating_point",
     "oversample",
     "per_class",
+    "predict",
     "read_predictions",
     "read_radiograph",
     "read_record",
@@ -63,8 +75,11 @@ __all__ = [
     "split_by_patient",
     "wilson",
     "write_record",
-    *_LATER,
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str):

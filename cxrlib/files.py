@@ -55,6 +55,10 @@ class InputError(ValueError):
     def __init__(self, message: str):
         super().__init__(" ".join(str(message).split()))
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython and Jupyter show in place of a traceback: that line."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 @contextlib.contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:

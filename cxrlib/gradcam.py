@@ -97,7 +97,7 @@ def grad_cam(
     ----------
     model : torch.nn.Module
         Gives scores before softmax, ``(B, classes)``.
-    pixels : uint8 ``(N, H, W)``, or a tensor ``(N, 3, H, W)``
+    pixels : uint8 ``(N, H, W)``, or one image ``(H, W)``; or a tensor ``(N, 3, H, W)``
         Grey images, which are prepared as ImageNet's networks expect; a tensor is taken as it is.
     target : int, one int per image, or None
         Class number; None is each image's predicted class.
@@ -108,12 +108,12 @@ def grad_cam(
     Returns
     -------
     numpy.ndarray
-        float32 ``(N, h, w)``, not negative, not normalised.
+        float32 ``(N, h, w)``, not negative, not normalised; ``(1, h, w)`` of one image.
 
     Raises
     ------
     InputError
-        No such layer or class.
+        No such layer or class; pixels that are no grey images of uint8.
 
     Examples
     --------
@@ -123,6 +123,7 @@ def grad_cam(
     (3, 2, 2)
     """
     device = next(model.parameters()).device
+    pixels = pixels if isinstance(pixels, torch.Tensor) else augment.grey(pixels)
     wanted, out = _targets(target, len(pixels)), []
     for start in range(0, max(len(pixels), 1), batch):
         x = pixels[start : start + batch]

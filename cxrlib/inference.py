@@ -22,7 +22,7 @@ from cxrlib import gradcam, plots
 from cxrlib.data import pictures, radiographs
 from cxrlib.files import InputError, atomic
 from cxrlib.records import Record
-from cxrlib.transfer import fit, resnet
+from cxrlib.transfer import augment, fit, resnet
 
 SIDE = 1000  # pixels, longest side of an overlay
 BATCH = 64  # pictures that the network sees at once; as many are decoded before their turn
@@ -45,7 +45,7 @@ def predict(
     model : torch.nn.Module
         From float images (B, 3, H, W), normalised as for ImageNet, to scores (B, K). It is put on
         the device and into evaluation mode.
-    pixels : ndarray of uint8, (N, H, W)
+    pixels : ndarray of uint8, (N, H, W), or one image (H, W)
         Grey images; 0 is black.
     device : torch.device or str, optional
         cpu, cuda or mps; default the best there is.
@@ -55,12 +55,13 @@ def predict(
     Returns
     -------
     ndarray of float64, (N, K)
-        Probabilities, in the order of the model's classes; each row sums to 1.
+        Probabilities, in the order of the model's classes; each row sums to 1. One row for one
+        image.
 
     Raises
     ------
     InputError
-        There is no such device.
+        There is no such device, or pixels are no grey images of uint8.
 
     Examples
     --------
@@ -70,7 +71,7 @@ def predict(
     ((5, 2), [1.0, 1.0, 1.0, 1.0, 1.0])
     """
     on = resnet.device(device)
-    return np.exp(fit.predict(model.to(on), pixels, on, batch))
+    return np.exp(fit.predict(model.to(on), augment.grey(pixels), on, batch))
 
 
 def picture_files(paths: Sequence[str | Path]) -> tuple[list[str], list[str]]:

@@ -63,11 +63,11 @@ from traitlets import Float, Unicode
 from companion import pages, studies
 from companion.pages import say
 from companion.studies import zhu2020
-from cxrlib import explorer, formatting, metrics, plots, records
+from cxrlib import explorer, formatting, metrics, plots
 from cxrlib.data import covid_chestxray
 
 run = studies.run(run_name, origin, data)
-maps, where = records.read_maps(run)
+maps, where = studies.read_maps(run)
 cam = dict(zip(maps["image_id"], maps["cam"], strict=True))
 shape = dict(zip(maps["image_id"], maps["shape"], strict=True))
 real = run.info["origin"] == "images"
@@ -529,7 +529,7 @@ say("last-correlation", sanity["Rank correlation, mean"].iloc[-1])
 
 # %% tags=["remove-cell"]
 phantom = studies.run("phantom-localisation") if origin == "recorded" else run
-_, truth = records.read_maps(phantom) if origin == "recorded" else (maps, where)
+_, truth = studies.read_maps(phantom) if origin == "recorded" else (maps, where)
 
 # %% tags=["remove-input"]
 pages.items(phantom.info["lacked"], "What the phantom run is")

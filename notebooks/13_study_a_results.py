@@ -57,7 +57,7 @@ from companion import forensics, pages, studies
 from companion.explorer import title
 from companion.pages import say
 from companion.studies import cheazemin2020
-from cxrlib import explorer, formatting, metrics, plots, records
+from cxrlib import explorer, formatting, metrics, plots
 from cxrlib.metrics import intervals
 
 OWN_RULE, STANDIN = studies.AZEMIN_ADJUDICATED.name, studies.AZEMIN_STANDIN.name
@@ -416,7 +416,7 @@ row_of(MISSES)
 # %% tags=["remove-cell"]
 SHOWN = "covid-chestxray/fff49165-b22d-4bb4-b9d1-d5d62c52436c.annot.original"
 PHRASE = "patchy consolidation in the right mid lung zone"
-maps, where = records.read_maps(run)
+maps, where = studies.read_maps(run)
 place = "not in this record"
 say("phrase", PHRASE)
 

@@ -56,7 +56,7 @@ from IPython.display import HTML
 
 from companion import ledger, pages, sources, studies
 from companion.pages import say
-from cxrlib import plots, records
+from cxrlib import plots
 from cxrlib.data import splits
 
 WHO = {"A": "Study A", "B": "Study B", "here": "This companion"}
@@ -78,7 +78,7 @@ flow = pd.read_csv(studies.results_folder() / "flow" / "cheazemin2020.csv", inde
 covid_a = flow[flow.index.str.startswith("test COVID-19")]["patients"]
 covid = [run.predictions[run.predictions["y_true"] == "covid"]["patient_id"] for run in RUNS]
 shared = [splits.leakage(run.split, run.split["split"])["shared_patients"] for run in RUNS[:2]]
-maps = records.read_maps(RUNS[0])[1]
+maps = studies.read_maps(RUNS[0])[1]
 tested = [(run.name, run.info["metrics"]) for run in RUNS]
 COUNTED = {
     "claims_a": of_a.sum(),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jedi
 import numpy as np
 import pandas as pd
 import pytest
@@ -112,7 +113,17 @@ for name in cxrlib.__all__:
     assert set(done.stdout.split()) <= {"Config", "fit", "predict", "grad_cam", "localise"}
 
 
+def test_an_editor_knows_every_name_without_running_it():
+    """jedi reads the source; so it knows a name that comes late by what type checkers are told."""
+    lines = "import cxrlib\n" + "".join(f"cxrlib.{name}\n" for name in cxrlib.__all__)
+    script = jedi.Script(lines, project=jedi.Project(Path(cxrlib.__file__).parents[1]))
+    for line, name in enumerate(cxrlib.__all__, start=2):
+        found = script.infer(line, len("cxrlib.") + 1)
+        assert [one.full_name for one in found if one.full_name.startswith("cxrlib.")], name
+
+
 def test_names_are_listed_once_and_are_there():
     assert len(set(cxrlib.__all__)) == len(cxrlib.__all__) <= 34
+    assert set(cxrlib.__all__) <= set(dir(cxrlib))
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         cxrlib.nonsense  # noqa: B018

@@ -7,6 +7,9 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from companion import options
 from companion.clone import clone_folder
 from companion.studies import settings
@@ -65,6 +68,15 @@ def run(
         made = training.train(variant, **places, keep_maps=True, progress=False)
         record = records.read_record(made)
         return replace(record, maps=records.read_maps(record))
+
+
+def read_maps(run: Record) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+    """:func:`cxrlib.records.read_maps`, whose error says here how such maps are made."""
+    try:
+        return records.read_maps(run)
+    except InputError as error:
+        draw = f"python -m companion.build cams {run.name} draws those of a record with a model"
+        raise InputError(f"{error}; cxr train with --maps keeps them, {draw}") from None
 
 
 def family(name: str, results: str | Path | None = None) -> tuple[list[Record], list[str]]:

@@ -136,6 +136,11 @@ def _identity(run: Training) -> dict:
 
 def _begin(config, pixels, labels, split, state, device, micro) -> Training:
     """A training before its first epoch."""
+    if pixels.ndim != 2 or pixels.dtype != np.float32:
+        pixels = augment.grey(pixels)
+    if not len(pixels) == len(labels) == len(split):
+        counts = f"{len(pixels)} images, {len(labels)} labels and {len(split)} parts of the split"
+        raise InputError(f"{config.name}: {counts}; each image needs one of each")
     targets = np.array([config.classes.index(label) for label in labels])
     judge = JUDGES[config.epoch_by]
     parts = {part: np.flatnonzero(split == part) for part in dict.fromkeys(["train", "val", judge])}

@@ -3,6 +3,7 @@ hand.
 """
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,12 @@ def run(phantom_data, tmp_path_factory) -> records.Record:
             **places,
         )
     return records.read_record(folder)
+
+
+def test_who_lacks_maps_is_told_how_to_make_them(run, tmp_path):
+    bare = replace(run, folder=tmp_path)
+    with pytest.raises(InputError, match=r"cams\.npz.*cxr train .*--maps.*companion\.build cams"):
+        studies.read_maps(bare)
 
 
 def test_maps_of_a_phantom_are_those_of_its_model(run, phantom_data):

@@ -1,5 +1,6 @@
 """What several chapters show alike says what the record and the study say."""
 
+import dataclasses
 import re
 import tempfile
 
@@ -96,19 +97,18 @@ def test_images_adds_up(run):
 def test_schedule_says_when_it_is_shortened(run):
     assert pages.schedule([]) == "none recorded yet"
     assert pages.schedule([run]) == "1 run of at most 50 epochs"
-    short = records.Record(
-        run.folder,
-        run.info | {"config": run.info["config"] | {"epochs": 6, "milestones": [3, 5]}},
-        run.split,
-        run.history,
-        run.predictions,
-        run.validation,
-    )
-    assert (
-        pages.schedule([short, short])
-        == "2 runs of at most 6 epochs (the study: 50), the learning rate divided by ten after"
-        " epochs 3 and 5"
-    )
+
+    def short(**config):
+        config = run.info["config"] | {"epochs": 6, "milestones": [3, 5]} | config
+        return dataclasses.replace(run, info=run.info | {"config": config})
+
+    begins = "2 runs of at most 6 epochs (the study: 50), the learning rate "
+    for config, end in [
+        ({}, "multiplied by 0.1 after epochs 3 and 5"),
+        ({"gamma": 0.3, "milestones": [4]}, "multiplied by 0.3 after epoch 4"),
+        ({"gamma": None, "milestones": []}, "never lowered"),
+    ]:
+        assert pages.schedule([short(**config)] * 2) == begins + end
 
 
 def test_repeat_says_whether_nothing_but_the_machine_differs(run):

@@ -7,6 +7,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from IPython.core.interactiveshell import InteractiveShell
 
 from cxrlib import files
 from cxrlib.files import InputError
@@ -26,6 +27,16 @@ def test_error_is_one_line(text):
 def test_error_is_a_value_error():
     assert str(InputError("a.csv: row 2: age is empty")) == "a.csv: row 2: age is empty"
     assert issubclass(InputError, ValueError)
+
+
+def test_error_is_one_line_in_ipython(capsys):
+    """As a notebook shows it: no traceback, but one of any other error."""
+    shell = InteractiveShell()
+    for kind, lines in (("cxrlib.InputError('a.csv: row 2: age')", 1), ("ValueError('a.csv')", 4)):
+        shell.run_cell(f"import cxrlib\nraise {kind}")
+        shown = capsys.readouterr().out.strip().splitlines()
+        assert len(shown) == 1 if lines == 1 else len(shown) >= lines
+        assert shown[-1].endswith(kind.partition("('")[2].removesuffix("')"))
 
 
 @pytest.mark.parametrize("old", [None, "old"])

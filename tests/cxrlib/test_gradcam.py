@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rounding import UNIT, apart
 
-from cxrlib import gradcam
+from cxrlib import Config, gradcam, inference
 from cxrlib.files import InputError
 from cxrlib.transfer import augment, fit
 
@@ -298,6 +298,30 @@ def test_pixels_are_prepared_as_for_a_prediction(model):
     assert np.array_equal(
         gradcam.grad_cam(model, pixels, None), gradcam.grad_cam(model, pixels, predicted)
     )
+
+
+@pytest.mark.parametrize(
+    "shape, kind", [((64, 64, 3), "u1"), ((2, 64, 64), "f4"), ((2, 3, 64, 64), "u1")]
+)
+def test_what_is_no_grey_image_is_refused(model, shape, kind):
+    """Colour was read as 64 images of 64 x 3, and fractions as black."""
+    single, pixels = copy.deepcopy(model).float(), np.zeros(shape, kind)
+    for asked in (
+        lambda: gradcam.grad_cam(single, pixels, 1),
+        lambda: inference.predict(single, pixels, device="cpu"),
+        lambda: fit.fit(Config(classes=("a", "b")), pixels, np.array(["a"]), np.array(["train"])),
+    ):
+        with pytest.raises(InputError, match=r"grey images, uint8 .* not \w+ \(.*convert\('L'\)"):
+            asked()
+
+
+def test_one_image_is_a_row_of_one(model):
+    single, pixels = copy.deepcopy(model).float(), np.eye(64, dtype=np.uint8)
+    for of in (
+        lambda pixels: gradcam.grad_cam(single, pixels, 1),
+        lambda pixels: inference.predict(single, pixels, device="cpu"),
+    ):
+        assert len(of(pixels)) == 1 and np.array_equal(of(pixels), of(pixels[None]))
 
 
 def test_no_image_gives_no_map(model):
