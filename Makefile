@@ -17,7 +17,7 @@ JOBS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)")
 # What of the user's own Python and Snakemake would be loaded in place of what is installed here.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP SNAKEMAKE_PROFILE
 
-.PHONY: book test test-slow records train-env notebooks readme lint clean
+.PHONY: book test test-slow records train-env notebooks readme address lint clean
 
 book: $(VENV)/book.stamp
 	@$(BIN)/python -m companion.build make book --cores $(JOBS)
@@ -40,12 +40,17 @@ notebooks: $(VENV)/book.stamp
 readme: $(VENV)/book.stamp
 	@$(BIN)/python -m companion.build readme
 
+# Write the repository's address, typed in pyproject.toml, wherever it is needed.
+address: $(VENV)/book.stamp
+	@$(BIN)/python -m companion.build address
+
 # Style, directions of imports, types of the public face, pairs of notebooks, and the caps on size.
 lint: $(VENV)/test.stamp
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
 	@$(BIN)/mypy
 	@$(BIN)/python -m companion.build notebooks --check
+	@$(BIN)/python -m companion.build address --check
 	@$(BIN)/python tools/count.py
 
 clean:

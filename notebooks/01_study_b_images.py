@@ -24,18 +24,13 @@
 # collection of one hospital {cite}`kermany2018`. This page counts both again, rebuilds Tables 2.1 to 2.3 and Figures 2.1 to 2.3, and finds where
 # the thesis's own totals disagree.
 
-# %% tags=["remove-cell"]
-# In Colab, fetch the companion first; anywhere else this does nothing.
-import importlib.util
-import os
-import subprocess
-import sys
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
+# @title In Colab: fetch the companion
+import os as _os
+import sys as _sys
 
-if importlib.util.find_spec("cxrlib") is None:
-    address = "https://github.com/cxr-companion/cxr-companion"
-    subprocess.run(["git", "clone", "-q", "--depth", "1", address, "companion"], check=True)
-    os.chdir("companion/notebooks")
-    sys.path.insert(0, "..")
+if "google.colab" in _sys.modules and not _os.path.exists("../cxrlib"):
+    raise SystemExit("The companion has no address yet: this cell will fetch it once published.")
 
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
 # folder of the image collections, for Figure 2.1; default CXR_DATA, else data/ beside the

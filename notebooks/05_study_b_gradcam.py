@@ -25,18 +25,13 @@
 # four-class model "manages to focus on the lung area instead of other areas". This page draws the maps again (Figures 4.5 to 4.9) and turns the sentence into a number,
 # over all test images for which the lungs are marked.
 
-# %% tags=["remove-cell"]
-# In Colab, fetch the companion first; anywhere else this does nothing.
-import importlib.util
-import os
-import subprocess
-import sys
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
+# @title In Colab: fetch the companion
+import os as _os
+import sys as _sys
 
-if importlib.util.find_spec("cxrlib") is None:
-    address = "https://github.com/cxr-companion/cxr-companion"
-    subprocess.run(["git", "clone", "-q", "--depth", "1", address, "companion"], check=True)
-    os.chdir("companion/notebooks")
-    sys.path.insert(0, "..")
+if "google.colab" in _sys.modules and not _os.path.exists("../cxrlib"):
+    raise SystemExit("The companion has no address yet: this cell will fetch it once published.")
 
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
 from typing import Literal

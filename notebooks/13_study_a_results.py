@@ -27,18 +27,13 @@
 # {cite:t}`cheazemin2020` report an area under the ROC curve of {glue:text}`printed-auc` and, at an operating point they do not name, a sensitivity of {glue:text}`printed-sensitivity` %,
 # a specificity of {glue:text}`printed-specificity` % and an accuracy of {glue:text}`printed-accuracy` %. {glue:text}`whose-run`
 
-# %% tags=["remove-cell"]
-# In Colab, fetch the companion first; anywhere else this does nothing.
-import importlib.util
-import os
-import subprocess
-import sys
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
+# @title In Colab: fetch the companion
+import os as _os
+import sys as _sys
 
-if importlib.util.find_spec("cxrlib") is None:
-    address = "https://github.com/cxr-companion/cxr-companion"
-    subprocess.run(["git", "clone", "-q", "--depth", "1", address, "companion"], check=True)
-    os.chdir("companion/notebooks")
-    sys.path.insert(0, "..")
+if "google.colab" in _sys.modules and not _os.path.exists("../cxrlib"):
+    raise SystemExit("The companion has no address yet: this cell will fetch it once published.")
 
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
 # a record; default: that of the paper's own rule if it is there, else the stand-in

@@ -25,18 +25,13 @@
 # Each number that {cite:t}`zhu2020` (Study B) and {cite:t}`cheazemin2020` (Study A) print about their images, settings and results is one row of a ledger: {glue:text}`rows` rows. Each row
 # names what checks it: a count, a setting, a recorded run, or arithmetic on the study's other numbers. The verdict follows by rule; none is typed.
 
-# %% tags=["remove-cell"]
-# In Colab, fetch the companion first; anywhere else this does nothing.
-import importlib.util
-import os
-import subprocess
-import sys
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
+# @title In Colab: fetch the companion
+import os as _os
+import sys as _sys
 
-if importlib.util.find_spec("cxrlib") is None:
-    address = "https://github.com/cxr-companion/cxr-companion"
-    subprocess.run(["git", "clone", "-q", "--depth", "1", address, "companion"], check=True)
-    os.chdir("companion/notebooks")
-    sys.path.insert(0, "..")
+if "google.colab" in _sys.modules and not _os.path.exists("../cxrlib"):
+    raise SystemExit("The companion has no address yet: this cell will fetch it once published.")
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Check every number", "code_prompt_hide": "Check every number"}
 import base64

@@ -51,18 +51,13 @@
 # | <a href="#which-formula-gives-the-efficiency">Which formula gives the efficiency?</a> | likely the relative difference | A, inference |
 # | <a href="#what-are-the-negatives-labels-worth">What are the negatives' labels worth?</a> | they are uncertain too | A, counted |
 
-# %% tags=["remove-cell"]
-# In Colab, fetch the companion first; anywhere else this does nothing.
-import importlib.util
-import os
-import subprocess
-import sys
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
+# @title In Colab: fetch the companion
+import os as _os
+import sys as _sys
 
-if importlib.util.find_spec("cxrlib") is None:
-    address = "https://github.com/cxr-companion/cxr-companion"
-    subprocess.run(["git", "clone", "-q", "--depth", "1", address, "companion"], check=True)
-    os.chdir("companion/notebooks")
-    sys.path.insert(0, "..")
+if "google.colab" in _sys.modules and not _os.path.exists("../cxrlib"):
+    raise SystemExit("The companion has no address yet: this cell will fetch it once published.")
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the printed numbers", "code_prompt_hide": "Load the printed numbers"}
 import json

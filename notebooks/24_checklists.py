@@ -32,18 +32,13 @@
 # Three lists that others made are put to Study A ({cite:t}`cheazemin2020`), to Study B ({cite:t}`zhu2020`) and, as strictly, to this companion: CLAIM {cite}`mongan2020` and TRIPOD+AI {cite}`collins2024`, which ask
 # what is reported, and PROBAST {cite}`wolff2019`, which asks what may bias the result. All {glue:text}`answers` answers are judgements, each with its reason; the numbers in {glue:text}`counted` of the reasons were counted by code when this page was made.
 
-# %% tags=["remove-cell"]
-# In Colab, fetch the companion first; anywhere else this does nothing.
-import importlib.util
-import os
-import subprocess
-import sys
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
+# @title In Colab: fetch the companion
+import os as _os
+import sys as _sys
 
-if importlib.util.find_spec("cxrlib") is None:
-    address = "https://github.com/cxr-companion/cxr-companion"
-    subprocess.run(["git", "clone", "-q", "--depth", "1", address, "companion"], check=True)
-    os.chdir("companion/notebooks")
-    sys.path.insert(0, "..")
+if "google.colab" in _sys.modules and not _os.path.exists("../cxrlib"):
+    raise SystemExit("The companion has no address yet: this cell will fetch it once published.")
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the lists", "code_prompt_hide": "Load the lists"}
 from html import escape

@@ -29,7 +29,9 @@ def file_of(module: str) -> str | None:
 
 
 def imported(tree: ast.AST) -> dict[str, str]:
-    """Names that a program gives to what it imports of ours, and what they stand for."""
+    """Names that a program gives to what it imports of ours, and what they stand for; those that
+    begin with an underscore are none of its subject.
+    """
     names = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in PACKAGES:
@@ -39,7 +41,7 @@ def imported(tree: ast.AST) -> dict[str, str]:
             for alias in node.names:
                 if alias.name in PACKAGES:
                     names[alias.name] = alias.name
-    return names
+    return {name: what for name, what in names.items() if not name.startswith("_")}
 
 
 def used(code: str) -> dict[str, set[str]]:
@@ -65,9 +67,11 @@ def code_of(notebook: Path) -> str:
     return re.sub(r"^[%!].*$", "", "\n".join(code), flags=re.M)
 
 
-def link(app, file: str, line: int | None = None, text: str = "") -> nodes.reference:
-    """A reference to a file in the repository."""
+def link(app, file: str, line: int | None = None, text: str = "") -> nodes.Node:
+    """A reference to a file in the repository; its name alone while that has no address."""
     options = app.config.html_theme_options
+    if not options["repository_url"]:
+        return nodes.literal("", text or file)
     address = f"{options['repository_url']}/blob/{options['repository_branch']}/{file}"
     made = nodes.reference("", "", refuri=f"{address}#L{line}" if line else address)
     made += nodes.literal("", text or file)

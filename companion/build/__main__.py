@@ -13,6 +13,9 @@ COMMANDS = {  # by module: functions, and what they do
     "companion.build.notebooks": {
         "notebooks": "Rewrite the .ipynb notebooks from their .py sources, without outputs."
     },
+    "companion.build.address": {
+        "address": "Write the repository's address, typed in pyproject.toml, where it is needed."
+    },
     "companion.build.execute": {
         "execute": "Execute a notebook with papermill, output whole or not at all."
     },

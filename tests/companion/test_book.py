@@ -11,7 +11,6 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from sklearn.metrics import (
     accuracy_score,
     f1_score,
@@ -23,35 +22,11 @@ from sklearn.metrics import (
 
 from companion import headline as short
 from companion import studies
-from companion.build import book, execute, notebooks
+from companion.build import book, execute
 from cxrlib import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.py"))
-
-
-@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
-def test_pair_agrees_and_holds_no_output(source):
-    pair = source.with_suffix(".ipynb")
-    assert pair.read_text(encoding="utf-8") == notebooks.paired_text(source), "run: make notebooks"
-    assert all(not cell.get("outputs") for cell in json.loads(pair.read_text())["cells"])
-
-
-@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
-def test_families_that_a_notebook_reads_are_in_its_metadata(source):
-    """Else the page would not be made anew when one of their runs is recorded."""
-    named = json.loads(notebooks.paired_text(source))["metadata"].get("cxr", {}).get("families", [])
-    text = source.read_text()
-    assert (
-        set(named) == set(re.findall(r'studies\.family\("([\w-]+)"\)', text))
-        or "for name in studies.FAMILIES" in text
-    )
-
-
-@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
-def test_repository_address_is_the_one_of_the_configuration(source):
-    address = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
-    assert set(re.findall(r"https://github\.com/[\w-]+/[\w-]+", source.read_text())) == {address}
 
 
 def write_notebook(path: Path, *cells: str, records=()) -> Path:
