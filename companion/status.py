@@ -17,18 +17,20 @@ from companion.clone import clone_folder
 from cxrlib.files import InputError
 
 STUDIES = {"zhu2020": "Study B, Zhu 2020", "cheazemin2020": "Study A, Che Azemin et al. 2020"}
-REBUILT, WAITING, OPEN = "rebuilt", "waits for its record", "not yet built"
-MARKS = {  # what an output says of itself: the state that follows
-    "this is another image of the same patient": "rebuilt with another image of the patient",
-    "not among the images of the study": "rebuilt; the picture is none of the study's images",
-    "The map alone": "rebuilt; the radiograph is shown only where it is on disk",
-    "The radiographs are not shown": "built; shown only where the radiographs are on disk",
+STATES = {  # of an item, from best to worst
+    "rebuilt": "by the study's rule from its data, by our run",
+    "by a stand-in": "with other data, another network or another computer, as the note says",
+    "without its picture": "numbers or map are ours; the radiograph is not shown in this build",
+    "not rebuilt": "for the reason in the note",
 }
+REBUILT, STAND_IN, NO_PICTURE, NOT_REBUILT = STATES
+NO_RADIOGRAPHS = "no-radiographs"  # the class of companion.pages.no_radiographs
 
 
 def inventory(file: Path) -> dict[str, list[dict]]:
-    """``book/inventory.yml``: by study, items with ``item``, ``title`` and perhaps ``parts`` and
-    ``by`` (how, if not as the study did). :class:`InputError` for a damaged one.
+    """``book/inventory.yml``: by study, items with ``item``, ``title`` and perhaps ``parts``,
+    ``by`` (what stands in) or ``lacking`` (why it is not rebuilt). :class:`InputError` for a
+    damaged one.
     """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -53,36 +55,62 @@ def name_of(item: dict, part: str) -> str:
 
 
 def shown(notebook: Path) -> dict[str, str]:
-    """Items that the cells of a notebook claim, with their state: rebuilt when the executed cell
-    has an output, else waiting.
+    """Items that the cells of a notebook claim, each with the state of the last of its cells as far
+    as their outputs tell it.
     """
-    found = {}
+    found: dict[str, str] = {}
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
-        text = json.dumps(cell.get("outputs") or "")
-        marked = [state for mark, state in MARKS.items() if mark in text]
-        state = [*marked, REBUILT][0] if cell.get("outputs") else WAITING
-        found |= dict.fromkeys(cell["metadata"].get("cxr", {}).get("items", []), state)
+        outputs = cell.get("outputs")
+        state = NO_PICTURE if NO_RADIOGRAPHS in json.dumps(outputs) else REBUILT
+        for item in cell["metadata"].get("cxr", {}).get("items", []):
+            found[item] = worst(found.get(item, REBUILT), state if outputs else NOT_REBUILT)
     return found
 
 
-def states(stage: Path, source: Path) -> list[tuple[str, str, str, str, str]]:
-    """``(study, item, title, page, state)`` for the whole inventory, from executed notebooks in
-    ``stage`` and their sources in ``source``.
+def worst(*states: str) -> str:
+    """Of several states the one furthest from rebuilt."""
+    return max(states, key=list(STATES).index)
+
+
+def states(stage: Path, source: Path) -> pd.DataFrame:
+    """A row for each item of the inventory: ``study``, ``item``, ``title``, ``page`` (a notebook,
+    or empty), ``anchor`` (empty where the page as executed lacks it), ``state`` and ``note``; from
+    executed notebooks in ``stage`` and their sources in ``source``.
     """
-    where: dict[str, tuple[str, str]] = {}
+    where: dict[str, tuple[str, str, bool]] = {}
     for folder in (source, stage):  # an executed cell counts for more than its source
-        for notebook in sorted((folder / "notebooks").glob("[0-9]*.ipynb")):
-            where |= {item: (notebook.name, state) for item, state in shown(notebook).items()}
-    rows, order = [], [REBUILT, *MARKS.values(), WAITING, OPEN]
+        for file in sorted((folder / "notebooks").glob("[0-9]*.ipynb")):
+            for item, state in shown(file).items():
+                where[item] = (file.name, state, folder == stage)
+    rows = []
     for study, items in inventory(source / "book" / "inventory.yml").items():
         for item in items:
             names = [name_of(item, part) for part in item.get("parts", [""])]
-            parts = [where.get(name, ("", OPEN)) for name in names]
-            state = max((state for _, state in parts), key=order.index)  # as far as its last part
-            if "by" in item and state not in (WAITING, OPEN):
-                state += f", {item['by']}"
-            rows.append((study, item["item"], item["title"], parts[0][0], state))
-    return rows
+            parts = [where.get(name, ("", NOT_REBUILT, False)) for name in names]
+            page, _, executed = parts[0]
+            state = worst(*(part[1] for part in parts), STAND_IN if "by" in item else REBUILT)
+            note = item.get("by", "")
+            if state == NOT_REBUILT:
+                note = "waits for its record" if page else "not yet built"
+            if "lacking" in item:
+                state, note = NOT_REBUILT, item["lacking"]
+            link = anchor(study, item["item"]) if executed else ""
+            rows.append((study, item["item"], item["title"], page, link, state, note))
+    columns = ["study", "item", "title", "page", "anchor", "state", "note"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def summary(found: pd.DataFrame) -> str:
+    """How many items of each study are in each state, as two lines of Markdown."""
+    groups = found.groupby("study")
+    lines = [f"- {STUDIES[study]}: {counted(items)}" for study, items in groups]
+    return "\n".join([*lines, ""])
+
+
+def counted(found: pd.DataFrame) -> str:
+    """How many of these items are in each state: ``16 rebuilt, 6 without their picture``."""
+    counts = found["state"].value_counts()
+    return ", ".join(f"{counts[state]} {state}" for state in STATES if state in counts)
 
 
 def records() -> list[tuple[str, ...]]:
@@ -102,15 +130,17 @@ def records() -> list[tuple[str, ...]]:
     return rows
 
 
-def page(stage: Path, source: Path) -> str:
-    """The generated part of the status page, in Markdown, by ``book/_status.md.jinja``."""
+def page(items: pd.DataFrame) -> str:
+    """The generated part of the status page, in Markdown, by ``book/_status.md.jinja``; ``items``
+    is what :func:`states` gives.
+    """
     text = (clone_folder() / "book" / "_status.md.jinja").read_text(encoding="utf-8")
-    items = pd.DataFrame(states(stage, source), columns=["study", "item", "title", "page", "state"])
-    items["done"] = ~items["state"].isin([WAITING, OPEN])
     phantoms = studies.results_folder().glob("phantom-*/run.json")
     return jinja2.Template(text).render(
         titles=STUDIES,
+        states=STATES,
         items={study: found.to_dict("records") for study, found in items.groupby("study")},
+        counted={study: counted(found) for study, found in items.groupby("study")},
         records=records(),
         absent=[name for name in studies.STUDY_A if name not in studies.RECORDS],
         recorded=studies.recorded,

@@ -39,7 +39,9 @@ def book(stage: Path, output: Path = Path("_build/html")) -> None:
     write_text(stage / "book" / "_opening.md", headline.tables("_opening.md.jinja") + "\n")
     headline.figure(stage / "book" / "_headline.svg")
     write_text(stage / "book" / "_api.md", public_names())
-    write_text(stage / "book" / "_status.md", status.page(stage, Path(".")))
+    items = status.states(stage, Path("."))
+    write_text(stage / "book" / "_states.md", status.summary(items))
+    write_text(stage / "book" / "_status.md", status.page(items))
     for left in (stage / "notebooks").glob(".*.ipynb"):  # by a run that was killed
         left.unlink()
     for file in sorted((stage / "notebooks").glob("*.ipynb")):

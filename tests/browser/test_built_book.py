@@ -1,13 +1,14 @@
 """The built book, opened from disk in headless Chromium with the network off."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 
-from companion import studies
+from companion import status, studies
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
@@ -145,9 +146,33 @@ def test_status_page_counts_the_inventory(opened):
         "[...document.querySelectorAll('article table')].map(t => [...t.tBodies[0].rows].map(r =>"
         " [...r.cells].map(c => c.innerText.trim())))"
     )
-    assert [len(table) for table in tables] == [22, 11, len(studies.RECORDS)]
-    assert all(re.match("(re)?built", row[3]) for row in tables[0]), "22 of 22 items of Study B"
-    assert "Study B, Zhu 2020: 22 of 22 items" in opened.inner_text("article")
+    assert [len(table) for table in tables] == [23, 12, len(studies.RECORDS)]
+    assert {row[2] for table in tables[:2] for row in table} <= set(status.STATES)
+    for table, title in zip(tables, opened.locator("article h2").all_inner_texts(), strict=False):
+        counts = Counter(row[2] for row in table)
+        assert all(f"{n} {state}" in title for state, n in counts.items() if state in status.STATES)
+    links = opened.evaluate(
+        "[...document.querySelectorAll('article table')].slice(0, 2).flatMap(t =>"
+        " [...t.querySelectorAll('a')].map(a => a.getAttribute('href')))"
+    )
+    assert len(links) >= 33, "each table and figure has a link"
+    for link in links:
+        file, _, anchor = link.partition("#")
+        text = (HTML / "book" / file).read_text(encoding="utf-8")
+        assert f'id="{anchor}"' in text, f"{file} has no {anchor}"
+
+
+@pytest.mark.parametrize(
+    ("text", "anchor"),
+    [("Table 4.2", "table-4-2"), ("figure 2.2", "figure-2-2"), ("Figure 5", "a-figure-5")],
+)
+def test_search_finds_an_item_first(browser, text, anchor):
+    page = browser.new_page()
+    page.goto((HTML / "search.html").as_uri() + f"?q={text}")
+    first = page.locator("#search-results li a").first
+    first.wait_for()
+    assert first.get_attribute("href").endswith(f"#{anchor}")
+    page.close()
 
 
 def test_tables_2_2_and_2_3_are_the_printed_ones(opened):

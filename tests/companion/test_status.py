@@ -52,7 +52,7 @@ def book(tmp_path):
     notebook(
         tmp_path / "stage" / "notebooks" / "01_a.ipynb",
         Table_1="1",
-        Table_2="<p>The map alone",
+        Table_2=pages.no_radiographs(map_alone=True).data,
         Figure_1_A="1",
         Figure_1_B="1",
     )
@@ -62,38 +62,35 @@ def book(tmp_path):
     return tmp_path / "stage", tmp_path / "source"
 
 
+def found(book, *columns: str) -> dict[str, tuple]:
+    table = status.states(*book).set_index("item")[list(columns)]
+    return dict(zip(table.index, table.itertuples(index=False, name=None), strict=True))
+
+
 def test_states_are_read_from_the_executed_cells(book):
-    found = {row[1]: row[3:] for row in status.states(*book)}
-    assert found == {
-        "Table 1": ("01_a.ipynb", status.REBUILT),
-        "Table 2": ("01_a.ipynb", status.MARKS["The map alone"]),
-        "Table 3": ("02_b.ipynb", status.WAITING),
-        "Table 4": ("", status.OPEN),
-        "Figure 1": ("01_a.ipynb", status.REBUILT),
+    assert found(book, "page", "anchor", "state", "note") == {
+        "Table 1": ("01_a.ipynb", "table-1", status.REBUILT, ""),
+        "Table 2": ("01_a.ipynb", "table-2", status.NO_PICTURE, ""),
+        "Table 3": ("02_b.ipynb", "", status.NOT_REBUILT, "waits for its record"),
+        "Table 4": ("", "", status.NOT_REBUILT, "not yet built"),
+        "Figure 1": ("01_a.ipynb", "figure-1", status.REBUILT, ""),
     }
 
 
 def test_an_item_is_as_far_as_its_last_part(book):
     notebook(book[0] / "notebooks" / "01_a.ipynb", Figure_1_A="1", Figure_1_B=None)
-    assert {row[1]: row[4] for row in status.states(*book)}["Figure 1"] == status.WAITING
-
-
-def test_marks_are_what_the_pages_say():
-    said = (
-        pages.no_radiographs().data
-        + pages.no_radiographs(map_alone=True).data
-        + (ROOT / "notebooks" / "05_study_b_gradcam.py").read_text(encoding="utf-8")
-    )
-    assert all(mark in said for mark in status.MARKS)
+    assert found(book, "state")["Figure 1"] == (status.NOT_REBUILT,)
 
 
 def test_page_counts_and_links(book, tmp_path, monkeypatch):
     monkeypatch.setenv("CXR_RESULTS", str(tmp_path / "results"))
-    text = status.page(*book)
-    assert (
-        "Study B, Zhu 2020: 3 of 5 items" in text
-        and "| Table 3 | t | [02](../notebooks/02_b.ipynb) | waits for its record |" in text
-    )
+    items = status.states(*book)
+    text = status.page(items)
+    count = "2 rebuilt, 1 without its picture, 2 not rebuilt"
+    assert f"## Study B, Zhu 2020: {count}" in text
+    assert status.summary(items) == f"- Study B, Zhu 2020: {count}\n"
+    assert "| [Table 1](#table-1) | t | rebuilt |  |" in text
+    assert "| [Table 3](../notebooks/02_b.ipynb) | t | not rebuilt | waits for its record |" in text
     assert f"Records: 0 of {len(studies.RECORDS)}" in text and text.count(
         "not yet recorded"
     ) == len(studies.RECORDS)
@@ -110,19 +107,17 @@ def test_page_counts_and_links(book, tmp_path, monkeypatch):
             }
         )
     )
-    assert "| zhu-fourclass-redraws/seed-2 | 3, 6 | box | 2 |" in status.page(*book)
+    assert "| zhu-fourclass-redraws/seed-2 | 3, 6 | box | 2 |" in status.page(items)
 
 
 def test_inventory_is_the_studies_lists():
-    """22 items in the thesis's lists of figures and tables; eleven in the paper; every one named
-    once.
+    """22 items in the thesis's lists of figures and tables, eleven in the paper, each once; and one
+    of each that is neither and could not be rebuilt.
     """
     items = status.inventory(ROOT / "book" / "inventory.yml")
     names = {study: [item["item"] for item in found] for study, found in items.items()}
-    assert {study: len(set(found)) for study, found in names.items()} == {
-        "zhu2020": 22,
-        "cheazemin2020": 11,
-    }
+    assert [len(set(found)) for found in names.values()] == [23, 12]
+    assert names["zhu2020"].pop() == "Tuning" and names["cheazemin2020"][-1] == "GPU factor"
     figures = [
         "2.1",
         "2.2",
@@ -147,15 +142,37 @@ def test_damaged_inventory_is_one_line(tmp_path, damage):
         status.inventory(tmp_path / "inventory.yml")
 
 
-def test_how_an_item_was_rebuilt_is_said_with_its_state(book):
+def test_what_stands_in_or_is_lacking_is_said_with_the_state(book):
     file = book[1] / "book" / "inventory.yml"
-    items = [{"item": f"Table {n}", "title": "t", "by": "by a stand-in"} for n in (1, 3)]
+    items = [{"item": f"Table {n}", "title": "t", "by": "another"} for n in (1, 2, 3)]
+    items += [{"item": "Figure 1", "title": "f", "lacking": "no data"}]
     file.write_text(yaml.safe_dump({"zhu2020": items}))
-    assert [row[4] for row in status.states(*book)] == [
-        f"{status.REBUILT}, by a stand-in",
-        status.WAITING,
-    ]
+    assert found(book, "state", "note") == {
+        "Table 1": (status.STAND_IN, "another"),
+        "Table 2": (status.NO_PICTURE, "another"),
+        "Table 3": (status.NOT_REBUILT, "waits for its record"),
+        "Figure 1": (status.NOT_REBUILT, "no data"),
+    }
 
 
 def test_study_as_own_rule_is_named_below_the_records(book):
-    assert "were not to be had: azemin-adjudicated." in status.page(*book).split("## Records")[1]
+    text = status.page(status.states(*book))
+    assert "were not to be had: azemin-adjudicated." in text.split("## Records")[1]
+
+
+def test_gpu_is_lacking_as_long_as_none_was_measured():
+    """Whoever measures one writes so into the inventory."""
+    devices = [
+        json.loads(file.read_text(encoding="utf-8"))["device"]["type"]
+        for file in (ROOT / "results" / "efficiency").glob("*.json")
+    ]
+    items = status.inventory(ROOT / "book" / "inventory.yml")["cheazemin2020"]
+    assert devices and ("lacking" in items[-1]) == (set(devices) == {"cpu"})
+
+
+@pytest.mark.parametrize(
+    ("study", "item", "anchor"),
+    [("zhu2020", "Figure 2.2 A", "figure-2-2-a"), ("cheazemin2020", "Table 1", "a-table-1")],
+)
+def test_anchors(study, item, anchor):
+    assert status.anchor(study, item) == anchor
