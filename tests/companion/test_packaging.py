@@ -112,8 +112,9 @@ WITH_TRAIN = {  # modules, and packages with all in them
     *("companion.studies.maps", "companion.studies.training"),
 }
 WITH_BOOK = {
-    *("companion.diagrams", "companion.pages"),
-    *("companion.build.execute", "companion.build.make", "companion.build.notebooks"),
+    *("companion.diagrams", "companion.headline", "companion.pages"),
+    *("companion.build.address", "companion.build.execute"),
+    *("companion.build.book", "companion.build.make", "companion.build.notebooks"),
 }
 
 
