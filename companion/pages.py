@@ -80,15 +80,15 @@ def items(sentences: Sequence[str], head: str = "") -> Markdown:
     return Markdown(f"**{head}**\n\n{listed}" if head and listed else listed or NOTHING)
 
 
-def changed(run: Record) -> Markdown:
-    """The notice at the top of a page that shows another run than one of the book's own, with what
+def changed(run: Record) -> None:
+    """Show, at the top of a page, that it is about another run than one of the book's own, and what
     that run lacked; nothing for a run of the book.
     """
     name = run.info["run"]
-    if name in studies.RECORDS or name in studies.STUDY_A:
-        return Markdown(NOTHING)
-    listed = "\n".join(f"> - {sentence}" for sentence in run.info["lacked"])
-    return Markdown(f"> **This page shows the run `{name}`, not the book's own.**\n>\n{listed}\n")
+    if name not in studies.RECORDS and name not in studies.STUDY_A:
+        listed = "\n".join(f"> - {sentence}" for sentence in run.info["lacked"])
+        head = f"> **This page shows the run `{name}`, not the book's own.**"
+        display(Markdown(f"{head}\n>\n{listed}\n"))
 
 
 def settings(run: Record) -> HTML:

@@ -27,6 +27,7 @@ OTHER: dict[str, dict] = {  # another value of each parameter; None: tried elsew
         "data": None,
         "level": 0.5,
         "replicates": 100,
+        "family": "zhu-fourclass-cv",
     },
     "05_study_b_gradcam": {"origin": "phantom", "run_name": None, "data": None},
     "13_study_a_results": {"run_name": None, "data": None},
