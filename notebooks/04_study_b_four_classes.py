@@ -24,7 +24,7 @@
 #
 # **Question.** {cite:t}`zhu2020` fine-tuned a ResNet-18 to tell four kinds of chest radiograph apart, and reports that {glue:text}`printed-weighted` of the test images were classified correctly. Does the same training give that again?
 #
-# **Answer.** In part. Here {glue:text}`correct` of {glue:text}`images` images were right, {glue:text}`accuracy`. All classes but two come close to the printed numbers; COVID-19 images were recognised, {glue:text}`covid-right` of {glue:text}`covid-all`. What is missing is mostly in the class {glue:text}`most`: {glue:text}`most-missed` of the {glue:text}`all-missed` errors.
+# **Answer.** In part. Here {glue:text}`correct` of {glue:text}`images` images were right, {glue:text}`accuracy`. Of the COVID-19 images {glue:text}`covid-right` of {glue:text}`covid-all` were recognised. Most errors are in the class {glue:text}`most`: {glue:text}`most-missed` of {glue:text}`all-missed`.
 #
 # **How sure.** The 95 % interval over patients is {glue:text}`accuracy-low` to {glue:text}`accuracy-high`; the printed number lies {glue:text}`verdict` it. The recall of COVID-19 rests on {glue:text}`covid-patients` patients and may be as low as {glue:text}`covid-low`. COVID-19 images also differ from all others by age, hospital and file, so a high score on them need not come from the disease {cite}`maguolo2021,degrave2021`. What the frame of the pictures alone gives away is measured under {ref}`How sure? <frame-alone>`.
 
