@@ -17,6 +17,7 @@ from PIL import Image
 from companion import ledger, studies
 from companion.studies.printed import texts
 from cxrlib import formatting, metrics, plots
+from cxrlib.data import lungs
 from cxrlib.data.manifest import data_folder
 from cxrlib.files import InputError
 from cxrlib.records import Record
@@ -298,7 +299,10 @@ def no_radiographs(map_alone: bool = False) -> HTML:
         " where to put them) <code>CXR_DATA=… make book</code> shows them here."
     )
     if map_alone:
-        text = "The map alone: the published book holds no radiograph."
+        text = (
+            "The radiograph is not shown: the published book holds none. The frame is the"
+            " picture's edge."
+        )
     return HTML(f'<p class="no-radiographs">{text}</p>')
 
 
@@ -315,18 +319,36 @@ def radiograph(
         return None
 
 
-def show_map(picture: np.ndarray | None, cam: np.ndarray, shape: Sequence[int], title: str) -> None:
-    """A radiograph and its class-activation map side by side; without the picture the map alone, of
-    ``shape`` (H, W), and why.
+def lung_outlines(image_id: str) -> dict[str, list[np.ndarray]]:
+    """The recorded outlines of an image's lungs, by what they are drawn from, as
+    :func:`cxrlib.plots.overlay` takes them; nothing where none is known.
     """
+    file = studies.results_folder() / "audits/lung-outlines.csv"
+    known = pd.read_csv(file) if file.is_file() else pd.DataFrame(columns=["image_id", "kind"])
+    found = known[known["image_id"] == image_id]
+    return {
+        f"Lungs' outline, from a {kind.removeprefix('lung ')}": each["points"].map(lungs.polygon)
+        for kind, each in found.groupby("kind")
+    }
+
+
+def show_map(
+    image_id: str, picture: np.ndarray | None, cam: np.ndarray, shape: Sequence[int]
+) -> None:
+    """A radiograph and its class-activation map side by side; without the picture the map alone, of
+    ``shape`` (H, W), and why. The map has the lungs' outline where one is known.
+    """
+    outlines = lung_outlines(image_id)
     with plots.style():
         if picture is None:
-            ax = plt.subplots(figsize=(4, 4))[1]
-            plots.overlay(None, cam, ax=ax, shape=tuple(shape), title=title)
+            ax = plt.subplots(figsize=(4.6, 4.4))[1]
+            plots.overlay(None, cam, ax=ax, shape=tuple(shape), outlines=outlines)
         else:
-            left, right = plt.subplots(1, 2, figsize=(7, 3.9))[1]
+            left, right = plt.subplots(1, 2, figsize=(7, 4.1))[1]
             plots.radiographs([picture], ["Radiograph"], axes=[left])[0].set_anchor("C")
-            plots.overlay(picture, cam, ax=right, title=title)
+            plots.overlay(picture, cam, ax=right, outlines=outlines)
         plt.show()
     if picture is None:
         display(no_radiographs(map_alone=True))
+    if not outlines:
+        display(items(["No outline of this image's lungs is known: it has no mask and no box."]))

@@ -16,6 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib import patheffects
 from matplotlib.axes import Axes
 from PIL import Image
 
@@ -282,13 +283,15 @@ def overlay(
     title: str = "",
     colour_bar: bool = True,
     shape: tuple[int, int] | None = None,
+    outlines: Mapping[str, Sequence[np.ndarray]] | None = None,
 ) -> Axes:
     """A class-activation map over its radiograph, in the radiograph's own proportions.
 
     ``image``: (H, W) uint8, or None to draw the map alone, opaque, on an empty frame of ``shape``
     (H, W). ``cam``: (h, w), 0 or more, divided by its own maximum (a map of zeros stays zero) and
     enlarged bilinearly. Colours are jet, deep red high and deep blue low; jet is not perceptually
-    uniform, and its bands are no borders. R and L beside the picture are the viewer's convention
+    uniform, and its bands are no borders. ``outlines`` are polygons (K, 2) to draw on top, x and y
+    in shares of the picture's sides, by their label in the legend. R and L beside the picture are the viewer's convention
     for a standard PA or AP view (the patient's right is on the left), nothing found in the image.
     Raises InputError for a map that is negative, not finite or not 2-D.
     """
@@ -301,6 +304,7 @@ def overlay(
     if image is not None:
         ax.imshow(image, cmap="gray", vmin=0, vmax=255)
     drawn = ax.imshow(share, cmap="jet", vmin=0, vmax=1, alpha=1 if image is None else 0.4)
+    _outline(ax, outlines or {}, (width, height))
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(True)
     for side, x, points, align in (("R", 0, -4, "right"), ("L", 1, 4, "left")):
@@ -315,6 +319,20 @@ def overlay(
         scale = plt.cm.ScalarMappable(drawn.norm, drawn.cmap)
         ax.figure.colorbar(scale, cax=place, label="Grad-CAM (share of the map's maximum)")
     return ax
+
+
+def _outline(ax: Axes, outlines: Mapping[str, Sequence[np.ndarray]], sides: tuple) -> None:
+    """Polygons over a picture of ``sides`` (W, H) pixels, white with a black edge so that they show
+    on every colour, and their legend.
+    """
+    edge = [patheffects.withStroke(linewidth=3.5, foreground="black")]
+    for label, polygons in outlines.items():
+        for place, polygon in enumerate(polygons):
+            closed = np.vstack([polygon, polygon[:1]]) * sides - 0.5
+            name = label if place == 0 else None
+            ax.plot(*closed.T, color="white", linewidth=1.5, path_effects=edge, label=name)
+    if outlines:
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
 
 
 @style(formulas=False)

@@ -148,12 +148,8 @@ def figure(number, instead=None):
     if image_id not in cam:
         display(pages.items([f"This run has no map of {image_id}."]))
         return
-    pages.show_map(
-        pages.radiograph(covid, image_id, data),
-        cam[image_id],
-        shape[image_id],
-        "Grad-CAM, COVID-19",
-    )
+    picture = pages.radiograph(covid, image_id, data)
+    pages.show_map(image_id, picture, cam[image_id], shape[image_id])
     score = (
         f", probability of COVID-19 {p_covid[image_id]:.3f}"
         if image_id in p_covid.index

@@ -421,9 +421,7 @@ if cam is None:
     display(pages.items([f"This run has no map of {SHOWN}."]))
 else:
     shape = maps["shape"][list(maps["image_id"]).index(SHOWN)]
-    pages.show_map(
-        pages.radiograph(cheazemin2020.covid, SHOWN, data), cam, shape, "Grad-CAM, opacity"
-    )
+    pages.show_map(SHOWN, pages.radiograph(cheazemin2020.covid, SHOWN, data), cam, shape)
     value = frame.set_index("image_id")["p_covid"].get(SHOWN, np.nan)
     side = np.sign(cam.max(axis=0).argmax() - (cam.shape[1] - 1) / 2)
     place = (

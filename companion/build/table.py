@@ -9,6 +9,7 @@ from pathlib import Path
 from companion import studies
 from companion.options import heavy
 from companion.studies import cheazemin2020, subgroups, zhu2020
+from cxrlib.data import lungs
 from cxrlib.files import InputError, write_text
 
 TABLES = {  # file in the folder of the records, without its ending: what makes it
@@ -18,6 +19,7 @@ TABLES = {  # file in the folder of the records, without its ending: what makes 
     "flow/cheazemin2020-standin": cheazemin2020.standin_flow,
     "subgroups/covid-chestxray": subgroups.table,
     "audits/lungs-in-frame": zhu2020.lungs_in_frame,
+    "audits/lung-outlines": lungs.outlines,
 }
 
 

@@ -1,4 +1,6 @@
-"""Where the lungs are, as the collections say: masks, and boxes about them, by ``image_id``."""
+"""Where the lungs are, as the collections say: masks, boxes about them, and their outlines, by
+``image_id``.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,8 @@ from cxrlib.data.radiographs import read_radiograph
 from cxrlib.files import InputError
 
 Boxes = list[tuple[float, float, float, float]]  # left, top, right, bottom in shares of the sides
+SIDE, TOLERANCE = 512, 3  # pixels: a mask is traced in a square; an outline's distance from it
+SPECK = 0.002  # of the picture: a smaller piece of a mask has no outline
 
 
 def masks(data: str | Path | None = None) -> dict[str, Path]:
@@ -69,6 +73,48 @@ def regions(image_ids: pd.Series, size: int, root: Path) -> dict[str, dict[str, 
         "lung mask": {name: _mask(drawn[name], size) for name in image_ids if name in drawn},
         "lung box": {name: _boxes(framed[name], size) for name in image_ids if name in framed},
     }
+
+
+def outlines(data: str | Path | None = None) -> pd.DataFrame:
+    """The lungs' outlines as polygons: ``image_id, kind, points``, a row for each lung.
+
+    An image's outline is that of its mask (``kind`` is ``lung mask``), else its boxes (``lung
+    box``). ``points`` is written as in SVG, ``x,y x,y …``, in thousandths of the picture's width
+    and height from its upper left corner; the last point joins the first. No pixel of a radiograph
+    is read. :class:`InputError` where there are neither masks nor boxes.
+    """
+    drawn = {name: ("lung mask", _traced(file)) for name, file in masks(data).items()}
+    for name, found in boxes(data).items():
+        corners = [[(x0, y0), (x1, y0), (x1, y1), (x0, y1)] for x0, y0, x1, y1 in found]
+        drawn.setdefault(name, ("lung box", [np.array(each) for each in corners]))
+    if not drawn:
+        raise InputError(f"{data_folder(data)}: no lung mask and no lung box is there")
+    rows = []
+    for name, (kind, polygons) in sorted(drawn.items()):
+        for polygon in polygons:
+            points = np.clip(np.rint(1000 * polygon), 0, 1000).astype(int)
+            rows.append((name, kind, " ".join(f"{x},{y}" for x, y in points)))
+    return pd.DataFrame(rows, columns=["image_id", "kind", "points"])
+
+
+def polygon(points: str) -> np.ndarray:
+    """A polygon of :func:`outlines`, ``(K, 2)``: x and y in shares of the picture's sides."""
+    return np.array([pair.split(",") for pair in points.split()], float) / 1000
+
+
+def _traced(file: Path) -> list[np.ndarray]:
+    """The outlines of a mask's pieces, ``(K, 2)`` each, in shares of the sides, left to right."""
+    from skimage import measure
+
+    inside = np.pad(_mask(file, SIDE), 1).astype(float)
+    polygons = []
+    for edge in measure.find_contours(inside, 0.5):
+        around = measure.approximate_polygon(edge, TOLERANCE)[:-1]
+        xy = (around[:, ::-1] - 0.5) / SIDE  # a pixel's centre is half a pixel off, the padding one
+        x, y = xy.T
+        if abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2 >= SPECK:  # the area (shoelace formula)
+            polygons.append(xy)
+    return sorted(polygons, key=lambda xy: xy[:, 0].mean())
 
 
 def _annotations(data: str | Path | None) -> Path:

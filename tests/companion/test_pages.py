@@ -4,10 +4,13 @@ import dataclasses
 import re
 import tempfile
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from sklearn.metrics import precision_score, recall_score
 
 from companion import pages, studies
+from companion.studies import zhu2020
 from cxrlib import metrics, records
 
 
@@ -183,3 +186,14 @@ def test_a_phantom_run_leaves_nothing_behind(tmp_path, monkeypatch):
     run = studies.run("zhu-fourclass", "phantom")
     maps, where = records.read_maps(run)
     assert len(maps["cam"]) and len(where) and not list(tmp_path.glob("phantom-*"))
+
+
+def test_a_map_has_the_outline_of_its_own_image_or_says_that_none_is_known(monkeypatch):
+    shown = []
+    monkeypatch.setattr(pages, "display", lambda output: shown.append(output.data))
+    for name, known in ((zhu2020.FIGURE_4_6, True), ("covid-chestxray/nobody", False)):
+        shown.clear()
+        pages.show_map(name, None, np.ones((7, 7)), (120, 90))
+        ax = plt.gca()
+        assert (len(ax.lines) == 2) is known and any("No outline" in each for each in shown) != known
+        plt.close("all")

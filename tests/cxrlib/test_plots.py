@@ -381,6 +381,17 @@ def test_overlay_on_given_axes():
     assert_legible(figure)
 
 
+def test_overlay_draws_outlines_where_they_are():
+    """Shares of the sides: 0 is the edge of the picture, not the centre of its first pixel."""
+    square = np.array([[0, 0], [0.5, 0], [0.5, 1], [0, 1]])
+    ax = plots.overlay(None, CAM, shape=(120, 90), outlines={"Lungs": [square, square / 2]})
+    across, down = ax.lines[0].get_data()
+    assert (across.min(), across.max(), down.min(), down.max()) == (-0.5, 44.5, -0.5, 119.5)
+    assert len(ax.lines) == 2 and (across[0], down[0]) == (across[-1], down[-1])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["Lungs"]
+    assert_legible(ax.figure)
+
+
 @pytest.mark.parametrize(
     "cam",
     [
