@@ -291,8 +291,9 @@ def overlay(
     (H, W). ``cam``: (h, w), 0 or more, divided by its own maximum (a map of zeros stays zero) and
     enlarged bilinearly. Colours are jet, deep red high and deep blue low; jet is not perceptually
     uniform, and its bands are no borders. ``outlines`` are polygons (K, 2) to draw on top, x and y
-    in shares of the picture's sides, by their label in the legend. R and L beside the picture are the viewer's convention
-    for a standard PA or AP view (the patient's right is on the left), nothing found in the image.
+    in shares of the picture's sides, by their label in the legend. R and L beside the picture are
+    the viewer's convention for a standard PA or AP view (the patient's right is on the left),
+    nothing found in the image.
     Raises InputError for a map that is negative, not finite or not 2-D.
     """
     cam = np.asarray(cam, np.float64)
