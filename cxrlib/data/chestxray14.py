@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
 from pathlib import Path
 
 import pandas as pd
 
-from cxrlib.data.manifest import SUFFIXES, Collection, data_folder, read_csv
+from cxrlib.data.manifest import Collection, data_folder, read_csv, refuse
 from cxrlib.files import InputError
 
 COLLECTION = Collection(
@@ -68,17 +67,10 @@ def read_adjudicated(data: str | Path | None = None) -> pd.DataFrame:
 def _read(name: str, names: dict[str, tuple[str, str]], data: str | Path | None) -> pd.DataFrame:
     file = _find(name, data)
     where = f"{file.parent.name}/{file.name}"
-    table = read_csv(file, where, [*names])[[*names]]
-    for column, (_, form) in names.items():
-        wrong = ~table[column].str.fullmatch(form)
-        if wrong.any():
-            row = wrong.idxmax()
-            cell = table.at[row, column]
-            raise InputError(f"{where}: row {row}: {column} {cell!r} is none of the collection's")
+    table = read_csv(file, where, {column: form for column, (_, form) in names.items()})
     twice = table["Image Index"].duplicated()
-    if twice.any():
-        image = table.at[twice.idxmax(), "Image Index"]
-        raise InputError(f"{where}: row {twice.idxmax()}: Image Index {image} is listed already")
+    refuse(table, "Image Index", twice, where, "is listed already")
+    table = table[[*names]]
     table = table.rename(columns={column: new for column, (new, _) in names.items()})
     table["image_id"] = f"{COLLECTION.name}/" + table["image_id"].str.removesuffix(".png")
     table["patient_id"] = f"{COLLECTION.name}/" + table["patient_id"].astype(int).astype(str)
@@ -117,29 +109,13 @@ def read_manifest(data: str | Path | None = None, absent: bool = True) -> pd.Dat
             does not name; and as :func:`read_labels`.
     """
     root = data_folder(data)
-    folder = COLLECTION.locate(root)
-    found = _images(root, folder)
-    table = read_labels(root)
+    files = COLLECTION.pictures(root, "images/*", "images_*/images/*")
+    found = pd.Series([file.as_posix() for file in files], index=[file.stem for file in files])
+    for stem in found.index[found.index.duplicated()]:
+        raise InputError(f"{' and '.join(found[stem])} are the same image")
+    table, folder = read_labels(root), COLLECTION.locate(root)
     stems = table["image_id"].str.removeprefix(f"{COLLECTION.name}/")
-    unlisted = sorted(found.keys() - set(stems))
-    if unlisted:
-        raise InputError(f"{found[unlisted[0]]}: no image of this name is in {LIST}")
+    for stem in found.index.difference(stems):
+        raise InputError(f"{found[stem]}: no image of this name is in {LIST}")
     table["path"] = stems.map(found).fillna(f"{folder}/images/" + stems + ".png")
-    return COLLECTION.manifest(table if absent else table[stems.isin(found)], folder)
-
-
-def _images(root: Path, folder: str) -> dict[str, str]:
-    """Paths of the images on disk, relative to ``root``, by stem."""
-    found: dict[str, str] = {}
-    for place in [root / folder / "images", *sorted((root / folder).glob("images_*/images"))]:
-        for name in sorted(os.listdir(place)) if place.is_dir() else []:
-            stem, suffix = os.path.splitext(name)
-            if name.startswith(".") or suffix.lower() not in SUFFIXES:
-                continue
-            path = f"{place.relative_to(root).as_posix()}/{name}"
-            if found.setdefault(stem, path) != path:
-                raise InputError(f"{path}: the same image is there as {found[stem]}")
-    if not found:
-        where = f"{root / folder}: holds no image in images/ or images_001/images/ and so on"
-        raise InputError(f"{where}; {COLLECTION.advice}")
-    return found
+    return COLLECTION.manifest(table if absent else table[stems.isin(found.index)], folder)

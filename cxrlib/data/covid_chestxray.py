@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxrlib.data.manifest import Collection, data_folder, read_csv
+from cxrlib.data.manifest import Collection, data_folder, read_csv, refuse, require
 from cxrlib.files import InputError, inside
 
 SNAPSHOT = "6e57ed3"  # of 4 May 2020, read unless another is named
@@ -45,25 +45,25 @@ def read_manifest(data: str | Path | None = None, snapshot: str = SNAPSHOT) -> p
             listed twice or one that leaves the folder. The message names file, row and column.
     """
     root = data_folder(data)
-    where = _metadata_file(root, snapshot)
-    listed = _radiographs(read_metadata(root, snapshot), where)
-    for column in NEEDED:
-        empty = listed[column] == ""
-        if empty.any():
-            raise InputError(f"{where}: row {empty.idxmax()}: {column} is empty")
+    where, listed = _metadata_file(root, snapshot), read_metadata(root, snapshot)
+    modality = listed["modality"].str.casefold().str.replace(r"[- ]", "", regex=True)
+    unnamed = ~modality.isin(MODALITIES) & ((modality != "") | (listed["finding"] != ""))
+    unclear = listed["finding"].str.contains("covid", case=False) & ~is_covid19(listed)
+    refuse(listed, "modality", unnamed, where, "is not known")
+    refuse(listed, "finding", unclear, where, "is not known")
+    listed = listed[modality == "xray"]
+    require(listed, NEEDED, where)
     for column in ("folder", "filename"):
         for row, name in listed[column].items():
             inside(root, name, where=f"{where}: row {row}: {column}")
     stems = listed["filename"].map(lambda name: Path(name).stem.strip())
-    if stems.duplicated().any():
-        row = stems.duplicated().idxmax()
-        first = (stems == stems[row]).idxmax()
-        unsure = where.endswith("/metadata.csv")
-        other = f", so this is not commit {snapshot}: check that out" if unsure else ""
-        raise InputError(
-            f"{where}: row {row}: filename {listed['filename'][row]} is listed already in row"
-            f" {first}{other}"
-        )
+    unsure = where.endswith("/metadata.csv")
+    other = f", so this is not commit {snapshot}: check that out" if unsure else ""
+    refuse(listed, "filename", stems.duplicated(), where, f"is listed already{other}")
+    known = ~listed["age"].str.casefold().isin(AGE_WORDS)
+    age = pd.to_numeric(listed["age"].where(known), errors="coerce").astype(float)
+    odd = known & ~age.between(0, 120)
+    refuse(listed, "age", odd, where, "is not a number of years from 0 to 120")
     view = listed["view"].str.split().str.join(" ").str.casefold().map(VIEWS)
     images = {
         "image_id": "covid-chestxray/" + stems,
@@ -72,7 +72,7 @@ def read_manifest(data: str | Path | None = None, snapshot: str = SNAPSHOT) -> p
         "finding": listed["finding"],
         "view": view.fillna(listed["view"].mask(listed["view"] == "")),
         "sex": listed["sex"].mask(listed["sex"] == ""),
-        "age": _ages(listed["age"], where),
+        "age": age,
     }
     return COLLECTION.manifest(pd.DataFrame(images), where)
 
@@ -93,39 +93,13 @@ def read_metadata(data: str | Path | None = None, snapshot: str = SNAPSHOT) -> p
 
 def _metadata_file(root: Path, snapshot: str) -> str:
     """Path of the collection's table, relative to the data folder."""
-    folder = COLLECTION.locate(root)
-    named = [file.name for file in sorted((root / folder).glob(f"metadata-*-{snapshot[:7]}*.csv"))]
-    if not named and (root / folder / "metadata.csv").is_file():
-        named = ["metadata.csv"]
-    if not named:
-        there = (file.stem.rpartition("-")[2] for file in (root / folder).glob("metadata-*.csv"))
+    folder = root / COLLECTION.locate(root)
+    named = sorted(folder.glob(f"metadata-*-{snapshot[:7]}*.csv"))
+    file = [*named, folder / "metadata.csv"][0]
+    if not file.is_file():
+        there = sorted(other.stem.rpartition("-")[2] for other in folder.glob("metadata-*.csv"))
         raise InputError(
-            f"{root / folder}: no metadata of snapshot {snapshot} (metadata.csv or"
-            f" metadata-<date>-{snapshot}.csv; there: {', '.join(sorted(there)) or 'none'})"
+            f"{folder}: no metadata of snapshot {snapshot} (metadata.csv or"
+            f" metadata-<date>-{snapshot}.csv; there: {', '.join(there) or 'none'})"
         )
-    return f"{folder}/{named[0]}"
-
-
-def _radiographs(listed: pd.DataFrame, where: str) -> pd.DataFrame:
-    """The rows that are radiographs. What is not known is refused, not left out without a word."""
-    modality = listed["modality"].str.casefold().str.replace(r"[- ]", "", regex=True)
-    unnamed = ~modality.isin(MODALITIES) & ((modality != "") | (listed["finding"] != ""))
-    unclear = listed["finding"].str.contains("covid", case=False) & ~is_covid19(listed)
-    _refuse(listed["modality"], unnamed, where, "is not known")
-    _refuse(listed["finding"], unclear, where, "is not known")
-    return listed[modality == "xray"]
-
-
-def _ages(texts: pd.Series, where: str) -> pd.Series:
-    known = ~texts.str.casefold().isin(AGE_WORDS)
-    ages = pd.to_numeric(texts.where(known), errors="coerce").astype(float)
-    odd = known & ~ages.between(0, 120)
-    _refuse(texts, odd, where, "is not a number of years from 0 to 120")
-    return ages
-
-
-def _refuse(cells: pd.Series, odd: pd.Series, where: str, says: str) -> None:
-    """InputError that names the first of the cells of a column that are ``odd``."""
-    if odd.any():
-        row = odd.idxmax()
-        raise InputError(f"{where}: row {row}: {cells.name} {cells[row]!r} {says}")
+    return file.relative_to(root).as_posix()

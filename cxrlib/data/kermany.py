@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cxrlib.data import splits
-from cxrlib.data.manifest import SUFFIXES, Collection, data_folder
+from cxrlib.data.manifest import Collection, data_folder
 from cxrlib.files import InputError
 
 COLLECTION = Collection(
@@ -35,29 +35,21 @@ def read_manifest(data: str | Path | None = None) -> pd.DataFrame:
         InputError: no such folder, or a file whose name tells neither class nor patient.
     """
     root = data_folder(data)
-    folder = COLLECTION.locate(root)
     rows = []
-    for file in sorted((root / folder).glob("*/*/*")):
-        split, label = file.parts[-3:-1]
-        picture = file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-        if not picture or split not in {"train", "val", "test"}:
-            continue  # Thumbs.db and its like
-        path = file.relative_to(root).as_posix()
-        name = re.fullmatch(NAMES.get(label, "no name"), file.stem)
+    for path in COLLECTION.pictures(root, "test/*/*", "train/*/*", "val/*/*"):
+        split, label = path.parts[-3:-1]
+        name = re.fullmatch(NAMES.get(label, "no name"), path.stem)
         if not name:
             raise InputError(
-                f"{path}: file name is not one of the collection's (patient number and class are"
-                " read from it)"
+                f"{path.as_posix()}: file name is not one of the collection's (patient number and"
+                " class are read from it)"
             )
         finding = name.groupdict().get("finding", "normal")
         patient = f"kermany/{finding}-{name['number']}"
         part = "test" if split == "test" else "train"
-        rows.append((f"kermany/{file.stem}", path, patient, finding, part))
-    if not rows:
-        advice = COLLECTION.advice
-        raise InputError(f"{root / folder}: holds no train/, val/ or test/ image; {advice}")
+        rows.append((f"kermany/{path.stem}", path.as_posix(), patient, finding, part))
     columns = ["image_id", "path", "patient_id", "finding", "predefined_split"]
-    return COLLECTION.manifest(pd.DataFrame(rows, columns=columns), folder)
+    return COLLECTION.manifest(pd.DataFrame(rows, columns=columns), COLLECTION.locate(root))
 
 
 def count_leakage(manifest: pd.DataFrame, split: pd.Series) -> pd.DataFrame:
@@ -67,12 +59,9 @@ def count_leakage(manifest: pd.DataFrame, split: pd.Series) -> pd.DataFrame:
     ``patient_id`` tells patients apart (row ``class and number``); if it runs through both, only
     the number does (row ``number alone``). The names alone do not decide.
     """
-    ids = manifest["patient_id"]
-    numbers = ids.str.replace(r"^kermany/(bacteria|virus|normal)-", "kermany/", regex=True)
-    readings = {"class and number": ids, "number alone": numbers}
-    return pd.DataFrame(
-        {
-            name: splits.leakage(manifest.assign(patient_id=patients), split)
-            for name, patients in readings.items()
-        }
-    ).T
+    numbers = manifest["patient_id"].str.replace(r"(?<=/)(bacteria|virus|normal)-", "", regex=True)
+    both = {
+        "class and number": splits.leakage(manifest, split),
+        "number alone": splits.leakage(manifest.assign(patient_id=numbers), split),
+    }
+    return pd.DataFrame(both).T

@@ -42,13 +42,12 @@ def boxes(data: str | Path | None = None) -> dict[str, Boxes]:
         content = json.loads(file.read_text(encoding="utf-8"))
         pictures = {picture["id"]: picture for picture in content["images"]}
         for drawn in content["annotations"]:
-            picture, (x, y, w, h) = pictures[drawn["image_id"]], drawn["bbox"]
-            if None in (x, y, w, h):
+            if None in drawn["bbox"]:
                 continue  # one annotation of the published file has no place
+            picture, (x, y, w, h) = pictures[drawn["image_id"]], drawn["bbox"]
             across, down = picture["width"], picture["height"]
             box = (x / across, y / down, (x + w) / across, (y + h) / down)
-            image_id = f"covid-chestxray/{Path(picture['file_name']).stem}"
-            found.setdefault(image_id, []).append(box)
+            found.setdefault(f"covid-chestxray/{Path(picture['file_name']).stem}", []).append(box)
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
         fault = f"{type(error).__name__}: {error}"
         raise InputError(f"{file.name}: lung boxes cannot be read ({fault})") from None

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,21 @@ class Collection:
                 return folder
         wanted = " or ".join(self.folders)
         raise InputError(f"{data}: no {wanted} in this data folder; {self.advice}")
+
+    def pictures(self, root: Path, *patterns: str) -> list[Path]:
+        """Image files of the collection's folder that match, relative to ``root``; else an
+        InputError.
+        """
+        folder = root / self.locate(root)
+        files = [file for pattern in patterns for file in sorted(folder.glob(pattern))]
+        found = [
+            file.relative_to(root)
+            for file in files
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+        ]
+        if not found:
+            raise InputError(f"{folder}: holds no {' or '.join(patterns)}; {self.advice}")
+        return found
 
     def manifest(self, images: pd.DataFrame, where: str) -> pd.DataFrame:
         """What the collection says of its images with the columns of a manifest, checked."""
@@ -124,13 +140,16 @@ def refuse(table: pd.DataFrame, column: str, odd: pd.Series, where: str, says: s
     raise InputError(f"{where}: row {row}{known}: {column}{shown} {says}")
 
 
-def read_csv(path: Path, where: str, columns: list[str]) -> pd.DataFrame:
+def read_csv(path: Path, where: str, columns: Iterable[str]) -> pd.DataFrame:
     """Read a CSV as stripped text; the index is the row as a spreadsheet counts, the header being
     row 1.
 
+    Args:
+        columns: those that are needed; of a dict, the values say what their cells look like.
+
     Raises:
         InputError: no UTF-8 CSV, a row longer than the header, one of ``columns`` missing or there
-        twice.
+        twice, a cell of another form.
     """
     as_text = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
     try:
@@ -143,7 +162,10 @@ def read_csv(path: Path, where: str, columns: list[str]) -> pd.DataFrame:
         if names.count(column) != 1:
             fault = "has twice" if column in names else "lacks"
             raise InputError(f"{where}: {fault} the column {column}")
-    return table.set_axis(names, axis=1).set_axis(table.index + 1)
+    table = table.set_axis(names, axis=1).set_axis(table.index + 1)
+    for column, form in columns.items() if isinstance(columns, dict) else ():
+        refuse(table, column, ~table[column].str.fullmatch(form), where, "is of another form")
+    return table
 
 
 def present(manifest: pd.DataFrame, data: str | Path | None = None) -> pd.Series:

@@ -1,7 +1,7 @@
 """PNG, JPEG, TIFF and other picture files as 8-bit grey, by Pillow and what it leaves out.
 
-Pillow keeps the high byte of colours of 16 bits, does not invert a TIFF of 16 bits in which white
-is zero, and has no opinion on how bright a value of 12 bits is that lies in 16.
+Pillow does not invert a TIFF of 16 bits in which white is zero, and has no opinion on how bright a
+value of 12 bits is that lies in 16.
 """
 
 from __future__ import annotations
@@ -11,24 +11,18 @@ import stat
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, ImagePalette, TiffImagePlugin
+from PIL import Image, ImageOps, ImagePalette
 
 from cxrlib.data.dicom import is_dicom, white
 from cxrlib.files import InputError
 
-FORMATS = tuple("PNG JPEG TIFF BMP DIB GIF WEBP JPEG2000 PPM AVIF".split())  # Pillow's names
+FORMATS = tuple("PNG JPEG TIFF BMP DIB GIF WEBP PPM AVIF".split())  # Pillow's names
 SUFFIXES = set(
     ".png .apng .jpg .jpeg .jpe .jfif .mpo .tif .tiff .bmp .dib .gif .webp .avif .dcm .dicom "
-    ".jp2 .j2k .j2c .jpc .jpf .jpx .pgm .ppm .pnm .pbm .pfm".split()
+    ".pgm .ppm .pnm .pbm .pfm".split()
 )  # of picture files
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
-SUBFILE, BITS, WHITE_IS_ZERO, PLANES, COLOURS, EXTRA, FORMAT = 254, 258, 262, 284, 320, 338, 339
-TiffImagePlugin.OPEN_INFO |= {  # grey TIFFs that Pillow's table lacks beside others like them
-    (b"MM", 0, (1,), 1, (16,), ()): ("I;16B", "I;16B"),
-    (b"II", 0, (1,), 1, (12,), ()): ("I;16", "I;12"),
-    (b"MM", 0, (1,), 1, (12,), ()): ("I;16", "I;12"),
-    (b"MM", 1, (1,), 1, (12,), ()): ("I;16", "I;12"),
-}
+DEEP = {"I;16", "I;16B", "I;16L", "I", "F"}  # Pillow's modes of grey of more than 8 bits
+BITS, WHITE_IS_ZERO, COLOURS, FORMAT = 258, 262, 320, 339  # tags of TIFF
 
 
 def regular(path: str | Path, name: str | None = None) -> None:
@@ -59,102 +53,54 @@ def is_picture(path: str | Path) -> bool:
 def read(path: str | Path) -> Image.Image:
     """A file of one of :data:`FORMATS` as a Pillow image of mode ``L``, turned upright.
 
-    More than 8 bits are scaled by what the format says is white, or by the smallest usual depth
-    (8, 10, 12, 14, 16) that holds the largest value, since a 12-bit detector's image is stored in
-    16; fractions up to 1 are shares of white. Colour (RGB, CMYK, palette) becomes ITU-R 601 luma;
-    of 16 bits a channel the upper 8 are read. Transparency is black. A PNG's gamma is obeyed
-    (PNG 3, 13.13); colour profiles are not.
+    Grey of more than 8 bits is scaled by what the format says is white, or by the smallest usual
+    depth (8, 10, 12, 14, 16) that holds the largest value, since a 12-bit detector's image is
+    stored in 16; fractions up to 1 are shares of white. Colour (RGB, CMYK, palette) becomes ITU-R
+    601 luma. Transparency is black. Gamma and colour profiles are not obeyed.
 
     Raises:
-        ValueError: several pictures, values of no known scale, all transparent; and whatever
-            Pillow raises for a damaged file.
+        ValueError: several pictures, colour of 16 bits a channel, values of no known scale, all
+            transparent; and whatever Pillow raises for a damaged file.
     """
     with Image.open(path, formats=FORMATS) as image:
-        _one_picture(image)
-        kind, raw, info = image.format, _raw(image), image.info
-        tags = getattr(image, "tag_v2", {})  # of a TIFF
-        halved, full = _depth(path, image)
-        if halved and (EXTRA in tags or tags.get(PLANES) == 2):  # Pillow misreads some
-            raise ValueError("16 bits a channel and transparency, or each channel apart")
+        pages = getattr(image, "n_frames", 1)
+        if pages > 1 and image.format != "MPO":  # a photograph and its preview
+            raise ValueError(f"it holds {pages} pictures, not one radiograph")
+        tags, clear = getattr(image, "tag_v2", {}), image.info.get("transparency")
+        kind, (raw, *more) = image.format, _layout(image)
+        deep = 16 in np.atleast_1d(tags.get(BITS, 8)) or raw.endswith(";16B") or "65535" in more
+        if deep and image.mode not in DEEP:
+            raise ValueError("colour or transparency of 16 bits a channel; one of grey is needed")
         if image.mode == "P" and max(tags.get(COLOURS, [256])) < 256:  # where 16 bits belong
             image.palette = ImagePalette.raw("RGB;L", bytes(tags[COLOURS]))
         image = ImageOps.exif_transpose(image)
-    gamma, clear, signed = _gamma(info), info.get("transparency"), tags.get(FORMAT) == (2,)
-    if image.mode in {"I;16", "I;16B", "I;16L", "I", "F"}:
+    signed = tags.get(FORMAT) == (2,)
+    if image.mode in DEEP:
         pixels = np.asarray(image)
-        share = _share(pixels, full, 2**15 - 1 if signed else 2**16 - 1) ** gamma
-        if tags.get(WHITE_IS_ZERO) == 0:
-            share = 1 - share
+        scaled = image.mode == "I" and raw == "L" and "65535" not in more  # a map, by Pillow
+        full = 2**16 - 1 if scaled else 0
+        share = _share(pixels, full, 2**15 - 1 if signed else 2**16 - 1)
+        share = 1 - share if tags.get(WHITE_IS_ZERO) == 0 else share
         share = share if clear is None else np.where(pixels == clear, 0, share)
         return Image.fromarray(np.rint(255 * share).astype(np.uint8))
     if signed and image.getextrema()[1] > 127:
         raise ValueError("pixel values below 0")
-    if halved and max(band.getextrema()[1] for band in image.split()[:3]) < 64:
-        raise ValueError("16 bits a channel, of which the lower 8 cannot be read")
+    if clear is None and not image.has_transparency_data:
+        return (image if image.mode == "L" else image.convert("RGB")).convert("L")
     if image.mode == "L" and clear is not None:  # Pillow has stretched the pixels, not this
         clear *= {"L;2": 85, "L;4": 17}.get(raw, 1)
-    if halved and isinstance(clear, tuple):
-        clear = tuple(value >> 8 for value in clear)
-    return _shallow(image, clear, gamma, kind)
+    return _on_black(image, clear, opaque=kind in {"BMP", "DIB"})
 
 
-def _one_picture(image: Image.Image) -> None:
-    """Refuse pages and animations, go to the first page.
-
-    No second picture are the preview that a camera puts behind a JPEG, and reduced copies and
-    masks in a TIFF.
+def _layout(image: Image.Image) -> list[str]:
+    """How samples lie in the file, in Pillow's words: ``RGB;16B``, ``L;4``, or nothing; then more,
+    of a portable map its white.
     """
-    pages = [] if image.format == "MPO" else list(range(getattr(image, "n_frames", 1)))
-    if len(pages) > 1 and image.format == "TIFF":
-        kinds = [image.seek(page) or image.tag_v2.get(SUBFILE, 0) for page in pages]
-        pages = [page for page, kind in zip(pages, kinds, strict=True) if not kind & 5]
-    if len(pages) > 1:
-        raise ValueError(f"it holds {len(pages)} pictures, not one radiograph")
-    if image.format == "TIFF" and pages:
-        image.seek(pages[0])
-
-
-def _raw(image: Image.Image) -> str:
-    """How samples lie in the file, in Pillow's words: ``RGB;16B``, ``L;4``; or nothing."""
     arguments = image.tile[0].args if image.tile else ""
-    return arguments if isinstance(arguments, str) else str(arguments[0])
+    return [str(word) for word in (arguments if isinstance(arguments, tuple) else [arguments])]
 
 
-def _depth(path: str | Path, image: Image.Image) -> tuple[bool, int]:
-    """Whether Pillow drops the lower byte of the file's colours; and what white is in its grey.
-
-    The latter of more than 8 bits, 0 where nothing says so.
-    """
-    if image.format == "JPEG2000":
-        bits = _precision(path)
-        top = 2**bits - 1 << 16 - bits if 8 < bits < 16 else 0  # Pillow puts them uppermost
-        return bits == 16 and not image.mode.startswith("I;16"), top
-    if image.format == "PPM":
-        arguments = image.tile[0].args  # Pillow has scaled what it does not read as it lies there
-        scaled = isinstance(arguments, tuple) and arguments[-1] != 65535
-        dropped = isinstance(arguments, tuple) and arguments[-1] == 65535 and image.mode == "RGB"
-        return dropped, 65535 if scaled and image.mode == "I" else 0
-    bits = max(np.atleast_1d(getattr(image, "tag_v2", {}).get(BITS, 8)))
-    colour = image.mode in {"RGB", "RGBA", "CMYK"}
-    return colour and (bits == 16 or ";16" in _raw(image)), 0
-
-
-def _precision(path: str | Path) -> int:
-    """Bits per sample of a JPEG 2000 file, from its SIZ segment (ISO 15444-1, A.5.1)."""
-    with open(path, "rb") as file:
-        _, _, segment = file.read(2**16).partition(b"\xff\x4f\xff\x51")
-    return (segment[38] & 0x7F) + 1 if len(segment) > 38 else 16
-
-
-def _gamma(info: dict) -> float:
-    """Power to which shares of white are raised: 1 unless a PNG names a gamma, and no profile."""
-    if "srgb" in info or "icc_profile" in info or not info.get("gamma"):
-        return 1
-    power = 1 / (2.2 * info["gamma"])
-    return power if abs(power - 1) > 0.05 else 1  # libpng's threshold
-
-
-def _share(pixels: np.ndarray, full: int = 0, most: int = 2**16 - 1) -> np.ndarray:
+def _share(pixels: np.ndarray, full: int, most: int) -> np.ndarray:
     """Samples of more than 8 bits as shares of white.
 
     White is ``full``; without it 1 for fractions, and for integers the smallest usual depth that
@@ -170,28 +116,20 @@ def _share(pixels: np.ndarray, full: int = 0, most: int = 2**16 - 1) -> np.ndarr
     return pixels.astype(np.float64) / full
 
 
-def _shallow(image: Image.Image, clear, gamma: float, kind: str) -> Image.Image:
-    """An image of 8 bits a channel as grey; ``clear`` is a transparent value, colour or alphas."""
-    if clear is not None or image.mode in {"LA", "PA", "RGBA", "La", "RGBa"}:
-        if image.mode in {"1", "La"}:
-            image = image.convert("L" if image.mode == "1" else "LA")
-        if clear is not None:
-            image.info["transparency"] = clear
-        image = image.convert("RGBA")
-        alpha = image.getchannel("A")
-        if kind in {"BMP", "DIB"} and not alpha.getextrema()[1]:  # a fourth byte of no meaning
-            alpha = Image.new("L", image.size, 255)
-        if not alpha.getextrema()[1]:
+def _on_black(image: Image.Image, clear: int | tuple | bytes | None, opaque: bool) -> Image.Image:
+    """An image of 8 bits a channel whose value, colour or alphas ``clear`` are transparent.
+
+    One that is transparent throughout is refused, or taken for ``opaque``, as programs do with
+    bitmaps whose fourth byte has no meaning.
+    """
+    if image.mode in {"1", "La"}:
+        image = image.convert("L" if image.mode == "1" else "LA")
+    if clear is not None:
+        image.info["transparency"] = clear
+    image = image.convert("RGBA")
+    if not image.getchannel("A").getextrema()[1]:
+        if not opaque:
             raise ValueError("every pixel is transparent")
-        colour = _brightened(image.convert("RGB"), gamma)
-        colour.putalpha(alpha)
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        return Image.alpha_composite(black, colour).convert("RGB").convert("L")
-    if image.mode not in {"L", "RGB"}:
-        image = image.convert("RGB")
-    return _brightened(image, gamma).convert("L")
-
-
-def _brightened(image: Image.Image, gamma: float) -> Image.Image:
-    table = [round(255 * (value / 255) ** gamma) for value in range(256)]
-    return image if gamma == 1 else image.point(table * len(image.getbands()))
+        image.putalpha(255)
+    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+    return Image.alpha_composite(black, image).convert("RGB").convert("L")

@@ -8,10 +8,11 @@ images starts at once.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def read_radiograph(
 
     DICOM (:mod:`cxrlib.data.dicom`) and PNG, JPEG, TIFF and other picture files
     (:mod:`cxrlib.data.pictures`). The format is told by the content, so a wrong extension does no
-    harm; ``.dcm`` or ``.dicom`` is needed only by DICOM without its mark. What decides a grey value
+    harm; only DICOM without its mark needs ``.dcm`` or ``.dicom``. What decides a grey value
     is applied as the format's standard says; what cannot be known is refused.
 
     Parameters
@@ -62,24 +63,26 @@ def read_radiograph(
         ...
     cxrlib.files.InputError: nowhere.png: image file does not exist
     """
-    image = _decoded(path, name or str(path))
+    name = name or str(path)
+    with _one_line(path, name):
+        image = dicom.read(path, name) if dicom.is_dicom(path) else pictures.read(path)
     return np.asarray(image) if size is None else square(image, size)
 
 
-def _decoded(path: str | Path, name: str) -> Image.Image:
+@contextlib.contextmanager
+def _one_line(path: str | Path, name: str) -> Iterator[None]:
+    """Whatever is wrong with a picture file as one InputError that calls it ``name``."""
     try:
         pictures.regular(path, name)
         if os.path.getsize(path) == 0:
             raise InputError(f"{name}: image file is empty (0 bytes)")
-        return dicom.read(path, name) if dicom.is_dicom(path) else pictures.read(path)
+        yield
     except InputError:
         raise
     except FileNotFoundError:
         raise InputError(f"{name}: image file does not exist") from None
     except Image.UnidentifiedImageError:
-        if Path(path).suffix.lower() not in {".dcm", ".dicom"}:
-            raise InputError(f"{name}: image file is of no known image format") from None
-        return dicom.read(path, name)
+        raise InputError(f"{name}: image file is of no known image format") from None
     except Exception as error:  # a damaged file may raise anything in Pillow's readers
         what = error or type(error).__name__
         raise InputError(f"{name}: image file cannot be decoded ({what})") from None
@@ -94,14 +97,8 @@ def stored_size(path: str | Path, name: str | None = None) -> tuple[int, int]:
     """Width and height in pixels from the file's header, nothing decoded. :class:`InputError` as
     :func:`read_radiograph`.
     """
-    try:
-        pictures.regular(path, name)
-        with Image.open(path, formats=pictures.FORMATS) as image:
-            return image.size
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"{name or path}: image file cannot be opened ({error})") from None
+    with _one_line(path, name or str(path)), Image.open(path, formats=pictures.FORMATS) as image:
+        return image.size
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxrlib.data.manifest import SUFFIXES, Collection, data_folder, read_csv
+from cxrlib.data.manifest import Collection, data_folder, read_csv
 from cxrlib.files import InputError
 
 CHALLENGE = "rsna-pneumonia-detection-challenge"  # the folder of the challenge's own files
@@ -38,14 +38,9 @@ def read_manifest(data: str | Path | None = None) -> pd.DataFrame:
     folder = COLLECTION.locate(root)
     if folder == CHALLENGE:
         return _read_challenge(root)
-    files = sorted((root / folder / "images").glob("Normal-*"))
-    files = [file for file in files if file.suffix.lower() in SUFFIXES]
-    if not files:
-        raise InputError(f"{root / folder}: holds no images/Normal-*; {COLLECTION.advice}")
-    images = pd.DataFrame({"image_id": [f"{COLLECTION.name}/{file.stem}" for file in files]})
-    images["path"] = [file.relative_to(root).as_posix() for file in files]
-    whole = images.assign(patient_id=images["image_id"], finding="Normal")
-    return COLLECTION.manifest(whole, folder)
+    files = COLLECTION.pictures(root, "images/Normal-*")
+    images = pd.DataFrame({"image_id": [file.stem for file in files]})
+    return _manifest(images.assign(path=[file.as_posix() for file in files]), folder)
 
 
 def _read_challenge(root: Path) -> pd.DataFrame:
@@ -54,14 +49,13 @@ def _read_challenge(root: Path) -> pd.DataFrame:
     for needed in (CLASSES, IMAGES):
         if not (folder / needed).exists():
             raise InputError(f"{folder}: holds no {needed}; {COLLECTION.advice}")
-    table = read_csv(folder / CLASSES, where, [*FORMS])
-    for column, form in FORMS.items():
-        wrong = ~table[column].str.fullmatch(form)
-        if wrong.any():
-            row = wrong.idxmax()
-            cell = table.at[row, column]
-            raise InputError(f"{where}: row {row}: {column} {cell!r} is none of the challenge's")
+    table = read_csv(folder / CLASSES, where, FORMS)
     names = table.loc[table["class"] == "Normal", "patientId"].drop_duplicates()
-    images = pd.DataFrame({"image_id": f"{COLLECTION.name}/" + names, "finding": "Normal"})
-    images["path"] = f"{CHALLENGE}/{IMAGES}/" + names + ".dcm"
-    return COLLECTION.manifest(images.assign(patient_id=images["image_id"]), where)
+    paths = f"{CHALLENGE}/{IMAGES}/" + names + ".dcm"
+    return _manifest(pd.DataFrame({"image_id": names, "path": paths}), where)
+
+
+def _manifest(images: pd.DataFrame, where: str) -> pd.DataFrame:
+    names = f"{COLLECTION.name}/" + images["image_id"]
+    whole = images.assign(image_id=names, patient_id=names, finding="Normal")
+    return COLLECTION.manifest(whole, where)

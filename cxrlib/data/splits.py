@@ -23,9 +23,8 @@ PARTS = ("train", "val", "test")
 def split_by_patient(manifest: pd.DataFrame, test_images: int, seed: int = 0) -> pd.Series:
     """Draw whole patients at random until exactly ``test_images`` images are set apart.
 
-    Patients are visited in random order; one whose images would overshoot is passed over, which a
-    following patient with fewer images makes good. (A patient with many images is thereby a little
-    less likely to be tested near the end.)
+    Patients are visited in random order; one whose images would overshoot is passed over. (A
+    patient with many images is thereby a little less likely to be tested.)
 
     Parameters
     ----------
@@ -45,7 +44,7 @@ def split_by_patient(manifest: pd.DataFrame, test_images: int, seed: int = 0) ->
     ------
     InputError
         An image's patient is not known, ``test_images`` is no whole number of at least 1, or no
-        set of whole patients in the drawn order adds up to it.
+        whole patients in the drawn order add up to it.
 
     Examples
     --------
@@ -78,8 +77,7 @@ def fold_by_patient(
 ) -> pd.Series:
     """Cut images into folds: no patient in two of them, classes spread as evenly as that allows.
 
-    Cut folds first and oversample after (:func:`oversample`): the other way round nearly every
-    copied image would have a twin on the other side.
+    Cut folds before :func:`oversample`, or nearly every copy would have a twin on the other side.
 
     Parameters
     ----------
@@ -100,8 +98,7 @@ def fold_by_patient(
     Raises
     ------
     InputError
-        A patient or a class is not known, there are fewer than two folds, or a class has fewer
-        patients than folds.
+        A patient or class is not known, ``n`` is below 2 or above a class's number of patients.
 
     Examples
     --------

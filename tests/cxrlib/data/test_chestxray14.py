@@ -337,7 +337,9 @@ def test_cell_that_cannot_be(full, bad, column):
 
 def test_image_listed_twice(full):
     write(full / FULL / chestxray14.LIST, [image(1), image(2), image(1)])
-    refused(chestxray14.read_labels, full, "row 4: Image Index 00000001_000.png is listed already")
+    refused(
+        chestxray14.read_labels, full, "row 4: Image Index '00000001_000.png' is listed already"
+    )
 
 
 def test_damaged_gzip(full):
@@ -371,13 +373,13 @@ def test_unknown_layout(tmp_path, capsys):
     refused(
         chestxray14.read_manifest,
         tmp_path,
-        f"{FULL}: holds no image in images/",
+        f"{FULL}: holds no images/*",
         "https://nihcc.app.box.com/v/ChestXray-NIHCC",
     )
     refused(rsna.read_manifest, tmp_path, "rsna-normal: holds no images/Normal-*")
     assert cli.main(["sources", "--data", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
-    assert "holds no image in images/" in shown and "holds no images/Normal-*" in shown
+    assert "holds no images/*" in shown and "holds no images/Normal-*" in shown
 
 
 def test_no_folder(tmp_path):

@@ -3,6 +3,7 @@ dropped in silence.
 """
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -87,9 +88,9 @@ def test_a_later_spelling_gives_the_same_images(clone, changes):
 )
 def test_what_is_not_known_is_refused_with_its_row(clone, column, cell):
     rewrite(clone, **{column: lambda number, old: cell if number == 3 else old})
-    with pytest.raises(
-        InputError, match=rf"metadata.csv: row 5: {column} '{cell.replace('?', '.')}' is not known"
-    ):
+    shown = f" '{cell}'" if cell else ""
+    says = re.escape(f"metadata.csv: row 5: {column}{shown} is not known")
+    with pytest.raises(InputError, match=says):
         zhu2020.manifest(clone)
 
 

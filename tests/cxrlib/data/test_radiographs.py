@@ -159,35 +159,11 @@ TWELVE = np.linspace(0, 4095, SIDE * SIDE).astype(np.uint16).reshape(SIDE, SIDE)
 
 
 @pytest.mark.parametrize("kind", ["RGB", "grey+alpha", "RGBA"])
-def test_png_of_16_bits_a_channel_is_read_by_the_upper_8(tmp_path, kind):
-    deep = TWELVE << 4
-    alpha = np.full_like(deep, 65535)
-    samples = {"RGB": [deep] * 3, "grey+alpha": [deep, alpha], "RGBA": [deep] * 3 + [alpha]}[kind]
-    plain = decode(png(tmp_path / "a.png", deep))
-    got = decode(png(tmp_path / "b.png", np.dstack(samples), kind))
-    assert off(got, plain) <= 1 and plain.max() > 250
-    if kind != "RGB":
-        samples[-1] = np.full_like(deep, 32768)
-        assert off(decode(png(tmp_path / "c.png", np.dstack(samples), kind)), plain / 2) <= 1
-        samples[-1] = np.zeros_like(deep)
-        refused(png(tmp_path / "d.png", np.dstack(samples), kind), "transparent")
-
-
-@pytest.mark.parametrize("kind", ["RGB", "grey+alpha", "RGBA"])
-def test_png_of_12_bits_in_16_a_channel_is_refused_not_darkened(tmp_path, kind):
-    alpha = np.full_like(TWELVE, 65535)
-    samples = [TWELVE, alpha] if kind == "grey+alpha" else [TWELVE] * 3 + [alpha] * (kind == "RGBA")
-    refused(png(tmp_path / "a.png", np.dstack(samples), kind), "16 bits a channel")
-
-
-def test_png_of_16_bits_and_colour_is_luma_and_turns(tmp_path):
-    colour = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3)) * 257
-    exif = Image.Exif()
-    exif[274] = 6
-    expected = colour @ [0.299, 0.587, 0.114] / 257
-    assert off(decode(png(tmp_path / "a.png", colour, "RGB")), expected) <= 1
-    turned = decode(png(tmp_path / "b.png", colour, "RGB", eXIf=exif.tobytes()[6:]))
-    assert off(turned, np.rot90(expected, -1)) <= 1
+def test_png_of_16_bits_a_channel_is_refused(tmp_path, kind):
+    """Pillow keeps the upper 8, which darkens one of 12 bits in 16."""
+    channels = {"RGB": 3, "grey+alpha": 2, "RGBA": 4}[kind]
+    samples = np.dstack([TWELVE] * channels)
+    refused(png(tmp_path / "a.png", samples, kind), "16 bits a channel")
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
@@ -201,45 +177,23 @@ def test_transparent_grey_of_a_png_is_black_at_any_depth(tmp_path, bits):
     assert off(got, np.where(values == top, 0, full)) <= 1
 
 
-@pytest.mark.parametrize("bits", [8, 16])
-def test_transparent_colour_of_a_png_is_black(tmp_path, bits):
-    values = np.full((SIDE, SIDE, 3), 2**bits - 1)
+def test_transparent_colour_of_a_png_is_black(tmp_path):
+    values = np.full((SIDE, SIDE, 3), 255)
     values[:, ::2] = [1, 2, 3]
     values[0, 0] = 0, 2, 3
-    got = decode(
-        png(tmp_path / "a.png", values, "RGB", bits, tRNS=struct.pack(">3H", *[2**bits - 1] * 3))
-    )
-    assert got.max() <= 2
-    got = decode(png(tmp_path / "b.png", values, "RGB", bits, tRNS=struct.pack(">3H", 1, 2, 3)))
+    white = struct.pack(">3H", 255, 255, 255)
+    assert decode(png(tmp_path / "a.png", values, "RGB", 8, tRNS=white)).max() <= 2
+    dark = struct.pack(">3H", 1, 2, 3)
+    got = decode(png(tmp_path / "b.png", values, "RGB", 8, tRNS=dark))
     assert (got[:, 1::2] == 255).all() and got[:, ::2].max() <= 2
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-@pytest.mark.parametrize("kind", ["grey", "RGB", "grey+alpha"])
-def test_gamma_of_a_png(tmp_path, kind, bits):
-    """PNG 3, 13.13, for a display of 2.2: light in proportion to the samples is brightened, unless
-    a profile or sRGB says more.
-    """
-    ramp = np.arange(SIDE) * 255 // (SIDE - 1) * ((2**bits - 1) // 255)  # its lower byte the upper
-    values = np.broadcast_to(ramp, (SIDE, SIDE)).astype(int)
-    samples = {
-        "grey": values,
-        "RGB": np.dstack([values] * 3),
-        "grey+alpha": np.dstack([values, np.full_like(values, 2**bits - 1)]),
-    }[kind]
-    share = values / (2**bits - 1)
-
-    def read(**chunks):
-        return decode(png(tmp_path / "a.png", samples, kind, bits, **chunks))
-
-    assert off(read(gAMA=struct.pack(">I", 100000)), 255 * share ** (1 / 2.2)) <= 1
-    for chunks in (
-        {"gAMA": struct.pack(">I", 45455)},
-        {"sRGB": b"\0", "gAMA": struct.pack(">I", 100000)},
-        {"gAMA": bytes(4)},
-        {},
-    ):
-        assert off(read(**chunks), 255 * share) <= 1
+def test_gamma_of_a_png_changes_nothing(tmp_path, bits):
+    values = RAMP.astype(int) * ((2**bits - 1) // 255)
+    plain = decode(png(tmp_path / "a.png", values, bits=bits))
+    named = png(tmp_path / "b.png", values, bits=bits, gAMA=struct.pack(">I", 100000))
+    assert (decode(named) == plain).all()
 
 
 def tiff(path, values, **options):
@@ -254,8 +208,12 @@ def test_white_is_zero_at_every_depth(tmp_path, order):
     eight = decode(tiff(tmp_path / "a.tif", 255 - RAMP, **options))
     assert off(eight, RAMP) == 0
     deep = (255 - RAMP).astype(np.uint16) * 257
-    assert off(decode(tiff(tmp_path / "b.tif", deep, **options)), RAMP) == 0
-    assert off(decode(tiff(tmp_path / "c.tif", deep, **options, compression="zlib")), RAMP) == 0
+    for name, more in (("b.tif", {}), ("c.tif", {"compression": "zlib"})):
+        file = tiff(tmp_path / name, deep, **options, **more)
+        if order == "<":
+            assert off(decode(file), RAMP) == 0
+        else:  # Pillow does not know it
+            pytest.raises(InputError, radiographs.read_radiograph, file)
     assert (
         off(
             decode(tiff(tmp_path / "d.tif", ((255 - RAMP) / 255).astype(np.float32), **options)),
@@ -266,18 +224,17 @@ def test_white_is_zero_at_every_depth(tmp_path, order):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"byteorder": ">"}, {"compression": "zlib"}, {"tile": (16, 16)}]
+    "more",
+    [
+        {},
+        {"compression": "zlib"},
+        {"tile": (16, 16)},
+        {"extrasamples": ["unassalpha"]},
+        {"planarconfig": "separate"},
+    ],
 )
-def test_tiff_of_16_bits_a_channel(tmp_path, options):
-    colour = np.dstack([TWELVE] * 3)
-    got = decode(tiff(tmp_path / "a.tif", colour << 4, photometric="rgb", **options))
-    assert off(got, TWELVE / 4095 * 255) <= 1
-    refused(tiff(tmp_path / "b.tif", colour, photometric="rgb", **options), "16 bits a channel")
-
-
-@pytest.mark.parametrize("more", [{"extrasamples": ["unassalpha"]}, {"planarconfig": "separate"}])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_tiff_of_16_bits_that_pillow_misreads_is_refused(tmp_path, more, order):
+def test_tiff_of_16_bits_a_channel_is_refused(tmp_path, more, order):
     colour = np.dstack([TWELVE << 4] * (4 if "extrasamples" in more else 3))
     colour = np.moveaxis(colour, 2, 0) if "planarconfig" in more else colour
     file = tiff(tmp_path / "a.tif", colour, photometric="rgb", byteorder=order, **more)
@@ -286,23 +243,15 @@ def test_tiff_of_16_bits_that_pillow_misreads_is_refused(tmp_path, more, order):
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_tiff_of_16_bits_turns(tmp_path, order):
-    colour = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3)).astype(np.uint16) * 257
-    expected = np.rot90(colour @ [0.299, 0.587, 0.114] / 257, -1)
+    grey = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE)).astype(np.uint16) * 257
     turn = {"extratags": [(274, "H", 1, 6, True)], "byteorder": order}
-    assert off(decode(tiff(tmp_path / "a.tif", colour, photometric="rgb", **turn)), expected) <= 1
-    assert (
-        off(
-            decode(tiff(tmp_path / "b.tif", colour[..., 0], **turn)),
-            np.rot90(colour[..., 0] / 257, -1),
-        )
-        <= 1
-    )
+    assert off(decode(tiff(tmp_path / "b.tif", grey, **turn)), np.rot90(grey / 257, -1)) <= 1
 
 
-def test_portable_pixel_map_of_16_bits(tmp_path):
+def test_portable_pixel_map_of_16_bits_is_refused(tmp_path):
     content = (np.dstack([TWELVE] * 3) << 4).astype(">u2").tobytes()
     (tmp_path / "a.ppm").write_bytes(b"P6 40 40 65535\n" + content)
-    assert off(decode(tmp_path / "a.ppm"), TWELVE / 4095 * 255) <= 1
+    refused(tmp_path / "a.ppm", "16 bits a channel")
 
 
 @pytest.mark.parametrize(
@@ -371,29 +320,11 @@ def test_grey_map_says_what_is_white(tmp_path, top):
         assert off(decode(tmp_path / name), expected) <= 1
 
 
-def test_jpeg_2000_says_what_is_white(tmp_path):
-    dark = (TWELVE // 8).astype(np.uint16)
-    stream = io.BytesIO()
-    Image.fromarray(dark).save(stream, "jpeg2000", irreversible=False)
-    (tmp_path / "a.jp2").write_bytes(stream.getvalue())
-    assert (
-        off(decode(tmp_path / "a.jp2"), dark / 1023 * 255) <= 1
-    )  # 16 bits hold 9: of the smallest usual depth, as everywhere
-
-
 @pytest.mark.parametrize("kind", ["tif", "gif", "png", "webp"])
 def test_several_pictures_in_a_file_are_refused(tmp_path, kind):
     pages = [Image.fromarray(np.roll(RAMP, k)) for k in range(3)]
     pages[0].save(tmp_path / f"a.{kind}", save_all=True, append_images=pages[1:])
     refused(tmp_path / f"a.{kind}", "3 pictures")
-
-
-def test_reduced_copy_in_a_tiff_is_no_second_picture(tmp_path):
-    tifffile = pytest.importorskip("tifffile")
-    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
-        file.write(RAMP, photometric="minisblack", metadata=None)
-        file.write(RAMP[::2, ::2], photometric="minisblack", metadata=None, subfiletype=1)
-    assert (decode(tmp_path / "a.tif") == RAMP).all()
 
 
 def test_bitmap_whose_fourth_byte_is_zero_is_not_transparent(tmp_path):
@@ -413,13 +344,6 @@ def test_pipe_folder_and_device_are_no_files(tmp_path):
         for read in (radiographs.read_radiograph, radiographs.stored_size):
             with pytest.raises(InputError, match="a regular file is needed"):
                 read(path)
-
-
-def test_interlaced_png_of_16_bits(tmp_path):
-    cv2 = pytest.importorskip("cv2")
-    deep = np.dstack([RAMP, RAMP // 2, RAMP // 3]).astype(np.uint16) * 257
-    assert cv2.imwrite(str(tmp_path / "a.png"), deep[..., ::-1])
-    assert off(decode(tmp_path / "a.png"), deep @ [0.299, 0.587, 0.114] / 257) <= 1
 
 
 # --- what cannot be read is refused
@@ -793,7 +717,7 @@ def test_dicom_without_a_mark_needs_its_suffix(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"NumberOfFrames": 2, "PixelData": bytes(12)}, "2 frames"),
+        ({"NumberOfFrames": 2, "PixelData": bytes(12)}, "made of frames (2)"),
         ({"PixelData": None}, "PixelData"),
         ({"PixelData": bytes(2)}, "less than expected"),
         ({"Rows": 0}, "3 x 0 pixels"),
