@@ -71,8 +71,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     if path.exists() and not path.is_file():
-        what = "a folder" if path.is_dir() else "no regular file"
-        raise InputError(f"{path}: cannot be written (is {what})")
+        raise InputError(f"{path}: cannot be written (is a folder or device, no regular file)")
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -230,11 +230,10 @@ def _opacity(
     1 at the walls.
     """
     size, centres, density = len(depth), [], np.zeros(depth.shape, np.float32)
-    if kind == "none":
-        return density, centres
     lungs, outwards = depth > 0, np.abs(across)
     low = (outwards > 0.55) & (t > 0.4) & (depth > 0.01)
     fewest, most, radius, strength, where = {  # per lung; radius in chest units
+        "none": (0, 0, (0, 0), (0, 0), lungs),
         "focal": (1, 1, (0.20, 0.32), (0.34, 0.48), (outwards > 0.3) & (depth > 0.05)),
         "diffuse": (4, 6, (0.12, 0.22), (0.13, 0.24), depth > 0.02),
         "bilateral": (2, 4, (0.14, 0.26), (0.20, 0.36), low),

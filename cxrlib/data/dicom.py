@@ -17,11 +17,6 @@ from cxrlib.files import InputError
 
 DEPTHS = (8, 10, 12, 14, 16)  # bits per pixel that detectors deliver
 COLOUR = {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"}  # what pydicom gives as RGB
-OPTIONAL = (  # of these an empty one is as good as none
-    "ModalityLUTSequence RescaleSlope RescaleIntercept VOILUTSequence WindowCenter WindowWidth"
-    " VOILUTFunction PresentationLUTShape NumberOfFrames HighBit PixelPaddingValue"
-    " PixelPaddingRangeLimit"
-).split()
 
 
 def is_dicom(path: str | Path) -> bool:
@@ -63,11 +58,7 @@ def read(path, name: str) -> Image.Image:
         needs = "reading it needs pydicom: pip install pydicom"
         raise InputError(f"{name}: image file is DICOM; {needs}") from None
     try:
-        ds = pydicom.dcmread(path, force=True)
-        for word in OPTIONAL:
-            if word in ds and ds[word].is_empty:
-                delattr(ds, word)
-        share = _shares(ds)
+        share = _shares(pydicom.dcmread(path, force=True))
         return Image.fromarray(np.rint(255 * share).astype(np.uint8)).convert("L")
     except Exception as error:  # a damaged file may raise anything in pydicom
         what = error or type(error).__name__
@@ -75,17 +66,20 @@ def read(path, name: str) -> Image.Image:
 
 
 def _shares(ds) -> np.ndarray:
-    """Shares of white ``(H, W)``, or of full red, green and blue ``(H, W, 3)``."""
+    """Shares of white ``(H, W)``, or of full red, green and blue ``(H, W, 3)``.
+
+    Here and below an empty element, which pydicom gives as None, is as good as none.
+    """
     if "PixelData" not in ds:
         raise ValueError("it holds no PixelData, or was cut off before it")
-    frames = int(ds.get("NumberOfFrames", 1))
+    frames = int(ds.get("NumberOfFrames") or 1)
     if frames > 1 or "SharedFunctionalGroupsSequence" in ds:
         raise ValueError(f"it is made of frames ({frames}), not one radiograph")
     most = 2 * (Image.MAX_IMAGE_PIXELS or math.inf)  # Pillow's own limit for other formats
     if not 0 < ds.Rows * ds.Columns <= most:
         raise ValueError(f"a size of {ds.Columns} x {ds.Rows} pixels")
     kind, samples = ds.PhotometricInterpretation, ds.SamplesPerPixel
-    if ds.get("HighBit", 0) >= ds.BitsStored:
+    if (ds.get("HighBit") or 0) >= ds.BitsStored:
         raise ValueError(f"{ds.BitsStored} bits a sample of which {ds.HighBit} is the highest")
     values = _trimmed(ds.pixel_array, ds.BitsStored)
     if kind in COLOUR and samples == 3:
@@ -109,7 +103,7 @@ def _grey(ds, values: np.ndarray) -> np.ndarray:
     padding, values = _padding(ds, values), values.astype(np.float64)
     if item := _first(ds, "ModalityLUTSequence"):
         values = _looked_up(item, ds, values)[0].astype(np.float64)
-    elif "RescaleIntercept" in ds and ds.get("RescaleSlope"):  # one of 0 would leave no picture
+    elif ds.get("RescaleIntercept") is not None and ds.get("RescaleSlope"):  # 0 leaves no picture
         values = values * float(ds.RescaleSlope) + float(ds.RescaleIntercept)
     if not np.isfinite(values).all():
         raise ValueError("pixel values that are no numbers")
@@ -118,7 +112,7 @@ def _grey(ds, values: np.ndarray) -> np.ndarray:
     if not np.isfinite(share).all():
         raise ValueError("a window that is no number")
     usual = "INVERSE" if ds.PhotometricInterpretation == "MONOCHROME1" else "IDENTITY"
-    shape = str(ds.get("PresentationLUTShape", usual)).strip().upper()
+    shape = str(ds.get("PresentationLUTShape") or usual).strip().upper()
     if shape not in {"IDENTITY", "INVERSE"}:
         raise ValueError(f"a Presentation LUT Shape {shape}")
     return np.where(padding, 0, 1 - share if shape == "INVERSE" else share)
@@ -129,11 +123,11 @@ def _padding(ds, values: np.ndarray) -> np.ndarray:
 
     Those from Pixel Padding Value to Pixel Padding Range Limit (PS3.3 C.7.5.1.1.2).
     """
-    value = ds.get("PixelPaddingValue")
-    if value is None:
+    words = ("PixelPaddingValue", "PixelPaddingRangeLimit")
+    ends = [ds[word].value for word in words if ds.get(word) is not None]
+    if not ends:
         return np.zeros(values.shape, bool)
-    ends = np.array([value, ds.get("PixelPaddingRangeLimit", value)])
-    ends = _trimmed(ends.astype(values.dtype), ds.BitsStored)  # -2000 may be written as 63536
+    ends = _trimmed(np.array(ends).astype(values.dtype), ds.BitsStored)  # -2000 may be 63536
     return (values >= ends.min()) & (values <= ends.max())
 
 
@@ -145,7 +139,7 @@ def _of_interest(ds, values: np.ndarray) -> np.ndarray:
     if item := _first(ds, "VOILUTSequence"):
         found, full = _looked_up(item, ds, values)
         return found / full
-    ends = [np.atleast_1d(ds.get(word, [])) for word in ("WindowCenter", "WindowWidth")]
+    ends = [np.atleast_1d(ds.get(word)) for word in ("WindowCenter", "WindowWidth")]
     windows = [pair for pair in zip(*ends, strict=False) if "" not in pair and None not in pair]
     if not windows:
         return (values - values.min()) / (np.ptp(values) or 1)
@@ -153,15 +147,15 @@ def _of_interest(ds, values: np.ndarray) -> np.ndarray:
     window.PhotometricInterpretation = "MONOCHROME2"
     window.BitsStored, window.PixelRepresentation = 1, 0
     window.WindowCenter, window.WindowWidth = map(float, windows[0])
-    window.VOILUTFunction = str(ds.get("VOILUTFunction", "LINEAR")).strip()
+    window.VOILUTFunction = str(ds.get("VOILUTFunction") or "LINEAR").strip()
     with np.errstate(over="ignore"):
         return apply_windowing(values, window)
 
 
 def _first(ds, word: str):
     """The first item of a sequence that holds a table, or None."""
-    items = (item for item in ds.get(word, []) if item.get("LUTDescriptor") and item.get("LUTData"))
-    return next(items, None)
+    items = ds.get(word) or []
+    return next((item for item in items if item.get("LUTDescriptor") and item.get("LUTData")), None)
 
 
 def _looked_up(item, ds, values: np.ndarray) -> tuple[np.ndarray, int]:

@@ -51,14 +51,10 @@ class Collection:
         """
         folder = root / self.locate(root)
         files = [file for pattern in patterns for file in sorted(folder.glob(pattern))]
-        found = [
-            file.relative_to(root)
-            for file in files
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-        ]
-        if not found:
+        shown = [f for f in files if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")]
+        if not shown:
             raise InputError(f"{folder}: holds no {' or '.join(patterns)}; {self.advice}")
-        return found
+        return [file.relative_to(root) for file in shown]
 
     def manifest(self, images: pd.DataFrame, where: str) -> pd.DataFrame:
         """What the collection says of its images with the columns of a manifest, checked."""
@@ -164,7 +160,9 @@ def read_csv(path: Path, where: str, columns: Iterable[str]) -> pd.DataFrame:
             raise InputError(f"{where}: {fault} the column {column}")
     table = table.set_axis(names, axis=1).set_axis(table.index + 1)
     for column, form in columns.items() if isinstance(columns, dict) else ():
-        refuse(table, column, ~table[column].str.fullmatch(form), where, "is of another form")
+        refuse(
+            table, column, ~table[column].str.fullmatch(form), where, "is none of the collection's"
+        )
     return table
 
 

@@ -74,13 +74,7 @@ def radiograph(
 
 
 def write(
-    folder: str | Path,
-    n: int,
-    seed: int = 0,
-    *,
-    marker: bool = True,
-    artefact: str | None = None,
-    size: int = 256,
+    folder: str | Path, n: int, seed: int = 0, *, artefact: str | None = None, size: int = 256
 ) -> pd.DataFrame:
     """Write ``n`` synthetic radiographs under ``folder`` in the layouts of two real collections,
     :mod:`cxrlib.data.covid_chestxray` and :mod:`cxrlib.data.kermany`.
@@ -105,7 +99,7 @@ def write(
         given = f"seed={seed}, size={size}, artefact={artefact!r}"
         raise InputError(f"{given}: need >= 0, >= 32, a class or None")
     folder = Path(folder)
-    _label(folder, f"n={n} seed={seed} marker={marker} artefact={artefact} size={size}")
+    _label(folder, f"n={n} seed={seed} marker=True artefact={artefact} size={size}")
     truth, metadata = [], []
     for kind, number, shot, split, path in _plan(n):
         key = [seed, list(PATTERN).index(kind), number]
@@ -115,7 +109,7 @@ def write(
         rng = np.random.default_rng([*key, shot + 1])  # not 0: a trailing zero is the same seed
         letter = rng.choice(["R", "L", ""], p=[0.75, 0.10, 0.15])
         tagged = artefact == kind
-        drawn = draw(someone, rng, PATTERN[kind], size, letter if marker else None, tagged)
+        drawn = draw(someone, rng, PATTERN[kind], size, letter, tagged)
         row = {"class": kind, "pattern": PATTERN[kind], "split": split, "artefact": tagged}
         truth.append(row | _save(folder, path, drawn))
         if kind == "covid":
@@ -139,14 +133,10 @@ def _label(folder: Path, arguments: str) -> None:
     # the words of version 0.1.0, whose folders are known again
     note = "Synthetic radiographs drawn by cxrlib.phantom: no patient, no hospital, no diagnosis."
     note += f"\n{arguments}\n"
-    fault = ""
-    if label.exists():
-        if label.read_text(encoding="utf-8") != note:
-            fault = "another phantom data set (see PHANTOM.txt)"
-    elif folder.is_dir() and any(folder.iterdir()):
-        fault = "something that is no phantom (no PHANTOM.txt)"
-    if fault:
-        raise InputError(f"{folder}: holds {fault}; name an empty folder")
+    known = label.exists() and label.read_text(encoding="utf-8") == note
+    if not known and folder.is_dir() and any(folder.iterdir()):
+        fault = "holds something else than this phantom (PHANTOM.txt would name it)"
+        raise InputError(f"{folder}: {fault}; name an empty folder")
     write_text(label, note)
 
 

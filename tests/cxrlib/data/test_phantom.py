@@ -227,7 +227,7 @@ def test_real_data_is_not_written_over(tmp_path, real):
 def test_another_phantom_is_not_mixed_in(data):
     folder, _ = data
     before = digests(folder)
-    with pytest.raises(InputError, match="another phantom"):
+    with pytest.raises(InputError, match="else than this phantom"):
         phantom.write(folder, 60, seed=6, artefact="covid", size=64)
     assert digests(folder) == before
 
