@@ -208,13 +208,19 @@ def learning_curves(history: pd.DataFrame, kept: int | None = None) -> np.ndarra
 
 
 @style(formulas=False)
-def ladder(rows: pd.DataFrame, xlabel: str, line: float | None = None) -> Axes:
+def ladder(
+    rows: pd.DataFrame,
+    xlabel: str,
+    line: float | None = None,
+    colors: Mapping[str, str] | None = None,
+) -> Axes:
     """Values on a common axis, one rung per label: where runs lie beside each other and beside what
     is printed.
 
     ``rows``: ``label, kind, value``, and ``low``, ``high`` (bounds of an interval, drawn as a line;
-    NaN for none). Rungs stand in the order of the labels; each kind has its colour and marker, in
-    the order of appearance. ``line`` marks one value on all rungs.
+    NaN for none); a value that is NaN has no marker. Rungs stand in the order of the labels; each
+    kind has its marker in the order of appearance, and its colour, unless ``colors`` gives it.
+    ``line`` marks one value on all rungs.
     """
     labels, kinds = list(rows["label"].unique()), list(rows["kind"].unique())
     ax = plt.subplots(figsize=(_WIDTH, 1.5 + 0.42 * len(labels)))[1]
@@ -222,7 +228,7 @@ def ladder(rows: pd.DataFrame, xlabel: str, line: float | None = None) -> Axes:
         ax.axvline(line, color="0.45", linestyle=":", linewidth=1.2)
     step = min(0.18, 0.75 / len(kinds))
     for place, (kind, (color, _, marker)) in enumerate(zip(kinds, _LOOKS, strict=False)):
-        part = rows[rows["kind"] == kind]
+        part, color = rows[rows["kind"] == kind], (colors or {}).get(kind, color)
         at = part["label"].map(labels.index) + step * (place - (len(kinds) - 1) / 2)
         ax.hlines(at, part["low"], part["high"], color=color, linewidth=1.5)
         drawn = {"color": color, "marker": marker, "linestyle": "none", "markersize": 6}

@@ -134,7 +134,7 @@ plt.show()
 #
 # The printed share of {glue:text}`printed-weighted` has an uncertainty of its own: {glue:text}`printed-low` to {glue:text}`printed-high`, if its images were independent. Of the {glue:text}`all-missed` errors here {glue:text}`kermany-errors` on images of Kermany's test set, which the thesis tested too.
 #
-# The thesis shows its own matrix as a picture, which we do not have. Its text says that normal images tend to be taken for other classes, and viral pneumonia for bacterial. The numbers of its Table 4.2 leave [few matrices possible](22_forensics.ipynb); in all of them viral images were mistaken far more often than normal ones.
+# The thesis shows its own matrix as a picture, which we do not have. Its text says that normal images tend to be taken for other classes, and viral pneumonia for bacterial. The numbers of its Table 4.2 leave [few matrices possible](22_study_b_forensics.ipynb); in all of them viral images were mistaken far more often than normal ones.
 #
 # ## Where the difference lies
 #

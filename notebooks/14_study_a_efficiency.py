@@ -118,7 +118,7 @@ def relative(rate):
 
 # %% [markdown]
 # *Relative operational efficiency from the printed {glue:text}`mpm` and {glue:text}`rpm`.* Rounded as usual, only {glue:text}`fits` gives the printed {glue:text}`efficiency`; it is the one used below. The two rates are rounded
-# as well, so that the other reading is [less likely, not excluded](22_forensics.ipynb).
+# as well, so that the other reading is [less likely, not excluded](25_study_a_forensics.ipynb).
 #
 # ## Measured here
 #

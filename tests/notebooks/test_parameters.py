@@ -32,6 +32,8 @@ OTHER: dict[str, dict] = {  # another value of each parameter; None: tried elsew
     "05_study_b_gradcam": {"origin": "phantom", "run_name": None, "data": None},
     "13_study_a_results": {"run_name": None, "data": None},
     "14_study_a_efficiency": {"folder": None},
+    "22_study_b_forensics": {"averages": False, "level": 0.9, "runs": ["zhu-binary-redraws"]},
+    "25_study_a_forensics": {"prevalence": 3.0, "level": 0.9},
 }
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 CASES = [
