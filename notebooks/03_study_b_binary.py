@@ -22,8 +22,11 @@
 # %% [markdown]
 # # Two classes: COVID-19 or not
 #
-# The first model of {cite:t}`zhu2020` answers one question, COVID-19 or not, and "manages to classify all COVID-19 and non-COVID-19 test cases
-# correctly". This page rebuilds Table 4.1 and Figures 4.1 and 4.2, and asks what a perfect result on these images means.
+# **Question.** The first model of {cite:t}`zhu2020` answers one question, COVID-19 or not, and "manages to classify all COVID-19 and non-COVID-19 test cases correctly". Does the same training give that again, and what does it mean?
+#
+# **Answer.** {glue:text}`covid-right` of {glue:text}`covid-size` COVID-19 images and {glue:text}`non_covid-right` of {glue:text}`non_covid-size` others were classified correctly. In this data set COVID-19, age, hospital, view and file processing go together almost without exception, so the result shows that the two collections can be told apart. It cannot show more.
+#
+# **How sure.** The COVID-19 images come from {glue:text}`covid-patients` patients, which leaves a recall as low as {glue:text}`covid-low` possible. Trained again with other test patients and seeds, {glue:text}`perfect-other` of {glue:text}`other` runs made no mistake.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -41,207 +44,173 @@ from typing import Literal
 origin: Literal["recorded", "phantom", "images"] = "recorded"
 run_name: str = "zhu-binary"
 data: str | None = None  # folder of the collections, for "images"; default CXR_DATA, else data/
+level: float = 0.95  # of the intervals
+replicates: int = 2000  # resamples of the patients
+# other draws of the COVID-19 test patients and other seeds, set beside the run
+family: str = "zhu-binary-redraws"
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the run", "code_prompt_hide": "Load the run"}
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from companion import pages, studies
-from companion.pages import say
+import cxrlib
+from companion import pages, parameters, studies
 from cxrlib import metrics, plots
 from cxrlib.data import kermany
-from cxrlib.metrics import intervals
 
-run = studies.run(run_name, origin, data)
-redraws, missing_redraws = (
-    studies.family("zhu-binary-redraws") if origin == "recorded" else ([], [])
-)
-experiment = studies.experiment(
-    run.info["experiment"]
-)  # as printed; what the run changed is in its configuration
-table, bounds = metrics.per_class(run.predictions), metrics.bootstrap_by_patient(run.predictions)
-printed = studies.printed(experiment.study).set_index("id")["printed"]
+parameters.check(globals())
+record = studies.run(run_name, origin, data)
+redraws, missing_redraws = studies.family(family) if origin == "recorded" else ([], [])
+pages.changed(record)
 
-# %% [markdown]
-# ## What was run
-
-# %% tags=["remove-input"]
-pages.items(run.info["lacked"], "What this run lacked")
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Measure it", "code_prompt_hide": "Measure it"}
+predictions = record.predictions  # a row for each test image: patient, true class, probabilities
+rates = cxrlib.per_class(predictions)  # a row for each class and average: recall, precision, …
+bounds = cxrlib.bootstrap_by_patient(
+    predictions, "per_class", replicates=replicates, level=level
+)  # the same with the ends of each interval
+redrawn = [cxrlib.per_class(other.predictions) for other in redraws]
+printed = studies.printed("zhu2020", "Table 4.1")  # a row for each printed number
 
 # %% [markdown]
-# The settings beside those the thesis prints, with the section that prints them. The thesis tuned them; nothing was tuned here.
+# ## Printed and rebuilt
 
-# %% tags=["remove-input"]
-pages.settings(run)
-
-# %% [markdown]
-# What the thesis leaves open was decided as for [four classes](04_study_b_four_classes.ipynb). The test images are the
-# same; the validation fold is drawn anew, as the classes are two:
-
-# %% tags=["remove-input"]
-pages.images(run)
-
-# %% tags=["remove-cell"]
-pages.say_training(run)
-leaks = kermany.count_leakage(run.split, run.split["split"])
-say("shared", int(leaks.loc["class and number", "shared_patients"]))
-say("shared-other", int(leaks.loc["number alone", "shared_patients"]))
-settled = run.history[run.history["val_accuracy"] == 1]["epoch"]
-first = f"after epoch {settled.iloc[0]}" if len(settled) else "in no epoch"
-say("settled", first)
-
-# %% [markdown]
-# *Images on disk; copies are not counted. Children in both training and test: {glue:text}`shared` if the numbers in Kermany's file names are used anew in each class,
-# {glue:text}`shared-other` if not, as on the page of [four classes](04_study_b_four_classes.ipynb).*
-#
-# ## Learning curves
-#
-# Training ran {glue:text}`epochs-run` of {glue:text}`epochs-planned` epochs, {glue:text}`reason`, and took {glue:text}`minutes` minutes on
-# {glue:text}`device`, pauses included; recorded {glue:text}`recorded`. Epoch {glue:text}`epochs-kept` was kept, for its validation loss. Every validation image
-# was classified correctly for the first time {glue:text}`settled`: the task is settled almost at once, a reason for suspicion.
-
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Two line charts by epoch: cross-entropy loss and accuracy of training and validation, test values at the kept and the last epoch as points."}}
-plots.learning_curves(run.history, kept=run.info["epochs"]["kept"])
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Printed and rebuilt in one chart", "code_prompt_hide": "Printed and rebuilt in one chart", "figure": {"caption": "Recall of both classes: as printed, as rebuilt with its 95 % interval over patients, and in the re-draws.", "name": "two-classes-recall"}, "image": {"alt": "A line for each class. Printed and rebuilt recall are both at or next to one; the interval of COVID-19 reaches further down than that of the others, and so do the re-draws."}}
+said = printed.set_index("metric")["printed"]  # as the table prints it, a text
+chart = bounds.loc[record.classes, "recall"].rename(columns={"estimate": "rebuilt"})
+chart["printed"] = [float(said[f"{name}.recall"]) for name in record.classes]
+again = pd.DataFrame({i: other.loc[record.classes, "recall"] for i, other in enumerate(redrawn)})
+titles = {name: f"{plots.label(name)} recall" for name in record.classes}
+ax = pages.comparison_chart(chart.rename(titles), again.rename(titles))
+ax.set_xlabel("Share of images")
 plt.show()
 
 # %% [markdown]
-# *Learning curves of the rebuilt run (not in the thesis). Training values are of augmented images.*
-
-# %% tags=["remove-input"]
-pages.test_epochs(run)
-
-# %% tags=["remove-cell"]
-say("redraw-note", pages.schedule(redraws))
-say("repeat", pages.same_seed_again(run, redraws)[1])
-
-# %% [markdown]
+# The re-draws repeat the training with other COVID-19 test patients and other seeds ({glue:text}`redraw-note`). Among them is the headline run's own draw, seed 0, which is {glue:text}`repeat`.
+#
 # ## Table 4.1
 #
-# Each printed number stands above the rebuilt one. Intervals are 95 %, from {glue:text}`replicates` bootstrap resamples of patients. Resampling a perfect
-# result shows no spread, so where a share is exactly 1 Wilson's interval over patients is given instead; F1 and AUC have none then, and a dash.
-# "Accuracy" is what the thesis prints under that name, the recall of the row. Re-draws: {glue:text}`redraw-note`.
+# Each printed number stands above the rebuilt one. "Accuracy" is what the thesis prints under that name; it is the recall of the row.
 
-# %% tags=["remove-input"] cxr={"items": ["Table 4.1"]}
-pages.side_by_side(
-    studies.printed("zhu2020", "Table 4.1"),
-    table,
-    bounds,
-    [metrics.per_class(other.predictions) for other in redraws],
-)
+# %% tags=["hide-input"] cxr={"items": ["Table 4.1"]} mystnb={"code_prompt_show": "Table 4.1", "code_prompt_hide": "Table 4.1", "figure": {"caption": "Table 4.1, printed and rebuilt. Selectivity is specificity. The last line of a class has the lowest and the highest value over the re-draws."}}
+pages.side_by_side(printed, rates, bounds, redrawn)
 
 # %% tags=["remove-input"]
 pages.not_recorded(missing_redraws)
 
 # %% [markdown]
-# *Table 4.1 of the thesis, printed and rebuilt. Selectivity is specificity. The last line of a class: lowest and highest over the re-draws.*
+# **Intervals** are 95 % intervals from {glue:text}`replicates` bootstrap resamples of patients. Resampling a perfect result shows no spread, so where a share is exactly 1, Wilson's interval over patients is given. F1 and AUC have no interval then, and the table has a dash.
 #
 # ## Figure 4.1: confusion matrix
 
-# %% tags=["remove-input"] cxr={"items": ["Figure 4.1"]} mystnb={"image": {"alt": "Confusion matrix of the test images, two classes: rows true class, columns predicted class, counts and row percentages, repeated in the text below."}}
-matrix = metrics.confusion(run.predictions)
-plots.confusion(matrix, title="Figure 4.1, rebuilt: test images, two classes")
+# %% tags=["hide-input"] cxr={"items": ["Figure 4.1"]} mystnb={"code_prompt_show": "Figure 4.1", "code_prompt_hide": "Figure 4.1", "figure": {"caption": "Figure 4.1, rebuilt: test images by true class (rows) and predicted class (columns). The colour is the share of the row."}, "image": {"alt": "Confusion matrix of the test images, two classes: rows true class, columns predicted class, counts and row percentages, repeated in the text."}}
+matrix = cxrlib.confusion(predictions)  # rows: true class; columns: class of largest probability
+plots.confusion(matrix)
 plt.show()
 
 # %% [markdown]
-# *Figure 4.1, rebuilt. Rows: true class; columns: predicted class; colour: share of the row.*
+# The lowest probability of COVID-19 among the COVID-19 images is {glue:text}`lowest`, the highest among the others {glue:text}`highest`. Always answering "not COVID-19" would be right for {glue:text}`null` of the images.
+#
+# A perfect score is not certainty. If the thesis's images were independent, its own score would leave a recall as low as {glue:text}`printed-low` possible; ours, from {glue:text}`covid-patients` patients, leaves {glue:text}`covid-low`.
 #
 # ## Figure 4.2: ROC curve
 
-# %% tags=["remove-input"] cxr={"items": ["Figure 4.2"]} mystnb={"image": {"alt": "ROC curve of COVID-19 against the rest with the line of no discrimination; the area under it is in Table 4.1."}}
-ax = plots.roc_curves(run.predictions, ["covid"], reported={"covid": printed["zhu-t4.1-covid-auc"]})
-ax.set_title("Figure 4.2, rebuilt: COVID-19 against the rest")
+# %% tags=["hide-input"] cxr={"items": ["Figure 4.2"]} mystnb={"code_prompt_show": "Figure 4.2", "code_prompt_hide": "Figure 4.2", "figure": {"caption": "Figure 4.2, rebuilt: ROC curve of COVID-19 against the rest."}, "image": {"alt": "ROC curve of COVID-19 against the rest with the line of no discrimination; the area under it is in Table 4.1."}}
+plots.roc_curves(predictions, ["covid"], reported={"covid": said["covid.auc"]})
 plt.show()
 
 # %% [markdown]
-# *Figure 4.2, rebuilt.*
-
-# %% tags=["remove-cell"]
-right = {name: int(matrix.loc[name, name]) for name in run.classes}
-size = {name: int(matrix.loc[name].sum()) for name in run.classes}
-for name in run.classes:
-    say(f"{name}-right", right[name])
-    say(f"{name}-size", size[name])
-covid = run.predictions["y_true"] == "covid"
-say("covid-patients", int(run.predictions.loc[covid, "patient_id"].nunique()))
-say("covid-low", f"{bounds.loc['covid', ('recall', 'low')]:.2f}")
-lowest, highest = (
-    run.predictions.loc[covid, "p_covid"].min(),
-    run.predictions.loc[~covid, "p_covid"].max(),
-)
-say("lowest", f"{lowest:.3f}")
-say("highest", f"{highest:.3f}")
-low_images, _ = intervals.wilson(
-    int(printed["zhu-t4.1-covid-size"]), int(printed["zhu-t4.1-covid-size"])
-)
-say("printed-low", f"{low_images:.2f}")
-say("null", f"{metrics.overall(run.predictions)['null_accuracy']:.3f}")
-
-# %% [markdown]
-# The rebuilt model gives {glue:text}`covid-right` of {glue:text}`covid-size` COVID-19 images and {glue:text}`non_covid-right` of {glue:text}`non_covid-size`
-# others their right class. The lowest probability of COVID-19 among the COVID-19 images is {glue:text}`lowest`, the highest among the others {glue:text}`highest`.
-# Always answering "not COVID-19" would be right in {glue:text}`null` of the images.
-#
-# A perfect score is not certainty. If the thesis's images were independent, its own would leave a recall as low as {glue:text}`printed-low` possible;
-# ours come from {glue:text}`covid-patients` patients and leave {glue:text}`covid-low`.
-#
 # ## How often are both classes perfect?
 #
-# The COVID-19 test images are one draw. Trained again with other draws and seeds ({glue:text}`redraw-note`):
+# All test images were right in {glue:text}`perfect` of {glue:text}`draws` runs; of the {glue:text}`other` with another draw than the headline's, in {glue:text}`perfect-other`.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Every run", "code_prompt_hide": "Every run"}
 rows = []
-for other in [run, *redraws]:
-    found = metrics.confusion(other.predictions)
-    patients = other.predictions.loc[other.predictions["y_true"] == "covid", "patient_id"].nunique()
-    hits = [(int(found.loc[name, name]), int(found.loc[name].sum())) for name in other.classes]
-    both = all(k == n for k, n in hits)
-    ran = f"{other.info['epochs']['run']} of {experiment.epochs}"
+for other in [record, *redraws]:
+    found = cxrlib.confusion(other.predictions)
+    covid = other.predictions[other.predictions["y_true"] == "covid"]
     rows.append(
-        (
-            other.info["seed"],
-            ran,
-            patients,
-            *(f"{k} of {n}" for k, n in hits),
-            "yes" if both else "no",
-        )
+        {
+            "Seed": other.info["seed"],
+            "Epochs": other.info["epochs"]["run"],
+            "COVID-19 test patients": covid["patient_id"].nunique(),
+            "COVID-19 right": f"{found.loc['covid', 'covid']} of {found.loc['covid'].sum()}",
+            "Others right": f"{found.iloc[1, 1]} of {found.iloc[1].sum()}",
+            "All right": "yes" if metrics.overall(other.predictions)["accuracy"] == 1 else "no",
+        }
     )
-draws = pd.DataFrame(
-    rows,
-    columns=[
-        "Seed",
-        "Epochs",
-        "COVID-19 test patients",
-        "COVID-19 right",
-        "Others right",
-        "All right",
-    ],
-)
-pages.table(draws)
-
-# %% tags=["remove-cell"]
-perfect = int((draws["All right"] == "yes").sum())
-other = draws[draws["Seed"] != run.info["seed"]]
-say("perfect", perfect)
-say("draws", len(draws))
-say("perfect-other", int((other["All right"] == "yes").sum()))
-say("other", len(other))
+draws = pd.DataFrame(rows)
+pages.table(draws, caption="Each row is one run; the first is the one above")
 
 # %% [markdown]
-# *Each row is one run; the first is the one above, the row of the same seed below it is {glue:text}`repeat`. Missing images make the COVID-19 numbers a
-# little smaller than the thesis's 60. All runs share the other test images.*
+# A few images are missing, so the COVID-19 numbers are a little smaller than the thesis's {glue:text}`printed-size`. All runs share the other test images.
 #
-# All test images were right in {glue:text}`perfect` of {glue:text}`draws` runs; of the {glue:text}`other` with another draw than the headline's, in {glue:text}`perfect-other`.
+# ## What a perfect result means here
 #
-# A network that told apart adults from children, or web pictures from one hospital's files, could score as well: in this data set COVID-19, age,
-# hospital, view and file processing go together almost without exception. (Some of the processing is of this rerun: the copies at hand were reduced, each collection in its own way.) The result shows that the two collections can be told apart. It cannot show more.
-# On data sets put together like this one others found that pictures without most of the lungs do nearly as well {cite}`maguolo2021`,
-# and that models fail at new hospitals {cite}`degrave2021`. What the outer frame of these pictures gives away, most of the lungs blacked out, is measured under {ref}`How sure? <frame-alone>`.
+# A network that told adults from children, or pictures from the web from one hospital's files, could score as well. (Some of the file processing is of this rerun: the copies used here were reduced, each collection in its own way.) On data sets put together like this one, others found that pictures without most of the lungs do nearly as well {cite}`maguolo2021`, and that models fail at new hospitals {cite}`degrave2021`. What the outer frame of these pictures gives away, with most of the lungs blacked out, is measured under {ref}`How sure? <frame-alone>`.
 #
+# ## The images and the training
+#
+# What the thesis leaves open was decided as for [four classes](04_study_b_four_classes.ipynb). The test images are the same; the validation fold is another, because there are two classes.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Images", "code_prompt_hide": "Images", "figure": {"caption": "Images on disk by class and part of the split. Copies of training images are not counted."}}
+pages.images(record)
+
+# %% [markdown]
+# Children in both training and test: {glue:text}`shared` if the numbers in Kermany's file names begin again in each class, {glue:text}`shared-other` if they do not.
+#
+# Training ran {glue:text}`epochs-run` of {glue:text}`epochs-planned` epochs, {glue:text}`reason`, and took {glue:text}`minutes` minutes on {glue:text}`device`, pauses included; recorded {glue:text}`recorded`. Epoch {glue:text}`epochs-kept` was kept for its validation loss. Every validation image was classified correctly for the first time {glue:text}`settled`. A task that is settled so early is a reason for suspicion.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Learning curves", "code_prompt_hide": "Learning curves", "figure": {"caption": "Learning curves of the rebuilt run (not in the thesis). Training values are of augmented images; test values are shown for the kept and for the last epoch.", "name": "two-classes-learning-curves"}, "image": {"alt": "Two line charts by epoch: cross-entropy loss and accuracy of training and validation, test values at the kept and the last epoch as points."}}
+plots.learning_curves(record.history, kept=record.info["epochs"]["kept"])
+plt.show()
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Test results by epoch", "code_prompt_hide": "Test results by epoch"}
+pages.test_epochs(record)
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "What this run lacked", "code_prompt_hide": "What this run lacked"}
+pages.items(record.info["lacked"], "What this run lacked")
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Settings beside those the thesis prints", "code_prompt_hide": "Settings beside those the thesis prints"}
+pages.settings(record)
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "All numbers of the text", "code_prompt_hide": "All numbers of the text"}
+covid = predictions["y_true"] == "covid"
+others = draws[draws["Seed"] != record.info["seed"]]
+settled = record.history.loc[record.history["val_accuracy"] == 1, "epoch"]
+leaks = kermany.count_leakage(record.split, record.split["split"])["shared_patients"]
+covid_size = int(said["covid.size"])
+pages.say_training(record)
+pages.glue_all(
+    {f"{name}-right": int(matrix.loc[name, name]) for name in record.classes}
+    | {f"{name}-size": int(matrix.loc[name].sum()) for name in record.classes}
+    | {
+        "covid-patients": int(predictions.loc[covid, "patient_id"].nunique()),
+        "covid-low": f"{bounds.loc['covid', ('recall', 'low')]:.2f}",
+        "lowest": f"{predictions.loc[covid, 'p_covid'].min():.3f}",
+        "highest": f"{predictions.loc[~covid, 'p_covid'].max():.3f}",
+        "null": f"{metrics.overall(predictions)['null_accuracy']:.3f}",
+        "printed-size": covid_size,
+        "printed-low": f"{cxrlib.wilson(covid_size, covid_size)[0]:.2f}",
+        "perfect": int((draws["All right"] == "yes").sum()),
+        "draws": len(draws),
+        "perfect-other": int((others["All right"] == "yes").sum()),
+        "other": len(others),
+        "redraw-note": pages.schedule(redraws),
+        "repeat": pages.same_seed_again(record, redraws)[1],
+        "shared": int(leaks["class and number"]),
+        "shared-other": int(leaks["number alone"]),
+        "settled": f"after epoch {settled.iloc[0]}" if len(settled) else "in no epoch",
+    }
+)
+
+# %% [markdown]
 # ## Run it yourself
 #
 # ```bash
 # make train-env
 # .venv/bin/cxr train zhu-binary --resume
+# .venv/bin/cxr run 03 -p origin phantom
 # ```
 #
-# More under [Rerun it](../book/rerun.md).
+# The second line trains on your images, the third makes this page in seconds on synthetic radiographs. More under [Rerun it](../book/rerun.md).

@@ -20,6 +20,9 @@ OTHER: dict[str, dict] = {  # another value of each parameter; None: tried elsew
         "origin": "phantom",
         "run_name": "zhu-binary-redraws/seed-1",
         "data": None,
+        "level": 0.5,
+        "replicates": 100,
+        "family": "zhu-binary-cv",
     },
     "04_study_b_four_classes": {
         "origin": "phantom",
