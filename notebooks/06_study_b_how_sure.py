@@ -47,7 +47,7 @@ import pandas as pd
 from IPython.display import display
 
 from companion import pages, studies
-from companion.headline import HEADLINE
+from companion.headline import FOUR, MEASURES
 from companion.pages import say
 from companion.studies import zhu2020
 from cxrlib import formatting, metrics, plots
@@ -116,7 +116,7 @@ display(pages.not_recorded([*missing, *missing_two]))
 rows = []
 bounds, table = metrics.bootstrap_by_patient(base.predictions), metrics.per_class(base.predictions)
 redrawn = {run.info["seed"]: metrics.per_class(run.predictions) for run in again}
-for text, cell in HEADLINE.items():
+for text, cell in MEASURES[FOUR].items():
     row, key = cell.rsplit(".", 1)
     rows.append((text, "Printed", float(printed["zhu-fourclass", cell]), np.nan, np.nan))
     rows.append(
