@@ -10,9 +10,11 @@ from functools import cache
 import pandas as pd
 
 import cxrlib.explorer
-from companion import studies
+from companion import forensics, studies
 from companion.studies import subgroups
 from cxrlib.records import Record
+
+RATES = ("sensitivity", "specificity")
 
 
 @cache
@@ -20,16 +22,28 @@ def _printed(study: str) -> pd.DataFrame:
     return studies.printed(study)
 
 
-def printed_points(run: Record) -> dict[str, tuple[str, str]]:
-    """Sensitivity and specificity of a run's classes as its study prints them."""
+def printed_points(run: Record) -> dict[str, dict[str, list]]:
+    """Sensitivity and specificity of a run's classes as its study prints them: the texts, and each
+    share with the lowest and the highest that print so.
+    """
     study, table = run.info["study"], _printed(run.info["study"])
     if study == "cheazemin2020":
         found = table.set_index("id")["printed"]
-        names = [f"azemin-3-{name}" for name in ("sensitivity", "specificity")]
-        return {"covid": tuple(f"{found[name]} %" for name in names)}
-    found = table[table["run"] == run.info["experiment"]].set_index("metric")["printed"]
-    names = {cls: (f"{cls}.recall", f"{cls}.specificity") for cls in run.classes}
-    return {cls: tuple(found[list(pair)]) for cls, pair in names.items() if pair[0] in found}
+        texts = {"covid": [f"{found[f'azemin-3-{name}']} %" for name in RATES]}
+    else:
+        found = table[table["run"] == run.info["experiment"]].set_index("metric")["printed"]
+        names = {cls: [f"{cls}.recall", f"{cls}.specificity"] for cls in run.classes}
+        texts = {cls: found[pair].tolist() for cls, pair in names.items() if pair[0] in found}
+    return {
+        cls: {RATES[0]: _share(a), RATES[1]: _share(b), "text": [a, b]}
+        for cls, (a, b) in texts.items()
+    }
+
+
+def _share(text: str) -> list[float]:
+    number, scale = text.strip(" %"), 100 if "%" in text else 1
+    low, high = forensics.unrounded(number)
+    return [float(number) / scale, max(low, 0) / scale, min(high, scale) / scale]
 
 
 def title(run: Record) -> str:

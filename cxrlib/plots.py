@@ -80,8 +80,11 @@ def look(cls: str, place: int = 0) -> dict:
     """``color``, ``linestyle`` and ``marker`` of a class; of an unknown class, those of its
     ``place`` among classes.
     """
-    index = list(LABELS).index(cls) if cls in LABELS else place % len(_LOOKS)
-    return dict(zip(["color", "linestyle", "marker"], _LOOKS[index], strict=True))
+    return _look(list(LABELS).index(cls) if cls in LABELS else place)
+
+
+def _look(place: int) -> dict:
+    return dict(zip(["color", "linestyle", "marker"], _LOOKS[place % len(_LOOKS)], strict=True))
 
 
 def _legend_below(ax: Axes, columns: int) -> None:
@@ -92,32 +95,30 @@ def _legend_below(ax: Axes, columns: int) -> None:
     ax.figure.legend(list(shown.values()), list(shown), **place)
 
 
+def _figure(height: float, columns: int = 1):
+    """The axes of a new figure, side by side."""
+    return plt.subplots(1, columns, figsize=(_WIDTH, height))[1]
+
+
 @style(formulas=False)
-def confusion(matrix: pd.DataFrame, ax: Axes | None = None, title: str = "") -> Axes:
+def confusion(matrix: pd.DataFrame, title: str = "") -> Axes:
     """Confusion matrix (K, K), as `metrics.confusion` gives it: in each cell the count and its
     percentage of the row.
 
-    Colour is the percentage, so that small classes weigh as much as large ones; a new figure has a
-    scale for it. A row without images has no percentages. On axes of your own give each class 0.6
-    inches or more.
+    Colour is the percentage, so that small classes weigh as much as large ones. A row without
+    images has no percentages.
     """
-    alone = ax is None
-    ax = ax or plt.subplots(figsize=(_WIDTH, 1.4 + 0.8 * max(len(matrix), 3)))[1]
-    sizes = matrix.sum(axis=1)
+    ax, sizes = _figure(1.4 + 0.8 * max(len(matrix), 3)), matrix.sum(axis=1)
     percent = 100 * matrix.div(sizes.where(sizes > 0), axis=0)  # NaN in rows without images
     shares = percent.map(lambda value: "–" if np.isnan(value) else f"{value:.1f}%")
-    text = matrix.astype(str) + "\n" + shares
-    names = {
-        "xticklabels": [label(name) for name in matrix.columns],
-        "yticklabels": [f"{label(name)}\nn = {size}" for name, size in sizes.items()],
-    }
+    rows = [f"{label(name)}\nn = {size}" for name, size in sizes.items()]
+    columns, text = list(map(label, matrix.columns)), matrix.astype(str) + "\n" + shares
     bar = {"label": "Share of the true class (%)"}
-    drawn = {"cmap": "Blues", "vmin": 0, "vmax": 100, "linewidths": 1, "fmt": "", "cbar": alone}
-    sns.heatmap(percent.fillna(0), annot=text, cbar_kws=bar, ax=ax, **names, **drawn)
-    inches = ax.get_position().width * ax.figure.get_figwidth() / len(matrix)  # per column
-    slant = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
-    plt.setp(ax.get_xticklabels(), **(slant if inches < 1 else {"rotation": 0}))
-    plt.setp(ax.get_yticklabels(), rotation=0)
+    drawn = {"cmap": "Blues", "vmin": 0, "vmax": 100, "linewidths": 1, "cbar_kws": bar, "ax": ax}
+    sns.heatmap(percent.fillna(0), annot=text, fmt="", **drawn)
+    slant = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if len(matrix) > 4 else {}
+    ax.set_xticks(ax.get_xticks(), columns, **slant)
+    ax.set_yticks(ax.get_yticks(), rows, rotation=0)
     ax.set(xlabel="Predicted class", ylabel="True class", title=title)
     ax.tick_params(length=0)
     return ax
@@ -127,7 +128,6 @@ def confusion(matrix: pd.DataFrame, ax: Axes | None = None, title: str = "") -> 
 def roc_curves(
     frame: pd.DataFrame,
     classes: Sequence[str] | None = None,
-    ax: Axes | None = None,
     zoom: tuple[float, float] | None = None,
     reported: Mapping[str, str] | None = None,
 ) -> Axes:
@@ -140,36 +140,32 @@ def roc_curves(
     then sets the printed beside the rebuilt one, to as many decimals. A class whose curve is
     undefined has no line, only an entry. Raises InputError for a class without a column.
     """
-    ax = ax or plt.subplots(figsize=(_WIDTH, 5.5))[1]
-    auc, reported = metrics.per_class(frame)["auc"], reported or {}
+    ax, auc = _figure(5.5), metrics.per_class(frame)["auc"]
     known = list(auc.index[:-2])
-    shown = known if classes is None else classes
-    for cls in shown:
-        curve = metrics.roc(frame, cls)
+    for cls in known if classes is None else classes:
+        curve, printed = metrics.roc(frame, cls), (reported or {}).get(cls, "")
         if len(curve) > 5000:  # more points than pixels are no gain
             curve = curve.iloc[np.linspace(0, len(curve) - 1, 5000).astype(int)]
-        printed, text = reported.get(cls, ""), f"{label(cls)}: undefined"
+        text = f"{auc[cls]:.{len(printed.partition('.')[2]) or 3}f}"
         if np.isnan(auc[cls]):
-            curve = curve[:0]
-        else:
-            text = f"{label(cls)}: {auc[cls]:.{len(printed.partition('.')[2]) or 3}f}"
-        text += f" (printed {printed})" if printed else ""
+            curve, text = curve[:0], "undefined"
+        text = f"{label(cls)}: {text}" + (f" (printed {printed})" if printed else "")
         drawn = look(cls, known.index(cls)) | {"markevery": 0.12, "markersize": 6}
-        if len(shown) == 1:  # marks tell curves apart
-            drawn["marker"] = ""
         ax.plot(curve["fpr"], curve["tpr"], label=text, **drawn)
-    right, bottom = zoom or (1, 0)
-    chance = "No discrimination: 0.5" if right > bottom else None  # out of sight in the corner
-    ax.plot([0, 1], [0, 1], color="0.45", linestyle=":", linewidth=1.2, label=chance)
-    ax.set(
-        xlim=(-0.02 * right, right if zoom else 1.02),  # room for lines that run along the frame
-        ylim=(bottom if zoom else -0.02, 1 + 0.02 * (1 - bottom)),
-        xlabel="False positive rate (1 − specificity)",
-        ylabel="True positive rate (sensitivity)",
-    )
-    ax.grid(color="0.9")
+    right, bottom = zoom or (1.02, -0.02)  # room for lines that run along the frame
+    # out of sight in the corner
+    _diagonal(ax, "No discrimination: 0.5" if right > bottom else None)
+    ax.set(xlim=(-0.02 * right, right), ylim=(bottom, 1 + 0.02 * (1 - bottom)))
+    ax.set(xlabel="False positive rate (1 − specificity)")
+    ax.set(ylabel="True positive rate (sensitivity)")
     ax.legend(title="Area under the curve", loc="lower right")
     return ax
+
+
+def _diagonal(ax: Axes, text: str | None) -> None:
+    """A dotted line from corner to corner, on a grid."""
+    ax.plot([0, 1], [0, 1], color="0.45", linestyle=":", linewidth=1.2, label=text)
+    ax.grid(color="0.9")
 
 
 @style(formulas=False)
@@ -183,14 +179,13 @@ def learning_curves(history: pd.DataFrame, kept: int | None = None) -> np.ndarra
     """
     parts = {"train": ("Training", 1, ""), "val": ("Validation", 0, ""), "test": ("Test", 2, "D")}
     measures = {"loss": "Cross-entropy loss (nats)", "accuracy": "Accuracy (fraction right)"}
-    axes = plt.subplots(1, 2, figsize=(_WIDTH, 4.3))[1]
+    axes = _figure(4.3, columns=2)
     steps = history[history["lr"].ne(history["lr"].shift())].iloc[1:]
     for ax, (measure, name) in zip(axes, measures.items(), strict=True):
         for part, (text, index, marker) in parts.items():
-            color, line, _ = _LOOKS[index]
-            rows, line = history.dropna(subset=f"{part}_{measure}"), "none" if marker else line
-            drawn = {"color": color, "linestyle": line, "marker": marker, "zorder": 3}
-            ax.plot(rows["epoch"], rows[f"{part}_{measure}"], label=text, **drawn)
+            rows, drawn = history.dropna(subset=f"{part}_{measure}"), _look(index)
+            drawn |= {"marker": marker, "linestyle": "none"} if marker else {"marker": ""}
+            ax.plot(rows["epoch"], rows[f"{part}_{measure}"], label=text, zorder=3, **drawn)
         if kept is not None:
             ax.axvline(kept, color="0.3", linewidth=1.2, label=f"Kept (epoch {kept})")
         for epoch, rate in zip(steps["epoch"], steps["lr"], strict=True):
@@ -199,7 +194,7 @@ def learning_curves(history: pd.DataFrame, kept: int | None = None) -> np.ndarra
             text = np.format_float_positional(rate, precision=2, fractional=False, trim="-")
             ax.text(epoch, 1.01, text, transform=ax.get_xaxis_transform(), ha="center", va="bottom")
         least = history[[f"{part}_{measure}" for part in parts]].min(axis=None)
-        if measure == "loss" and 0 < least < 0.01:  # what is near nought could not be told apart
+        if measure == "loss" and 0 < least < 0.01:  # what is near 0 could not be told apart
             ax.set_yscale("log")
             name += ", logarithmic"
         ax.set(xlabel="Epoch", ylabel=name)
@@ -223,16 +218,16 @@ def ladder(
     ``line`` marks one value on all rungs.
     """
     labels, kinds = list(rows["label"].unique()), list(rows["kind"].unique())
-    ax = plt.subplots(figsize=(_WIDTH, 1.5 + 0.42 * len(labels)))[1]
+    ax = _figure(1.5 + 0.42 * len(labels))
     if line is not None:
         ax.axvline(line, color="0.45", linestyle=":", linewidth=1.2)
     step = min(0.18, 0.75 / len(kinds))
-    for place, (kind, (color, _, marker)) in enumerate(zip(kinds, _LOOKS, strict=False)):
-        part, color = rows[rows["kind"] == kind], (colors or {}).get(kind, color)
+    for place, kind in enumerate(kinds):
+        part, drawn = rows[rows["kind"] == kind], _look(place) | {"linestyle": "none"}
+        drawn["color"] = (colors or {}).get(kind, drawn["color"])
         at = part["label"].map(labels.index) + step * (place - (len(kinds) - 1) / 2)
-        ax.hlines(at, part["low"], part["high"], color=color, linewidth=1.5)
-        drawn = {"color": color, "marker": marker, "linestyle": "none", "markersize": 6}
-        ax.plot(part["value"], at, label=kind, **drawn)
+        ax.hlines(at, part["low"], part["high"], color=drawn["color"], linewidth=1.5)
+        ax.plot(part["value"], at, label=kind, markersize=6, **drawn)
     names = [textwrap.fill(text, 30) for text in labels]
     ax.set(yticks=range(len(labels)), yticklabels=names, xlabel=xlabel)
     ax.set_ylim(len(labels) - 0.5, -0.5)
@@ -287,7 +282,6 @@ def overlay(
     cam: np.ndarray,
     ax: Axes | None = None,
     title: str = "",
-    colour_bar: bool = True,
     shape: tuple[int, int] | None = None,
     outlines: Mapping[str, Sequence[np.ndarray]] | None = None,
 ) -> Axes:
@@ -321,10 +315,9 @@ def overlay(
     letters = max(int(inches * 13), 12)  # in a line
     ax.set_xlabel(textwrap.fill("Left of the picture is usually the patient's right", letters))
     ax.set_title(textwrap.fill(title, letters), parse_math=False)
-    if colour_bar:  # within the axes' own coordinates, so that it is as high as the picture
-        place = ax.inset_axes((1.08, 0, 0.04, 1))
-        scale = plt.cm.ScalarMappable(drawn.norm, drawn.cmap)
-        ax.figure.colorbar(scale, cax=place, label="Grad-CAM (share of the map's maximum)")
+    # within the axes' own coordinates, so that it is as high as the picture
+    place, scale = ax.inset_axes((1.08, 0, 0.04, 1)), plt.cm.ScalarMappable(drawn.norm, drawn.cmap)
+    ax.figure.colorbar(scale, cax=place, label="Grad-CAM (share of the map's maximum)")
     return ax
 
 
@@ -356,14 +349,13 @@ def reliability(
     least.
     """
     ax = ax or plt.subplots(figsize=(5.6, 5.4))[1]
-    ax.plot([0, 1], [0, 1], color="0.45", linestyle=":", linewidth=1.2, label="True probabilities")
-    for (name, table), (color, line, marker) in zip(curves.items(), _LOOKS, strict=False):
-        ax.vlines(table["p"], table["low"], table["high"], color=color, linewidth=1.5)
-        drawn = {"color": color, "linestyle": line, "marker": marker, "markersize": 6}
-        ax.plot(table["p"], table["share"], linewidth=1.2, label=name, **drawn)
+    _diagonal(ax, "True probabilities")
+    for place, (name, table) in enumerate(curves.items()):
+        drawn = _look(place)
+        ax.vlines(table["p"], table["low"], table["high"], color=drawn["color"], linewidth=1.5)
+        ax.plot(table["p"], table["share"], linewidth=1.2, markersize=6, label=name, **drawn)
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     ax.set(xlabel="Mean probability in the bin", ylabel=f"Share that is {what}")
-    ax.grid(color="0.9")
     ax.legend(loc=corner)
     return ax
 
@@ -379,9 +371,9 @@ def predictive_values(
     on the right: it would have none at any prevalence.
     """
     prevalence = np.geomspace(0.001, 0.5, 200)
-    axes = plt.subplots(1, 2, figsize=(_WIDTH, 4.9))[1]
-    for (name, (sensitivity, specificity)), look in zip(points.items(), _LOOKS, strict=False):
-        drawn = {"color": look[0], "linestyle": look[1]}
+    axes = _figure(4.9, columns=2)
+    for place, (name, (sensitivity, specificity)) in enumerate(points.items()):
+        drawn = _look(place) | {"marker": ""}
         ppv, _ = metrics.at_prevalence(sensitivity, specificity, prevalence)
         axes[0].plot(100 * prevalence, 100 * ppv, label=name, **drawn)
         if specificity < 1 and sensitivity > 0:
@@ -404,15 +396,16 @@ def predictive_values(
 def decision_curve(curves: Mapping[str, pd.DataFrame]) -> Axes:
     """Net benefit over the threshold, with its interval as a band, beside calling everybody and
     nobody; tables as `calibration.net_benefit` gives them, of one prevalence, which is the most
-    that a net benefit can be. The axis ends half as far below nought.
+    that a net benefit can be. The axis ends half as far below 0.
     """
-    ax = plt.subplots(figsize=(_WIDTH, 4.6))[1]
-    for (name, table), (color, line, _) in zip(curves.items(), _LOOKS, strict=False):
-        x = 100 * table.index
-        ax.fill_between(x, table["low"], table["high"], color=color, alpha=0.18, linewidth=0)
-        ax.plot(x, table["benefit"], color=color, linestyle=line, label=name)
-    drawn = {"color": "0.35", "linestyle": (0, (1, 1)), "linewidth": 1.5}
-    ax.plot(x, table["treat_all"], label="Call everybody positive", **drawn)
+    ax = _figure(4.6)
+    for place, (name, table) in enumerate(curves.items()):
+        x, drawn = 100 * table.index, _look(place) | {"marker": ""}
+        ax.fill_between(
+            x, table["low"], table["high"], color=drawn["color"], alpha=0.18, linewidth=0
+        )
+        ax.plot(x, table["benefit"], label=name, **drawn)
+    ax.plot(x, table["treat_all"], ":", color="0.35", label="Call everybody positive")
     ax.axhline(0, color="0.35", linewidth=1, label="Call nobody positive")
     # treat_all = (prevalence - t) / (1 - t)
     top = float((table["treat_all"] * (1 - table.index) + table.index).max()) or 1
@@ -431,7 +424,7 @@ def people(cells: Mapping[str, int], title: str = "") -> Axes:
     """
     columns, start = 40, 0
     rows = -(-sum(cells.values()) // columns)
-    ax = plt.subplots(figsize=(_WIDTH, 1.45 + 0.155 * rows))[1]
+    ax = _figure(1.45 + 0.155 * rows)
     for name, (words, color, marker) in CELLS.items():
         at = np.arange(start, start + cells[name])
         drawn = {"color": color, "markersize": 6, "markeredgewidth": 0}

@@ -42,7 +42,7 @@ import numpy as np
 import pandas as pd
 
 from cxrlib.files import InputError
-from cxrlib.metrics.predictions import check_predictions
+from cxrlib.metrics.predictions import read_predictions
 from cxrlib.transfer.config import HISTORY
 
 VERSION = 2
@@ -133,8 +133,8 @@ def read_record(folder: str | Path) -> Record:
 
 def _predictions(file: Path, expected: list[str]) -> pd.DataFrame:
     """A checked table of predictions for these classes."""
-    table = _table(file, [])
-    classes = check_predictions(table, str(file), range(2, len(table) + 2))
+    table = read_predictions(file)
+    classes = [column[2:] for column in table if column.startswith("p_")]
     if classes != expected:
         raise InputError(f"{file}: classes {classes} are not run.json's {expected}")
     return table

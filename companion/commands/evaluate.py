@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from cxrlib import explorer
 from cxrlib.evaluate import Measures, read_file, report, spreadsheet_text
 from cxrlib.files import InputError, atomic, line, printable
@@ -54,8 +56,9 @@ class evaluate:
         if self.html:
             texts["html"] = report.page(measured, name)
         if self.explorer:
-            known = (found.frame, found.positive, name, threshold, prevalence)
-            texts["explorer"] = explorer.page(*known)
+            state = {"positive_class": found.positive, "threshold": threshold}
+            state["prevalence"] = np.clip(measured.share, explorer.LOWEST, explorer.HIGHEST)
+            texts["explorer"] = explorer.page(found.frame, name, **state)
         with contextlib.ExitStack() as all_or_none:
             for option, file in outputs.items():
                 temporary = all_or_none.enter_context(atomic(file))

@@ -43,17 +43,15 @@ def compare_methods(frame: pd.DataFrame, cls: str, threshold: float = 0.5) -> pd
     """
     truth, called = (frame["y_true"] == cls).to_numpy(), (frame[f"p_{cls}"] >= threshold).to_numpy()
     names, shares = ["auc", "sensitivity", "specificity", "ppv", "npv"], shares_of(truth, called)
-    area = intervals.auc_interval(frame, cls, by="image_id")
-    rows, sizes = [("auc", "DeLong, images", *area)], {"auc": len(frame)}
+    rows = [("auc", "DeLong, images", *intervals.auc_interval(frame, cls, by="image_id"))]
+    sizes = {"auc": len(frame)} | {name: shares[name][1].sum() for name in names[1:]}
     for name in names[1:]:
-        right, among = shares[name]
-        k, n = right.sum(), among.sum()
-        over = intervals.share_by_patient(right, among, frame["patient_id"])
-        rows.append((name, "Wilson, images", over.estimate, *intervals.wilson(k, n)))
-        exact = binomtest(k, n).proportion_ci() if n else (np.nan, np.nan)
+        right, n = shares[name][0].sum(), sizes[name]
+        over = intervals.share_by_patient(*shares[name], frame["patient_id"])
+        exact = binomtest(right, n).proportion_ci() if n else (np.nan, np.nan)
+        rows.append((name, "Wilson, images", over.estimate, *intervals.wilson(right, n)))
         rows.append((name, "Clopper–Pearson, images", over.estimate, *exact))
         rows.append((name, OVER_PATIENTS, *over))
-        sizes[name] = n
     for kind, method in (("percentile", PERCENTILES), ("bca", "Bootstrap, BCa")):
         drawn = metrics.bootstrap_by_patient(frame, names, cls, threshold=threshold, kind=kind)
         rows += [(row.Index, method, *row[1:]) for row in drawn.itertuples()]
@@ -64,18 +62,14 @@ def compare_methods(frame: pd.DataFrame, cls: str, threshold: float = 0.5) -> pd
 
 
 def at_prevalences(sensitivity: float, specificity: float, prevalences) -> pd.DataFrame:
-    """``ppv, npv``, false alarms for each true positive (``alarms``) and ``TP, FN, FP, TN`` per
-    1,000 people, a row for each prevalence.
+    """``ppv, npv`` and false alarms for each true positive (``alarms``), a row for each
+    ``prevalence``.
     """
     share = np.asarray(prevalences, float)
     ppv, npv = metrics.at_prevalence(sensitivity, specificity, share)
     with np.errstate(invalid="ignore", divide="ignore"):
         alarms = (1 - ppv) / ppv
-    rows = pd.DataFrame({"prevalence": share, "ppv": ppv, "npv": npv, "alarms": alarms})
-    if np.isnan([sensitivity, specificity]).any():
-        return rows.assign(TP=np.nan, FN=np.nan, FP=np.nan, TN=np.nan)
-    people = [metrics.natural_frequencies(sensitivity, specificity, value) for value in share]
-    return rows.join(pd.DataFrame(people))
+    return pd.DataFrame({"prevalence": share, "ppv": ppv, "npv": npv, "alarms": alarms})
 
 
 @dataclass
@@ -93,13 +87,12 @@ class Measures:
         self.point = metrics.operating_point(frame, cls, self.threshold)
         self.share = self.prevalence or self.point["prevalence"]
         self.compared = compare_methods(frame, cls, self.threshold)
-        self.cells, self.bounds = metrics.per_class(frame), metrics.bootstrap_by_patient(frame)
+        self.bounds = metrics.bootstrap_by_patient(frame)
         self.drawn = metrics.bootstrap_by_patient(frame, kind="percentile")
         self.brier = calibration.brier(frame, cls)
-        self.reliability, self.ece = {}, {}
-        for by in ("width", "count"):
-            self.reliability[by] = calibration.reliability(frame, cls, by=by)
-            self.ece[by] = calibration.calibration_error(self.reliability[by])
+        bins = {by: calibration.reliability(frame, cls, by=by) for by in ("width", "count")}
+        self.ece = {by: calibration.calibration_error(table) for by, table in bins.items()}
+        self.reliability = bins
 
     def tidy(self) -> pd.DataFrame:
         """All numbers in one table: ``section, class, statistic, method, estimate, low, high``."""
@@ -107,27 +100,27 @@ class Measures:
         compared = self.compared.drop(columns="n").itertuples(index=False)
         rows = [(f"threshold {self.threshold:g}", cls, *row) for row in compared]
         rows += self._of_classes()
-        for name, text in (("brier", "brier"), ("skill", "brier skill")):
-            rows.append(("calibration", cls, text, PERCENTILES, *self.brier.loc[name]))
+        for name, found in self.brier.set_axis(["brier", "brier skill"]).iterrows():
+            rows.append(("calibration", cls, name, PERCENTILES, *found))
         for by, value in self.ece.items():
             rows.append(("calibration", cls, "ece", f"10 bins of equal {by}", value, *none))
-        there = at_prevalences(point["sensitivity"], point["specificity"], [self.share]).iloc[0]
+        there = at_prevalences(point["sensitivity"], point["specificity"], [self.share])
         for name in ("ppv", "npv", "alarms"):
-            section = f"prevalence {self.share:.4g}"
-            rows.append((section, cls, name, "Bayes", there[name], *none))
+            at = f"prevalence {self.share:.4g}"
+            rows.append((at, cls, name, "Bayes", there[name].iloc[0], *none))
         heads = ["section", "class", "statistic", "method", "estimate", "low", "high"]
         return pd.DataFrame(rows, columns=heads)
 
     def _of_classes(self) -> Iterator[tuple]:
         """Each class against the rest, called where most probable, and the averages."""
-        for row, name in enumerate(self.cells.index):
+        for row, name in enumerate(self.bounds.index):
             average = row >= len(self.found.classes)
             for metric in metrics.METRICS[1:]:
                 value, low, high = self.bounds.loc[name, metric]
                 drawn = self.drawn.loc[name, (metric, "low")] == low
                 method = PERCENTILES if drawn or np.isnan(low) else OVER_PATIENTS
-                if drawn and average and self.cells[metric].iloc[:-2].isin([0, 1]).any():
-                    method += NARROW
+                certain = self.bounds[metric, "estimate"].iloc[:-2].isin([0, 1]).any()
+                method += NARROW if drawn and average and certain else ""
                 yield "most probable class", name, metric, method, value, low, high
 
 

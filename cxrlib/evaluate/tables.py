@@ -9,9 +9,7 @@ import codecs
 import csv
 import gzip
 import io
-import os
 import re
-import stat
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
@@ -45,15 +43,12 @@ def content(path: Path) -> bytes:
 
     InputError for what is neither, without waiting for it.
     """
+    piped = path.is_fifo() and str(path).startswith("/dev/")  # its writer is there already
+    if path.exists() and not (path.is_file() or piped):
+        raise InputError(f"{path}: a regular file is needed")
     try:
-        kind = os.stat(path).st_mode
-        piped = stat.S_ISFIFO(kind) and str(path).startswith("/dev/")  # its writer is there already
-        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or piped):
-            raise InputError(f"{path}: a regular file is needed")
         data = path.read_bytes()
         return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path}: damaged gzip file ({error})") from None
     except OSError as error:
@@ -74,13 +69,11 @@ def decoded(data: bytes, path: Path) -> tuple[str, bool]:
     try:
         text = data.decode(code)
     except UnicodeDecodeError:
-        if code != "utf-8-sig":
-            raise InputError(f"{path}: is neither UTF-8 nor UTF-16 text") from None
         text, guessed = data.decode("cp1252", "backslashreplace"), True
     if not text.strip(BLANK):
         raise InputError(f"{path}: is empty")
     if END in text:
-        raise InputError(f"{path}: holds zero bytes, which no text does")
+        raise InputError(f"{path}: is no text, or neither UTF-8 nor UTF-16: it holds zero bytes")
     # é is one letter, however it was put together
     return unicodedata.normalize("NFC", text), guessed
 
@@ -98,12 +91,10 @@ class Table:
     skipped: int
 
     def __post_init__(self):
-        try:
-            self.head, names = next(self.rows(), (1, []))
-        except InputError:  # as for every reader of the rows
-            self.head, names = 1, []
+        self.head, names = next(self.rows(), (1, []))
+        # without a spreadsheet's empty columns at the end
         self.names = [name.strip(BLANK) for name in names]
-        while self.names and not self.names[-1]:  # a spreadsheet's empty columns
+        while self.names and not self.names[-1]:
             self.names.pop()
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
@@ -142,6 +133,5 @@ def opened(path: str | Path, known: Callable[[list[str]], bool]) -> Table:
     tables = [Table(path, text, guessed, sign, skipped) for sign in (said[1] if said else SIGNS)]
     best = max(tables, key=lambda table: (known(table.names), len(table.names)))
     if not best.names:
-        list(best.rows())  # which says what is wrong
         raise InputError(f"{path}: no rows")
     return best

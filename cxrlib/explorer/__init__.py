@@ -106,7 +106,6 @@ class RunWidget(Widget):
         titles: Mapping[str, str] | None = None,
         printed: Mapping[str, Mapping] | None = None,
         subgroups: pd.DataFrame | None = None,
-        words: Mapping[str, tuple[str, str]] | None = None,
         **state,
     ):
         if isinstance(predictions, pd.DataFrame):
@@ -117,15 +116,14 @@ class RunWidget(Widget):
         for name, frame in predictions.items():
             metrics.check_predictions(frame, name)
             self._groups[name] = payload.subgroups_of(frame, subgroups)
-            points = payload.printed_points((printed or {}).get(name, {}))
-            title = isolated((titles or {}).get(name, name))
-            packed = payload.pack(frame, self._groups[name], words or {}, columns)
-            runs.append({"name": name, "title": title, "printed": points, **packed})
+            known = {"name": name, "title": isolated((titles or {}).get(name, name))}
+            known["printed"] = (printed or {}).get(name, {})
+            runs.append(known | payload.pack(frame, self._groups[name], columns))
         self._classes = {run["name"]: run["classes"] for run in runs}
         state.setdefault("run", runs[0]["name"])
         state.setdefault("positive_class", self._classes.get(state["run"], [""])[0])
-        columns = [list(values) for values in columns]
-        super().__init__(data={"runs": runs, "columns": columns, "marks": _marks(marks)}, **state)
+        data = {"runs": runs, "columns": [list(values) for values in columns]}
+        super().__init__(data={**data, "marks": _marks(marks)}, **state)
 
     @validate("run", "positive_class")
     def _is_known(self, proposal):
@@ -160,12 +158,11 @@ class Explorer(RunWidget):
     titles : mapping of str to str, optional
         What to call each run; default its name.
     printed : mapping, optional
-        By run and class, sensitivity and specificity as a study prints them: ``{"run": {"covid":
-        ("77.3 %", "71.8 %")}}``. They are drawn with what rounding leaves open.
+        By run and class, a point as a study prints it: ``{"run": {"covid": {"text": ["77.3 %",
+        "71.8 %"], "sensitivity": [0.773, 0.7725, 0.7735], "specificity": …}}}``, each share with
+        the lowest and the highest that print so.
     subgroups : DataFrame, optional
         Groupings by ``image_id``: a column for each, values as text. The source is one anyway.
-    words : mapping, optional
-        By class, its name and what people of it "are" or "have".
     share : bool
         Keep the view in the page's address.
     **state
@@ -265,28 +262,15 @@ class Ppv(Widget):
         return pd.DataFrame(rows, columns=["Prevalence", "PPV", "NPV"])
 
 
-def page(
-    frame: pd.DataFrame,
-    positive: str,
-    name: str,
-    threshold: float = 0.5,
-    prevalence: float | None = None,
-) -> str:
-    """The explorer of a frame of predictions as a whole page, called ``name``; ``prevalence``
-    defaults to the share of ``positive`` images.
+def page(frame: pd.DataFrame, name: str, **state) -> str:
+    """The explorer of a frame of predictions as a whole page, called ``name``; ``state`` as
+    `Explorer` takes it.
 
     The page needs no network and keeps its state in its address. :class:`InputError` for more than
     200,000 rows, which no browser moves smoothly.
     """
     if len(frame) > MOST:
         raise InputError(f"{name}: {len(frame):,} rows; the explorer's page holds at most {MOST:,}")
-    share = float((frame["y_true"] == positive).mean()) if prevalence is None else prevalence
-    explorer = Explorer(
-        {name: frame},
-        share=True,
-        threshold=threshold,
-        prevalence=min(max(share, LOWEST), HIGHEST),
-        positive_class=positive,
-    )
+    explorer = Explorer({name: frame}, share=True, **state)
     template = jinja2.Template((FOLDER / "page.html").read_text("utf-8"), autoescape=True)
     return template.render(name=name, isolated=isolated, widget=Markup(explorer.html()))

@@ -1,8 +1,6 @@
-"""What a widget's page is given: predictions as columns of numbers, and printed points."""
+"""What a widget's page is given: predictions as columns of numbers."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -62,31 +60,7 @@ def subgroups_of(frame: pd.DataFrame, known: pd.DataFrame | None) -> pd.DataFram
     return found.where(found.notna(), UNKNOWN).astype(str)
 
 
-def printed_share(text: str) -> list[float]:
-    """A share as printed, with the lowest and the highest that print so.
-
-    >>> printed_share("0.82"), printed_share("1.00")
-    ([0.82, 0.815, 0.825], [1.0, 0.995, 1.0])
-    >>> [round(share, 6) for share in printed_share("77.3 %")]
-    [0.773, 0.7725, 0.7735]
-    """
-    number, scale = text.strip(" %"), 100 if "%" in text else 1
-    value, half = float(number), 0.5 * 10.0 ** -len(number.partition(".")[2])
-    return [value / scale, max(value - half, 0) / scale, min(value + half, scale) / scale]
-
-
-def printed_points(pairs: Mapping[str, Sequence[str]]) -> dict[str, dict]:
-    """Sensitivity and specificity of each class as printed: numbers, and the texts."""
-    rates, points = ("sensitivity", "specificity"), {}
-    for cls, texts in pairs.items():
-        shares = [printed_share(text) for text in texts]
-        points[cls] = {**dict(zip(rates, shares, strict=True)), "text": list(texts)}
-    return points
-
-
-def pack(
-    frame: pd.DataFrame, groups: pd.DataFrame, words: Mapping[str, tuple], columns: dict[tuple, int]
-) -> dict:
+def pack(frame: pd.DataFrame, groups: pd.DataFrame, columns: dict[tuple, int]) -> dict:
     """One run of the payload: ids stay here, patients become numbers, subgroups codes; a grouping
     of one value is left out.
     """
@@ -98,14 +72,12 @@ def pack(
             label = name[:1].upper() + name[1:]
             place = _column(codes, columns)
             packed.append({"name": name, "label": label, "values": values.tolist(), "codes": place})
-    known, named = {**WORDS, **words}, [plots.label(cls) for cls in classes]
-    pairs = zip(classes, named, strict=True)
-    pairs = [known.get(cls, (name, f"have {isolated(name)}")) for cls, name in pairs]
-    labels = [label for label, _ in pairs]
+    words = {cls: (plots.label(cls), f"have {isolated(plots.label(cls))}") for cls in classes}
+    labels, have = zip(*[(words | WORDS)[cls] for cls in classes], strict=True)
     return {
         "classes": classes,
         "labels": [isolated(x) for x in (labels if len({*labels}) == len(labels) else classes)],
-        "have": [have for _, have in pairs],
+        "have": list(have),
         "groups": packed,
         "y": _column(y, columns),
         "patient": _column(pd.factorize(frame["patient_id"])[0], columns),

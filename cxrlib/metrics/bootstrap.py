@@ -44,8 +44,6 @@ KINDS = ("policy", "percentile", "bca")  # of intervals
 MOST = 20_000  # patients of a class, and distinct scores, up to which nothing is grouped
 GROUPS, PLACES = 2_000, 500  # groups of patients, and of scores, above that
 
-Parts = Sequence[Sequence[np.ndarray]]
-
 
 class Resamples:
     """Patients drawn anew B times, and the sums over their images of whatever each image holds.
@@ -69,18 +67,14 @@ class Resamples:
             raise InputError(f"replicates: {replicates!r} is less than 1")
         self.patient = pd.factorize(pd.Series(patients))[0]
         self._group(self._strata(np.zeros_like(self.patient) if labels is None else labels))
-        self.counts = np.empty((len(self.stratum), replicates), np.uint16)
+        counts = np.empty((replicates, len(self.stratum)), np.uint16)
         rng = np.random.default_rng(seed)
         for c in np.unique(self.stratum):
             members = np.flatnonzero(self.stratum == c)
-            step = max(1, 300_000 // len(members))  # replicates at a time, in the processor's cache
-            for start in range(0, replicates, step):
-                b = min(step, replicates - start)
-                drawn = rng.integers(len(members), size=(b, len(members)))
-                drawn *= b
-                drawn += np.arange(b)[:, None]  # a number for each patient and replicate
-                counts = np.bincount(drawn.ravel(), minlength=drawn.size)
-                self.counts[members, start : start + b] = counts.reshape(-1, b)
+            for row in counts:
+                drawn = rng.integers(len(members), size=len(members))
+                row[members] = np.bincount(drawn, minlength=len(members))
+        self.counts = counts.T
 
     def _strata(self, labels: np.ndarray) -> np.ndarray:
         """The class of each patient, (P,)."""
@@ -92,19 +86,18 @@ class Resamples:
 
     def _group(self, stratum: np.ndarray) -> None:
         """Set ``stratum``, and group the patients of each stratum that has too many."""
-        group, self.stratum, rng = np.arange(len(stratum)), stratum, np.random.default_rng(0)
+        group, rng = np.arange(len(stratum)), np.random.default_rng(0)
         for c in np.flatnonzero(np.bincount(stratum) > MOST):
             members = np.flatnonzero(stratum == c)
             group[members] = members[rng.permutation(len(members)) % GROUPS]
-        if (group != np.arange(len(group))).any():
-            kept, group = np.unique(group, return_inverse=True)
-            self.patient, self.stratum = group[self.patient], stratum[kept]
+        kept, group = np.unique(group, return_inverse=True)
+        self.patient, self.stratum = group[self.patient], stratum[kept]
 
-    def enough(self, part: np.ndarray) -> bool:
-        """Whether a part of the images (N,), if there is any of it, is of so many patients that
-        drawing them anew says how it varies.
+    def enough(self, *parts: np.ndarray) -> bool:
+        """Whether each of some parts of the images (N,), if there is any of it, is of so many
+        patients that drawing them anew says how it varies.
         """
-        return not part.any() or len(np.unique(self.patient[part])) >= FEW
+        return all(not part.any() or len(np.unique(self.patient[part])) >= FEW for part in parts)
 
     def _by_patient(self, values) -> sparse.csr_array:
         n = len(self.patient)
@@ -119,7 +112,7 @@ class Resamples:
         step = max(1, 500_000 // max(values.shape))  # bounds the memory, not the result
         blocks = [slice(at, at + step) for at in range(0, self.counts.shape[1], step)]
         return np.concatenate(
-            [statistic((values @ self.counts[:, block].astype(float)).T) for block in blocks]
+            [statistic((values @ self.counts[:, block].astype(float, "C")).T) for block in blocks]
         )
 
     def left_out(self, values, statistic: Callable) -> np.ndarray:
@@ -132,14 +125,14 @@ class Resamples:
         )
 
     def intervals(
-        self, values, statistic: Callable, parts: Parts, level: float = 0.95, bca: bool = False
+        self, values, statistic: Callable, enough: ArrayLike, level: float = 0.95, bca: bool = False
     ) -> np.ndarray:
         """Estimate and ends of the percentile interval (Efron and Tibshirani 1993, ch. 13), or of
         the BCa interval, of M statistics of sums (b, S) -> (b, M): (M, 3).
 
-        ``parts`` are of each statistic the parts of the images (N,) that it rests on. NaN ends
-        where one of these, if there is any of it, is of fewer than four patients, where a replicate
-        is NaN, or where none differs: what no resample moves is not certain, it is not estimable.
+        NaN ends where what a statistic rests on is not `enough`, one for all or (M,), where a
+        replicate is NaN, or where none differs: what no resample moves is not certain, it is not
+        estimable.
         """
         estimate = statistic(np.asarray(values.sum(axis=0))[None])[0]
         drawn, upper = self.drawn(values, statistic), tail(level)
@@ -149,8 +142,8 @@ class Resamples:
         else:
             with np.errstate(invalid="ignore"):  # infinities side by side
                 ends = np.quantile(drawn, [1 - upper, upper], axis=0)
-        ends[:, np.isclose(*ends, rtol=1e-12, atol=1e-12)] = np.nan
-        ends[:, [not all(map(self.enough, each)) for each in parts]] = np.nan
+        moved = ~np.isclose(*ends, rtol=1e-12, atol=1e-12)
+        ends = np.where(moved & np.asarray(enough), ends, np.nan)
         return np.stack([estimate, *ends], axis=1)
 
 
@@ -201,14 +194,12 @@ def bootstrap_by_patient(
 ) -> pd.DataFrame | Interval:
     """Statistics of predictions with intervals from patients drawn anew, by this module's policy.
 
-    ``statistic`` is ``"per_class"``, for the rows of `per_class` with pairs of columns, ``(metric,
+    ``statistic`` is ``"per_class"``, for the rows of `per_class` with columns ``(metric,
     "estimate")``, ``(metric, "low")``, ``(metric, "high")``; or one name of
     `cxrlib.metrics.rates.rates`, such as ``"auc"``, for an `Interval`; or several, for a table with
     a row each. Names are of ``cls`` against the rest, called where its p is at least ``threshold``;
     without ``cls``, ``"accuracy"`` is the share of images called rightly. ``kind`` is ``"policy"``;
-    ``"percentile"`` and ``"bca"`` are NaN where resampling cannot tell.
-
-    Raises InputError for an unknown class, statistic or kind.
+    ``"percentile"`` and ``"bca"`` are NaN where resampling cannot tell. InputError for others.
 
     >>> frame = pd.DataFrame({
     ...     "image_id": range(40), "patient_id": [i // 2 for i in range(40)], "source": "s",
@@ -227,11 +218,13 @@ def bootstrap_by_patient(
     else:
         sides = [_against_rest(predictions, cls, threshold)]
     values, statistics = _sums(sides, names, table or cls is not None)
-    bases = _bases(sides, names)
     found = Resamples(predictions["patient_id"], y, replicates, seed)
-    rows = found.intervals(values, statistics, [parts for parts, _ in bases], level, kind == "bca")
+    enough, shares = _bases(found, sides, names)
+    rows = found.intervals(values, statistics, enough, level, kind == "bca")
     if kind == "policy":
-        _fill_shares(rows, bases, predictions["patient_id"], level)
+        for row, share in zip(rows, shares, strict=True):
+            if share is not None and np.isnan(row[1]):
+                row[:] = share_by_patient(*share, predictions["patient_id"], level)
     if table:
         columns = pd.MultiIndex.from_product([METRICS, Interval._fields])
         return pd.DataFrame(rows.reshape(len(classes) + 2, -1), rows_of(classes), columns)
@@ -279,37 +272,24 @@ def shares_of(truth: np.ndarray, called: np.ndarray) -> dict[str, tuple[np.ndarr
     return shares | {"accuracy": (hit | clear, truth | ~truth)}
 
 
-def _parts(name: str, truth: np.ndarray) -> list[np.ndarray]:
-    """The parts of the images (N,) that a statistic rests on."""
-    if name in ("sensitivity", "recall"):
-        return [truth]
-    return [~truth] if name == "specificity" else [truth, ~truth]
-
-
-def _bases(sides: list[tuple], names: Sequence[str]) -> list[tuple]:
-    """Of each statistic of each side its `_parts` and, of a share, the images that count and those
-    among which they do; then of two averages over the sides, if there are several.
-
-    Only recall weighted by size is a share, of the images called rightly.
+def _bases(found: Resamples, sides: list[tuple], names: Sequence[str]) -> tuple:
+    """Of each statistic of each side, then of two averages over the sides if there are several:
+    whether the positives, others or both that it rests on are `enough`, and of a share, the images
+    that count and those among which they do. Of averages only recall weighted by size is a share,
+    of the images called rightly.
     """
-    bases, every = [], np.ones_like(sides[0][0])
+    enough, shares = [], []
     for truth, called, _ in sides:
-        shares = shares_of(truth, called)
-        bases += [(_parts(name, truth), shares.get(name)) for name in names]
+        ill, well, known = found.enough(truth), found.enough(~truth), shares_of(truth, called)
+        own = {"sensitivity": ill, "recall": ill, "specificity": well}
+        enough.append([own.get(name, ill and well) for name in names])
+        shares += [known.get(name) for name in names]
     if len(sides) > 1:
+        enough += [np.all(enough, axis=0)] * 2
         right = np.any([truth & called for truth, called, _ in sides], axis=0)
-        for share in (None, (right, every)):
-            for name in names:
-                parts = [part for truth, _, _ in sides for part in _parts(name, truth)]
-                bases.append((parts, share if name == "recall" else None))
-    return bases
-
-
-def _fill_shares(rows: np.ndarray, bases: list[tuple], patients, level: float) -> None:
-    """Wilson's interval over patients in the rows (M, 3) of shares that have none."""
-    for row, (_, share) in zip(rows, bases, strict=True):
-        if share is not None and np.isnan(row[1]):
-            row[:] = share_by_patient(*share, patients, level)
+        shares += [None] * len(names)
+        shares += [(right, truth | ~truth) if name == "recall" else None for name in names]
+    return np.ravel(enough), shares
 
 
 def mean_by_patient(
@@ -344,8 +324,8 @@ def mean_by_patient(
         return Interval(np.nan)
     found = Resamples(np.asarray(patients)[known], replicates=replicates, seed=seed)
     sums = np.stack([values[known], np.ones(known.sum())], axis=1)
-    every = np.ones(known.sum(), bool)
-    rows = found.intervals(sums, lambda drawn: drawn[:, :1] / drawn[:, 1:], [[every]], level)
+    enough = found.enough(known[known])
+    rows = found.intervals(sums, lambda drawn: drawn[:, :1] / drawn[:, 1:], enough, level)
     return Interval(*rows[0].tolist())
 
 
@@ -394,6 +374,6 @@ def difference_by_patient(
     sides = [_against_rest(frame, cls, threshold) for frame in (first, second)]
     values, both = _sums(sides, [statistic], cls is not None)
     found = Resamples(first["patient_id"], arrays(first)[1], replicates, seed)
-    parts = _parts(statistic, sides[0][0])
-    rows = found.intervals(values, lambda sums: np.diff(both(sums)[:, ::-1]), [parts], level)
+    enough, _ = _bases(found, sides[:1], [statistic])
+    rows = found.intervals(values, lambda sums: np.diff(both(sums)[:, ::-1]), enough, level)
     return Interval(*rows[0].tolist())

@@ -2,7 +2,7 @@
 
 Frames, N and K are those of :mod:`cxrlib.metrics.rates`; a class is set against the rest, its p the
 probability and its share among images of that p what should equal it. Intervals are
-patient-clustered, two-sided, 0.95 unless another ``level`` is given.
+patient-clustered, two-sided, 0.95.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from cxrlib.files import InputError
-from cxrlib.metrics.bootstrap import MOST, REPLICATES, Resamples
+from cxrlib.metrics.bootstrap import MOST, Resamples
 from cxrlib.metrics.intervals import Interval, share_by_patient
 from cxrlib.metrics.predictions import arrays, one_class
 
@@ -41,7 +41,7 @@ def _binned(p: np.ndarray, bounds: np.ndarray) -> np.ndarray:
 
 
 def reliability(
-    predictions: pd.DataFrame, cls: str, bins: int = 10, by: str = "width", level: float = 0.95
+    predictions: pd.DataFrame, cls: str, bins: int = 10, by: str = "width"
 ) -> pd.DataFrame:
     """Probability against what happened, one row per bin that holds images.
 
@@ -65,7 +65,7 @@ def reliability(
     at, rows = _binned(p, bounds), []
     for k in np.unique(at):
         inside = at == k
-        share = share_by_patient(truth, inside, patients, level)
+        share = share_by_patient(truth, inside, patients)
         counts = [inside.sum(), len(np.unique(patients[inside]))]
         rows.append([bounds[k], bounds[k + 1], *counts, p[inside].mean(), *share])
     columns = ["lower", "upper", "images", "patients", "p", "share", "low", "high"]
@@ -83,19 +83,12 @@ def calibration_error(table: pd.DataFrame) -> float:
     return float((table["images"] * off).sum() / table["images"].sum())
 
 
-def chance_ece(
-    predictions: pd.DataFrame,
-    cls: str,
-    bins: int = 10,
-    by: str = "width",
-    draws: int = 1000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Mean and 95th percentile of the ECE were the probabilities true: each image's class is drawn
-    anew with its own p, images taken as independent.
+def chance_ece(predictions: pd.DataFrame, cls: str, by: str = "width") -> tuple[float, float]:
+    """Mean and 95th percentile of the ECE with ten bins were the probabilities true: each image's
+    class is drawn anew with its own p, a thousand times, images taken as independent.
     """
-    _, p = one_class(predictions, cls)[:2]
-    bounds, rng = edges(p, bins, by), np.random.default_rng(seed)
+    p, draws, rng = one_class(predictions, cls)[1], 1000, np.random.default_rng(0)
+    bounds = edges(p, by=by)
     at, k = _binned(p, bounds), len(bounds) - 1
     if len(p) > MOST:  # the sum of so many draws is normal
         off = rng.normal(0, np.sqrt(np.bincount(at, p * (1 - p), k)), (draws, k))
@@ -108,9 +101,7 @@ def chance_ece(
     return float(np.mean(found)), float(np.quantile(found, 0.95))
 
 
-def brier(
-    predictions: pd.DataFrame, cls: str, replicates: int = REPLICATES, seed: int = 0
-) -> pd.DataFrame:
+def brier(predictions: pd.DataFrame, cls: str) -> pd.DataFrame:
     """Mean squared distance of p from 0 or 1 (Brier 1950), and the skill 1 - Brier / (prevalence (1
     - prevalence)), 0 for always saying the prevalence.
 
@@ -127,23 +118,14 @@ def brier(
             always = np.where((share > 0) & (share < 1), share * (1 - share), np.nan)
             return np.stack([loss / total, 1 - loss / total / always], axis=1)
 
-    found = _resamples(predictions, replicates, seed)
+    found = Resamples(predictions["patient_id"], arrays(predictions)[1])
     values = np.stack([(p - truth) ** 2, truth, np.ones_like(p)], axis=1)
-    rows = found.intervals(values, both, [[truth, ~truth]] * 2)
+    rows = found.intervals(values, both, found.enough(truth, ~truth))
     return pd.DataFrame(rows, ["brier", "skill"], Interval._fields)
 
 
-def _resamples(predictions: pd.DataFrame, replicates: int, seed: int) -> Resamples:
-    return Resamples(predictions["patient_id"], arrays(predictions)[1], replicates, seed)
-
-
 def net_benefit(
-    predictions: pd.DataFrame,
-    cls: str,
-    thresholds: ArrayLike,
-    prevalence: float | None = None,
-    replicates: int = REPLICATES,
-    seed: int = 0,
+    predictions: pd.DataFrame, cls: str, thresholds: ArrayLike, prevalence: float | None = None
 ) -> pd.DataFrame:
     """Decision curve (Vickers and Elkin 2006, Med. Decis. Making 26:565): a row for each threshold
     t, a probability.
@@ -179,8 +161,8 @@ def net_benefit(
         gained, lost = np.where(share > 0, hits * share, 0), np.where(share < 1, alarms, 0)
         return gained - lost * (1 - share) * odds
 
-    found = _resamples(predictions, replicates, seed)
-    rows = found.intervals(values, benefit, [[truth, ~truth]] * len(t))
+    found = Resamples(predictions["patient_id"], arrays(predictions)[1])
+    rows = found.intervals(values, benefit, found.enough(truth, ~truth))
     table = pd.DataFrame(rows, pd.Index(ascending, name="threshold"), ["benefit", "low", "high"])
     share = truth.mean() if prevalence is None else prevalence
     return table.assign(treat_all=share - (1 - share) * odds).iloc[np.argsort(np.argsort(t))]

@@ -209,12 +209,8 @@ def weighted(first: Interval, second: Interval, a: float, b: float) -> Interval:
     return Interval(float(value), float(low), float(high))
 
 
-def _one_less(share: Interval) -> Interval:
-    return Interval(1 - share.estimate, 1 - share.high, 1 - share.low)
-
-
 def at_threshold(
-    predictions: pd.DataFrame, cls: str, threshold: float, prevalence: float, level: float = 0.95
+    predictions: pd.DataFrame, cls: str, threshold: float, prevalence: float
 ) -> pd.DataFrame:
     """All rates of ``cls`` against the rest, called where p >= ``threshold``: ``estimate``,
     ``low``, ``high``, by formulas, as the explorer shows them at every step of a slider.
@@ -236,19 +232,19 @@ def at_threshold(
         raise InputError(f"prevalence: {prevalence!r} is not between 0 and 1")
     truth, score, _ = one_class(predictions, cls)
     called, patients = score >= threshold, pd.factorize(predictions["patient_id"])[0]
-    found = share_by_patient(called, truth, patients, level)
-    spared = share_by_patient(~called, ~truth, patients, level)
-    likely, unlikely = ratio(found, _one_less(spared)), ratio(_one_less(found), spared)
-    rows = {"sensitivity": found, "specificity": spared}
-    rows |= {"lr_positive": likely, "lr_negative": unlikely}
-    rows["auc"] = auc_interval(predictions, cls, level)
+    found = share_by_patient(called, truth, patients)
+    spared = share_by_patient(~called, ~truth, patients)
+    missed, alarmed = (Interval(1 - x.estimate, 1 - x.high, 1 - x.low) for x in (found, spared))
+    rows = {"sensitivity": found, "specificity": spared, "auc": auc_interval(predictions, cls)}
+    likely = rows["lr_positive"] = ratio(found, alarmed)
+    unlikely = rows["lr_negative"] = ratio(missed, spared)
     with np.errstate(all="ignore"):
         for end, p in (("", np.float64(truth.mean())), ("_at", prevalence)):
             odds = p / (1 - p)
             rows[f"ppv{end}"] = 1 / (1 + 1 / (np.array(likely) * odds))
             rows[f"npv{end}"] = 1 / (1 + np.array(unlikely)[[0, 2, 1]] * odds)
             rows[f"accuracy{end}"] = weighted(found, spared, p, 1 - p)
-        rows["all_healthy"] = share_by_patient(~truth, truth | ~truth, patients, level)
+        rows["all_healthy"] = share_by_patient(~truth, truth | ~truth, patients)
         rows["all_healthy_at"] = Interval(1 - prevalence)
         cost = np.float64(threshold) / (1 - threshold) * (1 - prevalence)
         rows["net_benefit"] = np.array(weighted(found, spared, prevalence, cost)) - cost

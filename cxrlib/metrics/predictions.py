@@ -7,11 +7,11 @@ of its images, K of its classes, which are the ``p_`` columns in their order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from cxrlib.files import InputError, line
 
@@ -39,13 +39,22 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
         frame = pd.read_csv(path, dtype=dict.fromkeys(KEYS, str), skip_blank_lines=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as CSV ({error})") from None
-    check_predictions(frame, str(path), range(2, len(frame) + 2))
+    check_predictions(frame.set_axis(pd.RangeIndex(2, len(frame) + 2, name="line")), str(path))
     return frame
 
 
-def check_predictions(
-    frame: pd.DataFrame, where: str = "predictions", lines: Sequence[int] | None = None
-) -> list[str]:
+def refuse(bad: ArrayLike, values: pd.Series, why: str, where: str) -> None:
+    """InputError for the first of ``values`` that is bad (N,): ``where`` (the file), its line, if
+    the index is named so, else its place from 0, the column, and ``why``.
+    """
+    for row in np.flatnonzero(bad)[:1]:
+        at = f"line {values.index[row]}" if values.index.name == "line" else f"row {row}"
+        value = values.iloc[row]
+        what = "an empty cell" if pd.isna(value) or value == "" else line(value, 100)
+        raise InputError(f"{where}, {at}, column {values.name}: {what} {why}")
+
+
+def check_predictions(frame: pd.DataFrame, where: str = "predictions") -> list[str]:
     """Check a frame of predictions and return its class names, in the order of the ``p_`` columns.
 
     Checked: the columns are there, once; there is a row; keys are filled in; ``image_id`` is
@@ -56,34 +65,26 @@ def check_predictions(
     Raises
     ------
     InputError
-        One line: ``where`` (the file), the line (``lines`` gives each row's; without it the row's
-        place, from 0) and the column.
+            One line, as `refuse` has it.
     """
     classes = _class_names(frame, where)
-
-    def refuse(bad, column: str, values, why: str) -> None:
-        for row in np.flatnonzero(bad)[:1]:
-            at, value = f"row {row}" if lines is None else f"line {lines[row]}", values.iloc[row]
-            what = "an empty cell" if pd.isna(value) else line(value, 100) or "nothing"
-            raise InputError(f"{where}, {at}, column {column}: {what} {why}")
-
     for column in KEYS:
-        refuse(frame[column].isna(), column, frame[column], "stands where a value is needed")
+        refuse(frame[column].isna(), frame[column], "stands where a value is needed", where)
     ids, truth, p = frame["image_id"], frame["y_true"], _probabilities(frame, classes)
-    refuse(ids.duplicated(), "image_id", ids, "stands in an earlier row too")
+    refuse(ids.duplicated(), ids, "stands in an earlier row too", where)
     why = f"is none of {line(', '.join(classes), 300)}"
     if pd.api.types.is_numeric_dtype(truth):
         why = "is a number, but names of classes are text: use astype(str)"
-    refuse(~truth.isin(classes), "y_true", truth, why)
+    refuse(~truth.isin(classes), truth, why, where)
     for name, values in zip(classes, p.T, strict=True):
         outside = ~((values >= 0) & (values <= 1))  # NaN is outside, too
-        refuse(outside, f"p_{name}", frame[f"p_{name}"], "is not a number from 0 to 1")
-    sums = pd.Series(p.sum(axis=1))
-    off = np.abs(sums - 1)
+        refuse(outside, frame[f"p_{name}"], "is not a number from 0 to 1", where)
+    sums = pd.Series(p.sum(axis=1), frame.index, name="p_" + "+p_".join(classes))
+    off = (sums - 1).abs()
     if off.max() > 1e-4:
         d = decimals(p)
         allowed = max(1e-4, len(classes) / 2 * 10.0**-d if d else 0)
-        refuse(off > allowed * (1 + 1e-9), "p_" + "+p_".join(classes), sums, "is not a sum of 1")
+        refuse(off > allowed * (1 + 1e-9), sums, "is not a sum of 1", where)
     return classes
 
 

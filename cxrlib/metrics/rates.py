@@ -241,33 +241,30 @@ def suggested_thresholds(
     prevalence: float,
     printed: float | None = None,
     cost: float = COST,
-    sensitivity: float = 0.95,
 ) -> dict[str, float]:
     """Thresholds worth a look, by name: ``half``, ``printed``, ``youden``, ``sensitivity``,
     ``cost``.
 
-    ``printed`` and ``sensitivity``: the highest at which the sensitivity is at least that
-    (``printed`` only where given). ``youden``: the largest sum of sensitivity and specificity.
-    ``cost``: the least expected cost at ``prevalence`` where a miss costs ``cost`` false alarms; 1
-    where that is to call no one (a score of 1 apart). Ties go to the higher threshold. All but
-    ``half`` look at the very predictions that they are then judged on. Without positives or
-    negatives only ``half`` is there.
+    ``printed`` and ``sensitivity``: the highest at which the sensitivity is at least that given
+    (``printed`` only where it is), or 0.95. ``youden``: the largest sum of sensitivity and
+    specificity. ``cost``: the least expected cost at ``prevalence`` where a miss costs so many
+    false alarms; 1 where that is to call no one (a score of 1 apart). Ties go to the higher
+    threshold. All but ``half`` look at the very predictions that they are then judged on. Without
+    positives or negatives only ``half`` is there.
     """
-    truth, score, _ = one_class(predictions, cls)
-    found = {"half": 0.5}
-    if truth.all() or not truth.any():
+    curve = roc(predictions, cls)  # with a call at 1, the strictest there is
+    curve["threshold"] = curve["threshold"].clip(upper=1)
+    curve = curve.drop_duplicates("threshold", keep="last").set_index("threshold")
+    fpr, tpr, found = curve["fpr"], curve["tpr"], {"half": 0.5}
+    if curve.isna().any(axis=None):
         return found
-    cuts = np.unique(np.append(score, 1.0))[::-1]  # a call at 1 is the strictest there is
-    positives, negatives = np.sort(score[truth]), np.sort(score[~truth])
-    tp = len(positives) - np.searchsorted(positives, cuts)
-    fp = len(negatives) - np.searchsorted(negatives, cuts)
-    for name, wanted in (("printed", printed), ("sensitivity", sensitivity)):
+    for name, wanted in (("printed", printed), ("sensitivity", 0.95)):
         if wanted is not None:
-            found[name] = float(cuts[np.argmax(tp / len(positives) >= wanted)])
-    found["youden"] = float(cuts[np.argmax(tp * len(negatives) - fp * len(positives))])
-    missed = (len(positives) - tp) / len(positives)
-    expected = cost * prevalence * missed + (1 - prevalence) * (fp / len(negatives))
-    found["cost"] = float(cuts[np.argmin(expected)])
+            found[name] = float((tpr >= wanted).idxmax())
+    found["youden"] = float((tpr - fpr).round(12).idxmax())  # equal sums are equal
+    positives = (predictions["y_true"] == cls).sum()
+    missed = ((1 - tpr) * positives).round() / positives  # to the digit
+    found["cost"] = float((cost * prevalence * missed + (1 - prevalence) * fpr).idxmin())
     return found
 
 

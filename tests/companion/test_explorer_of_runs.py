@@ -1,18 +1,24 @@
 """What the explorer of recorded runs is told of them."""
 
+import pytest
+
 from companion import explorer, studies
 
 
 def test_printed_points_are_the_studies():
     azemin = explorer.printed_points(studies.run("azemin-standin-resnet50"))
-    assert azemin == {"covid": ("77.3 %", "71.8 %")}  # abstract of Che Azemin et al. 2020
+    assert list(azemin) == ["covid"]  # abstract of Che Azemin et al. 2020
+    assert azemin["covid"]["text"] == ["77.3 %", "71.8 %"]
+    assert azemin["covid"]["sensitivity"] == pytest.approx([0.773, 0.7725, 0.7735])
     # recall and selectivity of Table 4.2, Zhu 2020
-    assert explorer.printed_points(studies.run("zhu-fourclass")) == {
-        "covid": ("1.00", "1.00"),
-        "viral": ("0.82", "0.97"),
-        "bacterial": ("0.97", "0.93"),
-        "normal": ("0.92", "0.99"),
+    thesis = explorer.printed_points(studies.run("zhu-fourclass"))
+    assert {cls: point["text"] for cls, point in thesis.items()} == {
+        "covid": ["1.00", "1.00"],
+        "viral": ["0.82", "0.97"],
+        "bacterial": ["0.97", "0.93"],
+        "normal": ["0.92", "0.99"],
     }
+    assert thesis["covid"]["sensitivity"] == [1, 0.995, 1]  # no more than a share can have
 
 
 def test_the_explorer_knows_the_runs():

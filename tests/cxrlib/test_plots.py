@@ -119,14 +119,6 @@ def test_confusion_of_any_size(k):
     assert_legible(ax.figure)
 
 
-def test_confusion_on_given_axes():
-    figure, axes = plt.subplots(1, 2, figsize=(7, 3.4), layout="constrained")
-    assert plots.confusion(MATRIX, axes[1]) is axes[1]
-    assert plt.get_fignums() == [figure.number] and len(figure.axes) == 2 and not axes[0].texts
-    assert all(text.get_rotation() == 30 for text in axes[1].get_xticklabels())
-    assert_legible(figure)
-
-
 def test_roc_curves_and_auc(frame):
     ax = plots.roc_curves(frame)
     assert len(ax.lines) == 5
@@ -142,7 +134,8 @@ def test_roc_curves_and_auc(frame):
     assert ax.lines[4].get_xydata().tolist() == [[0, 0], [1, 1]]
     assert ax.get_xlabel() == "False positive rate (1 − specificity)"
     assert ax.get_ylabel() == "True positive rate (sensitivity)"
-    assert ax.get_xlim() == ax.get_ylim() == (-0.02, 1.02)
+    for ends in (ax.get_xlim(), ax.get_ylim()):
+        assert ends == pytest.approx((-0.02, 1.02), abs=1e-3)
     assert_legible(ax.figure)
 
 
@@ -182,12 +175,9 @@ def test_roc_of_classes_without_a_look_of_their_own(frame):
     )
 
 
-def test_roc_on_given_axes(frame):
-    figure, axes = plt.subplots(1, 2)
-    assert plots.roc_curves(frame, ax=axes[0]) is axes[0]
-    assert plt.get_fignums() == [figure.number] and not axes[1].lines
+def test_roc_of_a_class_without_a_column(frame):
     with pytest.raises(InputError, match="flu"):
-        plots.roc_curves(frame, ["flu"], ax=axes[1])
+        plots.roc_curves(frame, ["flu"])
 
 
 def test_looks_are_fixed_and_distinct():
@@ -372,11 +362,8 @@ def test_overlay_of_a_map_of_zeros_and_without_an_image():
 
 def test_overlay_on_given_axes():
     figure, axes = plt.subplots(1, 2, figsize=(7, 4), layout="constrained")
-    assert (
-        plots.overlay(np.zeros((50, 60), np.uint8), CAM, axes[1], "a_$x$ b" * 9, colour_bar=False)
-        is axes[1]
-    )
-    assert plt.get_fignums() == [figure.number] and not axes[1].child_axes and not axes[0].images
+    assert plots.overlay(np.zeros((50, 60), np.uint8), CAM, axes[1], "a_$x$ b" * 9) is axes[1]
+    assert plt.get_fignums() == [figure.number] and not axes[0].images
     assert axes[1].get_title().replace("\n", "").replace(" ", "") == "a_$x$b" * 9
     assert_legible(figure)
 
@@ -494,9 +481,7 @@ def test_predictive_values_over_the_prevalence():
 
 
 def test_decision_curve_draws_the_table_within_the_prevalence():
-    table = calibration.net_benefit(
-        made_up(), "viral", np.geomspace(0.01, 0.9, 20), 0.05, replicates=20
-    )
+    table = calibration.net_benefit(made_up(), "viral", np.geomspace(0.01, 0.9, 20), 0.05)
     ax = plots.decision_curve({"viral": table})
     np.testing.assert_allclose(ax.lines[0].get_ydata(), table["benefit"])
     np.testing.assert_allclose(ax.lines[1].get_ydata(), table["treat_all"])

@@ -102,7 +102,6 @@ ANSWERS = {
     "no and yes": (["no", "Yes"], "p", "positive", "negative"),
     "false and true": (["FALSE", "TRUE"], "p", "positive", "negative"),
     "numbers with a point": (["0.0", "1.0"], "p", "positive", "negative"),
-    "class, 0 and 1": (["0", "1"], "p_covid", "covid", "not covid"),
     "class of the name": (["none", "covid"], "p_covid", "covid", "none"),
     "column of class 1": (["0", "1"], "p_1", "1", "0"),
 }
@@ -189,10 +188,10 @@ BAD = {
     "header alone": ("y_true,p_a,p_b\n", "no rows"),
     "no truth": (GOOD.replace("y_true", "label"), "line 1: no column y_true, only label, p_a, p_b"),
     "no probability": ("y_true\na\n", "line 1: no column of probabilities"),
-    "nameless class": ("y_true,p_,p_a\na,1,0\n", "p_<class>"),
+    "nameless class": ("y_true,p_,p_a\na,1,0\n", "names no class"),
     "nameless alone": ("y_true,p_\n1,1\n", "names no class"),
     "twice": ("y_true,p_a,p_a\na,1,0\n", "line 1: column p_a occurs twice"),
-    "p and more": ("y_true,p,p_a\n1,1,0\n", "both p and p_a"),
+    "p and more": ("y_true,p,p_a\n1,1,0\n", "p stands alone, without p, p_a"),
     "nan": (GOOD.replace("0.3", "nan"), "line 3, column p_a: nan is not a number from 0 to 1"),
     "hole": (GOOD.replace("0.3", ""), "line 3, column p_a: .*is not a number"),
     "infinite": (GOOD.replace("0.3", "inf"), "line 3, column p_a: inf is not"),
@@ -218,7 +217,10 @@ BAD = {
     "a comma too many": ("y_true,p\n1,0.5\n0,0,08\n", "cannot be read as CSV .*line 3"),
     "image twice": ("image_id,y_true,p\ni,1,0.5\ni,0,0.1\n", "line 3, column image_id: i"),
     "no image": ("image_id,y_true,p\ni,1,0.5\n,0,0.1\n", "line 3, column image_id"),
-    "no patient": ("patient_id,y_true,p\ni,1,0.5\n,0,0.1\n", "line 3, column patient_id: is empty"),
+    "no patient": (
+        "patient_id,y_true,p\ni,1,0.5\n,0,0.1\n",
+        "line 3, column patient_id: an empty cell",
+    ),
     "junk": (bytes(range(256)) * 40, "p.csv"),
     "zeros": (bytes(1000), "p.csv"),
     "cut gzip": (gzip.compress(GOOD.encode() * 50)[:-9], "damaged gzip"),
@@ -701,7 +703,7 @@ def test_every_interval_has_a_width_and_holds_its_estimate(frame, threshold):
         .tidy()
         .rename(columns={"statistic": "name"})
     )
-    curve = calibration.net_benefit(frame, cls, [0.1, threshold], replicates=100).rename(
+    curve = calibration.net_benefit(frame, cls, [0.1, threshold]).rename(
         columns={"benefit": "estimate"}
     )
     told = [

@@ -91,7 +91,7 @@ READ = {  # content: the probabilities of the positive class
     "True and False": ("y_true,p_0,p_1\nTrue,0.2,0.8\nFalse,0.8,0.2\n", [0.8, 0.2]),
     "1 and 0 for words": ("y_true,p_negative,p_positive\n1,0.2,0.8\n0,0.8,0.2\n", [0.8, 0.2]),
     "three codes": ("y_true,p_1,p_0,p_2\n1.0,0.8,0.2,0\n2.0,0.2,0.2,0.6\n", [0.8, 0.2]),
-    "False for the one column of 0": ("y_true,p_0\nFalse,0.8\nTrue,0.2\n", [0.8, 0.2]),
+    "False for the one column of 0": ("y_true,p_0\nFalse,0.875\nTrue,0.125\n", [0.125, 0.875]),
     "loose quotes": (
         '"y_true", "p" ,note\n"1" , "0.8",""bad" val"\n"0","0.2" , 5" wide\n',
         [0.8, 0.2],
@@ -162,6 +162,10 @@ REFUSED = {  # content: what the line says
         "patient_id,y_true,p\n1.23E+11,1,0.5\n7,0,0\n1.23E+11,0,0.2\n",
         "line 4, column patient_id: 1.23E.11 stands",
     ),
+    "the one class and 1 and 0": (
+        "y_true,p_covid\n1,0.9\n0,0.1\n",
+        "line 2, column y_true: 1 may be covid or not. Call the column p",
+    ),
     "spelled twice": (
         "Patient ID,patientid,y_true,p\na,a,1,1\n",
         "line 1: column patient_id occurs twice",
@@ -172,15 +176,15 @@ REFUSED = {  # content: what the line says
     ),
     "another spelling of the one class": (
         "y_true,p_covid\ncovid,0.9\nCOVID,0.8\nnormal,0.1\n",
-        "line 3, column y_true: COVID: is it covid",
+        "line 3, column y_true: COVID may be covid",
     ),
     "a hyphen in the one class": (
         "y_true,p_covid_19\nnormal,0.9\ncovid-19,0.8\n",
-        "line 3, column y_true: covid-19: is it covid_19",
+        "line 3, column y_true: covid-19 may be covid_19",
     ),
     "the one class and a 1": (
         "y_true,p_covid\ncovid,0.9\n1,0.8\nnormal,0.1\n",
-        "line 3, column y_true: 1: is it covid",
+        "line 3, column y_true: 1 may be covid",
     ),
     "zero bytes": (b"y_true,p\n1,0.5\n\0", "zero bytes"),
     "a workbook": (b"PK\3\4" + bytes(99), "save the sheet as CSV"),
@@ -189,7 +193,7 @@ REFUSED = {  # content: what the line says
         "line 3, column p: hø is not a number .*neither UTF-8 nor UTF-16",
     ),
 } | {
-    f"{name} of 1": (f"y_true,p_{name}\n1,0.1\n0,0.9\n", f"line 2, column y_true: 1: is it {name}")
+    f"{name} of 1": (f"y_true,p_{name}\n1,0.1\n0,0.9\n", f"line 2, column y_true: 1 may be {name}")
     for name in ("no", "negative", "neg", "normal", "not_covid", "No finding")
 }
 
@@ -215,13 +219,6 @@ def test_numbers_of_patients_are_names(tmp_path):
         written(tmp_path, "patient_id,y_true,p\n0506,1,0.9\n506,0,0.1\n1.0,1,0.8\n10,1,0.8\n")
     )
     assert found.frame["patient_id"].nunique() == 4 and len(found.notes) == 1
-
-
-def test_the_usual_spelling_counts(tmp_path):
-    found = evaluate.read_file(
-        written(tmp_path, "PatientID,patient_id,y_true,p\nx,a,1,0.9\nx,b,0,0.1\n")
-    )
-    assert found.frame["patient_id"].nunique() == 2
 
 
 def test_what_was_taken_for_what_is_said(tmp_path):
@@ -284,7 +281,7 @@ def test_pipes_are_read_once_and_nothing_hangs(tmp_path, capfd):
     for device in ("/dev/zero", "/dev/null"):
         assert cli.main(["evaluate", device]) == 2
     err = capfd.readouterr().err.splitlines()
-    assert len(err) == 4 and sum("a regular file is needed" in line for line in err) == 3
+    assert len(err) == 4 and sum("a regular file is needed" in line for line in err) == 4
     packed = subprocess.run(
         [*command, "/dev/stdin"], input=gzip.compress(content), capture_output=True, timeout=120
     )

@@ -326,7 +326,9 @@ def test_check_names_line_and_column(column, row, value, message):
     metrics.check_predictions(frame)
     frame.loc[frame.index[row], column] = value
     with pytest.raises(InputError, match=message) as error:
-        metrics.check_predictions(frame, "r/predictions.csv", range(2, 7))
+        metrics.check_predictions(
+            frame.set_axis(pd.RangeIndex(2, 7, name="line")), "r/predictions.csv"
+        )
     assert "\n" not in str(error.value)
     with pytest.raises(
         InputError, match=f"predictions, row {row}, column {column}"
