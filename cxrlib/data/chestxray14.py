@@ -109,8 +109,7 @@ def read_manifest(data: str | Path | None = None, absent: bool = True) -> pd.Dat
             does not name; and as :func:`read_labels`.
     """
     root = data_folder(data)
-    files = COLLECTION.pictures(root, "images/*", "images_*/images/*")
-    found = pd.Series([file.as_posix() for file in files], index=[file.stem for file in files])
+    found = COLLECTION.pictures(root, "images/*", "images_*/images/*")
     for stem in found.index[found.index.duplicated()]:
         raise InputError(f"{' and '.join(found[stem])} are the same image")
     table, folder = read_labels(root), COLLECTION.locate(root)

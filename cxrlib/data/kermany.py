@@ -36,18 +36,18 @@ def read_manifest(data: str | Path | None = None) -> pd.DataFrame:
     """
     root = data_folder(data)
     rows = []
-    for path in COLLECTION.pictures(root, "test/*/*", "train/*/*", "val/*/*"):
-        split, label = path.parts[-3:-1]
-        name = re.fullmatch(NAMES.get(label, "no name"), path.stem)
+    for stem, path in COLLECTION.pictures(root, "test/*/*", "train/*/*", "val/*/*").items():
+        split, label = path.split("/")[-3:-1]
+        name = re.fullmatch(NAMES.get(label, "no name"), stem)
         if not name:
             raise InputError(
-                f"{path.as_posix()}: file name is not one of the collection's (patient number and"
+                f"{path}: file name is not one of the collection's (patient number and"
                 " class are read from it)"
             )
         finding = name.groupdict().get("finding", "normal")
         patient = f"kermany/{finding}-{name['number']}"
         part = "test" if split == "test" else "train"
-        rows.append((f"kermany/{path.stem}", path.as_posix(), patient, finding, part))
+        rows.append((f"kermany/{stem}", path, patient, finding, part))
     columns = ["image_id", "path", "patient_id", "finding", "predefined_split"]
     return COLLECTION.manifest(pd.DataFrame(rows, columns=columns), COLLECTION.locate(root))
 

@@ -11,6 +11,7 @@ spells it), ``view``, ``sex`` (``M`` or ``F``), ``age`` (years), ``width`` and `
 
 from __future__ import annotations
 
+import glob
 import os
 import zlib
 from collections.abc import Iterable
@@ -45,16 +46,18 @@ class Collection:
         wanted = " or ".join(self.folders)
         raise InputError(f"{data}: no {wanted} in this data folder; {self.advice}")
 
-    def pictures(self, root: Path, *patterns: str) -> list[Path]:
-        """Image files of the collection's folder that match, relative to ``root``; else an
-        InputError.
+    def pictures(self, root: Path, *patterns: str) -> pd.Series:
+        """Paths relative to ``root`` of the image files that match in the collection's folder,
+        index their stems; an InputError where none does.
         """
-        folder = root / self.locate(root)
-        files = [file for pattern in patterns for file in sorted(folder.glob(pattern))]
-        shown = [f for f in files if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")]
-        if not shown:
-            raise InputError(f"{folder}: holds no {' or '.join(patterns)}; {self.advice}")
-        return [file.relative_to(root) for file in shown]
+        folder = self.locate(root)
+        found = [sorted(glob.glob(pattern, root_dir=root / folder)) for pattern in patterns]
+        paths = pd.Series([f"{folder}/{name}" for names in found for name in names], dtype="str")
+        parts = paths.str.replace(os.sep, "/").str.extract(r"(.*/(.*)(\..*))$")
+        shown = parts[parts[2].str.lower().isin(SUFFIXES)]
+        if shown.empty:
+            raise InputError(f"{root / folder}: holds no {' or '.join(patterns)}; {self.advice}")
+        return shown.set_index(1)[0]
 
     def manifest(self, images: pd.DataFrame, where: str) -> pd.DataFrame:
         """What the collection says of its images with the columns of a manifest, checked."""
@@ -104,8 +107,8 @@ def check_manifest(manifest: pd.DataFrame, where: str = "manifest") -> pd.DataFr
     table = numbered(manifest)
     require(table, NEEDED, where)
     refuse(table, "image_id", table["image_id"].duplicated(), where, "occurs twice")
-    lacking = {column: kind for column, kind in OPTIONAL.items() if column not in manifest}
-    empty = {column: pd.Series(dtype=kind) for column, kind in lacking.items()}
+    lacking = [column for column in OPTIONAL if column not in manifest]
+    empty = {column: pd.Series(dtype=OPTIONAL[column]) for column in lacking}
     return manifest.assign(**empty)[COLUMNS]
 
 

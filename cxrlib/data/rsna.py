@@ -39,8 +39,7 @@ def read_manifest(data: str | Path | None = None) -> pd.DataFrame:
     if folder == CHALLENGE:
         return _read_challenge(root)
     files = COLLECTION.pictures(root, "images/Normal-*")
-    images = pd.DataFrame({"image_id": [file.stem for file in files]})
-    return _manifest(images.assign(path=[file.as_posix() for file in files]), folder)
+    return _manifest(pd.DataFrame({"image_id": files.index, "path": files.to_numpy()}), folder)
 
 
 def _read_challenge(root: Path) -> pd.DataFrame:

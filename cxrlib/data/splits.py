@@ -197,9 +197,7 @@ def leakage(manifest: pd.DataFrame, split: pd.Series) -> pd.Series:
     )
 
 
-def _beside(
-    manifest: pd.DataFrame, name: str, values: Sequence[str], known: Sequence[str] = ()
-) -> pd.Series:
+def _beside(manifest: pd.DataFrame, name: str, values: Sequence, known: Sequence = ()) -> pd.Series:
     """What is said of each image of a manifest, in its order; InputError where it, or the patient,
     is not known.
     """
