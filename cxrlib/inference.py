@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -137,8 +137,7 @@ class Job:
     ``paths`` are image files, or folders, of which all image files are taken
     (:func:`picture_files`); ``notes`` say what was passed over. ``overlays`` is a folder for
     Grad-CAM overlays of the class ``target`` (default: the first), one PNG per image
-    (:func:`overlay_names`). ``prepare`` changes what the network is shown, ``(N, size, size)`` to
-    the same.
+    (:func:`overlay_names`).
 
     Raises:
         InputError: before a picture is read: a path where nothing is, a pipe or device, a folder
@@ -154,9 +153,8 @@ class Job:
         overlays: str | Path | None = None,
         target: str | None = None,
         device: str | None = None,
-        prepare: Callable[[np.ndarray], np.ndarray] = np.asarray,
     ):
-        self.record, self.prepare, self.device = record, prepare, resnet.device(device)
+        self.record, self.device = record, resnet.device(device)
         self.target = record.classes[0] if target is None else target
         if self.target not in record.classes:
             known = ", ".join(record.classes)
@@ -190,37 +188,33 @@ class Job:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _read(self, file: str) -> tuple[np.ndarray | InputError, np.ndarray | None]:
-        """Pixels as the network sees them, or what is wrong with a file; and for an overlay the
-        picture as a reader sees it.
+    def _read(self, file: str) -> tuple[np.ndarray, np.ndarray] | InputError:
+        """Pixels as the network sees them, and the picture as a reader sees it; or what is wrong
+        with the file.
         """
         try:
             image = Image.fromarray(radiographs.read_radiograph(file))
         except InputError as error:
-            return error, None
+            return error
         pixels = radiographs.square(image, self.record.info["config"]["size"])
-        if not self.overlays:
-            return pixels, None
         image.thumbnail((SIDE, SIDE))
         return pixels, np.asarray(image)
 
-    def _answers(self, start: int, batch: list[tuple]) -> Iterator[tuple]:
+    def _answers(self, start: int, batch: list) -> Iterator[tuple]:
         """The answers for files from number ``start`` on, of which :meth:`_read` gave ``batch``."""
-        good = [pixels for pixels, _ in batch if not isinstance(pixels, InputError)]
+        good = [read[0] for read in batch if not isinstance(read, InputError)]
         of_target, answers, maps = self.record.classes.index(self.target), iter(()), iter(())
         if good:
-            shown = self.prepare(np.stack(good))
+            part = self.record.info["config"].get("shown", "whole")
+            shown = radiographs.show_part(np.stack(good), part)
             answers = iter(predict(self.model, shown, device=self.device, batch=BATCH))
             if self.overlays:
                 maps = iter(gradcam.grad_cam(self.model, shown, of_target))
-        for number, (pixels, picture) in enumerate(batch, start):
-            if isinstance(pixels, InputError):
-                yield self.files[number], pixels
-                continue
-            p = next(answers)
-            if self.overlays:
-                self._draw(self.overlays[number], picture, next(maps), p[of_target])
-            yield self.files[number], p
+        for number, read in enumerate(batch, start):
+            answer = read if isinstance(read, InputError) else next(answers)
+            if self.overlays and answer is not read:
+                self._draw(self.overlays[number], read[1], next(maps), answer[of_target])
+            yield self.files[number], answer
 
     def _draw(self, overlay: Path, picture: np.ndarray, cam: np.ndarray, p: float) -> None:
         title = f"Grad-CAM for {plots.label(self.target)} (p = {p:.3f}), run {self.record.name}"

@@ -32,8 +32,8 @@ A family of runs is a folder of such folders.
 from __future__ import annotations
 
 import json
-import os
 import shutil
+import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -226,24 +226,21 @@ def write_record(record: Record, folder: str | Path, extra: dict[str, Path] | No
     0.9
     """
     folder = Path(folder)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        _write_files(record, temporary)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+        new, old = Path(scratch, "new"), Path(scratch, "old")
+        new.mkdir()
+        _write_files(record, new)
         for name, source in (extra or {}).items():
-            shutil.copyfile(source, temporary / name)
-        read_record(temporary)  # what cannot be read back is not written
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            folder.rename(old)
-        temporary.rename(folder)
-    finally:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        for rest in (temporary, old):
-            shutil.rmtree(rest, ignore_errors=True)
+            shutil.copyfile(source, new / name)
+        read_record(new)  # what cannot be read back is not written
+        try:
+            if folder.exists():
+                folder.rename(old)
+            new.rename(folder)
+        finally:
+            if old.exists() and not folder.exists():
+                old.rename(folder)
     return folder
 
 

@@ -15,7 +15,6 @@ from typing import TextIO
 from companion import studies
 from companion.options import heavy
 from cxrlib import evaluate
-from cxrlib.data import radiographs
 from cxrlib.files import InputError, line
 
 
@@ -56,14 +55,8 @@ class predict:
         self.check()
         inference = heavy("cxrlib.inference", "predicting")
         record = studies.run(self.model, results=self.results)
-        part = record.info["config"].get("shown", "whole")
         job = inference.Job(
-            record,
-            self.image,
-            overlays=self.cam,
-            target=self.target,
-            device=self.device,
-            prepare=lambda pixels: radiographs.show_part(pixels, part),
+            record, self.image, overlays=self.cam, target=self.target, device=self.device
         )
         if not self.output:
             return write_rows(job, self.model, sys.stdout)

@@ -15,7 +15,7 @@ from companion.rules import VERDICTS
 from cxrlib.files import InputError
 
 # Options that the training takes as they are.
-HANDED_ON = "data results device work resume overwrite finish precision micro".split()
+HANDED_ON = "data results device work resume overwrite precision".split()
 
 
 @dataclass
@@ -26,9 +26,7 @@ class train:
     work: folder of checkpoints (default work/)
     resume: go on from the last finished epoch, if there is one
     overwrite: train anew what is recorded, in the record's place
-    finish: train no further and record the checkpoint as it stands
     precision: auto: bfloat16 where it is faster
-    micro: images processed at a time, where memory is short
     name: of the new record, needed when settings are changed
     set: SETTING=VALUE changes a setting, e.g. lr=0.0003; may be given several times
     phantom: take the small settings meant for phantoms
@@ -45,9 +43,7 @@ class train:
     work: str = "work"
     resume: bool = False
     overwrite: bool = False
-    finish: bool = False
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    micro: int | None = None
     name: str | None = None
     set: list[str] | None = None
     phantom: bool = False
@@ -61,8 +57,6 @@ class train:
         experiment, asked = studies.experiment(self.experiment), pairs(self.set or [], "--set")
         if self.short and "epochs" in asked:
             raise InputError("--short sets the number of epochs; leave out --set epochs or --short")
-        if self.micro is not None and self.micro < 1:
-            raise InputError(f"--micro {self.micro}: expected a number of images from 1")
         if self.phantom:
             name = self.name or f"phantom-{experiment.name.replace('/', '-')}"
             return experiment.variant(name, **(studies.PHANTOM | asked))

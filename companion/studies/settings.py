@@ -21,11 +21,8 @@ from cxrlib.transfer import config
 from cxrlib.transfer.config import Config, choice, number
 
 STUDIES = ("zhu2020", "cheazemin2020")
-OWN = {
-    "val_folds": 10,
-    "unit": "patient",
-    "fold": 0,
-}  # settings of a study's division of its images
+# settings of a study's division of its images
+OWN = {"val_folds": 10, "unit": "patient", "fold": 0}
 FIXED = {  # what a variant cannot change
     *("name", "study", "classes", "tested_as", "printed", "assumptions", "variant_of", "lacks"),
     *("short", "optional"),

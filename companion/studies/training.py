@@ -20,7 +20,7 @@ from cxrlib.data.manifest import COLUMNS, data_folder
 from cxrlib.data.radiographs import FRAME
 from cxrlib.files import InputError
 from cxrlib.transfer import pipeline
-from cxrlib.transfer.fit import BY_HAND, Fit
+from cxrlib.transfer.fit import Fit
 from cxrlib.transfer.pipeline import Ready, Task
 
 # pixels: no original of these collections is as small on its longest side as a whole set of copies
@@ -35,19 +35,15 @@ SAID = texts("lacked")
 
 @dataclass
 class StudyTask(Task):
-    """A task of one of the studies; its settings are an experiment."""
+    """A task of one of the studies."""
 
+    config: Experiment
     terms: str = "licence CC BY-NC-SA 4.0, not a medical device"
     licence: str = (folder() / "model-licence.txt").read_text(encoding="utf-8")
     code: tuple[str, ...] = ("cxrlib", "companion", "book/studies")
     keep_maps: bool = False
     asked: dict = field(default_factory=dict)  # settings of the machine that were asked for
     files: list[str] = field(default_factory=list)  # what the record should hold
-
-    @property
-    def experiment(self) -> Experiment:
-        """The settings, with what the study has to say of them."""
-        return self.config
 
     def stands(self, target: Path, ready: Ready) -> bool:
         """Whether the record in ``target`` is of this very run, which is then said; False where a
@@ -80,20 +76,20 @@ class StudyTask(Task):
 
     def _settings(self) -> dict:
         """Those that make the run; not its name or title, nor what its test classes are called."""
-        stated = effective(self.experiment.as_dict())
-        keys = {*self.experiment.training(), *self.experiment.own()} - {"name", "tested_as"}
-        experiment = self.experiment.variant_of or self.experiment.name
+        stated = effective(self.config.as_dict())
+        keys = {*self.config.training(), *self.config.own()} - {"name", "tested_as"}
+        experiment = self.config.variant_of or self.config.name
         return {key: stated[key] for key in keys} | {"experiment": experiment}
 
     def say(self, ready: Ready, fitted: Fit) -> dict:
-        run = self.experiment
+        run = self.config
         return {
             "experiment": run.variant_of or run.name,
             "title": run.title,
             **run.own(),
             "printed": run.printed,
             "assumptions": list(run.assumptions),
-            "lacked": lacked(ready, run) + cut_short(run, fitted),
+            "lacked": lacked(ready, run),
             "covid": covid_images(ready.split, self.root, run.study),
         }
 
@@ -104,7 +100,7 @@ class StudyTask(Task):
         if ready.phantom:
             shown = rows[rows["y_true"].ne("normal") & rows["split"].eq("test")]
         else:
-            shown = maps.chosen(rows, self.root, self.experiment.study)
+            shown = maps.chosen(rows, self.root, self.config.study)
         shown = shown.reset_index(drop=True)
         classes = list(self.config.tested_as or self.config.classes)
         with ready.stage("class-activation maps"):
@@ -128,9 +124,8 @@ def train(experiment: Experiment, *, data=None, results=None, keep_maps=False, *
     settings, images and weights are the same, nothing is trained, and a line on standard error says
     so.
     """
-    precision, micro = options.get("precision", "auto"), options.get("micro")
+    precision = options.get("precision", "auto")
     asked = {"precision": precision} if precision != "auto" else {}
-    asked |= {"micro_batch": min(micro, experiment.batch)} if micro else {}
     files = ["cams.npz"] if keep_maps else []
     if options.get("keep_model"):
         files.insert(0, "model.safetensors or head.npz")
@@ -188,11 +183,10 @@ def other_state(split: pd.DataFrame, root: Path, study: str) -> str:
     """One sentence where the COVID-19 collection's table is not of the commit that the study's
     count needs.
     """
-    expected, snapshot = COVID[study]
-    listed = int(split["image_id"].str.startswith("covid-chestxray/").sum())
-    if (root / "PHANTOM.txt").is_file() or listed in (0, expected):
+    covid = covid_images(split, root, study)
+    if covid["expected"] is None or covid["listed"] in (0, covid["expected"]):
         return ""
-    return SAID["other state"].format(listed=listed, expected=expected, snapshot=snapshot)
+    return SAID["other state"].format(**covid, snapshot=COVID[study][1])
 
 
 def lacked(ready: Ready, experiment: Experiment) -> list[str]:
@@ -243,15 +237,3 @@ def images_lacked(ready: Ready, experiment: Experiment) -> list[str]:
     if sides.nunique() > 1 and sides.min() <= REDUCED:
         found.append(SAID["reduced differently"])
     return found
-
-
-def cut_short(experiment: Experiment, fitted: Fit) -> list[str]:
-    """One sentence when neither the schedule nor early stopping ended the training."""
-    if fitted.reason != BY_HAND:
-        return []
-    waited, until = effective(experiment.as_dict())["patience"], ""
-    if waited:
-        last = min(fitted.kept_epoch + waited, experiment.epochs)
-        until = SAID["by hand, until"].format(last=last)
-    counts = {"run": len(fitted.history), "epochs": experiment.epochs}
-    return [SAID["by hand"].format(**counts, until=until)]

@@ -9,7 +9,6 @@ same number of threads, which a resumed run takes from its checkpoint.
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,16 +17,14 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from tqdm import tqdm
 
 from cxrlib.data.splits import oversample
-from cxrlib.files import InputError, write_text
+from cxrlib.files import InputError, atomic
 from cxrlib.transfer import augment, resnet
 from cxrlib.transfer.config import DEFAULTS, HISTORY, Config
 
-BY_HAND = "ended by hand"
+CHECKPOINT = "checkpoint.pt"
 # pixels: up to this side the last layers see one place of an image, and of one image alone no
 # variance
 ALONE = 32
@@ -58,7 +55,6 @@ class Training:
     model: torch.nn.Module
     device: torch.device
     precision: str
-    micro: int
     progress: bool = True
     rows: list[dict] = field(default_factory=list)  # of the history
     best: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -84,9 +80,7 @@ def fit(
     state: dict[str, torch.Tensor] | None = None,
     device: torch.device | str = "cpu",
     precision: str = "float32",
-    micro: int | None = None,
     resume: bool = False,
-    finish: bool = False,
     identity: dict | None = None,
     progress: bool = True,
 ) -> Fit:
@@ -100,8 +94,7 @@ def fit(
     folder : of the checkpoint of the last finished epoch; whoever calls deletes it
     state : ImageNet weights (:func:`cxrlib.transfer.resnet.imagenet`), None for a random start
     precision : ``float32`` or ``bfloat16`` (mixed); evaluation is in float32 either way
-    micro : images processed at a time, at most and by default the batch
-    resume, finish : go on from the checkpoint; or take its last epoch for the end
+    resume : go on from the checkpoint, if there is one
     identity : what else makes this run this run; a checkpoint of another is refused
 
     >>> pixels = np.random.default_rng(0).integers(0, 256, (12, 32, 32), dtype=np.uint8)
@@ -110,31 +103,22 @@ def fit(
     >>> fit(config, pixels, labels, split, progress=False).reason
     'schedule complete (1 epochs)'
     """
-    run = _begin(config, pixels, labels, split, state, torch.device(device), micro)
+    run = _begin(config, pixels, labels, split, state, torch.device(device))
     run.precision, run.progress = precision, progress
-    identity = _identity(run) | (identity or {})
+    machine = {"precision": precision, "device": run.device.type}
+    identity = config.training() | machine | (identity or {})
+    del identity["tested_as"]  # says nothing about the training
     if folder is not None:
         _go_on(run, Path(folder), identity, resume)
-    if finish and not run.rows:
-        raise InputError(f"{folder}: holds no finished epoch that could be recorded")
-    while not finish and not finished(config, run.rows, run.kept_epoch):
+    while not (reason := finished(config, run.rows, run.kept_epoch)):
         one_epoch(run)
         if folder is not None:
             write_checkpoint(run, Path(folder), identity)
-    reason = finished(config, run.rows, run.kept_epoch) or BY_HAND
     history = pd.DataFrame(run.rows, columns=HISTORY)
     return Fit(run.best, run.state(), history, run.kept_epoch, reason)
 
 
-def _identity(run: Training) -> dict:
-    """What makes this training this one, in plain types."""
-    machine = {"precision": run.precision, "device": run.device.type, "micro_batch": run.micro}
-    settings = run.config.training() | machine
-    del settings["tested_as"]  # says nothing about the training
-    return settings
-
-
-def _begin(config, pixels, labels, split, state, device, micro) -> Training:
+def _begin(config, pixels, labels, split, state, device) -> Training:
     """A training before its first epoch."""
     if pixels.ndim != 2 or pixels.dtype != np.float32:
         pixels = augment.grey(pixels)
@@ -150,19 +134,17 @@ def _begin(config, pixels, labels, split, state, device, micro) -> Training:
     if not len(parts[judge]):
         raise InputError(f"{config.name}: no {config.epoch_by} image is on disk")
     parts["train"] = parts["train"][oversample(labels[parts["train"]], config.oversample)]
-    micro = min(micro or config.batch, config.batch)
     count = len(parts["train"])
-    sizes = {count % config.batch, min(count, config.batch)}  # of the batches
-    alone = micro == 1 or any(size % micro == 1 for size in sizes)
+    alone = config.batch == 1 or count % config.batch == 1
     if pixels.ndim == 3 and pixels.shape[1] <= ALONE and alone:
         raise InputError(
-            f"{config.name}: of {count} images, copies counted, a part is one image alone, which"
-            f" batch normalisation cannot standardise at size {pixels.shape[1]}; change batch,"
-            " --micro or size"
+            f"{config.name}: of {count} images, copies counted, a batch is one image alone, which"
+            f" batch normalisation cannot standardise at size {pixels.shape[1]}; change batch or"
+            " size"
         )
     model = resnet.build(config.model, len(config.classes), state, config.seed).to(device)
     model = model.fc if pixels.ndim == 2 else model
-    return Training(config, pixels, targets, parts, model, device, "float32", micro)
+    return Training(config, pixels, targets, parts, model, device, "float32")
 
 
 def learning_rate(config: Config, epoch: int) -> float:
@@ -218,44 +200,37 @@ def batches(config: Config, positions: np.ndarray, rng: torch.Generator):
 def train_epoch(run: Training, epoch: int, bar: tqdm) -> tuple[float, float]:
     """One pass over the training images; returns mean loss and accuracy in training mode, augmented
     images included.
-
-    A batch may be processed ``micro`` images at a time to save memory. Gradients are summed to the
-    batch's own, but batch norm then standardises over ``micro`` images, which makes its statistics
-    noisier: not the same training.
     """
     run.model.train()
     rng = torch.Generator().manual_seed(run.config.seed * 1_000_003 + epoch)
     answers = torch.from_numpy(run.targets.astype(np.int64))  # (N,)
-    loss_sum = right = seen = torch.zeros((), dtype=torch.float32, device=run.device)
+    loss_sum = right = torch.zeros((), dtype=torch.float32, device=run.device)
     for batch in batches(run.config, run.parts["train"], rng):
         run.optimizer.zero_grad(set_to_none=True)
-        for part in np.split(batch, range(run.micro, len(batch), run.micro)):
-            x = _input(run, part, rng)  # (b, 3, H, W) or (b, D)
-            y = answers[torch.from_numpy(part)].to(run.device)  # (b,)
-            with resnet.autocast(run.device, run.precision):
-                scores = run.model(x)  # (b, K)
-            loss = F.cross_entropy(scores.float(), y, reduction="sum")
-            (loss / len(batch)).backward()
-            loss_sum = loss_sum + loss.detach()
-            right = right + (scores.argmax(1) == y).sum()
-            seen = seen + len(y)
-            bar.update(len(y))
+        x = _input(run, batch, rng)  # (B, 3, H, W) or (B, D)
+        y = answers[torch.from_numpy(batch)].to(run.device)  # (B,)
+        with resnet.autocast(run.device, run.precision):
+            scores = run.model(x)  # (B, K)
+        loss = F.cross_entropy(scores.float(), y, reduction="sum")
+        (loss / len(batch)).backward()
         run.optimizer.step()
-        bar.set_postfix_str(f"loss {float(loss_sum / seen):.3f}", refresh=False)
-    return float(loss_sum / seen), float(right / seen)
+        loss_sum = loss_sum + loss.detach()
+        right = right + (scores.argmax(1) == y).sum()
+        bar.update(len(y))
+    count = len(run.parts["train"])
+    return float(loss_sum / count), float(right / count)
 
 
-def _input(run: Training, part: np.ndarray, rng: torch.Generator) -> torch.Tensor:
+def _input(run: Training, at: np.ndarray, rng: torch.Generator) -> torch.Tensor:
     """What the network is given of the images at these positions."""
     if run.pixels.ndim == 2:  # features of a frozen network
-        return augment.prepare(run.pixels[part], run.device)
-    x = augment.to_tensor(run.pixels[part], run.device)  # (b, 1, H, W)
+        return augment.prepare(run.pixels[at], run.device)
+    x = augment.to_tensor(run.pixels[at], run.device)  # (B, 1, H, W)
     keys = ("rotate", "scale", "translate", "hflip")
     x = augment.augment(x, rng, **{key: getattr(run.config, key) for key in keys})
     return augment.normalise(x).contiguous(memory_format=torch.channels_last)
 
 
-@torch.no_grad()
 def predict(
     model: torch.nn.Module, pixels: np.ndarray, on: torch.device | str = "cpu", batch: int = 64
 ) -> np.ndarray:
@@ -264,14 +239,7 @@ def predict(
 
     Or of features ``(N, D)`` by the last layer alone.
     """
-    model.eval()
-    if not len(pixels):
-        return np.zeros((0, getattr(model, "fc", model).out_features))
-    out = []
-    for start in range(0, len(pixels), batch):
-        scores = model(augment.prepare(pixels[start : start + batch], on))
-        out.append(scores.cpu().double().log_softmax(1))
-    return torch.cat(out).numpy()
+    return resnet.scores(model, pixels, on, batch).double().log_softmax(1).numpy()
 
 
 def loss_accuracy(log_p: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
@@ -289,62 +257,37 @@ def _go_on(run: Training, folder: Path, identity: dict, resume: bool) -> None:
     found = read_checkpoint(folder)
     if not found:
         return
-    tensors, note = found
     if not resume:
-        what = f"holds a checkpoint of epoch {len(note['history'])}"
+        what = f"holds a checkpoint of epoch {len(found['history'])}"
         raise InputError(f"{folder}: {what}; go on with --resume or delete the folder")
-    before = DEFAULTS | note["identity"]  # a setting that came later had its default
+    before = DEFAULTS | found["identity"]  # a setting that came later had its default
     for key in sorted(identity.keys() & before.keys()):
         if identity[key] != before[key]:
             what = f"{key} {before[key]!r}, this run has {identity[key]!r}"
             raise InputError(f"{folder}: checkpoint was made with {what}")
-    torch.set_num_threads(note["threads"])
-    run.model.load_state_dict(_named(tensors, "model."))
-    momentum = _named(tensors, "momentum.")
-    for name, parameter in run.model.named_parameters():
-        if name in momentum:
-            buffer = momentum[name].to(run.device, memory_format=torch.preserve_format)
-            run.optimizer.state[parameter]["momentum_buffer"] = buffer
-    run.best = _named(tensors, "best.")
-    run.rows, run.kept_epoch = note["history"], note["kept_epoch"]
-
-
-def _named(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """The tensors whose name begins so, without that beginning."""
-    return {
-        key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
-    }
+    torch.set_num_threads(found["threads"])
+    run.model.load_state_dict(found["model"])
+    run.optimizer.load_state_dict(found["optimizer"])
+    run.best, run.rows, run.kept_epoch = found["best"], found["history"], found["kept_epoch"]
 
 
 def write_checkpoint(run: Training, folder: Path, identity: dict) -> None:
-    """Tensors first, under a name with the epoch; then ``checkpoint.json`` points to them, which
-    makes it valid.
+    """All that a resumed run needs, in one file, which replaces the epoch's before it whole."""
+    found = {"identity": identity, "threads": torch.get_num_threads()}
+    found |= {"history": run.rows, "kept_epoch": run.kept_epoch, "best": run.best}
+    found |= {"model": run.model.state_dict(), "optimizer": run.optimizer.state_dict()}
+    with atomic(folder / CHECKPOINT) as temporary:
+        torch.save(found, temporary)
+
+
+def read_checkpoint(folder: Path) -> dict | None:
+    """What :func:`write_checkpoint` wrote, or None; :class:`InputError` for a damaged one, or for
+    one of version 0.1.0.
     """
-    tensors = {f"model.{key}": value for key, value in run.model.state_dict().items()}
-    tensors |= {f"best.{key}": value for key, value in run.best.items()}
-    for name, parameter in run.model.named_parameters():
-        buffer = run.optimizer.state[parameter].get("momentum_buffer")
-        if buffer is not None:  # there is none without momentum
-            tensors[f"momentum.{name}"] = buffer
-    file = folder / f"checkpoint-{len(run.rows):04d}.safetensors"
-    resnet.save(tensors, file)
-    note = {"file": file.name, "identity": identity, "threads": torch.get_num_threads()}
-    note |= {"kept_epoch": run.kept_epoch, "history": run.rows}
-    write_text(folder / "checkpoint.json", json.dumps(note, indent=1))
-    for other in folder.glob("checkpoint-*.safetensors"):
-        if other != file:
-            other.unlink()
-
-
-def read_checkpoint(folder: Path) -> tuple[dict[str, torch.Tensor], dict] | None:
-    """The last valid checkpoint, or None; :class:`InputError` for a damaged one."""
-    pointer = folder / "checkpoint.json"
-    if not pointer.is_file():
+    if not any(folder.glob("checkpoint*")):
         return None
     try:
-        note = json.loads(pointer.read_text(encoding="utf-8"))
-        note = {key: note[key] for key in ("file", "identity", "threads", "kept_epoch", "history")}
-        return load_file(folder / note["file"]), note
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        what = f"checkpoint cannot be read ({error}); delete the folder to start again"
-        raise InputError(f"{pointer}: {what}") from None
+        return torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
+    except Exception:  # PyTorch's own line advises to load what may run code
+        what = "holds a checkpoint that cannot be read (damaged, or of an earlier version)"
+        raise InputError(f"{folder}: {what}; delete the folder to start again") from None

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.swa_utils import update_bn
 from tqdm import tqdm
 
 from cxrlib.data import radiographs
@@ -25,7 +26,6 @@ from cxrlib.transfer import augment, resnet
 BLOCK = 256  # images whose features are kept together
 
 
-@torch.no_grad()
 def extract(
     model: nn.Module,
     pixels: np.ndarray,
@@ -37,32 +37,17 @@ def extract(
     mode, multiplied in ``kind`` (:func:`cxrlib.transfer.resnet.autocast`).
     """
     layers = [child for name, child in model.named_children() if name != "fc"]
-    body = nn.Sequential(*layers, nn.Flatten()).eval()
-    out = [np.zeros((0, model.fc.in_features), np.float32)]
-    for start in range(0, len(pixels), batch):
-        x = augment.prepare(pixels[start : start + batch], on)
-        with resnet.autocast(torch.device(on), kind):
-            out.append(body(x).float().cpu().numpy())
-    return np.concatenate(out)
+    return resnet.scores(nn.Sequential(*layers, nn.Flatten()), pixels, on, batch, kind).numpy()
 
 
-@torch.no_grad()
 def reestimate(
     model: nn.Module, pixels: np.ndarray, on: torch.device | str = "cpu", batch: int = 64
 ) -> None:
     """Replace the means and variances of batch normalisation by those of the images: the plain mean
     over their batches.
     """
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a cumulative mean in place of a moving one
-    model.train()
-    for part in np.array_split(np.arange(len(pixels)), max(1, len(pixels) // batch)):
-        model(augment.prepare(pixels[part], on))
-    model.eval()
-    for norm in norms:
-        norm.momentum = 0.1  # torch's
+    parts = np.array_split(pixels, max(1, len(pixels) // batch))
+    update_bn((augment.prepare(part, on) for part in parts), model.eval())
 
 
 def cached(

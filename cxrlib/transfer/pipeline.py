@@ -64,14 +64,15 @@ class Ready:
     task: Task
     name: str
     split: pd.DataFrame  # every image, with the column ``missing``
-    rows: pd.DataFrame  # those on disk: manifest columns, y_true, split; in the order of ``pixels``
+    # those on disk, in the order of ``pixels``: manifest columns, y_true, split, and label, the
+    # class that y_true is trained as
+    rows: pd.DataFrame
     pixels: np.ndarray  # uint8 (N, size, size)
     hashes: list[str]  # SHA-256 of each file
     fingerprint: str
     phantom: bool
     device: torch.device
     precision: str
-    micro: int
     state: dict[str, torch.Tensor] | None = None  # the weights it starts from
     weights: dict[str, str] = field(default_factory=RANDOM.copy)  # and what they are
     seconds: dict[str, float] = field(default_factory=dict)
@@ -88,7 +89,7 @@ class Ready:
         return self.rows["split"].to_numpy() == name
 
 
-def prepare(task: Task, device=None, precision: str = "auto", micro: int | None = None) -> Ready:
+def prepare(task: Task, device=None, precision: str = "auto") -> Ready:
     """Manifest and split, and the decoded images of what is on disk."""
     on, config, began = resnet.device(device), task.config, time.perf_counter()
     kind = resnet.precision(on, precision)
@@ -96,14 +97,15 @@ def prepare(task: Task, device=None, precision: str = "auto", micro: int | None 
     split = task.split.assign(missing=~there)
     rows = task.manifest.assign(y_true=split["y_true"].to_numpy(), split=split["split"].to_numpy())
     rows = rows[there].reset_index(drop=True)
+    trained_as = dict(zip(config.tested_as, config.classes, strict=False))
+    rows["label"] = rows["y_true"].replace(trained_as)
     sizes = [radiographs.stored_size(task.root / path, path) for path in rows["path"]]
     rows[["width", "height"]] = sizes
     pixels, hashes = radiographs.load(task.root, rows["path"].tolist(), config.size)
     mark = radiographs.fingerprint(rows["image_id"], hashes)
     phantom = (task.root / "PHANTOM.txt").is_file()
     name = f"phantom-{config.name.removeprefix('phantom-')}" if phantom else config.name
-    micro = min(micro or config.batch, config.batch)
-    ready = Ready(task, name, split, rows, pixels, hashes, mark, phantom, on, kind, micro)
+    ready = Ready(task, name, split, rows, pixels, hashes, mark, phantom, on, kind)
     ready.seconds["images"] = round(time.perf_counter() - began, 1)
     return ready
 
@@ -115,9 +117,7 @@ def train(
     work: str | Path = "work",
     device: str | None = None,
     precision: str = "auto",
-    micro: int | None = None,
     resume: bool = False,
-    finish: bool = False,
     keep_model: bool = False,
     overwrite: bool = False,
     progress: bool = True,
@@ -125,16 +125,16 @@ def train(
     """Train, and write the record to ``results/<name>/``; returns that folder.
 
     The checkpoint lies in ``work/<name>/`` until the record is complete. A run on phantoms is named
-    ``phantom-<name>``, so that it cannot be taken for a run on radiographs. ``finish`` records a
-    run before its time, as its checkpoint stands. Everything printed about the model is computed
-    from the model as it is kept, that is after rounding to float16; of a frozen network, whose
-    features are computed before in the run's precision, the last layer alone is rounded.
+    ``phantom-<name>``, so that it cannot be taken for a run on radiographs. Everything printed
+    about the model is computed from the model as it is kept, that is after rounding to float16; of
+    a frozen network, whose features are computed before in the run's precision, the last layer
+    alone is rounded.
 
     Raises :class:`InputError` for images, weights or settings that cannot be used, and where other
     files are in the way.
     """
     roomy_malloc()
-    ready = prepare(task, device, precision, micro)
+    ready = prepare(task, device, precision)
     folder, target = Path(work) / ready.name, Path(results) / ready.name
     records.refuse_foreign(target, records.OURS)
     records.refuse_foreign(folder, ("checkpoint", ".checkpoint"))
@@ -143,10 +143,9 @@ def train(
     if not overwrite and (target / "run.json").is_file() and task.stands(target, ready):
         return target
     net, seen = look(ready, progress)
-    fitted = learn(ready, seen, folder, resume=resume or finish, finish=finish, progress=progress)
+    fitted = learn(ready, seen, folder, resume=resume, progress=progress)
     kept, model, record = evaluate(ready, net, seen, fitted)
-    files = keep(ready, kept, folder, keep_model)
-    files += task.draw(ready, model, folder)
+    files = keep(ready, kept, folder, keep_model) + task.draw(ready, model, folder)
     record = replace(record, info=describe(ready, record, fitted))
     written = records.write_record(record, target, {name: folder / name for name in files})
     shutil.rmtree(folder)
@@ -168,19 +167,13 @@ def look(ready: Ready, progress: bool) -> tuple[torch.nn.Module | None, np.ndarr
         return net, frozen.cached(net, seen, ready.hashes, ready.device, **how)
 
 
-def labels(ready: Ready) -> np.ndarray:
-    """Each image's label, by the name of the class it is trained as."""
-    trained_as = dict(zip(ready.task.config.tested_as, ready.task.config.classes, strict=False))
-    return ready.rows["y_true"].replace(trained_as).to_numpy()
-
-
 def learn(ready: Ready, seen: np.ndarray, folder: Path, **options) -> fit.Fit:
     """:func:`cxrlib.transfer.fit.fit` of what is seen."""
     about = {"data": ready.fingerprint, "weights": ready.weights["sha256"]}
-    options |= {key: getattr(ready, key) for key in ("state", "device", "precision", "micro")}
+    options |= {key: getattr(ready, key) for key in ("state", "device", "precision")}
     options["identity"] = ready.task.own | about
-    parts = ready.rows["split"].to_numpy()
-    fitted = fit.fit(ready.task.config, seen, labels(ready), parts, folder, **options)
+    labels, parts = ready.rows["label"].to_numpy(), ready.rows["split"].to_numpy()
+    fitted = fit.fit(ready.task.config, seen, labels, parts, folder, **options)
     # over all sessions of a resumed run
     ready.seconds["training"] = round(float(fitted.history["seconds"].sum()), 1)
     return fitted
@@ -207,8 +200,7 @@ def rounded(ready: Ready, net, state: dict[str, torch.Tensor]) -> tuple[dict, to
     """
     config = ready.task.config
     if config.frozen:
-        head = {f"fc.{key}": value for key, value in state.items()}
-        state = {key: value.detach().cpu() for key, value in net.state_dict().items()} | head
+        state = net.state_dict() | {f"fc.{key}": value for key, value in state.items()}
     state = resnet.half(state)
     model = resnet.build(config.model, len(config.classes), state)
     return state, model.to(ready.device)
@@ -216,11 +208,11 @@ def rounded(ready: Ready, net, state: dict[str, torch.Tensor]) -> tuple[dict, to
 
 def measure(ready: Ready, model, seen: np.ndarray, part: str) -> tuple[pd.DataFrame, tuple]:
     """Predictions of a part of the split, and their loss and accuracy."""
-    config, rows = ready.task.config, ready.part(part)
-    log_p = fit.predict(model.fc if config.frozen else model, seen[rows], ready.device)
-    targets = np.array([config.classes.index(label) for label in labels(ready)[rows]], int)
+    config, at = ready.task.config, ready.part(part)
+    log_p = fit.predict(model.fc if config.frozen else model, seen[at], ready.device)
+    targets = np.array([config.classes.index(label) for label in ready.rows["label"][at]], int)
     names = config.tested_as if part == "test" and config.tested_as else config.classes
-    table = ready.rows.loc[rows, PREDICTED].reset_index(drop=True)
+    table = ready.rows.loc[at, PREDICTED].reset_index(drop=True)
     table[[f"p_{name}" for name in names]] = np.exp(log_p)
     return table, fit.loss_accuracy(log_p, targets)
 
@@ -247,18 +239,25 @@ def keep(ready: Ready, kept: dict[str, torch.Tensor], folder: Path, model: bool)
 def describe(ready: Ready, record: records.Record, fitted: fit.Fit) -> dict:
     """run.json: what the run was, and what the task has to say of it."""
     config = ready.task.config
-    machine = {"precision": ready.precision, "micro_batch": ready.micro}
     epochs = {"planned": config.epochs, "run": len(record.history), "kept": fitted.kept_epoch}
     packages = {name: importlib.metadata.version(name) for name in PACKAGES}
+    names = dict.fromkeys([*config.classes, *config.tested_as])
+    counts = pd.crosstab(ready.rows["split"], ready.rows["y_true"])
+    counts = counts.reindex(index=["train", "val", "test"], columns=list(names), fill_value=0)
     return {
         "run": ready.name,
         "origin": "phantom" if ready.phantom else "images",
         "recorded": time.strftime("%Y-%m-%d", time.gmtime()),
-        "config": settings.effective(config.training()) | machine,
+        "config": settings.effective(config.training()) | {"precision": ready.precision},
         "classes": list(config.tested_as or config.classes),
         "trained_classes": list(config.classes),
         "seed": config.seed,
-        "data": describe_data(ready),
+        "data": {
+            "fingerprint": ready.fingerprint,
+            "images": len(ready.rows),
+            "missing": ready.split.loc[ready.split["missing"], "image_id"].tolist(),
+            "counts": counts.to_dict("index"),
+        },
         "weights": ready.weights,
         "epochs": epochs | {"reason": fitted.reason},
         "packages": packages | {"python": platform.python_version()},
@@ -267,19 +266,6 @@ def describe(ready: Ready, record: records.Record, fitted: fit.Fit) -> dict:
         "git": revision(ready.task.code),
         "metrics": metrics.overall(record.predictions),
     } | ready.task.say(ready, fitted)
-
-
-def describe_data(ready: Ready) -> dict:
-    """What was trained and tested on, as counts, with the fingerprint of the files."""
-    names = dict.fromkeys([*ready.task.config.classes, *ready.task.config.tested_as])
-    counts = pd.crosstab(ready.rows["split"], ready.rows["y_true"])
-    counts = counts.reindex(index=["train", "val", "test"], columns=list(names), fill_value=0)
-    return {
-        "fingerprint": ready.fingerprint,
-        "images": len(ready.rows),
-        "missing": ready.split.loc[ready.split["missing"], "image_id"].tolist(),
-        "counts": counts.to_dict("index"),
-    }
 
 
 def revision(folders: tuple[str, ...]) -> dict[str, str | bool]:

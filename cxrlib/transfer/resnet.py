@@ -17,12 +17,12 @@ import torchvision
 from safetensors.torch import load_file, save_file
 
 from cxrlib.files import InputError, atomic, sha256
+from cxrlib.transfer import augment
 from cxrlib.transfer.config import NETWORKS
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 IMAGENET = 1000  # classes
 FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
-INNER = {"state_dict", "model_state_dict", "model"}  # what training scripts keep a state under
 NO_WEIGHTS = {  # how files begin that lie where weights should
     b"version https://git-lfs": "a pointer of Git LFS (git lfs pull fetches the file)",
     b"<": "a web page",
@@ -114,10 +114,7 @@ def _note(file: Path) -> str:
 
 def read(path: str | Path) -> dict[str, torch.Tensor]:
     """The weights in a safetensors file or in one that ``torch.save`` wrote, told apart by their
-    first bytes; as float32.
-
-    Read too: a state under ``state_dict``, ``model_state_dict`` or ``model``, and names that all
-    begin alike (``module.``). :class:`InputError` when the file is missing, damaged or no weights.
+    first bytes; as float32. :class:`InputError` when the file is missing, damaged or no weights.
     """
     path = Path(path)
     if not path.is_file():
@@ -138,16 +135,10 @@ def read(path: str | Path) -> dict[str, torch.Tensor]:
             f"{path}: weights cannot be read: damaged, cut short, or more than tensors"
             " (delete it and fetch it anew; or save model.state_dict() alone, best as safetensors)"
         ) from None
-    if isinstance(state, dict) and len(inner := state.keys() & INNER) == 1:
-        state = state[inner.pop()]
-    items = state.items() if isinstance(state, dict) else ()
-    plain = [isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in items]
-    if not plain or not all(plain):
-        raise InputError(f"{path}: holds no plain dictionary of weights by name")
-    stems = [key.removesuffix("conv1.weight") for key in state if key.endswith("conv1.weight")]
-    stem = min(stems, key=len, default="")
-    if all(key.startswith(stem) for key in state):
-        state = {key.removeprefix(stem): value for key, value in state.items()}
+    values = state.values() if isinstance(state, dict) else ()
+    if not values or not all(isinstance(value, torch.Tensor) for value in values):
+        how = "save model.state_dict() of the network itself, and nothing else"
+        raise InputError(f"{path}: holds no plain dictionary of weights by name; {how}")
     return {key: value.float() if value.dtype in FLOATS else value for key, value in state.items()}
 
 
@@ -266,23 +257,22 @@ def recorded(folder: Path, info: dict, on: torch.device | str = "cpu") -> torch.
 
 
 def device(name: str | None = None) -> torch.device:
-    """The named device, else CUDA, else MPS, else the CPU.
+    """The named device, else the GPU that PyTorch finds, else the CPU.
 
     On CUDA float32 is then float32: PyTorch's default rounds what convolutions multiply to TF32's
     10 bits, and a probability would depend on where it was computed.
     """
     torch.backends.cudnn.allow_tf32 = False
-    if name:
-        try:
-            probe = torch.zeros(1, device=name)
-            probe.cpu()  # the meta device holds no values
-            return probe.device
-        except (RuntimeError, AssertionError, ImportError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"device {name!r} cannot be used ({reason})") from None
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if not name:
+        gpu = torch.accelerator.current_accelerator(check_available=True)
+        return gpu or torch.device("cpu")
+    try:
+        probe = torch.zeros(1, device=name)
+        probe.cpu()  # the meta device holds no values
+        return probe.device
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device {name!r} cannot be used ({reason})") from None
 
 
 def precision(on: torch.device, asked: str = "auto") -> str:
@@ -303,13 +293,12 @@ def precision(on: torch.device, asked: str = "auto") -> str:
         raise InputError(f"{given} {asked!r}: there are {', '.join(PRECISIONS)}")
     if asked != "auto":
         return asked
-    if on.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    faster = on.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     if on.type == "cpu":
         amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()
         avx = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
-        return "bfloat16" if amx or (avx and not _intel()) else "float32"
-    return "float32"
+        faster = amx or (avx and not _intel())
+    return "bfloat16" if faster else "float32"
 
 
 def _intel() -> bool:
@@ -322,9 +311,27 @@ def autocast(on: torch.device, kind: str) -> contextlib.AbstractContextManager:
     """Mixed precision: multiplications in ``kind``, weights and sums in float32. Nothing for
     ``float32``.
     """
-    if kind == "float32":
-        return contextlib.nullcontext()
-    return torch.autocast(on.type, dtype=torch.bfloat16)
+    return torch.autocast(on.type, dtype=torch.bfloat16, enabled=kind == "bfloat16")
+
+
+@torch.no_grad()
+def scores(
+    model: torch.nn.Module,
+    pixels: np.ndarray,
+    on: torch.device | str = "cpu",
+    batch: int = 64,
+    kind: str = "float32",
+) -> torch.Tensor:
+    """What a network gives for uint8 images ``(N, H, W)``, or its last layer for features ``(N,
+    D)``: float32 ``(N, K)`` on the CPU. Evaluation mode, not augmented.
+    """
+    model.eval()
+    found = []
+    for start in range(0, max(1, len(pixels)), batch):
+        with autocast(torch.device(on), kind):
+            given = model(augment.prepare(pixels[start : start + batch], on))
+        found.append(given.float().cpu())
+    return torch.cat(found)
 
 
 def describe(on: torch.device) -> dict[str, str | int]:

@@ -364,19 +364,12 @@ def test_train_hands_everything_on_and_reports(capsys, tmp_path, monkeypatch):
 
     monkeypatch.setattr(training, "train", train)
     monkeypatch.setattr(records, "read_record", lambda folder: Read)
-    assert (
-        cli.main(["train", "zhu-binary", "--resume", "--micro", "8", "--precision", "float32"]) == 0
-    )
+    assert cli.main(["train", "zhu-binary", "--resume", "--precision", "float32"]) == 0
     experiment, named = calls.pop()
     assert (
         experiment == studies.ZHU_BINARY and named["keep_model"] is True
     )  # a headline run keeps its model
-    assert (named["resume"], named["micro"], named["precision"], named["device"]) == (
-        True,
-        8,
-        "float32",
-        None,
-    )
+    assert (named["resume"], named["precision"], named["device"]) == (True, "float32", None)
     assert "7 epochs, kept 5; accuracy 0.988" in capsys.readouterr().out
 
     arguments = [

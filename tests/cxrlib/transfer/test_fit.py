@@ -158,13 +158,13 @@ def plain_network() -> torch.nn.Module:
         )
 
 
-def one_epoch(run, micro, kind="float32", look=lambda *given: None):
+def one_epoch(run, kind="float32", look=lambda *given: None):
     pixels, labels, _ = toy()
     targets = np.array([CLASSES.index(label) for label in labels])
     model = plain_network()
     model.register_forward_hook(look)
     parts = {"train": np.arange(len(pixels))}
-    training = fit.Training(run, pixels, targets, parts, model, CPU, kind, micro)
+    training = fit.Training(run, pixels, targets, parts, model, CPU, kind)
     figures = fit.train_epoch(training, 1, tqdm(disable=True))
     return figures, model.state_dict(), (pixels, torch.tensor(targets))
 
@@ -177,22 +177,11 @@ def assert_went_alike(got: dict, want: dict, tolerance: float) -> None:
         assert_near(got[key].double() - start, want[key].double() - start, tolerance, key)
 
 
-@pytest.mark.parametrize("micro", [1, 4, 5])
-def test_small_pieces_add_up_to_the_batch(micro):
-    """Three steps through two layers forth and back; a way is a thousandth of a weight, which costs
-    three of the digits.
-    """
-    (loss, accuracy), whole, _ = one_epoch(experiment(**STILL), 16)
-    figures, pieces, _ = one_epoch(experiment(**STILL), micro)
-    assert figures == (pytest.approx(loss, rel=apart(layers=2)), accuracy)
-    assert_went_alike(pieces, whole, apart(layers=3 * 4) + 1000 * UNIT["float32"])
-
-
 def test_one_step_is_sgd_by_hand():
     run = experiment(
         **STILL, batch=64, lr=0.1, weight_decay=0.05
     )  # one batch holds all, so their order does not matter
-    (loss, accuracy), after, (pixels, targets) = one_epoch(run, 64)
+    (loss, accuracy), after, (pixels, targets) = one_epoch(run)
     plain = plain_network().double()
     grey = torch.tensor(pixels / 255.0)
     x = torch.stack(
@@ -219,9 +208,9 @@ def test_bfloat16_multiplies_and_nothing_else():
     """
     seen = []
     run = experiment(**STILL, batch=64, lr=0.1)
-    (loss, _), full, _ = one_epoch(run, 64)
+    (loss, _), full, _ = one_epoch(run)
     (rounded, _), mixed, _ = one_epoch(
-        run, 64, "bfloat16", lambda model, inputs, scores: seen.append(scores.dtype)
+        run, "bfloat16", lambda model, inputs, scores: seen.append(scores.dtype)
     )
     assert set(seen) == {torch.bfloat16} and {value.dtype for value in mixed.values()} == {
         torch.float32
@@ -487,22 +476,14 @@ def test_seed_decides(tmp_path):
 
 def test_checkpoint_holds_what_a_run_needs(tiny):
     run, _, got, folder = tiny
-    assert sorted(file.name for file in folder.iterdir()) == [
-        "checkpoint-0003.safetensors",
-        "checkpoint.json",
-    ]
-    tensors, note = fit.read_checkpoint(folder)
-    assert note["file"] == "checkpoint-0003.safetensors" and note["kept_epoch"] == got.kept_epoch
+    assert [file.name for file in folder.iterdir()] == [fit.CHECKPOINT]
+    note = fit.read_checkpoint(folder)
+    assert note["kept_epoch"] == got.kept_epoch
     assert note["threads"] == torch.get_num_threads() and len(note["history"]) == 3
     assert note["identity"]["lr"] == 0.002 and note["identity"]["precision"] == KIND
-    parameters = [name for name, _ in resnet.build("slim", 4).named_parameters()]
-    assert set(tensors) == (
-        {f"model.{key}" for key in got.last}
-        | {f"best.{key}" for key in got.kept}
-        | {f"momentum.{name}" for name in parameters}
-    )
-    assert all(torch.equal(tensors[f"model.{key}"], value) for key, value in got.last.items())
-    assert all(torch.equal(tensors[f"best.{key}"], value) for key, value in got.kept.items())
+    for key, state in (("model", got.last), ("best", got.kept)):
+        assert note[key].keys() == state.keys() and same(note[key], state)
+    assert len(note["optimizer"]["state"]) == len(list(resnet.build("slim", 4).parameters()))
 
 
 def test_going_on_from_a_finished_run_trains_nothing(tiny, monkeypatch):
@@ -565,10 +546,10 @@ def command(data: Path, base: Path, *more: str) -> list[str]:
 
 KILLER = """
 import json, os, signal, sys
-import slim
+import slim, torch
 from companion import cli
 from cxrlib import records
-from cxrlib.transfer import augment, fit, resnet
+from cxrlib.transfer import augment, fit
 
 def on_call(module, name, number, before=lambda *args: None):
     real, calls = getattr(module, name), []
@@ -588,15 +569,15 @@ def epoch():  # the third batch of the second epoch
         return real(*args)
     fit.train_epoch = second
 
-def tensors():  # the second checkpoint's tensors, half written
-    real = resnet.save_file
-    def half(tensors, path, metadata):
-        real(tensors, path, metadata)
+def half():  # the second checkpoint, half written
+    real = torch.save
+    def half(found, path):
+        real(found, path)
         os.truncate(path, os.path.getsize(path) // 2)
-    on_call(resnet, "save_file", 2, half)
+    on_call(torch, "save", 2, half)
 
-def pointer():  # between the tensors and checkpoint.json
-    on_call(fit, "write_text", 2)
+def unnamed():  # the second checkpoint, whole, before it has its name
+    on_call(os, "replace", 2)
 
 def record():  # training is over, the record is not begun
     on_call(records, "write_record", 1)
@@ -625,7 +606,7 @@ def all_killed(few, tmp_path_factory) -> Path:
     """
     base = tmp_path_factory.mktemp("killed")
     words = json.dumps(
-        {where: command(few, base / where) for where in ("epoch", "tensors", "pointer", "record")}
+        {where: command(few, base / where) for where in ("epoch", "half", "unnamed", "record")}
     )
     paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
     process = subprocess.run(
@@ -654,16 +635,14 @@ def assert_same_record(folder: Path, whole: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "epochs"), [("epoch", 1), ("tensors", 1), ("pointer", 1), ("record", 3)]
+    ("where", "epochs"), [("epoch", 1), ("half", 1), ("unnamed", 1), ("record", 3)]
 )
 def test_killed_at_the_worst_moment(few, uninterrupted, all_killed, tmp_path, where, epochs):
     shutil.copytree(all_killed / where, tmp_path, dirs_exist_ok=True)
     assert not (tmp_path / "results" / NAME).exists()
-    note = json.loads((tmp_path / "work" / NAME / "checkpoint.json").read_text(encoding="utf-8"))
-    assert len(note["history"]) == epochs
-    left = {file.name for file in (tmp_path / "work" / NAME).iterdir()}
-    assert ("checkpoint-0002.safetensors" in left) == (where == "pointer")
-    assert any(name.startswith(".checkpoint-0002.") for name in left) == (where == "tensors")
+    assert len(fit.read_checkpoint(tmp_path / "work" / NAME)["history"]) == epochs
+    left = list((tmp_path / "work" / NAME).glob(".checkpoint*"))
+    assert len(left) == (where in ("half", "unnamed"))
     assert cli.main(command(few, tmp_path, "--resume")) == 0
     assert_same_record(tmp_path / "results" / NAME, uninterrupted)
     assert not (tmp_path / "work" / NAME).exists()
@@ -691,7 +670,6 @@ def test_a_checkpoint_is_not_overwritten(killed, few, capsys):
         (["--set", "lr=0.02"], "lr 0.01"),
         (["--set", "seed=1"], "data|seed"),
         (["--precision", "bfloat16" if KIND == "float32" else "float32"], f"precision '{KIND}'"),
-        (["--micro", "6"], "micro_batch 16"),
         (["--set", "oversample={covid: 3}"], "oversample"),
     ],
 )
@@ -703,31 +681,36 @@ def test_a_checkpoint_of_other_settings_is_refused(killed, few, capsys, more, na
 def test_a_checkpoint_older_than_a_setting_goes_on(killed, few, capsys, tmp_path):
     """A setting that came later had its default then."""
     shutil.copytree(killed, tmp_path / "b")
-    file = tmp_path / "b" / "work" / NAME / "checkpoint.json"
-    note = json.loads(file.read_text(encoding="utf-8"))
+    file = tmp_path / "b" / "work" / NAME / fit.CHECKPOINT
+    note = torch.load(file)
     assert (
         note["identity"].pop("unit") == "patient"
         and note["identity"].pop("epoch_by") == "validation"
     )
-    file.write_text(json.dumps(note))
+    torch.save(note, file)
     line = complaint(capsys, command(few, tmp_path / "b", "--resume", "--set", "epoch_by=test"))
     assert "made with epoch_by 'validation', this run has 'test'" in line
     assert cli.main(command(few, tmp_path / "b", "--resume")) == 0
 
 
-def test_a_checkpoint_of_version_0_1_0_goes_on(killed):
-    """What made a run that run is written as it was then, so that a checkpoint of either is the
-    other's.
-    """
-    note = json.loads((killed / "work" / NAME / "checkpoint.json").read_text(encoding="utf-8"))
-    assert list(note) == ["file", "identity", "threads", "kept_epoch", "history"]
-    assert sorted(note["identity"]) == sorted(
+def test_a_checkpoint_of_version_0_1_0_is_one_line(few, capsys, tmp_path):
+    folder = tmp_path / "work" / NAME
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.json").write_text('{"file": "checkpoint-0001.safetensors"}')
+    for more in ([], ["--resume"]):
+        line = complaint(capsys, command(few, tmp_path, *more))
+        assert "of an earlier version" in line and f"{folder}: " in line and "delete" in line
+
+
+def test_what_makes_a_run_this_run(killed):
+    found = fit.read_checkpoint(killed / "work" / NAME)["identity"]
+    assert sorted(found) == sorted(
         "name study classes weight_decay milestones patience oversample model size batch lr"
         " momentum gamma epochs rotate scale translate hflip val_folds seed pretrained unit fold"
-        " shown epoch_by keep frozen batch_norm precision device micro_batch data weights".split()
+        " shown epoch_by keep frozen batch_norm precision device data weights".split()
     )
     expected = {"study": "zhu2020", "val_folds": 4, "unit": "patient", "fold": 0, "weights": ""}
-    assert {key: note["identity"][key] for key in expected} == expected
+    assert {key: found[key] for key in expected} == expected
 
 
 def test_a_checkpoint_of_other_images_is_refused(killed, few, capsys, tmp_path):
@@ -737,47 +720,26 @@ def test_a_checkpoint_of_other_images_is_refused(killed, few, capsys, tmp_path):
     assert "with data '" in complaint(capsys, command(tmp_path / "p", killed, "--resume"))
 
 
-def _truncate(folder):
-    file = next(folder.glob("checkpoint-*.safetensors"))
+def _truncate(file):
     os.truncate(file, file.stat().st_size // 2)
 
 
-def _lose(folder):
-    next(folder.glob("checkpoint-*.safetensors")).unlink()
-
-
-def _note(text):
-    return lambda folder: (folder / "checkpoint.json").write_bytes(text)
-
-
-def _field(name):
-    def spoil(folder):
-        note = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
-        del note[name]
-        (folder / "checkpoint.json").write_text(json.dumps(note))
-
-    return spoil
+def _text(text):
+    return lambda file: file.write_bytes(text)
 
 
 @pytest.mark.parametrize(
-    "spoil",
-    [
-        _truncate,
-        _lose,
-        *(_note(text) for text in (b"", b"{", b"[]", b"3", b"{}", b"\xff\xfe")),
-        *(_field(name) for name in ("file", "identity", "threads", "kept_epoch", "history")),
-    ],
+    "spoil", [_truncate, *(_text(text) for text in (b"", b"{", b"PK\3\4", b"\x80", b"\xff\xfe"))]
 )
 @pytest.mark.parametrize("resume", [True, False])
 def test_a_damaged_checkpoint_is_one_line(tmp_path, stopped, spoil, resume):
     run, data, folder = stopped
     shutil.copytree(folder, tmp_path / "c")
-    spoil(tmp_path / "c")
+    spoil(tmp_path / "c" / fit.CHECKPOINT)
     with pytest.raises(InputError) as caught:
         trained(run, data, tmp_path / "c", resume=resume)
     assert "\n" not in str(caught.value) and str(tmp_path / "c") in str(caught.value)
-    if resume:
-        assert "cannot be read" in str(caught.value)
+    assert "cannot be read" in str(caught.value)
 
 
 @pytest.fixture(scope="module")

@@ -123,10 +123,7 @@ def test_record_is_complete_and_says_what_it_is(run, phantom_data):
         0.01,
         False,
     )
-    assert (config["precision"], config["micro_batch"]) == (
-        resnet.precision(torch.device("cpu")),
-        16,
-    )
+    assert config["precision"] == resnet.precision(torch.device("cpu"))
     assert run.info["epochs"] == {
         "planned": 3,
         "run": 3,
@@ -262,7 +259,7 @@ def test_checkpoint_stays_when_the_record_cannot_be_written(few, tmp_path, monke
     )
     with pytest.raises(OSError, match="disk full"):
         train(experiment(epochs=1), few, tmp_path)
-    assert (tmp_path / "work" / NAME / "checkpoint.json").is_file() and not (
+    assert (tmp_path / "work" / NAME / fit.CHECKPOINT).is_file() and not (
         tmp_path / "results"
     ).exists()
     monkeypatch.undo()
@@ -383,7 +380,7 @@ def test_the_study_itself_lacks_nothing():
     task = training.StudyTask(studies.ZHU_FOURCLASS, rows, split, Path())
     cpu = torch.device("cpu")
     pixels = np.zeros((1, 2, 2), np.uint8)
-    ready = pipeline.Ready(task, "", split, rows, pixels, [], "", False, cpu, "float32", 1)
+    ready = pipeline.Ready(task, "", split, rows, pixels, [], "", False, cpu, "float32")
     assert training.lacked(ready, studies.ZHU_FOURCLASS) == []
 
 
@@ -553,7 +550,7 @@ def test_a_run_of_a_family_lies_in_its_folder(few, tmp_path):
         ]
         == 3
     )
-    assert list((tmp_path / "work").rglob("*.safetensors")) == []
+    assert list((tmp_path / "work").rglob("*.pt")) == []
 
 
 def test_what_a_variant_changed_is_lacked_and_its_seed_is_not(few):
