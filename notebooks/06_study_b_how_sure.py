@@ -29,8 +29,11 @@
 # %% [markdown]
 # # How sure? Other draws, cross-validation, and what it would take
 #
-# The tables of {cite:t}`zhu2020` come from one draw of 60 COVID-19 test images, one seed and one choice of everything that the thesis leaves open. An interval over
-# test patients covers the first only in part and the others not at all. So the runs were repeated: with other draws and seeds, in cross-validation, with one thing changed at a time, and with the lungs blacked out.
+# **Question.** The tables of {cite:t}`zhu2020` come from one draw of 60 COVID-19 test images, one seed, and one choice of everything that the thesis leaves open. How far do its results depend on these?
+#
+# **Answer.** The share of images classified correctly by the four-class model went {glue:text}`accuracy-range` over {glue:text}`runs` runs; {glue:text}`reach` of them reach the printed {glue:text}`printed-accuracy`. {glue:text}`reaching-short`. Most of the COVID-19 result needs no lungs: from the outer frame of the pictures alone {glue:text}`frame-found` of {glue:text}`frame-size` COVID-19 images are found.
+#
+# **How sure.** An interval over test patients covers the first of these choices only in part, and the others not at all. That is why the runs were repeated. All of them share Kermany's test images, so they are not independent; each variant was trained with one seed.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -40,332 +43,201 @@ import sys as _sys
 if "google.colab" in _sys.modules and not _os.path.exists("../cxrlib"):
     raise SystemExit("The companion has no address yet: this cell will fetch it once published.")
 
+# %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
+level: float = 0.95  # of the intervals
+replicates: int = 2000  # resamples of the patients
+most_redraws: int | None = None  # so many of the re-draws of each task; None: all that are recorded
+
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the runs", "code_prompt_hide": "Load the runs"}
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from companion import pages, studies
-from companion.headline import FOUR, MEASURES
-from companion.pages import say
+import cxrlib
+from companion import headline, pages, parameters, studies
 from companion.studies import zhu2020
 from cxrlib import formatting, metrics, plots
 from cxrlib.data import phantom, radiographs
-from cxrlib.metrics import intervals
 
-headline = {name: studies.run(name) for name in studies.EXPERIMENTS}
-families = {
-    name: studies.family(name) for name in studies.FAMILIES
-}  # recorded runs, and names of those that are missing
+parameters.check(globals())
+main = {name: studies.run(name) for name in studies.EXPERIMENTS}
+families, missing = {}, {}
+for name in studies.FAMILIES:
+    families[name], missing[name] = studies.family(name)
+    if name.endswith("-redraws"):
+        families[name] = families[name][:most_redraws]
+base = main["zhu-fourclass"]  # the headline run
+redraws = families["zhu-fourclass-redraws"]
 printed = studies.printed("zhu2020").set_index(["run", "metric"])["printed"]
-base = headline["zhu-fourclass"]
-for name, (found, _) in families.items():
-    say(f"note-{name}", pages.schedule(found))
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "What is measured", "code_prompt_hide": "What is measured"}
+how = {"replicates": replicates, "level": level}
 
 
-def detected(predictions, cls):
-    """Images of a class found, how many there are; others taken for it, how many there are."""
-    counts = metrics.confusion(predictions)
-    found, size, taken = counts.loc[cls, cls], counts.loc[cls].sum(), counts[cls].sum()
+def found_of(predictions, cls="covid"):
+    """Images of a class found, and all of it; others taken for it, and all others."""
+    matrix = cxrlib.confusion(predictions)
+    found, size, taken = matrix.loc[cls, cls], matrix.loc[cls].sum(), matrix[cls].sum()
     return found, size, taken - found, len(predictions) - size
 
 
-def times(found):
-    """Device, training time and number format of a family, in a clause."""
-    if not found:
-        return "–"
-    minutes = sorted({f"{run.info['seconds']['training'] / 60:.0f}" for run in found}, key=int)
-    devices = sorted({pages.device(run) for run in found})
-    formats = pd.Series([run.info["config"]["precision"] for run in found]).value_counts()
-    kinds = (
-        formats.index[0]
-        if len(formats) == 1
-        else " and ".join(f"{count} of them in {name}" for name, count in formats.items())
-    )
-    return (
-        f"{'–'.join(dict.fromkeys([minutes[0], minutes[-1]]))} minutes of training each on"
-        f" {' or '.join(devices)}, other work of the machine included,"
-        f" {'in ' if len(formats) == 1 else ''}{kinds}"
-    )
+def difference(run, other):
+    """Accuracy of ``run`` less that of ``other`` on the same test images, with its interval over
+    patients; None if the images differ.
+    """
+    if set(run.predictions["image_id"]) != set(other.predictions["image_id"]):
+        return None
+    return cxrlib.difference_by_patient(run.predictions, other.predictions, "accuracy", **how)
 
 
 # %% [markdown]
 # ## Other draws of the test patients
 #
-# Study B has {glue:text}`covid-images` COVID-19 images; 60 are tested, of which one or two are not on disk here, and which is a random draw by patient. Each re-draw takes another seed for this draw, for the validation fold,
-# for the new last layer and for the order of images. Kermany's test images stay the same, so the runs are not independent. Seed 0 is the headline run's own draw;
-# its row among the re-draws is {glue:text}`repeat`. Four classes: {glue:text}`note-zhu-fourclass-redraws`.
-# Two classes: {glue:text}`note-zhu-binary-redraws`.
-
-# %% tags=["remove-cell"]
-say("covid-images", int((base.split["y_true"] == "covid").sum()))
-again, missing = families["zhu-fourclass-redraws"]
-again_two, missing_two = families["zhu-binary-redraws"]
-repeats = {
-    name: pages.same_seed_again(run, families[f"{name}-redraws"][0])
-    for name, run in headline.items()
-}
-same_draw, what = repeats["zhu-fourclass"]
-say("repeat", what)
+# Study B has {glue:text}`covid-images` COVID-19 images. It tests 60, drawn at random by patient; one or two of them are not on disk here. Each re-draw takes another seed for this draw, for the validation fold, for the new last layer and for the order of images. Kermany's test images stay the same.
+#
+# Four classes: {glue:text}`note-zhu-fourclass-redraws`. Two classes: {glue:text}`note-zhu-binary-redraws`. Seed 0 is the headline run's own draw; its row among the re-draws is {glue:text}`repeat`.
 
 # %% tags=["remove-input"]
-display(pages.not_recorded([*missing, *missing_two]))
+if absent := missing["zhu-fourclass-redraws"] + missing["zhu-binary-redraws"]:
+    display(pages.not_recorded(absent))
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Dot chart of the main measures of Table 4.2: printed value, rebuilt value with its interval, and every re-draw."}}
-rows = []
-bounds, table = metrics.bootstrap_by_patient(base.predictions), metrics.per_class(base.predictions)
-redrawn = {run.info["seed"]: metrics.per_class(run.predictions) for run in again}
-for text, cell in MEASURES[FOUR].items():
-    row, key = cell.rsplit(".", 1)
-    rows.append((text, "Printed", float(printed["zhu-fourclass", cell]), np.nan, np.nan))
-    rows.append(
-        (
-            text,
-            "Rebuilt, with 95 % interval",
-            table.loc[row, key],
-            *bounds.loc[row, [(key, "low"), (key, "high")]],
-        )
-    )
-    for seed, cells in redrawn.items():
-        rows.append(
-            (
-                text,
-                "Re-draw of seed 0" if seed == base.info["seed"] else "Other draws",
-                cells.loc[row, key],
-                np.nan,
-                np.nan,
-            )
-        )
-plots.ladder(
-    pd.DataFrame(rows, columns=["label", "kind", "value", "low", "high"]),
-    "Value (the axis does not begin at 0)",
-)
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Printed, rebuilt and re-drawn", "code_prompt_hide": "Printed, rebuilt and re-drawn", "figure": {"caption": "Four classes: the measures of the headline table, printed, rebuilt with 95 % intervals over patients, and re-drawn.", "name": "redraws"}, "image": {"alt": "Dot chart of the main measures of Table 4.2: printed value, rebuilt value with its interval, and every re-draw as a strip below it."}}
+bounds = cxrlib.bootstrap_by_patient(base.predictions, **how)
+redrawn = [cxrlib.per_class(run.predictions) for run in redraws]
+rows, again = {}, {}
+for title, metric in headline.MEASURES[headline.FOUR].items():
+    name, _, column = metric.rpartition(".")
+    ends = bounds.loc[name, column].rename({"estimate": "rebuilt"})
+    rows[title] = {**ends, "printed": float(printed["zhu-fourclass", metric])}
+    again[title] = [table.loc[name, column] for table in redrawn]
+ax = pages.comparison_chart(pd.DataFrame(rows).T, pd.DataFrame(again).T)
+ax.set_xlabel("Value (the axis does not begin at 0)")
 plt.show()
 
-# %% [markdown]
-# *Four classes: the measures of the headline table, printed, rebuilt and re-drawn. The re-draw of seed 0 is {glue:text}`repeat`.*
-
-# %% tags=["remove-input"]
-rows, all_found = [], 0
-for run in [base, *again]:
-    overall, (found, size, taken, _) = (
-        metrics.overall(run.predictions),
-        detected(run.predictions, "covid"),
-    )
-    all_found += found == size
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Every run", "code_prompt_hide": "Every run"}
+rows = []
+for run in [base, *redraws]:
+    overall, (found, size, taken, _) = metrics.overall(run.predictions), found_of(run.predictions)
+    covid = run.predictions[run.predictions["y_true"] == "covid"]
     rows.append(
-        (
-            run.info["seed"],
-            f"{run.info['epochs']['kept']} of {run.info['epochs']['run']}",
-            run.predictions.query("y_true == 'covid'")["patient_id"].nunique(),
-            f"{found} of {size}",
-            taken,
-            f"{overall['accuracy']:.3f}",
-            f"{overall['macro_recall']:.3f}",
-        )
+        {
+            "Seed": run.info["seed"],
+            "Epoch kept": f"{run.info['epochs']['kept']} of {run.info['epochs']['run']}",
+            "COVID-19 patients": covid["patient_id"].nunique(),
+            "COVID-19 found": f"{found} of {size}",
+            "False COVID-19": taken,
+            "Accuracy": f"{overall['accuracy']:.3f}",
+            "Macro recall": f"{overall['macro_recall']:.3f}",
+        }
     )
-draws = pd.DataFrame(
-    rows,
-    columns=[
-        "Seed",
-        "Epoch kept",
-        "COVID-19 patients",
-        "COVID-19 found",
-        "False COVID-19",
-        "Accuracy",
-        "Macro recall",
-    ],
-)
-pages.table(draws)
-
-# %% tags=["remove-cell"]
-say("runs", len(rows))
-say("all-found", all_found)
-say("accuracy-range", f"from {draws['Accuracy'].min()} to {draws['Accuracy'].max()}")
-say("printed-accuracy", printed["zhu-fourclass", "weighted avg.recall"])
-reach = sum(
-    float(value) >= float(printed["zhu-fourclass", "weighted avg.recall"]) - 0.005
-    for value in draws["Accuracy"]
-)
-say("reach", reach or "none")
-ranks = draws["Accuracy"].astype(float).rank(ascending=False, method="min")
-say("rank", f"{ranks.iloc[0]:.0f} of {len(ranks)}")
-say("time-redraws", times(again))
-
-
-def difference(run, other):
-    """Accuracy of ``run`` less that of ``other`` on their common test images, with the interval
-    from resampled patients; None if the images differ.
-    """
-    if set(run.predictions["image_id"]) != set(other.predictions["image_id"]):
-        return None
-    return metrics.difference_by_patient(run.predictions, other.predictions, "accuracy")
-
-
-def spread(values):
-    """How many runs these accuracies are of, and lowest, highest and median of them."""
-    return (
-        f"{len(values)} of the runs (accuracy {min(values):.3f} to {max(values):.3f}, median"
-        f" {np.median(values):.3f})"
-        if values
-        else "none"
-    )
-
-
-# Does early stopping end a run before its learning rate is lowered?
-def lowered(run):
-    """The epoch after which the learning rate is lowered first, or the last where it never is."""
-    return next(iter(run.info["config"]["milestones"]), run.info["epochs"]["run"])
-
-
-early, late = (
-    [
-        metrics.overall(run.predictions)["accuracy"]
-        for run in [base, *again]
-        if (run.info["epochs"]["kept"] > lowered(run)) == after
-    ]
-    for after in (False, True)
-)
-say("first-milestone", lowered(base))
-say("patience", studies.spell(base.info["config"]["patience"]))
-say("early", spread(early))
-say("late", spread(late))
-
-text = "not yet known"
-if same_draw is not None:
-    accuracy = metrics.overall(same_draw.predictions)["accuracy"]
-    kept = [run.info["epochs"]["kept"] for run in (same_draw, base)]
-    text = (
-        f"{accuracy:.3f}, {formatting.signed(*difference(same_draw, base))} against the headline"
-        f" run (95 % interval, patients drawn anew). It kept epoch {kept[0]},"
-        f" that run epoch {kept[1]}"
-    )
-say("same-draw", text)
+draws = pd.DataFrame(rows)
+pages.table(draws, caption="Four classes, one run per row; the first is the headline run")
 
 # %% [markdown]
-# *Four classes, one run per row; the first is the headline run. "Epoch kept": of those run, up to where early stopping ended the run. Re-draws: {glue:text}`time-redraws`.*
+# "Epoch kept" is of the epochs run, up to where early stopping ended the run. Re-draws: {glue:text}`time-redraws`.
 #
-# Every COVID-19 test image was found in {glue:text}`all-found` of {glue:text}`runs` runs (where seed 0 was drawn again, the headline's draw counts twice). The accuracy went {glue:text}`accuracy-range`; {glue:text}`reach` of the runs
-# reach the printed {glue:text}`printed-accuracy`. By accuracy, highest first, the headline run ranks {glue:text}`rank`. On the headline's draw, seed 0, the re-draw, {glue:text}`repeat`, has an accuracy of {glue:text}`same-draw`:
-# noise of training, which an interval over test patients does not measure.
+# Every COVID-19 test image was found in {glue:text}`all-found` of {glue:text}`runs` runs (where seed 0 was drawn again, the headline's draw counts twice). By accuracy, highest first, the headline run ranks {glue:text}`rank`. On the headline's own draw the re-draw has an accuracy of {glue:text}`same-draw`. That is noise of training, which an interval over test patients does not measure.
 #
-# The thesis's early stopping waits {glue:text}`patience` epochs, and its learning rate is first lowered after epoch {glue:text}`first-milestone`. So a run whose validation loss happens to be lowest in one of the first epochs
-# ends before that or soon after it. The epoch kept comes before the rate was lowered in {glue:text}`early` and after it in {glue:text}`late`. What keeping the last epoch would give instead is a row of {ref}`the table below <what-would-it-take>`. How often all images of two classes were right is on [their page](03_study_b_binary.ipynb).
+# The thesis's early stopping waits {glue:text}`patience` epochs, and its learning rate is first lowered after epoch {glue:text}`first-milestone`. So a run whose validation loss happens to be lowest in one of the first epochs ends before that or soon after it. The epoch kept comes before the rate was lowered in {glue:text}`early`, and after it in {glue:text}`late`. What keeping the last epoch would give instead is a row of {ref}`the table below <what-would-it-take>`. How often all images of two classes were right is on [their page](03_study_b_binary.ipynb).
 #
 # ## Cross-validation
 #
-# The thesis used five-fold cross-validation and does not report it. Here all images, Kermany's test images too, are cut into five folds by patient, with the classes spread evenly, **before**
-# any copying; each fold is tested once by a network trained on the other four. (Kermany's training and test images are mixed by this, and the two are unlike, see [Four classes](04_study_b_four_classes.ipynb): the last columns set the fixed test set beside it, by the re-draw of seed 0, which trained as the folds did.) So more COVID-19 patients are tested than those of one draw: {glue:text}`cv-tested`; the images of the others are not on disk.
-# Four classes: {glue:text}`note-zhu-fourclass-cv`. Two classes: {glue:text}`note-zhu-binary-cv`.
+# The thesis used five-fold cross-validation and does not report its results. Here all images, Kermany's test images too, are cut into five folds by patient, with the classes spread evenly, **before** any copying. Each fold is tested once, by a network trained on the other four. So more COVID-19 patients are tested than those of one draw: {glue:text}`cv-tested`; the images of the others are not on disk.
+#
+# Cross-validation mixes Kermany's training and test images, and the two are unlike ([Four classes](04_study_b_four_classes.ipynb)). For comparison the chart and the tables also have the fixed test set, by the re-draw of seed 0, which trained as the folds did. Four classes: {glue:text}`note-zhu-fourclass-cv`. Two classes: {glue:text}`note-zhu-binary-cv`.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Measure the folds", "code_prompt_hide": "Measure the folds"}
+repeats = {
+    name: pages.same_seed_again(run, families[f"{name}-redraws"]) for name, run in main.items()
+}
 
 
-# %% tags=["remove-cell"]
-counted = {}
-for suffix, name in (("", "zhu-fourclass-cv"), ("-two", "zhu-binary-cv")):
-    found, missing = families[name]
-    whole = base.split.loc[base.split["y_true"] == "covid", "patient_id"].nunique()
-    tested = {
-        patient
-        for run in found
-        for patient in run.predictions.loc[run.predictions["y_true"] == "covid", "patient_id"]
-    }
-    counted[name] = f"{len(tested)} of {whole}"
-    together = (
-        f"{len(found)} of {len(found) + len(missing)} folds together"
-        if missing
-        else f"all {len(found)} folds together"
-    )
-    if found:
-        together += (
-            ", accuracy"
-            f" {metrics.overall(pd.concat([run.predictions for run in found]))['accuracy']:.3f}"
-        )
-    say(
-        f"folds{suffix}",
-        f"{together}. Folds: {times(found)}" if found else "no fold is recorded yet",
-    )
-
-
-four, two = counted.values()
-say("cv-tested", four if four == two else f"{four} (four classes), {two} (two)")
-
-
-# %% tags=["remove-input"]
-def pooled(name):
-    """Recall of each class over all recorded folds, lowest and highest recall and AUC of the folds,
-    and what else was taken for it; where there is none, that.
+def pooled(task):
+    """A row for each class: images right over all folds, and recall and AUC of the folds and of the
+    fixed test set.
     """
-    found, missing = families[name]
-    if not found:
-        return pages.not_recorded(missing)
-    display(pages.not_recorded(missing))
-    together = pd.concat([run.predictions for run in found], ignore_index=True)
-    ends = metrics.bootstrap_by_patient(together)
-    folds = pd.concat(
-        {run.name: metrics.per_class(run.predictions)[["recall", "auc"]] for run in found}
-    ).unstack(0)  # a row per class
-    base = name.removesuffix("-cv")
-    one = repeats[base][0] or headline[base]  # on the schedule of the folds, if it is recorded
-    fixed, fixed_ends = (
-        metrics.per_class(one.predictions),
-        metrics.bootstrap_by_patient(one.predictions),
-    )
+    folds = families[f"{task}-cv"]
+    fixed = (
+        repeats[task][0] or main[task]
+    ).predictions  # on the schedule of the folds, if recorded
+    together = pd.concat([run.predictions for run in folds], ignore_index=True)
+    each = pd.concat([cxrlib.per_class(run.predictions) for run in folds], keys=range(len(folds)))
+    recall = cxrlib.bootstrap_by_patient(together, **how)["recall"]
+    fixed_recall = cxrlib.bootstrap_by_patient(fixed, **how)["recall"]
+    classes = main[task].classes
+    lists = {
+        column: {name: each.xs(name, level=1)[metric].to_list() for name in classes}
+        for column, metric in (("folds", "recall"), ("fold_aucs", "auc"))
+    }
+    table = recall.loc[classes].join(fixed_recall.loc[classes].add_prefix("fixed_"))
+    table["fixed_auc"] = cxrlib.per_class(fixed)["auc"]
+    return table.join(pd.DataFrame(lists)), together
+
+
+measured = {task: pooled(task) for task in main if families[f"{task}-cv"]}
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Recall in the folds and on the fixed test set", "code_prompt_hide": "Recall in the folds and on the fixed test set", "figure": {"caption": "Cross-validation: recall of each class over all folds together and on the fixed test set, with 95 % intervals over patients, and in each fold.", "name": "cross-validation"}, "image": {"alt": "Two panels, four classes and two classes. For each class the recall over all folds with its interval, the recall on the fixed test set with its interval, and a small dot for each fold."}}
+fig, axes = plt.subplots(
+    len(measured) or 1, 1, figsize=(7, 4), height_ratios=[4, 2][: len(measured)]
+)
+for ax, (task, (table, _)) in zip(np.atleast_1d(axes), measured.items(), strict=False):
+    at = np.arange(len(table))
+    for column, shift, kind, text in (
+        ("estimate", -0.12, "fold", "all folds"),
+        ("fixed_estimate", 0.2, "rebuilt", "fixed test set"),
+    ):
+        low, high = (table[column.replace("estimate", end)] for end in ("low", "high"))
+        error = np.nan_to_num([table[column] - low, high - table[column]])
+        drawn = {"fmt": "o", "capsize": 3, "color": pages.COLORS[kind]}
+        ax.errorbar(table[column], at + shift, xerr=error, label=text, **drawn)
+    for place, values in zip(at, table["folds"], strict=True):
+        ax.scatter(values, np.full(len(values), place - 0.32), marker=".", color="0.4", zorder=3)
+    ax.set_yticks(at, [plots.label(name) for name in table.index])
+    ax.set(ylim=(len(table) - 0.5, -0.6), title=studies.experiment(task).title)
+np.atleast_1d(axes)[-1].set_xlabel("Recall (small dots: each fold)")
+np.atleast_1d(axes)[0].legend(frameon=False)
+plt.show()
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "The same as tables", "code_prompt_hide": "The same as tables"}
+for task, (table, together) in measured.items():
     rows = []
-    for cls in found[0].classes:
+    for cls, row in table.iterrows():
+        right, size, taken, others = found_of(together, cls)
         patients = together.loc[together["y_true"] == cls, "patient_id"].nunique()
-        right, size, taken, others = detected(together, cls)
+        recall = formatting.with_interval(row["estimate"], row["low"], row["high"])
+        fixed = [row[f"fixed_{end}"] for end in ("estimate", "low", "high")]
+        ends = [min(row["folds"]), max(row["folds"])]
+        aucs = [min(row["fold_aucs"]), max(row["fold_aucs"])]
         rows.append(
-            (
-                plots.label(cls),
-                f"{right:,} of {size:,} ({patients:,})",
-                formatting.with_interval(*ends.loc[cls, "recall"]),
-                formatting.interval(folds.loc[cls, "recall"].min(), folds.loc[cls, "recall"].max()),
-                f"{taken:,} of {others:,}",
-                formatting.interval(
-                    folds.loc[cls, "auc"].min(), folds.loc[cls, "auc"].max(), decimals=4
-                ),
-                formatting.with_interval(*fixed_ends.loc[cls, "recall"]),
-                f"{fixed.loc[cls, 'auc']:.4f}",
-            )
+            {
+                "Class": plots.label(cls),
+                "Images right (patients)": f"{right:,} of {size:,} ({patients:,})",
+                "Recall (95 % interval)": recall,
+                "Recall, lowest–highest fold": formatting.interval(*ends),
+                "Others taken for it": f"{taken:,} of {others:,}",
+                "AUC, lowest–highest fold": formatting.interval(*aucs, decimals=4),
+                "Fixed test set: recall (95 % interval)": formatting.with_interval(*fixed),
+                "Fixed test set: AUC": f"{row['fixed_auc']:.4f}",
+            }
         )
-    heads = [
-        "Class",
-        "Images right (patients)",
-        "Recall (95 % interval)",
-        "Recall, lowest–highest fold",
-        "Others taken for it",
-        "AUC, lowest–highest fold",
-        "Fixed test set: recall (95 % interval)",
-        "Fixed test set: AUC",
-    ]
-    return pages.table(pd.DataFrame(rows, columns=heads))
-
+    display(pages.table(pd.DataFrame(rows), caption=studies.experiment(task).title))
 
 # %% tags=["remove-input"]
-pooled("zhu-fourclass-cv")
+if absent := missing["zhu-fourclass-cv"] + missing["zhu-binary-cv"]:
+    display(pages.not_recorded(absent))
 
 # %% [markdown]
-# *Four classes: {glue:text}`folds`. Intervals are over the patients tested; how far the folds' networks differ is beside them.*
-
-# %% tags=["remove-input"]
-pooled("zhu-binary-cv")
-
-# %% [markdown]
-# *Two classes: {glue:text}`folds-two`.*
+# Four classes: {glue:text}`folds`. Two classes: {glue:text}`folds-two`. The intervals are over the patients tested; how far the folds' networks differ shows in the small dots.
 #
 # (what-would-it-take)=
 # ## What would it take?
 #
-# The thesis prints a weighted accuracy of {glue:text}`printed-accuracy`. Which of its silences, or which misprint, could make up the difference to the rebuilt run? One thing is changed at a time,
-# everything else stays ({glue:text}`note-zhu-fourclass-variants`). "Nothing" is the re-draw of seed 0 ({glue:text}`repeat`), with which the others must be compared; the headline run stands above it.
-# The column after the accuracy has its difference from that run on the same test images, with the interval from resampled patients; a dash where the test images are others. That interval holds for the two trained networks, not for their settings: one seed was run of each,
-# and how far another draw and seed together move the accuracy is in the table of re-draws above.
+# The thesis prints a weighted accuracy of {glue:text}`printed-accuracy`. Which of its silences, or which misprint, could make up the difference to the rebuilt run? One thing is changed at a time, and everything else stays ({glue:text}`note-zhu-fourclass-variants`). "Nothing" is the re-draw of seed 0 ({glue:text}`repeat`), with which the others must be compared.
 #
-# This rebuild has departures of its own, which are no rows because they cannot be undone with what is at hand: weights that are in part reconstructed, images reduced and stored anew, and a tenth of the training images
-# held out ([the list](04_study_b_four_classes.ipynb)). They are suspects as much as the thesis is.
+# This rebuild departs from the thesis in ways that are no rows here, because they cannot be undone: its weights are in part reconstructed, its images were reduced and stored again, and a tenth of the training images is held out ([the list](04_study_b_four_classes.ipynb)). They are suspects as much as the thesis is.
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "What is changed, one thing at a time", "code_prompt_hide": "What is changed, one thing at a time"}
 CHANGES = {
     "as-printed": ("Nothing", ""),
     "batch-64": ("Batch of 64 images, not 256", "stated; tests a misprint"),
@@ -374,275 +246,327 @@ CHANGES = {
     "weight-decay-0.0001": ("Weight decay 0.0001, not 0.1", "stated; tests a misprint"),
     "no-oversampling": ("No copies of COVID-19 images", "stated; tests an omission"),
     "no-augmentation": ("No augmentation", "stated; tests an omission"),
-    "split-by-image": (
-        "COVID-19 images, not patients, drawn at random",
-        "stated otherwise; tests a slip",
-    ),
+    "split-by-image": ("Images, not patients, drawn at random", "stated otherwise; tests a slip"),
     "epoch-by-test": ("Epoch chosen by the loss on the test set", "not stated"),
     "last-epoch": ("Last epoch kept, no early stopping", "not stated; early stopping is"),
 }
-variants, missing_variants = families["zhu-fourclass-variants"]
-by_name = {run.name.rpartition("/")[2]: run for run in variants}
+variants = {run.name.rpartition("/")[2]: run for run in families["zhu-fourclass-variants"]}
+same_draw, repeat = repeats["zhu-fourclass"]
 if same_draw is not None:
-    by_name["as-printed"] = same_draw
-chosen, text = by_name.get("epoch-by-test"), "not yet recorded"
+    variants["as-printed"] = same_draw
+compared = {"headline": base} | {name: variants[name] for name in CHANGES if name in variants}
+ends = {name: cxrlib.bootstrap_by_patient(run.predictions, **how) for name, run in compared.items()}
+
+# %% tags=["remove-input"]
+if absent := missing["zhu-fourclass-variants"]:
+    display(pages.not_recorded(absent))
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Accuracy of each variant", "code_prompt_hide": "Accuracy of each variant", "figure": {"caption": "Accuracy of the headline run and of each variant, with 95 % intervals over patients. Dotted: the printed value.", "name": "variants"}, "image": {"alt": "Dot chart of the accuracy of the headline run and of each recorded variant with 95 percent intervals, beside the printed accuracy as a dotted line."}}
+titles = {"headline": "Headline run"} | {name: text for name, (text, _) in CHANGES.items()}
+accuracy = pd.DataFrame(
+    {name: table.loc["weighted avg", "recall"] for name, table in ends.items()}
+).T
+accuracy.insert(0, "label", [titles[name] for name in accuracy.index])
+accuracy.insert(1, "kind", "Accuracy, with 95 % interval")
+target = float(printed["zhu-fourclass", "weighted avg.recall"])
+plots.ladder(
+    accuracy.rename(columns={"estimate": "value"}),
+    "Accuracy (share of test images right)",
+    line=target,
+)
+plt.show()
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "The variants as a table", "code_prompt_hide": "The variants as a table"}
+rows = []
+for name, (title, standing) in {"headline": ("Headline run", ""), **CHANGES}.items():
+    row = {"Changed": title, "Standing in the thesis": standing}
+    if (run := compared.get(name)) is None:
+        rows.append(row | {"Accuracy (95 % interval)": "not yet recorded"})
+        continue
+    change = None
+    if name != "as-printed" and same_draw is not None:
+        change = difference(run, same_draw)
+    kind = "GPU" if run.info["device"]["type"] == "cuda" else run.info["device"]["type"].upper()
+    recall = ends[name]["recall", "estimate"]
+    rows.append(
+        row
+        | {
+            "Accuracy (95 % interval)": formatting.with_interval(
+                *ends[name].loc["weighted avg", "recall"]
+            ),
+            "Difference from “Nothing” (95 % interval)": "–"
+            if change is None
+            else formatting.signed(*change),
+            "Macro recall": f"{recall['macro avg']:.3f}",
+            "COVID-19 recall": f"{recall['covid']:.3f}",
+            "Viral recall": f"{recall['viral']:.3f}",
+            "Trained in": f"{run.info['config']['precision']}, {kind}",
+        }
+    )
+pages.table(pd.DataFrame(rows).fillna(""), caption="One thing changed at a time")
+
+# %% [markdown]
+# The column of differences compares each run with "Nothing" on the same test images, with the interval over patients; a dash where the test images are others. That interval holds for the two trained networks, not for their settings: one seed was run of each, and the table of re-draws shows how far another draw and seed together move the accuracy. Variants: {glue:text}`time-variants`.
+#
+# {glue:text}`reaching`. The printed value has an uncertainty of its own, {glue:text}`printed-low`–{glue:text}`printed-high` if its images were independent, {glue:text}`overlap`.
+#
+# Which change matters at all? With one seed each, {glue:text}`beyond`; the effect of each other change cannot be told from that of another draw and seed. Two changes at once were not tried.
+#
+# Where the epoch is chosen by the test set, or the last is kept, the training is that of "Nothing", ended or kept at another epoch{glue:text}`same-training`. The first of these records knows both choices: {glue:text}`epoch-chosen`. Over its epochs the test accuracy lay between {glue:text}`epoch-range`. So one and the same training can be reported with any of these numbers. Which epoch is kept, and by what rule, is a choice that the thesis does not state.
+#
+# (frame-alone)=
+# ## What the frame alone gives away
+#
+# In Study B COVID-19 goes together with other hospitals, with adults, and with other ways of making and storing a picture. How far can that alone carry? The same trainings were run on pictures of which all but an outer frame, {glue:text}`frame-width` % of each side wide, is black, in training and in test, and on pictures of which only that frame is black. (They are blackened first, and turned and shifted after, so that augmentation brings back nothing.) Nothing else was changed. The frame holds {glue:text}`frame-lungs`.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "What the network saw", "code_prompt_hide": "What the network saw", "figure": {"caption": "What the network saw, on a synthetic picture.", "name": "frame-and-centre"}, "image": {"alt": "A synthetic radiograph three times: whole; all but a narrow outer frame black; the frame black and the rest left."}}
+drawn = phantom.radiograph(np.random.default_rng(5), "bilateral", size=224).image
+parts = {"whole": "Whole picture", "frame": "Frame alone", "centre": "Centre alone"}
+plots.radiographs(
+    [radiographs.show_part(drawn[None], part)[0] for part in parts], [*parts.values()]
+)
+plt.show()
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Results from the frame and from the centre", "code_prompt_hide": "Results from the frame and from the centre"}
+rows, shown = [], {}
+for task, title in {"zhu-binary": "Two classes", "zhu-fourclass": "Four classes"}.items():
+    shown[task] = {"whole": repeats[task][0] or main[task]}
+    shown[task] |= {run.name.rpartition("/")[2]: run for run in families[f"{task}-shown"]}
+    for part, run in shown[task].items():
+        bounds_shown = cxrlib.bootstrap_by_patient(run.predictions, **how)
+        right, size, taken, others = found_of(run.predictions)
+        change = (
+            "–" if part == "whole" else formatting.signed(*difference(run, shown[task]["whole"]))
+        )
+        auc = formatting.with_interval(*bounds_shown.loc["covid", "auc"], decimals=4)
+        rows.append(
+            {
+                "Task": title,
+                "Seen": parts[part],
+                "Epoch kept": f"{run.info['epochs']['kept']} of {run.info['epochs']['run']}",
+                "Accuracy (95 % interval)": formatting.with_interval(
+                    *bounds_shown.loc["weighted avg", "recall"]
+                ),
+                "Difference from the whole picture (95 % interval)": change,
+                "COVID-19 found": f"{right} of {size}",
+                "False COVID-19": f"{taken} of {others}",
+                "COVID-19 AUC (95 % interval)": auc,
+            }
+        )
+pages.table(
+    pd.DataFrame(rows), caption="Seed 0's test images, by what the network saw", name="frame"
+)
+
+# %% tags=["remove-input"]
+if absent := missing["zhu-fourclass-shown"] + missing["zhu-binary-shown"]:
+    display(pages.not_recorded(absent))
+
+# %% [markdown]
+# Trainings: {glue:text}`time-shown`. Always answering the commonest class would be right for {glue:text}`null-accuracy-two` of the images (two classes) and {glue:text}`null-accuracy` (four). Recall of the four classes from the frame alone: {glue:text}`frame-recalls`. Each run has one seed; the four-class re-draws, of whole pictures, span {glue:text}`redraw-range`. A dash in brackets: no resample differs, so there is no interval.
+#
+# The frame holds little of the lungs. So what a network learns from it about COVID-19 images is hardly a finding in a lung. It may be the edge of the body and its posture, side letters, collimation, age and size, contrast, or how a file was processed (the last in part by the copies used here).
+#
+# Cues that are no disease therefore go most of the way to these results. What the whole picture adds may be disease, or more of the same cues: age, size, contrast and processing are in the centre as well, and this test set cannot tell. That a network which sees the whole picture *uses* the frame is not shown by this.
+
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "How long the trainings took, in words", "code_prompt_hide": "How long the trainings took, in words"}
+def times(runs):
+    """Device, training time and number format of a family, in a clause."""
+    if not runs:
+        return "none recorded yet"
+    minutes = sorted(round(run.info["seconds"]["training"] / 60) for run in runs)
+    devices = sorted({pages.device(run) for run in runs})
+    formats = pd.Series([run.info["config"]["precision"] for run in runs]).value_counts()
+    kinds = f"in {formats.index[0]}"
+    if len(formats) > 1:
+        kinds = " and ".join(f"{count} of them in {name}" for name, count in formats.items())
+    span = "–".join(dict.fromkeys([str(minutes[0]), str(minutes[-1])]))
+    where = " or ".join(devices)
+    return (
+        f"{span} minutes of training each on {where}, other work of the machine included, {kinds}"
+    )
+
+
+def folds_in_words(task):
+    """How many folds there are, their accuracy together, and how long they took."""
+    folds, absent = families[f"{task}-cv"], missing[f"{task}-cv"]
+    if not folds:
+        return "no fold is recorded yet"
+    total = len(folds) + len(absent)
+    which = f"{len(folds)} of {total}" if absent else f"all {total}"
+    accuracy = metrics.overall(measured[task][1])["accuracy"]
+    return f"{which} folds together, accuracy {accuracy:.3f}. Folds: {times(folds)}"
+
+
+def patients_tested(task):
+    """COVID-19 patients that the folds tested, of all that the study has."""
+    whole = base.split.loc[base.split["y_true"] == "covid", "patient_id"].nunique()
+    together = measured[task][1] if task in measured else base.predictions.iloc[:0]
+    tested = together.loc[together["y_true"] == "covid", "patient_id"].nunique()
+    return f"{tested} of {whole}"
+
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The re-draws in words", "code_prompt_hide": "The re-draws in words"}
+accuracies = draws["Accuracy"].astype(float)
+bottom, top = accuracies.min(), accuracies.max()
+ranks = accuracies.rank(ascending=False, method="min")
+lowered = next(iter(base.info["config"]["milestones"]), base.info["epochs"]["run"])
+
+
+def spread(after):
+    """The runs whose epoch kept comes after the first lower learning rate, or before it."""
+    chosen = [
+        metrics.overall(run.predictions)["accuracy"]
+        for run in [base, *redraws]
+        if (run.info["epochs"]["kept"] > lowered) == after
+    ]
+    if not chosen:
+        return "none"
+    ends = f"{min(chosen):.3f} to {max(chosen):.3f}, median {np.median(chosen):.3f}"
+    return f"{len(chosen)} of the runs (accuracy {ends})"
+
+
+same = "not yet known"
+if same_draw is not None:
+    accuracy_again = metrics.overall(same_draw.predictions)["accuracy"]
+    change = formatting.signed(*difference(same_draw, base))
+    same = (
+        f"{accuracy_again:.3f}, {change} against the headline run (95 % interval over patients)."
+        f" It kept epoch {same_draw.info['epochs']['kept']}, that run epoch"
+        f" {base.info['epochs']['kept']}"
+    )
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The variants in words", "code_prompt_hide": "The variants in words"}
+half, images = 0.005, metrics.overall(base.predictions)["images"]
+printed_low, printed_high = cxrlib.wilson(target * images, images)
+inside = accuracy[(accuracy["low"] <= target + half) & (accuracy["high"] >= target - half)]
+outside = accuracy[~accuracy["estimate"].round(3).between(bottom, top)]
+reaching = f"No interval of these {len(accuracy)} runs reaches the printed value as it was rounded"
+reaching_short = "None of the changes tried reaches it either"
+if len(inside):
+    reaching = (
+        f"The intervals of these runs reach the printed value as it was rounded:"
+        f" {'; '.join(inside['label'])}. What they changed could explain the difference to it, which"
+        " is no evidence that it does"
+    )
+    reaching_short = f"The intervals of {len(inside)} of the changed runs reach it"
+overlap = "which some of these intervals overlap"
+if not (accuracy["high"] >= printed_low).any():
+    overlap = (
+        "and none of these intervals overlaps it: that other images were tested does not explain the"
+        " difference. Training, weights, the copies of the images or the reporting must"
+    )
+apart = [f"{row['label']} ({row['estimate']:.3f})" for _, row in outside.iterrows()]
+beyond = (
+    f"outside of the re-draws' range, {bottom:.3f}–{top:.3f}, lie{'s' if len(apart) == 1 else ''}"
+    f" {'; '.join(apart) or 'none'}"
+)
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The choice of the epoch in words", "code_prompt_hide": "The choice of the epoch in words"}
+epoch_chosen = epoch_range = "not yet recorded"
+chosen, last, same_training = variants.get("epoch-by-test"), variants.get("last-epoch"), ""
 if chosen is not None:  # one training, and both choices of its epoch
     epochs = chosen.history.set_index("epoch")
     by_test, by_validation = (
         epochs.loc[epochs[f"{part}_loss"].idxmin()] for part in ("test", "val")
     )
-    text = (
+    epoch_chosen = (
         f"the test set chose epoch {by_test.name:.0f} (test accuracy"
         f" {by_test['test_accuracy']:.3f}), the validation set would have chosen epoch"
         f" {by_validation.name:.0f} ({by_validation['test_accuracy']:.3f})"
     )
-say("epoch-chosen", text)
-last, text = by_name.get("last-epoch"), ""
+    tested = epochs["test_accuracy"]
+    extremes = tested.loc[[tested.idxmin(), tested.idxmax()]]
+    epoch_range = " and ".join(f"{value:.3f} (epoch {epoch})" for epoch, value in extremes.items())
 if chosen is not None and last is not None and same_draw is not None:
     losses = [run.history["train_loss"] for run in (same_draw, chosen, last)]
     common = min(map(len, losses))
     if all((loss[:common] == losses[0][:common]).all() for loss in losses):
-        text = (
-            f" (the training losses of all three agree to the last digit stored, over the {common}"
-            " epochs they have in common)"
+        same_training = (
+            " (the training losses of all three agree to the last digit stored, over the"
+            f" {common} epochs they have in common)"
         )
-say("same-training", text)
-text = "not yet recorded"
-if chosen is not None:
-    ends = epochs.loc[
-        [epochs["test_accuracy"].idxmin(), epochs["test_accuracy"].idxmax()], "test_accuracy"
-    ]
-    text = " and ".join(f"{value:.3f} (epoch {epoch})" for epoch, value in ends.items())
-say("epoch-range", text)
 
-# %% tags=["remove-input"]
-display(pages.not_recorded(missing_variants))
-
-
-# %% tags=["remove-input"]
-def trained_in(run):
-    """Number format and kind of device."""
-    return (
-        f"{run.info['config']['precision']},"
-        f" {'GPU' if run.info['device']['type'] == 'cuda' else run.info['device']['type'].upper()}"
-    )
-
-
-rows, ladder = [], []
-shown = {"headline": ("Headline run", ""), **CHANGES}
-for name, (text, standing) in shown.items():
-    run = base if name == "headline" else by_name.get(name)
-    if run is None:
-        rows.append((text, standing, "not yet recorded", *[""] * 5))
-        continue
-    ends, overall = (
-        metrics.bootstrap_by_patient(run.predictions),
-        metrics.overall(run.predictions),
-    )
-    accuracy, recall = ends.loc["weighted avg", "recall"], ends["recall", "estimate"]
-    ladder.append((text, "Accuracy, with 95 % interval", *accuracy))
-    change = (
-        difference(run, by_name["as-printed"])
-        if name != "as-printed" and "as-printed" in by_name
-        else None
-    )
-    rows.append(
-        (
-            text,
-            standing,
-            formatting.with_interval(*accuracy),
-            "–" if change is None else formatting.signed(*change),
-            f"{overall['macro_recall']:.3f}",
-            f"{recall['covid']:.3f}",
-            f"{recall['viral']:.3f}",
-            trained_in(run),
-        )
-    )
-heads = [
-    "Changed",
-    "Standing in the thesis",
-    "Accuracy (95 % interval)",
-    "Difference from “Nothing” (95 % interval)",
-    "Macro recall",
-    "COVID-19 recall",
-    "Viral recall",
-    "Trained in",
-]
-pages.table(pd.DataFrame(rows, columns=heads))
-
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Dot chart of the accuracy of the headline run and of each recorded variant with 95 percent intervals, beside the printed accuracy as a dotted line."}}
-plots.ladder(
-    pd.DataFrame(ladder, columns=["label", "kind", "value", "low", "high"]),
-    "Accuracy (share of test images right)",
-    line=float(printed["zhu-fourclass", "weighted avg.recall"]),
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The frame in words", "code_prompt_hide": "The frame in words"}
+frame_lungs = (
+    "no more than the edge of the lungs; how much, `python -m companion.build table"
+    " audits/lungs-in-frame` measures where there are lung masks"
 )
-plt.show()
-
-# %% tags=["remove-cell"]
-half = 0.005
-target = float(printed["zhu-fourclass", "weighted avg.recall"])
-inside = [row[0] for row in ladder if row[3] <= target + half and row[4] >= target - half]
-reaching = (
-    f"The intervals of these runs reach the printed value as it was rounded: {'; '.join(inside)}."
-    " What they changed could explain the difference to it, which is no evidence that it does"
-)
-say(
-    "reaching",
-    (
-        reaching
-        if inside
-        else f"No interval of these {len(ladder)} runs reaches the printed value as it was rounded"
-    ),
-)
-bottom, top = draws["Accuracy"].astype(float).agg(["min", "max"])
-apart = [f"{row[0]} ({row[2]:.3f})" for row in ladder if not bottom <= round(row[2], 3) <= top]
-say(
-    "beyond",
-    f"outside of the re-draws' range, {bottom:.3f}–{top:.3f}, lie{'s' if len(apart) == 1 else ''}"
-    f" {'; '.join(apart) or 'none'}",
-)
-size = int(metrics.overall(base.predictions)["images"])
-printed_ends = intervals.wilson(target * size, size)
-say("printed-low", f"{printed_ends[0]:.2f}")
-say("printed-high", f"{printed_ends[1]:.2f}")
-overlaps = any(row[4] >= printed_ends[0] for row in ladder)
-say(
-    "overlap",
-    (
-        "which some of these intervals overlap"
-        if overlaps
-        else (
-            "and none of these intervals overlaps it: that other images were tested does not"
-            " explain the difference. Training, weights, the copies of the images or the reporting"
-            " must"
-        )
-    ),
-)
-say("time-variants", times(variants) if variants else "none recorded yet")
-
-# %% [markdown]
-# *Dotted: the printed value. Variants: {glue:text}`time-variants`.*
-#
-# {glue:text}`reaching`. The printed value has an uncertainty of its own, {glue:text}`printed-low`–{glue:text}`printed-high` if its images were independent, {glue:text}`overlap`.
-# Which change matters at all? With one seed each, {glue:text}`beyond`; of the others no effect can be told from that of another draw and seed. Two changes at once were not tried.
-#
-# Where the epoch is chosen by the test set, or the last is kept, the training is that of "Nothing", ended or kept at another epoch{glue:text}`same-training`. The first of these records knows both choices: {glue:text}`epoch-chosen`.
-# Over its epochs the test accuracy lay between {glue:text}`epoch-range`. So one and the same training can be reported with any of these numbers: which epoch is kept, and by what, is a silence of its own.
-#
-# (frame-alone)=
-# ## What the frame alone gives away
-#
-# In Study B COVID-19 goes together with other hospitals, with adults and with other ways of making and storing a picture. To see how far that alone can carry, the same trainings were run on pictures of which
-# all but an outer frame, {glue:text}`frame-width` % of each side wide, is black, in training and in test, and on pictures of which only that frame is black. (They are blackened first and turned and shifted after, so that augmentation
-# brings back nothing.) Nothing else was changed.
-# The frame holds {glue:text}`frame-lungs`.
-
-# %% tags=["remove-input", "small"] mystnb={"image": {"alt": "A synthetic radiograph three times: whole; all but a narrow outer frame black; the frame black and the rest left."}}
-drawn = phantom.radiograph(np.random.default_rng(5), "bilateral", size=224).image
-plots.radiographs(
-    [radiographs.show_part(drawn[None], part)[0] for part in ("whole", "frame", "centre")],
-    ["Whole", "Frame alone", "Centre alone"],
-)
-plt.show()
-
-# %% [markdown]
-# *What the network saw, on a synthetic picture.*
-
-# %% tags=["remove-input"]
-rows, found, recalls = [], {}, "not yet known"
-for name, title in {"zhu-binary": "Two classes", "zhu-fourclass": "Four classes"}.items():
-    found[name, "whole"] = repeats[name][0] or headline[name]
-    found |= {(name, run.name.rpartition("/")[2]): run for run in families[f"{name}-shown"][0]}
-    for part, text in {
-        "whole": "Whole picture",
-        "frame": "Frame alone",
-        "centre": "Centre alone",
-    }.items():
-        if (name, part) not in found:
-            rows.append((title, text, *["not yet recorded"] * 6))
-            continue
-        run = found[name, part]
-        ends = metrics.bootstrap_by_patient(run.predictions)
-        right, size, taken, others = detected(run.predictions, "covid")
-        rows.append(
-            (
-                title,
-                text,
-                f"{run.info['epochs']['kept']} of {run.info['epochs']['run']}",
-                formatting.with_interval(*ends.loc["weighted avg", "recall"]),
-                "–"
-                if part == "whole"
-                else formatting.signed(*difference(run, found[name, "whole"])),
-                f"{right} of {size}",
-                f"{taken} of {others}",
-                formatting.with_interval(*ends.loc["covid", "auc"], decimals=4),
-            )
-        )
-        if (name, part) == ("zhu-fourclass", "frame"):
-            recalls = ", ".join(
-                f"{plots.label(cls)} {formatting.with_interval(*ends.loc[cls, 'recall'])}"
-                for cls in run.classes
-            )
-heads = [
-    "Task",
-    "Seen",
-    "Epoch kept",
-    "Accuracy (95 % interval)",
-    "Difference from the whole picture (95 % interval)",
-    "COVID-19 found",
-    "False COVID-19",
-    "COVID-19 AUC (95 % interval)",
-]
-pages.table(pd.DataFrame(rows, columns=heads))
-
-# %% tags=["remove-cell"]
-say("frame-width", f"{100 * radiographs.FRAME:g}")
-try:
-    held = (
-        pd.read_csv(studies.results_folder() / zhu2020.LUNGS_IN_FRAME)
-        .groupby("kind")["share"]
-        .agg(["size", "mean", "max"])
-    )
-    parts = [
+measured_lungs = studies.results_folder() / zhu2020.LUNGS_IN_FRAME
+if measured_lungs.is_file():
+    held = pd.read_csv(measured_lungs).groupby("kind")["share"].agg(["size", "mean", "max"])
+    each = [
         f"{100 * row['mean']:.1f} % of the lungs (at most {100 * row['max']:.1f} %) in the"
         f" {row['size']:.0f} COVID-19 images that have {kind.replace('box', 'boxe')}s"
         for kind, row in held.iloc[::-1].iterrows()
     ]
-    text = (
-        f"on average {' and '.join(parts)}. Kermany's images have neither, so that for them it is"
-        " not known"
+    frame_lungs = f"on average {' and '.join(each)}. Of Kermany's images it is not known"
+frame_recalls, frame_found, frame_size = "not yet known", "–", "–"
+if "frame" in shown["zhu-fourclass"]:
+    framed = shown["zhu-fourclass"]["frame"].predictions
+    recalls = cxrlib.bootstrap_by_patient(framed, **how)["recall"].loc[base.classes]
+    frame_found, frame_size, *_ = found_of(framed)
+    frame_recalls = ", ".join(
+        f"{plots.label(name)} {formatting.with_interval(*row)}"
+        for name, row in zip(recalls.index, recalls.to_numpy(), strict=True)
     )
-except FileNotFoundError:
-    text = (
-        "no more than the edge of the lungs; how much, `python -m companion.build table"
-        " audits/lungs-in-frame` measures where lung masks are at hand"
-    )
-say("frame-lungs", text)
-for suffix, name in (("", "zhu-fourclass"), ("-two", "zhu-binary")):
-    say(
-        f"null-accuracy{suffix}",
-        f"{metrics.overall(headline[name].predictions)['null_accuracy']:.3f}",
-    )
-say("redraw-range", f"{bottom:.3f}–{top:.3f}")
-say("time-shown", times([run for name in headline for run in families[f"{name}-shown"][0]]))
-say("frame-recalls", recalls)
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "All numbers of the text", "code_prompt_hide": "All numbers of the text"}
+four, two = patients_tested("zhu-fourclass"), patients_tested("zhu-binary")
+reach = sum(value >= target - half for value in accuracies)
+pages.glue_all(
+    {f"note-{name}": pages.schedule(runs) for name, runs in families.items()}
+    | {
+        "covid-images": int((base.split["y_true"] == "covid").sum()),
+        "repeat": repeat,
+        "runs": len(draws),
+        "all-found": sum(
+            found == size
+            for found, size, *_ in map(found_of, (run.predictions for run in [base, *redraws]))
+        ),
+        "accuracy-range": f"from {bottom:.3f} to {top:.3f}",
+        "redraw-range": f"{bottom:.3f}–{top:.3f}",
+        "printed-accuracy": printed["zhu-fourclass", "weighted avg.recall"],
+        "reach": reach or "none",
+        "rank": f"{ranks.iloc[0]:.0f} of {len(ranks)}",
+        "time-redraws": times(redraws),
+        "first-milestone": lowered,
+        "patience": studies.spell(base.info["config"]["patience"]),
+        "early": spread(False),
+        "late": spread(True),
+        "same-draw": same,
+        "cv-tested": four if four == two else f"{four} (four classes), {two} (two)",
+        "folds": folds_in_words("zhu-fourclass"),
+        "folds-two": folds_in_words("zhu-binary"),
+        "reaching": reaching,
+        "reaching-short": reaching_short,
+        "beyond": beyond,
+        "printed-low": f"{printed_low:.2f}",
+        "printed-high": f"{printed_high:.2f}",
+        "overlap": overlap,
+        "time-variants": times(families["zhu-fourclass-variants"]),
+        "epoch-chosen": epoch_chosen,
+        "epoch-range": epoch_range,
+        "same-training": same_training,
+        "frame-width": f"{100 * radiographs.FRAME:g}",
+        "frame-lungs": frame_lungs,
+        "frame-recalls": frame_recalls,
+        "frame-found": str(frame_found),
+        "frame-size": str(frame_size),
+        "null-accuracy": f"{metrics.overall(base.predictions)['null_accuracy']:.3f}",
+        "null-accuracy-two": f"{metrics.overall(main['zhu-binary'].predictions)['null_accuracy']:.3f}",
+        "time-shown": times(families["zhu-binary-shown"] + families["zhu-fourclass-shown"]),
+    }
+)
 
 # %% [markdown]
-# *Seed 0's test images; {glue:text}`time-shown`. Always answering the commonest class would be right in {glue:text}`null-accuracy-two` (two classes) and {glue:text}`null-accuracy` (four). Recall of the four classes from the frame alone: {glue:text}`frame-recalls`.
-# One seed each: the four-class re-draws, whole pictures, span {glue:text}`redraw-range`. A dash in brackets: no resample differs, so that there is no interval.*
-#
-# Of COVID-19 images what is learnt from the frame is hardly a finding in a lung. It may be the edge of the body and its posture, side letters, collimation, age and size, contrast, or how a file was processed (the last in part by the copies used here).
-# So cues that are no disease go most of the way to these results; what the whole picture adds to them may be disease, or more of the same cues, for age, size, contrast and processing are in the centre as well, and this test set cannot tell.
-# That a network which sees the whole picture uses the frame is not shown by this.
-#
-# ## Make a run anew
+# ## Make a run yourself
 #
 # ```bash
 # make records
 # ```
 #
-# trains every record that is missing. One of them alone is trained, or trained anew, by the command below. A family's runs
-# are compared with each other, so that all should have one schedule ([Rerun it](../book/rerun.md) says more):
+# trains every record that is missing. The command below trains one of them alone, or trains it again. The runs of a family are compared with each other, so all should have one schedule ([Rerun it](../book/rerun.md) says more):
 #
 # ```bash
 # .venv/bin/cxr train zhu-fourclass-variants/batch-64 --resume

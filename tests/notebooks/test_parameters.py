@@ -33,6 +33,7 @@ OTHER: dict[str, dict] = {  # another value of each parameter; None: tried elsew
         "family": "zhu-fourclass-cv",
     },
     "05_study_b_gradcam": {"origin": "phantom", "run_name": None, "data": None},
+    "06_study_b_how_sure": {"level": 0.5, "replicates": 100, "most_redraws": 5},
     "13_study_a_results": {"run_name": None, "data": None},
     "14_study_a_efficiency": {"folder": None},
     "22_study_b_forensics": {"averages": False, "level": 0.9, "runs": ["zhu-binary-redraws"]},
