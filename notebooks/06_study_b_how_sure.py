@@ -178,10 +178,9 @@ def pooled(task):
 measured = {task: pooled(task) for task in main if families[f"{task}-cv"]}
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Recall in the folds and on the fixed test set", "code_prompt_hide": "Recall in the folds and on the fixed test set", "figure": {"caption": "Cross-validation: recall of each class over all folds together and on the fixed test set, with 95 % intervals over patients, and in each fold.", "name": "cross-validation"}, "image": {"alt": "Two panels, four classes and two classes. For each class the recall over all folds with its interval, the recall on the fixed test set with its interval, and a small dot for each fold."}}
-fig, axes = plt.subplots(
-    len(measured) or 1, 1, figsize=(7, 4), height_ratios=[4, 2][: len(measured)]
-)
-for ax, (task, (table, _)) in zip(np.atleast_1d(axes), measured.items(), strict=False):
+sizes = [len(table) for table, _ in measured.values()] or [1]
+fig, axes = plt.subplots(len(sizes), 1, figsize=(7, 4), height_ratios=sizes, squeeze=False)
+for ax, (task, (table, _)) in zip(axes.flat, measured.items(), strict=False):
     at = np.arange(len(table))
     for column, shift, kind, text in (
         ("estimate", -0.12, "fold", "all folds"),
@@ -195,8 +194,9 @@ for ax, (task, (table, _)) in zip(np.atleast_1d(axes), measured.items(), strict=
         ax.scatter(values, np.full(len(values), place - 0.32), marker=".", color="0.4", zorder=3)
     ax.set_yticks(at, [plots.label(name) for name in table.index])
     ax.set(ylim=(len(table) - 0.5, -0.6), title=studies.experiment(task).title)
-np.atleast_1d(axes)[-1].set_xlabel("Recall (small dots: each fold)")
-np.atleast_1d(axes)[0].legend(frameon=False)
+axes[-1, 0].set_xlabel("Recall (small dots: each fold)")
+if measured:
+    axes[0, 0].legend(frameon=False)
 plt.show()
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "The same as tables", "code_prompt_hide": "The same as tables"}
