@@ -23,6 +23,7 @@ from cxrlib.transfer.config import NETWORKS
 PRECISIONS = ("auto", "float32", "bfloat16")
 IMAGENET = 1000  # classes
 FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+INNER = {"state_dict", "model_state_dict", "model"}  # what training scripts keep a state under
 NO_WEIGHTS = {  # how files begin that lie where weights should
     b"version https://git-lfs": "a pointer of Git LFS (git lfs pull fetches the file)",
     b"<": "a web page",
@@ -114,7 +115,10 @@ def _note(file: Path) -> str:
 
 def read(path: str | Path) -> dict[str, torch.Tensor]:
     """The weights in a safetensors file or in one that ``torch.save`` wrote, told apart by their
-    first bytes; as float32. :class:`InputError` when the file is missing, damaged or no weights.
+    first bytes; as float32.
+
+    Read too: a state under ``state_dict``, ``model_state_dict`` or ``model``, and names that all
+    begin alike (``module.``). :class:`InputError` when the file is missing, damaged or no weights.
     """
     path = Path(path)
     if not path.is_file():
@@ -135,10 +139,16 @@ def read(path: str | Path) -> dict[str, torch.Tensor]:
             f"{path}: weights cannot be read: damaged, cut short, or more than tensors"
             " (delete it and fetch it anew; or save model.state_dict() alone, best as safetensors)"
         ) from None
+    if isinstance(state, dict) and len(inner := state.keys() & INNER) == 1:
+        state = state[inner.pop()]
     values = state.values() if isinstance(state, dict) else ()
     if not values or not all(isinstance(value, torch.Tensor) for value in values):
         how = "save model.state_dict() of the network itself, and nothing else"
         raise InputError(f"{path}: holds no plain dictionary of weights by name; {how}")
+    stems = [key.removesuffix("conv1.weight") for key in state if key.endswith("conv1.weight")]
+    stem = min(stems, key=len, default="")
+    if all(key.startswith(stem) for key in state):
+        state = {key.removeprefix(stem): value for key, value in state.items()}
     return {key: value.float() if value.dtype in FLOATS else value for key, value in state.items()}
 
 

@@ -124,6 +124,14 @@ def test_several_files_are_not_chosen_between(folder, state):
 @pytest.mark.parametrize(
     "wrap",
     [
+        lambda state: {"state_dict": state, "epoch": 90, "arch": "resnet18", "best_acc1": 69.7},
+        lambda state: {"model_state_dict": state, "optimizer_state_dict": {"lr": 0.1}},
+        lambda state: {"model": state},
+        lambda state: {f"module.{key}": value for key, value in state.items()},
+        lambda state: {
+            "state_dict": {f"module.encoder.{key}": value for key, value in state.items()}
+        },
+        lambda state: {f"_orig_mod.{key}": value for key, value in state.items()},
         lambda state: {
             key: value.half() if value.is_floating_point() else value
             for key, value in state.items()
@@ -134,10 +142,20 @@ def test_several_files_are_not_chosen_between(folder, state):
         },
         lambda state: {key: value for key, value in state.items() if not key.startswith("fc.")},
     ],
-    ids=["half", "double", "headless"],
+    ids=[
+        "state_dict",
+        "model_state_dict",
+        "model",
+        "module",
+        "both",
+        "compiled",
+        "half",
+        "double",
+        "headless",
+    ],
 )
 def test_what_is_plain_is_read(folder, state, wrap, request):
-    old = "double" in request.node.name  # once in the form of before PyTorch 1.6
+    old = "compiled" in request.node.name  # once in the form of before PyTorch 1.6
     torch.save(wrap(state), folder / "resnet18-x.pth", _use_new_zipfile_serialization=not old)
     got, _ = resnet.imagenet("resnet18")
     assert all(
@@ -192,8 +210,7 @@ def test_the_form_is_told_by_the_content(folder, state):
             ),
             "conv1.weight is missing",
         ),
-        (lambda s: {"state_dict": s, "epoch": 90}, "save model.state_dict() of the network itself"),
-        (lambda s: {f"module.{key}": value for key, value in s.items()}, "conv1.weight is missing"),
+        (lambda s: {"state_dict": s, "model": s}, "no plain dictionary of weights"),
         (lambda s: {"state_dict": {}}, "no plain dictionary of weights"),
         (lambda s: [*s.values()], "no plain dictionary of weights"),
         (lambda s: torch.nn.Linear(2, 2), "weights cannot be read"),
@@ -209,8 +226,7 @@ def test_the_form_is_told_by_the_content(folder, state):
         "four classes",
         "resnet50",
         "mixed",
-        "wrapped",
-        "module",
+        "two",
         "none",
         "list",
         "model",
