@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from PIL import Image
+from tqdm import tqdm
 
 from cxrlib import gradcam, plots
 from cxrlib.data import pictures, radiographs
@@ -26,6 +27,7 @@ from cxrlib.transfer import augment, fit, resnet
 
 SIDE = 1000  # pixels, longest side of an overlay
 BATCH = 64  # pictures that the network sees at once; as many are decoded before their turn
+SLOW = 2  # seconds after which a bar is shown
 THREADS = min(8, os.cpu_count() or 1)  # that decode
 PASSED_OVER = re.compile(r"\..*|DICOMDIR|Thumbs\.db|desktop\.ini", re.DOTALL)  # without a word
 FOOTER = "Research software, not a medical device"
@@ -38,7 +40,7 @@ def predict(
     device: torch.device | str | None = None,
     batch: int = 64,
 ) -> np.ndarray:
-    """Class probabilities of images.
+    """Class probabilities of images, with a bar where that takes more than two seconds.
 
     Parameters
     ----------
@@ -70,8 +72,14 @@ def predict(
     >>> p.shape, p.sum(axis=1).round(6).tolist()
     ((5, 2), [1.0, 1.0, 1.0, 1.0, 1.0])
     """
-    on = resnet.device(device)
-    return np.exp(fit.predict(model.to(on), augment.grey(pixels), on, batch))
+    on, pixels = resnet.device(device), augment.grey(pixels)
+    model, starts = model.to(on), range(0, max(len(pixels), 1), batch)
+    bar = {"desc": "predict", "unit": "batch", "delay": SLOW, "disable": len(starts) == 1}
+    parts = [
+        fit.predict(model, pixels[start : start + batch], on, batch)
+        for start in tqdm(starts, **bar)
+    ]
+    return np.exp(np.concatenate(parts))
 
 
 def picture_files(paths: Sequence[str | Path]) -> tuple[list[str], list[str]]:

@@ -27,12 +27,12 @@ import papermill
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from companion import parameters
 from cxrlib import __version__
 
+ROOT = Path(__file__).resolve().parents[1]
 ADDRESS = "https://github.com/rehearsal/companion"
 COLAB = """numpy==2.0.2 pandas==2.2.2 scipy==1.16.3 scikit-learn==1.6.1 matplotlib==3.10.0
 seaborn==0.13.2 pillow pyyaml jinja2 markupsafe traitlets requests urllib3 tqdm ipykernel ipython
@@ -103,26 +103,24 @@ def rehearse(kind: str, source: Path, python: Path, clone: Path, given: dict) ->
         place = clone.parent / "content" / source.stem
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
-        shutil.copy(source, place)
     elsewhere = {"GIT_CONFIG_KEY_0": f"url.file://{clone}.insteadOf", "GIT_CONFIG_COUNT": "1"}
     settings = {**elsewhere, "GIT_CONFIG_VALUE_0": ADDRESS, "PYTHONPATH": "", "CXR_DATA": ""}
     settings["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
-    notebook = nbformat.read(place / source.name, 4)
+    notebook = nbformat.read(source, 4)
     kinds = parameters.declared(notebook)[0]
     known = {name: value for name, value in given.items() if name in kinds}
     notebook.cells.append(nbformat.v4.new_code_cell(MEMORY))
-    nbformat.write(notebook, place / source.name)
+    alone = place / "rehearsal.ipynb"
+    nbformat.write(notebook, alone)
     options = {"kernel_name": "python3", "kernel_manager_class": kernel(python, settings)}
     began = time.perf_counter()
     try:
         done = papermill.execute_notebook(
-            place / source.name, None, known, cwd=place, progress_bar=False, **options
+            alone, None, known, cwd=place, progress_bar=False, **options
         )
         said = done.cells[-1].outputs[0].text.strip() + " MB"
     except papermill.PapermillExecutionError as error:
         said = f"cell {error.exec_count} failed: {error.ename}: {error.evalue}"
-    finally:
-        nbformat.write(nbformat.read(source, 4), clone / "notebooks" / source.name)
     return f"{source.stem:26} {time.perf_counter() - began:5.0f} s  {said}"
 
 

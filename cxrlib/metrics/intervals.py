@@ -9,6 +9,7 @@ intervals from patients drawn anew, and the policy of which is used where.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from cxrlib import formatting
 from cxrlib.files import InputError
 from cxrlib.metrics.predictions import one_class
 
@@ -33,11 +35,24 @@ class Interval(NamedTuple):
     >>> found = Interval(0.5, 0.25, 0.75)
     >>> found.high - found.low
     0.5
+    >>> print(found)
+    0.50 (0.25 to 0.75)
     """
 
     estimate: float
     low: float = np.nan
     high: float = np.nan
+
+    def __str__(self) -> str:
+        """Two decimals, or as many as tell the two ends apart."""
+        width = self.high - self.low
+        decimals = max(2, -math.floor(math.log10(width))) if 0 < width < np.inf else 2
+        estimate, low, high = (formatting.number(value, decimals) for value in self)
+        return estimate if low == high == formatting.DASH else f"{estimate} ({low} to {high})"
+
+    def _repr_pretty_(self, printer, cycle: bool) -> None:
+        """What Jupyter shows of it."""
+        printer.text(str(self))
 
 
 UNKNOWN = Interval(np.nan)

@@ -10,6 +10,7 @@ import pytest
 from frames import scored
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from IPython.lib.pretty import pretty
 from scipy import stats
 from sklearn import metrics as skl
 from statsmodels.stats.proportion import proportion_confint
@@ -243,3 +244,20 @@ def test_areas_against_proc(case):
     p = (both[0] - both[0].min()) / np.ptp(both[0])  # as probabilities: the order counts
     found = auc_by_image(scored(p[truth], p[~truth]), "covid")
     assert found == pytest.approx(expected[["auc", "low", "high"]].tolist(), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((0.93, 0.88, 0.97), "0.93 (0.88 to 0.97)"),
+        ((0.12345, 0.1229, 0.1241), "0.123 (0.123 to 0.124)"),
+        ((-0.5, -1.25, 0.0), "−0.50 (−1.25 to 0.00)"),
+        ((0.75,), "0.75"),
+        ((float("nan"),), "–"),
+        ((12.0, 10.0, float("inf")), "12.00 (10.00 to inf)"),
+    ],
+)
+def test_an_interval_is_shown_as_a_person_writes_it(values, text):
+    found = intervals.Interval(*values)
+    assert str(found) == pretty(found) == text
+    assert tuple(found)[: len(values)] == pytest.approx(values, nan_ok=True)
