@@ -68,6 +68,24 @@ def test_environment_lists_what_pyproject_needs_at_the_same_pins():
     assert "--no-deps --editable ." in pip
 
 
+def test_binder_lists_the_dependencies_and_what_notebooks_need_without_torch():
+    environment = yaml.safe_load((ROOT / "binder" / "environment.yml").read_text())["dependencies"]
+    *conda, pip = environment
+    assert {re.split(r"[<>=!]", item)[0] for item in conda} == {"python", "pip"}
+    wanted = {requirement.name.lower() for requirement in requirements("notebooks")}
+    assert dict(line.split("==") for line in pip["pip"]) == {name: PINS[name] for name in wanted}
+    assert not {"torch", "torchvision"} & wanted
+    assert os.access(ROOT / "binder" / "postBuild", os.X_OK)
+
+
+def test_readme_example_prints_what_it_says(capsys):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", readme, re.S)
+    exec(program, {})
+    assert f"`{capsys.readouterr().out.strip()}`" in readme
+    assert len(program.split("import cxrlib\n")[1].strip().splitlines()) <= 10
+
+
 def test_torch_may_not_resolve_to_the_broken_release():
     torch = next(
         requirement for requirement in requirements("train") if requirement.name == "torch"
