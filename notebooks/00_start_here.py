@@ -107,7 +107,7 @@ cxrlib.leakage(manifest, split)
 rest = split == "train"
 fold = cxrlib.fold_by_patient(manifest[rest], labels[rest], n=10, seed=seed)
 split[fold.index[fold == 0]] = "val"
-pd.crosstab(split, labels)[CLASSES]
+pd.crosstab(split, labels, rownames=["part"], colnames=["class"])[CLASSES]
 
 # %% [markdown]
 # **Exercise 1.** Somebody draws 127 *images* for the test set, as `by_image` does below. How many test images then belong to a patient who is also in training? (`cxrlib.leakage` counts them.)
@@ -119,7 +119,7 @@ RIGHT = {
     1: lambda: cxrlib.leakage(manifest, by_image)["test_images_of_shared"],
     2: lambda: cxrlib.per_class(predictions).loc["weighted avg", "recall"],
     3: lambda: cxrlib.wilson(31, 31)[0],
-    4: lambda: predictions.loc[predictions["y_true"] == "viral", "p_viral"].min(),
+    4: lambda: predictions.loc[predictions["y_true"] == "covid", "p_covid"].min(),
     5: lambda: 1 - 0.95 * 0.01 / 0.99,
 }
 
@@ -202,7 +202,7 @@ answer_2 = None
 check(2, answer_2)
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution 2", "code_prompt_hide": "Solution 2"}
-print(np.trace(matrix) / matrix.to_numpy().sum(), "which is the weighted average of the recalls")
+print(f"{np.trace(matrix) / matrix.to_numpy().sum():.4f}, the weighted average of the recalls")
 
 # %% [markdown]
 # ## 5. Where does the network look?
@@ -241,8 +241,7 @@ found[["region", "inside", "peak"]].mean().round(3)
 # Another 127 images would have given another number. How different? We draw **patients** again and again from those that we have, with replacement, and look at how the number moves (the bootstrap). The middle 95 % of these numbers is the interval.
 
 # %%
-intervals = cxrlib.bootstrap_by_patient(predictions, level=level)
-intervals[["recall", "precision", "auc"]].loc[CLASSES].round(3)
+cxrlib.bootstrap_by_patient(predictions, level=level)
 
 # %%
 cxrlib.bootstrap_by_patient(predictions, "accuracy", level=level)
@@ -264,22 +263,21 @@ print(f"{low:.3f}: up to one patient in nine may be missed.")
 # The network gives a probability; a decision needs a **threshold**. A low one finds more of the ill and calls more of the others ill, too.
 
 # %%
-points = {t: cxrlib.operating_point(predictions, "viral", t) for t in (0.1, 0.3, 0.5, 0.7, 0.9)}
-table = pd.DataFrame(points).T[["TP", "FN", "FP", "TN", "sensitivity", "specificity"]]
-table.rename_axis("threshold").round(3)
+thresholds = pd.Index([0.001, 0.01, 0.1, 0.5, 0.9, 0.99], name="threshold")
+points = [cxrlib.operating_point(predictions, "covid", t) for t in thresholds]
+table = pd.DataFrame(points, thresholds)
+table[["TP", "FN", "FP", "TN", "sensitivity", "specificity"]].round(3)
 
 # %% [markdown]
-# **Exercise 4.** What is the highest threshold at which every viral phantom of the test set is found? (Sensitivity 1. Look at `predictions`.)
+# **Exercise 4.** What is the highest threshold at which every COVID-19 phantom of the test set is found? (Sensitivity 1. Look at `predictions`.)
 
 # %%
 answer_4 = None
 check(4, answer_4)
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution 4", "code_prompt_hide": "Solution 4"}
-ill = predictions.loc[predictions["y_true"] == "viral", "p_viral"]
-print(
-    f"{ill.min():.4f}, the lowest probability of a viral phantom. Chosen on the test set, it looks"
-)
+ill = predictions.loc[predictions["y_true"] == "covid", "p_covid"]
+print(f"{ill.min():.4f}, the lowest p of a COVID-19 phantom. Chosen on the test set, it looks")
 print("better than it will be on other images: a threshold should be chosen on validation images.")
 
 # %% [markdown]
@@ -299,7 +297,8 @@ check(5, answer_5)
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Solution 5", "code_prompt_hide": "Solution 5"}
 specificity = 1 - 0.95 * 0.01 / 0.99  # as many false alarms as ill people found
-print(f"{specificity:.4f}; then the PPV is", cxrlib.at_prevalence(0.95, specificity, 0.01)[0])
+ppv, _ = cxrlib.at_prevalence(0.95, specificity, 0.01)
+print(f"{specificity:.4f}; then the PPV is {ppv:.3f}.")
 
 # %% [markdown]
 # ## Where next

@@ -15,6 +15,7 @@ from companion.build import execute
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHER: dict[str, dict] = {  # another value of each parameter; None: tried elsewhere
+    "00_start_here": {"origin": "phantom", "seed": 1, "level": 0.5},
     "01_study_b_images": {"data": None},
     "03_study_b_binary": {
         "origin": "phantom",
