@@ -225,7 +225,7 @@ def measure(
 
 def agrees(p: pd.DataFrame, plain: pd.DataFrame, cls: str) -> dict[str, float | int | None]:
     """How predictions ``p`` of the same images differ from the plain way's: AUC of ``cls``, its
-    ``change`` with the 95 % interval ``patients_low``, ``patients_high`` (patients drawn anew, the
+    ``change`` with the 95 % interval ``patients_low``, ``patients_high`` (resampled patients, the
     same for both; None where nothing varies), largest difference of a probability, and how many
     answers at one half are others.
     """
@@ -263,7 +263,7 @@ def write(
 
     Of the run's network AUC is measured for each way on the same test images, ``limit`` of them at
     most (up to half of these positives), with an interval for its change from the plain way,
-    patients drawn anew, the same for both. The study's ResNet-101 runs with random weights: its
+    resampled patients, the same for both. The study's ResNet-101 runs with random weights: its
     rate does not depend on them, and it has no AUC.
 
     Raises:

@@ -248,7 +248,7 @@ MOVE = """([which, frames]) => new Promise((done) => {
     const began = performance.now();
     slider.value = Math.round(500 + 450 * Math.sin(i / 20));
     slider.dispatchEvent(new Event('input', {bubbles: true}));
-    document.querySelector('.cxr-tools').getBoundingClientRect();  // style and layout anew
+    document.querySelector('.cxr-tools').getBoundingClientRect();  // style and layout again
     work.push(performance.now() - began);
     requestAnimationFrame(step);
   };

@@ -245,7 +245,7 @@ def schedule(family: Sequence[Record]) -> str:
 
 
 def same_seed_again(run: Record, redraws: Sequence[Record]) -> tuple[Record | None, str]:
-    """The re-draw of ``run``'s own seed, which draws nothing anew, and what it is, in words; None
+    """The re-draw of ``run``'s own seed, which draws nothing else, and what it is, in words; None
     while it is not recorded.
     """
     again = next((other for other in redraws if other.info["seed"] == run.info["seed"]), None)

@@ -359,10 +359,8 @@ def share(row, rows, *, file, step, negatives):
     """Per cent of positives, counted in a flow table, among them and the printed negatives."""
     n, others = int(flow(row, rows, file=file, step=step)[0].value), int(rows[negatives]["printed"])
     fitting = forensics.possible_positives(others, row["printed"])
-    why = (
-        f"{n} of {n + others:,} images ({step}); it prints so for {' or '.join(map(str, fitting))}"
-        " positives only."
-    )
+    numbers = " or ".join(map(str, fitting))
+    why = f"{n} of {n + others:,} images ({step}); only {numbers} round to what is printed."
     return [Finding("exact" if n in fitting else "differs", why, 100 * n / (n + others))]
 
 

@@ -21,7 +21,7 @@ def number(value: float, decimals: int = 3) -> str:
 
 
 def interval(low: float, high: float, decimals: int = 3) -> str:
-    """The ends of an interval, or a dash; "to" between them below nought, where a dash is no range.
+    """The ends of an interval, or a dash; "to" between them below zero, where a dash is no range.
 
     >>> interval(0.806, 0.869), interval(-0.25, 0.5, 2)
     ('0.806–0.869', '−0.25 to 0.50')
@@ -43,7 +43,7 @@ def with_interval(estimate: float, low: float, high: float, decimals: int = 3) -
 
 def _change(value: float, decimals: int) -> str:
     text = f"{value:+.{decimals}f}"
-    if value and not float(text):  # little is not nought
+    if value and not float(text):  # small is not zero
         text = np.format_float_positional(value, 1, fractional=False, sign=True)
     return text.replace("-", MINUS)
 

@@ -213,8 +213,8 @@ def _shares(cam: np.ndarray, region: np.ndarray) -> list[float]:
 
 
 def randomised(model: torch.nn.Module, seed: int = 0) -> Iterator[tuple[str, torch.nn.Module]]:
-    """Copies of a torchvision ResNet with ever more layers drawn anew, from the last to the first:
-    (stage, copy).
+    """Copies of a torchvision ResNet with ever more random layers, from the last on: (stage,
+    copy).
 
     The sanity check of Adebayo et al. 2018, arXiv 1810.03292: maps that stay the same do not show
     what was learnt. Convolutions are drawn as in torchvision (He normal, fan out), the linear layer

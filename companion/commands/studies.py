@@ -25,7 +25,7 @@ class train:
     experiment: zhu-fourclass, zhu-binary or another that cxr records lists
     work: folder of checkpoints (default work/)
     resume: go on from the last finished epoch, if there is one
-    overwrite: train anew what is recorded, in the record's place
+    overwrite: train again what is recorded, in the record's place
     precision: auto: bfloat16 where it is faster
     name: of the new record, needed when settings are changed
     set: SETTING=VALUE changes a setting, e.g. lr=0.0003; may be given several times

@@ -3,7 +3,7 @@
 The paper trains and validates on ChestX-ray14 images whose airspace opacity radiologists settled,
 and tests on COVID-19 images among 5,828 with "No Finding". Its Figure 1 has the counts; the text at
 hand has not. What it leaves open is an assumption of ours, named in :func:`flow`. A stand-in
-(:func:`standin_split`) runs where the adjudicated radiographs are not to be had.
+(:func:`standin_split`) runs where the adjudicated radiographs are not available.
 """
 
 from __future__ import annotations

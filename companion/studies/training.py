@@ -50,7 +50,7 @@ class StudyTask(Task):
         new one may take its place.
 
         It may where the book publishes the record and the settings are its own: with other images
-        or weights than the book's it is made anew. :class:`InputError` for any other difference,
+        or weights than the book's it is made again. :class:`InputError` for any other difference,
         the first of which it names.
         """
         info = records.read_record(target).info
@@ -69,7 +69,7 @@ class StudyTask(Task):
         what = what or (f"without {lost[0]}" if lost else "")
         if what and info["run"] not in settings.RECORDS | settings.BASES:
             raise InputError(f"{target}: a finished record is there, {what}; {advice}")
-        same = "already recorded, with these settings and images; --overwrite makes it anew"
+        same = "already recorded, with these settings and images; --overwrite makes it again"
         line = f"the record there, {what}, is replaced" if what else same
         print(f"cxr: {target}: {line}", file=sys.stderr)
         return not what

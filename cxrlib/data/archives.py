@@ -18,7 +18,7 @@ GROWTH = 20  # times its own size that an archive may hold; radiographs hardly s
 
 
 class Damaged(InputError):
-    """Cut short, or its own checksums do not hold: fetched anew, it may be right."""
+    """Cut short, or its own checksums do not hold: fetched again, it may be right."""
 
 
 def unzip(archive: Path, folder: Path) -> None:

@@ -103,7 +103,7 @@ def plan_covid_chestxray(data: Path, commits: Iterable[str]) -> Plan:
         odd = [file.path.name for file in files if file.fault(file.path)]
         if odd:
             what = f"{len(odd)} files, the first {odd[0]}, are not those of the commits"
-            raise InputError(f"{folder}: {what}; delete them to have them fetched anew")
+            raise InputError(f"{folder}: {what}; delete them to have them fetched again")
 
     summary = f"{len(missing)} of {len(files)} files (radiographs and tables)"
     urls = [file.url for file in missing]

@@ -24,7 +24,7 @@ def split_by_patient(manifest: pd.DataFrame, test_images: int, seed: int = 0) ->
     """Draw whole patients at random until exactly ``test_images`` images are set apart.
 
     Patients are visited in random order; one whose images would overshoot is passed over. (A
-    patient with many images is thereby a little less likely to be tested.)
+    patient with many images is a little less likely to be tested.)
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ def compare_methods(frame: pd.DataFrame, cls: str, threshold: float = 0.5) -> pd
     (images), ``estimate, low, high``.
 
     Shares: Wilson and Clopper-Pearson over images, Wilson over patients
-    (`intervals.share_by_patient`), percentiles and BCa of patients drawn anew. AUC: DeLong over
+    (`intervals.share_by_patient`), percentiles and BCa of resampled patients. AUC: DeLong over
     images, and the latter two. The bootstrap's ends are NaN where resampling cannot tell
     (`bootstrap_by_patient`), DeLong's of an area of 0 or 1.
     """

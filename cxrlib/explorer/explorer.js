@@ -212,7 +212,7 @@ const PREVALENCE = {
   ticks: [[LOW, "0.01"], [0.001, "0.1"], [0.01, "1"], [0.1, "10"], [HIGH, "90"]],
 };
 
-/** A figure with axes from 0 to 1: grid and labels are drawn anew when its width changes, all else only moves. */
+/** A figure with axes from 0 to 1: grid and labels are drawn again when its width changes, all else only moves. */
 class Chart {
   constructor({ kind, label, ratio, x, y, xTicks, yTicks, point, margin = [10, 14, 38, 44] }) {
     Object.assign(this, { ratio, margin, x, y, xTicks, yTicks, moved: () => {} });
@@ -498,7 +498,7 @@ function follow(model, keys, fn) {
   for (const key of keys) model.on(`change:${key}`, fn);
   return () => keys.forEach((key) => model.off(`change:${key}`, fn));
 }
-/** Draw anew when the width changes. */
+/** Draw again when the width changes. */
 function watch(el, fn) {
   let width = 0;
   const observer = new ResizeObserver(() => { if (el.clientWidth && el.clientWidth !== width) (width = el.clientWidth), fn(); });
@@ -732,7 +732,7 @@ function rocs({ model, el }) {
   return () => undo.forEach((fn) => fn());
 }
 
-/** A class-activation map over its radiograph, or over an outline where the radiograph is not to be had, and its opacity to move. */
+/** A class-activation map over its radiograph, or over an outline where the radiograph is not available, and its opacity to move. */
 function cam({ model, el }) {
   const { heat, picture, width, height, label } = model.get("data"), map = make("img", { src: heat, alt: label });
   const chest = () => make("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, make("rect", { width: 100, height: 100 }),

@@ -1,4 +1,4 @@
-"""Intervals from patients drawn anew, and the one policy of intervals.
+"""Intervals from resampled patients, and the one policy of intervals.
 
 Images of one patient are alike, so whole patients are drawn, never images. The policy:
 
@@ -46,7 +46,7 @@ GROUPS, PLACES = 2_000, 500  # groups of patients, and of scores, above that
 
 
 class Resamples:
-    """Patients drawn anew B times, and the sums over their images of whatever each image holds.
+    """Patients resampled B times, and the sums over their images of whatever each image holds.
 
     Whole patients are drawn with replacement, as many as there are, within strata: a patient
     belongs to the class that most of their images have (ties: the first in class order), or all to
@@ -95,7 +95,7 @@ class Resamples:
 
     def enough(self, *parts: np.ndarray) -> bool:
         """Whether each of some parts of the images (N,), if there is any of it, is of so many
-        patients that drawing them anew says how it varies.
+        patients that resampling them says how it varies.
         """
         return all(not part.any() or len(np.unique(self.patient[part])) >= FEW for part in parts)
 
@@ -208,7 +208,7 @@ def bootstrap_by_patient(
     seed: int = 0,
     level: float = 0.95,
 ) -> pd.DataFrame | Interval:
-    """Statistics of predictions with intervals from patients drawn anew, by this module's policy.
+    """Statistics of predictions with intervals from resampled patients, by this module's policy.
 
     ``statistic`` is ``"per_class"``, for the rows of `per_class` with columns ``(metric,
     "estimate")``, ``(metric, "low")``, ``(metric, "high")``; or one name of
@@ -316,7 +316,7 @@ def mean_by_patient(
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
-    """Mean of one value per image, with the percentile interval from patients drawn anew.
+    """Mean of one value per image, with the percentile interval from resampled patients.
 
     Parameters
     ----------
@@ -357,7 +357,7 @@ def difference_by_patient(
     level: float = 0.95,
 ) -> Interval:
     """A statistic of ``first`` less that of ``second``, two models on the same images, with the
-    percentile interval from patients drawn anew, the same patients for both.
+    percentile interval from resampled patients, the same patients for both.
 
     ``statistic``, ``cls`` and ``threshold`` are those of `bootstrap_by_patient`. NaN ends where
     resampling cannot tell, as of two areas of 1.

@@ -85,7 +85,7 @@ def calibration_error(table: pd.DataFrame) -> float:
 
 def chance_ece(predictions: pd.DataFrame, cls: str, by: str = "width") -> tuple[float, float]:
     """Mean and 95th percentile of the ECE with ten bins were the probabilities true: each image's
-    class is drawn anew with its own p, a thousand times, images taken as independent.
+    class is drawn again with its own p, a thousand times, images taken as independent.
     """
     p, draws, rng = one_class(predictions, cls)[1], 1000, np.random.default_rng(0)
     bounds = edges(p, by=by)
@@ -105,9 +105,9 @@ def brier(predictions: pd.DataFrame, cls: str) -> pd.DataFrame:
     """Mean squared distance of p from 0 or 1 (Brier 1950), and the skill 1 - Brier / (prevalence (1
     - prevalence)), 0 for always saying the prevalence.
 
-    A row each, ``brier`` and ``skill``: ``estimate, low, high``, percentiles over patients drawn
-    anew; NaN ends where positives, or negatives, are of fewer than four patients, or no resample
-    differs (p a constant). Without either there is no skill: NaN.
+    A row each, ``brier`` and ``skill``: ``estimate, low, high``, percentiles over resampled
+    patients; NaN ends where positives, or negatives, are of fewer than four patients, or no
+    resample differs (p a constant). Without either there is no skill: NaN.
     """
     truth, p = one_class(predictions, cls)[:2]
 
@@ -132,7 +132,7 @@ def net_benefit(
 
     ``benefit``: true positives less false positives weighed by the odds t / (1 - t), per patient
     seen: sensitivity π - (1 - specificity)(1 - π) t / (1 - t), with ``prevalence`` π that of the
-    frame unless given. ``low, high``: percentiles over patients drawn anew. ``treat_all``: of
+    frame unless given. ``low, high``: percentiles over resampled patients. ``treat_all``: of
     calling everybody positive, π - (1 - π) t / (1 - t); calling nobody has 0. To act at p >= t is
     to hold that missing one ill person weighs (1 - t) / t times acting on one who is well.
 

@@ -4,7 +4,7 @@ them.
 Images of one patient are alike, so patients are counted, not images. Frames and N are those of
 :mod:`cxrlib.metrics.predictions`, P is the number of patients, M of scores; every interval is
 two-sided, its ``level`` 0.95 unless another is given. :mod:`cxrlib.metrics.bootstrap` has the
-intervals from patients drawn anew, and the policy of which is used where.
+intervals from resampled patients, and the policy of which is used where.
 """
 
 from __future__ import annotations

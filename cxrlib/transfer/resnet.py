@@ -99,7 +99,7 @@ def _hashed(file: Path) -> str:
     if digits and not found.startswith(digits[1]):
         raise InputError(
             f"{file}: its SHA-256 begins with {found[:8]}, not with {digits[1]} as its name says:"
-            " damaged, cut short or another file; delete it and run this again, or fetch it anew"
+            " damaged, cut short or another file; delete it and run this again, or fetch it again"
         )
     return found
 
@@ -137,7 +137,7 @@ def read(path: str | Path) -> dict[str, torch.Tensor]:
     except Exception:  # PyTorch's own line advises to load what may run code
         raise InputError(
             f"{path}: weights cannot be read: damaged, cut short, or more than tensors"
-            " (delete it and fetch it anew; or save model.state_dict() alone, best as safetensors)"
+            " (delete it and fetch it again; or save model.state_dict() alone, best as safetensors)"
         ) from None
     if isinstance(state, dict) and len(inner := state.keys() & INNER) == 1:
         state = state[inner.pop()]
@@ -239,7 +239,7 @@ def recorded(folder: Path, info: dict, on: torch.device | str = "cpu") -> torch.
     the rest is what it started from.
 
     Raises:
-        InputError: the record holds neither, or the ImageNet weights at hand are not those of the
+        InputError: the record holds neither, or the ImageNet weights here are not those of the
         record.
     """
     config, classes = info["config"], len(info["classes"])
@@ -260,7 +260,7 @@ def recorded(folder: Path, info: dict, on: torch.device | str = "cpu") -> torch.
     state, weights = imagenet(config["model"])
     if weights["sha256"] != info["weights"]["sha256"]:
         raise InputError(
-            f"{folder}: was made from the ImageNet weights {info['weights']['name']}; those at hand"
+            f"{folder}: was made from the ImageNet weights {info['weights']['name']}; those here"
             f" ({weights['name']}) are others"
         )
     return build(config["model"], classes, state | head).to(on)
