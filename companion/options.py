@@ -24,7 +24,7 @@ def heavy(module: str, doing: str) -> ModuleType:
     except ModuleNotFoundError as error:
         raise InputError(
             f"{doing} needs {error.name}, which is not installed: make train-env, or pip install -e"
-            " '.[book,train]' in a clone"
+            " '.[book,train]' in a clone; in a notebook: %pip install torch torchvision safetensors"
         ) from None
 
 
