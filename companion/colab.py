@@ -63,7 +63,9 @@ def install(names: list[str]) -> None:
 def allow_widgets() -> None:
     """Let Colab show the explorer live; where it cannot, the explorer comes as in the book."""
     try:
-        import_module("google.colab.output").enable_custom_widget_manager()
+        output = import_module("google.colab.output")
+        output.enable_custom_widget_manager()
+        _ = output._widgets._installed_url  # which anywidget reads
     except (ImportError, AttributeError):
         sys.modules["anywidget"] = None  # as if it were not installed
 

@@ -60,7 +60,8 @@ def environment(kind: str, folder: Path) -> Path:
         (site,) = (folder / "env" / "lib").glob("python*/site-packages")
         (site / "google" / "colab").mkdir(parents=True)
         (site / "google" / "colab" / "__init__.py").write_text("")
-        enable = "def enable_custom_widget_manager():\n    pass\n"
+        enable = "def enable_custom_widget_manager():\n    pass\n\n\n"
+        enable += "class _widgets:\n    _installed_url = None\n"
         (site / "google" / "colab" / "output.py").write_text(enable)
         (site / "colab.pth").write_text(PRELOADED)
     return python

@@ -111,11 +111,14 @@ def test_the_explorer_is_live_where_colab_has_a_manager_and_a_page_elsewhere(mon
     called = []
     output = types.ModuleType("google.colab.output")
     output.enable_custom_widget_manager = lambda: called.append("live")
+    output._widgets = types.SimpleNamespace(_installed_url=None)
+    live = types.ModuleType("anywidget")
+    monkeypatch.setitem(sys.modules, "anywidget", live)
     for name in ("google", "google.colab"):
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     monkeypatch.setitem(sys.modules, "google.colab.output", output)
     colab.allow_widgets()
-    assert called == ["live"]
+    assert called == ["live"] and sys.modules["anywidget"] is live
     program = (
         "from companion import colab; colab.allow_widgets();"
         "from cxrlib.explorer import Ppv; shown = Ppv([.9, .8, 1], [.9, .8, 1]);"
