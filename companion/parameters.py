@@ -75,13 +75,14 @@ def check_given(given: Mapping[str, Any], kinds: Mapping[str, Any], where: str |
 
 def check(namespace: Mapping[str, Any]) -> None:
     """The same inside a notebook, right after its parameters, whoever runs it:
-    ``parameters.check(globals())``.
+    ``parameters.check(globals())``. Constants in capitals are none.
     """
     kinds = namespace.get("__annotations__", {})
     values = {
         name: value
         for name, value in namespace.items()
         if not name.startswith("_")
+        and not name.isupper()
         and name not in IPYTHON
         and not callable(value)
         and not isinstance(value, types.ModuleType)

@@ -22,8 +22,11 @@
 # %% [markdown]
 # # Every printed number, checked
 #
-# Each number that {cite:t}`zhu2020` (Study B) and {cite:t}`cheazemin2020` (Study A) print about their images, settings and results is one row of a ledger: {glue:text}`rows` rows. Each row
-# names what checks it: a count, a setting, a recorded run, or arithmetic on the study's other numbers. The verdict follows by rule; none is typed.
+# **Question.** {cite:t}`zhu2020` (Study B) and {cite:t}`cheazemin2020` (Study A) print numbers about their images, settings and results. Which of them come out again?
+#
+# **Answer.** Of {glue:text}`rows` numbers {glue:text}`exact` are exact and {glue:text}`agrees` agree; {glue:text}`differs` differ, {glue:text}`impossible` cannot be true by the study's own definitions, and {glue:text}`untestable` cannot be tested here.
+#
+# **How sure.** Each verdict follows from a rule, and none is typed. The rules have limits: *agrees* is no proof of equality, and *differs* does not say whose fault it is ({ref}`what the rules are not <rules-are-not>`).
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -33,209 +36,141 @@ import sys as _sys
 if "google.colab" in _sys.modules and not _os.path.exists("../cxrlib"):
     raise SystemExit("The companion has no address yet: this cell will fetch it once published.")
 
+# %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
+from typing import Literal
+
+study: Literal["both", "A", "B"] = "both"
+only: str | None = None  # a verdict, such as "differs": rows with another are left out; None: all
+
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Check every number", "code_prompt_hide": "Check every number"}
 import base64
 import re
-from html import escape
 from pathlib import Path
 
+import jinja2
 import pandas as pd
 from IPython.display import HTML
 
-from companion import ledger, pages, studies
-from companion.pages import say
+from companion import ledger, pages, parameters, studies
 from companion.rules import VERDICTS
 
-claims = ledger.claims()
+parameters.check(globals())
+claims = ledger.claims()  # a row for each printed number, with its verdict and the reason
+asked = claims["study"].eq(study) if study != "both" else claims["study"].notna()
+if only is not None:
+    asked &= claims["verdict"] == only
+claims = claims[asked]
+
+# %% [markdown]
+# ## The verdicts
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Numbers by verdict", "code_prompt_hide": "Numbers by verdict"}
 counts = pd.crosstab(claims["verdict"], claims["study"]).reindex(
     index=list(VERDICTS), columns=["A", "B"], fill_value=0
 )
-
-# %% tags=["remove-cell"]
-agrees = claims[claims["verdict"] == "agrees"]
-exact = claims[claims["verdict"] == "exact"]
-say("rows", len(claims))
-say("fields", ", ".join(ledger.PUBLISHED))
-say("rows-a", int((claims["study"] == "A").sum()))
-say("settings", int(exact["why"].str.contains("no test of it").sum()))
-chosen = exact["why"].str.contains(
-    "because it gives|was told to|because it is printed|That the draw left|What the test images"
-    " leave"
+rules = pd.DataFrame(
+    {"Verdict": [name.capitalize() for name in VERDICTS], "When": VERDICTS.values()}
 )
-say("chosen", int(chosen.sum()))
-say("own-text", int(exact["why"].str.startswith(("The text names", "Computed")).sum()))
-say("exact", len(exact))
-say("agrees", len(agrees))
-for name, words in {
-    "same": "prints the same",
-    "reaches": "interval reaches",
-    "own": "printed share",
-}.items():
-    say(name, int(agrees["why"].str.contains(words).sum()))
-average = claims[claims["verdict"] == "cannot be true"]
-say("impossible", len(average))
-say("impossible-accuracy", int(average["why"].str.contains("formula").sum()))
-
-
-# %% tags=["remove-cell"]
-def title(page):
-    """A link to the page of the book that treats a number; nothing where there is no such page."""
-    source = Path("..") / f"{page}.py"
-    if not source.is_file():
-        return ""
-    head = re.search(r"(?m)^# # (.+)$", source.read_text(encoding="utf-8"))[1]
-    return f'<a href="{escape(source.stem)}.html">{escape(head.partition(":")[0])}</a>'
-
-
-def quoted(row):
-    """The words of the text, the number in bold; of a cell of a table, nothing."""
-    before, number, after = row["quote"].split("*") if row["quote"] else ("", "", "")
-    return (
-        f"“…{escape(before)}<strong>{escape(number)}</strong>{escape(after)}…”" if number else "–"
-    )
-
-
-def tile(verdict):
-    a, b = counts.loc[verdict]
-    return (
-        f'<button type="button" disabled aria-pressed="false" data-verdict="{verdict}"><span'
-        f' class="count">{a + b}</span><span class="name">{verdict}</span><span class="parts">A'
-        f" {a}, B {b}</span></button>"
-    )
-
-
-def line(row):
-    place = re.split(r",", row["place"])[0]
-    rest = " ".join(
-        f'<a href="#lacked-{escape(name)}">What {escape(name)} lacked</a>.'
-        for name in row["records"]
-    )
-    more = f'<span class="also">{escape(row["also"])}</span>' if row["also"] else ""
-    return (
-        f'<tr id="{escape(row["id"])}" data-study="{row["study"]}" data-place="{escape(place)}"'
-        f' data-verdict="{row["verdict"]}"><th scope="row">{row["study"]},'
-        f' {escape(row["place"])}<span class="also">{title(row["treated"])}</span></th><td'
-        f' data-label="Words">{quoted(row)}</td><td'
-        f' data-label="Printed">{escape(row["said"])}</td><td'
-        f' data-label="Rebuilt">{escape(ledger.rebuilt_in_words(row)) or "–"}</td><td'
-        f' data-label="Verdict"><span class="verdict">{row["verdict"]}</span></td><td'
-        f' data-label="Why">{escape(row["why"])}{more}<span class="also">{rest}</span></td></tr>'
-    )
-
-
-def options(values, every):
-    return "".join(
-        f'<option value="{escape(value)}">{escape(value) or every}</option>'
-        for value in ["", *dict.fromkeys(values)]
-    )
-
-
-def page(claims):
-    """Counts, filters and the table; book/_static/claims.js makes the filters work. Without it the
-    whole table is shown.
-    """
-    rows = claims.to_dict("records")
-    saved = claims[ledger.PUBLISHED].assign(
-        records=claims["records"].map(" ".join),
-        rebuilt_as=[ledger.rebuilt_in_words(row) for row in rows],
-    )
-    csv = base64.b64encode(saved.to_csv(index=False, lineterminator="\n").encode()).decode()
-    heads = "".join(
-        f'<th scope="col">{head}</th>'
-        for head in ("Place", "Words", "Printed", "Rebuilt (95 % interval)", "Verdict", "Why")
-    )
-    places = [row["place"].partition(",")[0] for row in rows]
-    return f"""<div class="claims">
-<div class="tiles" role="group" aria-label="Numbers by verdict; press to show these only">
-{"".join(map(tile, VERDICTS))}</div>
-<form class="filters" hidden role="search" aria-label="Filter the ledger">
-<label>Study <select name="study">{options(["A", "B"], "both")}</select></label>
-<label>Place <select name="place">{options(places, "every place")}</select></label>
-<label>Verdict <select name="verdict">{options(VERDICTS, "every verdict")}</select></label>
-<label>Search <input type="search" name="text" autocomplete="off"></label>
-<button type="reset">Show all</button></form>
-<p><span role="status">{len(rows)} of {len(rows)} numbers.</span>
-<a class="csv" download="claims.csv"
-href="data:text/csv;charset=utf-8;base64,{csv}">Download all as
-CSV</a><button type="button" class="shown" hidden>Download those shown</button></p>
-<div class="rows" tabindex="0" role="region" aria-label="Table of the ledger">
-<table class="ledger"><thead><tr>{heads}</tr></thead>
-<tbody>{"".join(map(line, rows))}</tbody></table></div></div>"""
-
+table = rules.join(counts.reset_index(drop=True).add_prefix("Study "))
+pages.table(table, caption="The rules, from bad to good, and how many numbers each verdict has")
 
 # %% [markdown]
+# A row may have several checks: a count, a setting, a recorded run, or arithmetic on the study's other numbers. It gets the first verdict of this list that one of them gives, and says what the others found.
+#
 # ## The ledger
+#
+# A and B are the studies. *Words*: the number where it stands, in bold; a cell of a table has none. *Rebuilt*: of results, the value of the recorded run with its 95 % interval over patients; there is no interval where the result is perfect and resamples cannot differ. The last column gives the reason for the verdict and, in smaller print, what other checks say.
 
-# %% tags=["remove-input"]
-HTML(page(claims))
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Rows of the ledger, for the page", "code_prompt_hide": "Rows of the ledger, for the page"}
+shown = claims.assign(
+    part=claims["place"].str.partition(",")[0],
+    rebuilt_as=[ledger.rebuilt_in_words(row) for row in claims.to_dict("records")],
+)
+shown[["before", "number", "after"]] = [
+    (text.split("*") if text else [""] * 3) for text in claims["quote"]
+]
+titles = {}
+for source in Path(".").glob("[0-9]*.py"):  # the first heading of each page
+    title = re.search(r"(?m)^# # (.+)$", source.read_text(encoding="utf-8"))[1]
+    titles[f"notebooks/{source.stem}"] = title.partition(":")[0]
+shown["page_title"] = claims["treated"].map(titles).fillna("")
+shown["page"] = [Path(page).name if page in titles else "" for page in claims["treated"]]
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The ledger", "code_prompt_hide": "The ledger"}
+saved = shown[ledger.PUBLISHED].assign(
+    records=shown["records"].map(" ".join), rebuilt_as=shown["rebuilt_as"]
+)
+csv = base64.b64encode(saved.to_csv(index=False, lineterminator="\n").encode()).decode()
+folder = jinja2.FileSystemLoader(studies.folder().parent)
+template = jinja2.Environment(loader=folder, autoescape=True).get_template("_claims.html.jinja")
+HTML(template.render(rows=shown.to_dict("records"), counts=counts, csv=csv))
 
 # %% [markdown]
-# *A and B are the studies. Words: the number where it stands, in bold; a cell of a table has none. Rebuilt: of results, the value of the recorded run with its 95 % interval from patients drawn anew; no interval where
-# the result is perfect and resamples cannot differ. The last column gives the reason for the verdict and, in smaller print, what other checks say.*
+# `cxr claims` prints the same ledger in a terminal. `cxr claims --json` gives it to programs: `rules` (verdict: rule), `lacked` (run: sentences) and `claims`, whose fields are also the columns of the CSV: {glue:text}`fields`. There `rebuilt`, `low` and `high` are numbers, null where there is none, and `also` is what the other checks say.
 #
-# `cxr claims` prints the same ledger in a terminal. `cxr claims --json` gives it to programs: `rules` (verdict: rule), `lacked` (run: sentences) and `claims`, whose fields
-# are also the columns of the CSV: {glue:text}`fields`. There `rebuilt`, `low` and `high` are numbers, null where there is none, and `also` is what the other checks say.
-
-# %% [markdown]
-# ## The rules
+# (rules-are-not)=
+# ## What the rules are not
 #
-# A row may have several checks. It gets the first verdict of this list that one of them gives, and says what the others found.
-
-# %% tags=["remove-input"]
-pages.items([f"**{verdict.capitalize()}.** {rule}" for verdict, rule in VERDICTS.items()])
-
-# %% [markdown]
-# What the rules are not:
-#
-# - *Agrees* is no proof of equality. The rebuilt intervals cover the choice of test patients only and are wide for the small classes; few images agree with nearly any number. Of the {glue:text}`agrees`
-#   rows that agree, {glue:text}`same` print the same, in {glue:text}`reaches` the rebuilt interval reaches the printed number, and {glue:text}`own` lie in the interval of the printed share only.
-#   Two intervals that overlap are no test of a difference either; and with so many rows a few differ by chance alone.
-# - *Differs* says that the number did not come out here, not whose fault that is. The rebuilt runs lacked things, named below, and had to decide what the thesis leaves open.
-# - *Exact* is worth little for a setting: the book's runs were set to what is printed, so that {glue:text}`settings` of the {glue:text}`exact` exact rows hold by construction. So do {glue:text}`chosen` counts that a
-#   version of the collection or a draw was chosen to give, and {glue:text}`own-text` rows are words or formulas that the text itself fixes. Each such row says so.
-# - *Cannot be true* is meant by the study's own definitions. Of the {glue:text}`impossible` such rows, {glue:text}`impossible-accuracy` are "accuracies" that are recalls; as recalls they are possible, and the row says
-#   how they fare, with the rebuilt accuracy by the study's formula beside the rebuilt recall.
-# - Study A's own network and training images were not to be had. A stand-in's value is shown beside its {glue:text}`rows-a` numbers where there is one, and counts for nothing.
+# - *Agrees* is no proof of equality. The rebuilt intervals cover the choice of test patients only and are wide for the small classes; a few images agree with nearly any number. Of the {glue:text}`agrees` rows that agree, {glue:text}`same` print the same, in {glue:text}`reaches` the rebuilt interval reaches the printed number, and {glue:text}`own` lie in the interval of the printed share only. Two intervals that overlap are no test of a difference either, and with so many rows a few differ by chance alone.
+# - *Differs* says that the number did not come out here, not whose fault that is. The rebuilt runs lacked things, which are listed below, and some choices that the thesis leaves open had to be made.
+# - *Exact* is worth little for a setting: the book's runs were set to what is printed, so {glue:text}`settings` of the {glue:text}`exact` exact rows hold by construction. So do {glue:text}`chosen` counts that a version of the collection or a draw was chosen to give, and {glue:text}`own-text` rows are words or formulas that the text itself fixes. Each such row says so.
+# - *Cannot be true* is meant by the study's own definitions. Of the {glue:text}`impossible` such rows, {glue:text}`impossible-accuracy` are "accuracies" that are recalls; as recalls they are possible. The row says how they fare, and gives the rebuilt accuracy by the study's formula next to the rebuilt recall.
+# - *Not testable here* holds for most results of Study A: its own network and training images were not available. Where a stand-in has a value it is shown, and counts for nothing. Study A has {glue:text}`rows-a` rows.
 # - Rows are not independent: the same result is printed in the abstract, in a section, in a table and in the conclusion, and counts each time.
-
-# %% [markdown]
-# ## What the runs lacked
-
-# %% tags=["remove-input"]
-HTML(
-    '<div class="lacked">'
-    + "".join(
-        f'<p id="lacked-{escape(name)}"><strong>What {escape(name)}'
-        f" lacked</strong></p><ul>{''.join(f'<li>{escape(text)}</li>' for text in sentences)}</ul>"
-        for name, sentences in ledger.shortfalls(claims).items()
-    )
-    + "</div>"
-)
-
-# %% tags=["remove-cell"]
-trace = pd.read_csv(studies.folder() / "trace.csv", keep_default_na=False)
-trace["study"] = trace["study"].map(studies.LETTERS)
-trace["reason"] = trace["reason"].where(trace["claim"] == "", "in the ledger").str.partition(":")[0]
-kinds = trace.pivot_table(
-    index="reason", columns="study", values="times", aggfunc="sum", fill_value=0
-)
-kinds = kinds.loc[kinds.sum(axis=1).sort_values(ascending=False, kind="stable").index]
-say("tokens", int(trace["times"].sum()))
-say("claimed", int((trace["claim"] != "").sum()))
-
-# %% [markdown]
+#
 # ## Is anything left out?
 #
-# The two texts hold {glue:text}`tokens` numbers, in digits and in words, references and page numbers included. {glue:text}`claimed` of them are in the ledger (a row such as "224×224" has two). Every other one
-# is passed over for a reason, which `book/studies/not_claims.yml` gives by place. `book/studies/trace.csv` has all of them in the order of the texts, with two words on either side, and a test compares it with the texts
-# wherever these are at hand.
+# The two texts hold {glue:text}`tokens` numbers, in digits and in words, references and page numbers included. {glue:text}`claimed` of them are in the ledger (a row such as "224×224" has two). Every other one is passed over for a reason, which `book/studies/not_claims.yml` gives by place. `book/studies/trace.csv` has all of them in the order of the texts, with two words on either side, and a test compares it with the texts where these are available.
 
-# %% tags=["remove-input"]
-pages.table(
-    kinds.rename_axis(None, axis=1)
-    .reset_index()
-    .rename(columns={"reason": "What became of it", "A": "Study A", "B": "Study B"})
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "What became of every number of the texts", "code_prompt_hide": "What became of every number of the texts"}
+trace = pd.read_csv(studies.folder() / "trace.csv", keep_default_na=False)
+trace["study"] = trace["study"].map(studies.LETTERS).radd("Study ")
+reason = trace["reason"].where(trace["claim"] == "", "in the ledger")
+trace["What became of it"] = reason.str.partition(":")[0]
+kinds = trace.pivot_table(
+    index="What became of it", columns="study", values="times", aggfunc="sum", fill_value=0
 )
+order = kinds.sum(axis=1).sort_values(ascending=False, kind="stable").index
+kinds = kinds.loc[order].rename_axis(None, axis=1).reset_index()
+pages.table(kinds, caption="The numbers of both texts by what became of them")
 
 # %% [markdown]
-# *The numbers of both texts by what became of them.* Not in the ledger: numbers that stand only in the studies' pictures, which the texts at hand lack, and claims without a number, such as where a network looks.
+# Not in the ledger: numbers that stand only in the studies' pictures, which the texts we have lack, and claims without a number, such as where a network looks.
+#
+# ## What the runs lacked
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "What each run lacked", "code_prompt_hide": "What each run lacked"}
+lists = jinja2.Environment(autoescape=True).from_string(
+    """<div class="lacked">{% for name, sentences in runs.items() %}
+<p id="lacked-{{ name }}"><strong>What {{ name }} lacked</strong></p><ul>
+{% for text in sentences %}<li>{{ text }}</li>{% endfor %}</ul>{% endfor %}</div>"""
+)
+HTML(lists.render(runs=ledger.shortfalls(claims)))
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "All numbers of the text", "code_prompt_hide": "All numbers of the text"}
+agrees, exact, impossible = (
+    claims.loc[claims["verdict"] == verdict, "why"]
+    for verdict in ("agrees", "exact", "cannot be true")
+)
+CHOSEN = "because it gives|was told to|because it is printed|That the draw left|What the test images leave"
+pages.glue_all(
+    {
+        "rows": len(claims),
+        "rows-a": int((claims["study"] == "A").sum()),
+        "fields": ", ".join(ledger.PUBLISHED),
+        "exact": len(exact),
+        "agrees": len(agrees),
+        "differs": int((claims["verdict"] == "differs").sum()),
+        "untestable": int((claims["verdict"] == "not testable here").sum()),
+        "impossible": len(impossible),
+        "impossible-accuracy": int(impossible.str.contains("formula").sum()),
+        "same": int(agrees.str.contains("prints the same").sum()),
+        "reaches": int(agrees.str.contains("interval reaches").sum()),
+        "own": int(agrees.str.contains("printed share").sum()),
+        "settings": int(exact.str.contains("no test of it").sum()),
+        "chosen": int(exact.str.contains(CHOSEN).sum()),
+        "own-text": int(exact.str.startswith(("The text names", "Computed")).sum()),
+        "tokens": int(trace["times"].sum()),
+        "claimed": int((trace["claim"] != "").sum()),
+    }
+)

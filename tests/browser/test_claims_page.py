@@ -4,10 +4,11 @@ without JavaScript, on a phone.
 
 import csv
 import io
-import re
 from collections import Counter
 from pathlib import Path
 
+import jinja2
+import pandas as pd
 import pytest
 
 from companion import ledger, rules
@@ -185,29 +186,17 @@ def test_nothing_is_wider_than_the_window_and_text_can_be_read(browser, width, s
     context.close()
 
 
-def test_html_in_a_quote_is_text(page, monkeypatch, tmp_path):
-    """The notebook's own function on a hostile row."""
-    source = (ROOT / "notebooks" / "21_claims.py").read_text(encoding="utf-8")
-    made = re.search(
-        r"(?s)# %% tags=\[\"remove-cell\"\]\ndef title.*?(?=\n# %% \[markdown\])", source
-    )[0]
-    hostile = ledger.claims(["cheazemin2020"]).head(1).copy()
-    for field in ("id", "said", "why", "also", "place"):
-        hostile[field] = (
-            f'x"><img src=x onerror="document.title=1">{field}<script>document.title=1</script>'
-        )
-    hostile["quote"] = (
-        "<script>document.title=1</script>*<img src=x onerror=document.title=1>*</td>"
+def test_html_in_a_quote_is_text(page):
+    """The page's template with a hostile row."""
+    hostile = 'x"><img src=x onerror="document.title=1">{}<script>document.title=1</script>'
+    fields = (
+        "id study part place verdict before number after said rebuilt_as why also page page_title"
     )
-    scope = {"counts": None}
-    exec(
-        "import base64, re\nimport pandas as pd\nfrom html import escape\nfrom pathlib import"
-        " Path\nfrom companion import ledger\nfrom companion.rules import VERDICTS",
-        scope,
-    )
-    scope["counts"] = scope["pd"].DataFrame(0, index=list(rules.VERDICTS), columns=["A", "B"])
-    exec(made, scope)
-    page.set_content(scope["page"](hostile))
+    row = {field: hostile.format(field) for field in fields.split()} | {"records": [hostile]}
+    counts = pd.DataFrame(0, index=list(rules.VERDICTS), columns=["A", "B"])
+    folder = jinja2.FileSystemLoader(ROOT / "book")
+    template = jinja2.Environment(loader=folder, autoescape=True).get_template("_claims.html.jinja")
+    page.set_content(template.render(rows=[row], counts=counts, csv=""))
     page.wait_for_timeout(200)
     assert page.title() != "1" and page.locator("img, script").count() == 0
     assert page.locator("td", has_text="<script>").count() >= 2

@@ -39,6 +39,7 @@ OTHER: dict[str, dict] = {  # another value of each parameter; None: tried elsew
     "14_study_a_efficiency": {"folder": None},
     "22_study_b_forensics": {"averages": False, "level": 0.9, "runs": ["zhu-binary-redraws"]},
     "25_study_a_forensics": {"prevalence": 3.0, "level": 0.9},
+    "21_claims": {"study": "A", "only": "differs"},
 }
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 CASES = [
