@@ -64,7 +64,7 @@ def test_counts_are_those_of_the_table_and_of_the_command(page, claims):
     assert ids(page) == claims["id"].tolist() and verdicts == claims["verdict"].tolist()
     assert tiles(page) == {verdict: Counter(verdicts)[verdict] for verdict in rules.VERDICTS}
     assert page.inner_text(".claims [role=status]") == f"{len(claims)} of {len(claims)} numbers."
-    assert page.locator("main").get_by_text(f"one row of a ledger: {len(claims)} rows").count() == 1
+    assert f"Of {len(claims)} numbers" in page.inner_text("main")
 
 
 def test_filters_and_the_address(page, claims):
