@@ -342,7 +342,7 @@ def show_map(
     outlines = lung_outlines(image_id)
     with plots.style():
         if picture is None:
-            ax = plt.subplots(figsize=(4.6, 4.4))[1]
+            ax = plt.subplots(figsize=(4.6, 4.4), dpi=96)[1]  # smooth colours need few dots
             plots.overlay(None, cam, ax=ax, shape=tuple(shape), outlines=outlines)
         else:
             left, right = plt.subplots(1, 2, figsize=(7, 4.1))[1]

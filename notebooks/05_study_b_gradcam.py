@@ -21,9 +21,11 @@
 # %% [markdown]
 # # Where does the network look?
 #
-# {cite:t}`zhu2020` draws Grad-CAM maps {cite}`selvaraju2017` of five COVID-19 radiographs beside the radiologists' comments and concludes that the
-# four-class model "manages to focus on the lung area instead of other areas". This page draws the maps again (Figures 4.5 to 4.9) and turns the sentence into a number,
-# over all test images for which the lungs are marked.
+# **Question.** {cite:t}`zhu2020` draws Grad-CAM maps {cite}`selvaraju2017` of five COVID-19 radiographs beside the radiologists' comments, and concludes that the four-class model "manages to focus on the lung area instead of other areas". Does it?
+#
+# **Answer.** Only a little. On the {glue:text}`images` COVID-19 test images with a lung mask, the lungs fill {glue:text}`region` % of the picture and hold {glue:text}`inside` % of the map's activation: {glue:text}`than` an even spread would put there. The other {glue:text}`outside` % lie outside the lungs.
+#
+# **How sure.** The difference is {glue:text}`spread` percentage points, a 95 % interval over {glue:text}`patients` patients. But networks with random weights have maps too. Of {glue:text}`drawn` such networks, {glue:text}`below` put less into the lungs than the trained one: {glue:text}`random-verdict`. One trained network was measured, and the masks were drawn by another network. Even a map well inside the lungs would not show that disease is read there: adults' lungs differ from children's, too.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -40,9 +42,11 @@ from typing import Literal
 # ones
 origin: Literal["recorded", "phantom", "images"] = "recorded"
 run_name: str = "zhu-fourclass"
-# folder of the image collections, to draw the maps over the radiographs; default CXR_DATA, else
-# data/
+# folder of the collections, to show the radiographs too; default CXR_DATA, else data/
 data: str | None = None
+level: float = 0.95  # of the intervals
+replicates: int = 2000  # resamples of the patients
+hot: float = 0.5  # share of a map's maximum from which on a place counts as hot
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the run and its maps", "code_prompt_hide": "Load the run and its maps"}
 import base64
@@ -52,86 +56,51 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import display
-from PIL import Image
+from PIL import Image, ImageDraw
 from traitlets import Float, Unicode
 
-from companion import pages, studies
-from companion.pages import say
+import cxrlib
+from companion import pages, parameters, studies
 from companion.studies import zhu2020
-from cxrlib import explorer, formatting, metrics, plots
+from cxrlib import explorer, formatting, plots
 from cxrlib.data import covid_chestxray
 
-run = studies.run(run_name, origin, data)
-maps, where = studies.read_maps(run)
-cam = dict(zip(maps["image_id"], maps["cam"], strict=True))
-shape = dict(zip(maps["image_id"], maps["shape"], strict=True))
-real = run.info["origin"] == "images"
-say("weights-note", run.info["weights"]["note"] or run.info["weights"]["name"])
-p_covid = pd.concat([run.predictions, run.validation]).set_index("image_id")["p_covid"]
-part = dict(zip(maps["image_id"], maps["split"], strict=True))
+parameters.check(globals())
+record = studies.run(run_name, origin, data)
+pages.changed(record)
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Maps, and where they lie", "code_prompt_hide": "Maps, and where they lie"}
+maps, where = studies.read_maps(record)  # arrays with a map per image; a table of measurements
+cams = dict(zip(maps["image_id"], maps["cam"], strict=True))  # 7 x 7 numbers each
+about = pd.DataFrame({"part": maps["split"]}, index=maps["image_id"])
+p = pd.concat([record.predictions, record.validation]).set_index("image_id")["p_covid"]
+about["p_covid"] = p.reindex(about.index)  # training images have no recorded probability
+about["hot"] = [(plots.enlarged(cam, (224, 224)) >= hot).mean() for cam in maps["cam"]]
 
 # %% [markdown]
-# ## Grad-CAM
-#
-# Let $A_k$ be the $k$-th channel of the last convolutional layer, 7 × 7 numbers in this network, and $s_c$ the score of class $c$ before softmax. The map is
-#
-# $$L_c = \text{ReLU}\left(\sum_k \alpha_k A_k\right),$$
-#
-# $$\alpha_k = \frac{1}{49} \sum_{i,j} \frac{\partial s_c}{\partial A_{k,ij}}.$$
-#
-# It is drawn over the picture, enlarged smoothly, deep red where it is high and deep blue where it is low, as Study A describes its own. It has 49 numbers: whatever looks finer
-# comes from the enlargement. Each map is scaled by its own maximum, so that a faint map looks as hot as any other; one without any is blue. And it says what raised the score, not why.
-#
 # ## Figures 4.5 to 4.9
 #
-# The published book holds no radiograph, only maps; with the collections on disk `CXR_DATA=… make book` draws them side by side.
-# The thesis identifies no image, and its own maps were not in the text that we have, so that ours cannot be compared with them. All five comments are found in the notes of the image collection, four in the
-# version that has the thesis's numbers and one in a later one; they name patient and file. (The thesis names Radiopaedia as the source of comments; so do the notes.) Left of a picture is usually the patient's right. The maps are of this run, whose last convolutional
-# stage, the one that Grad-CAM reads, began from {glue:text}`weights-note`.
+# The colour says how much a place raised the network's score for COVID-19: dark red is the most in this picture, dark blue the least. A map has only {glue:text}`fields` numbers; whatever looks finer comes from enlarging it. How a map is made is explained at the end of the page.
+#
+# The radiographs themselves may not be published. Each map is drawn in the frame of its picture, with the outline of that image's lungs where one is known. The outlines come from masks that a network drew, which can leave out opaque parts of a lung. With the collections on disk, `CXR_DATA=… make book` shows the radiographs beside the maps.
+#
+# The thesis does not say which images it shows. They were found by the radiologists' comments, which are in the notes of the image collection. The thesis's own maps were not in the text that we have, so ours cannot be compared with them.
 
-# %% tags=["remove-cell"]
-CASES = {  # figure: (image, file, patient's number, comment as printed in the thesis)
-    "4.5": (
-        "covid-19-pneumonia-43-day0",
-        "144",
-        "patchy areas of air space opacification bilaterally with a lower zone predominance.",
-    ),
-    "4.6": (
-        "covid-19-pneumonia-101",
-        "203",
-        (
-            "there is peripheral patchy air space opacification seen in both lung lower zones with"
-            " diffuse ground-glass haze bilaterally."
-        ),
-    ),
-    "4.7": (
-        "covid-19-pneumonia-24-day6",
-        "116",
-        "multifocal consolidation in right mid zone and left mid/lower zones.",
-    ),
-    "4.8": (
-        "covid-19-infection-exclusive-gastrointestinal-symptoms-pa",
-        "98",
-        (
-            "multiple faint alveolar opacities are identified, predominantly peripheral with"
-            " greater involvement of the upper lobes."
-        ),
-    ),
-    "4.9": (
-        "covid-19-pneumonia-58-day-7",
-        "173",
-        (
-            "there is established left upper lobe and now progressive patchy consolidation in left"
-            " lower, right upper and middle lobes."
-        ),
-    ),
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The five images", "code_prompt_hide": "The five images"}
+STEMS = {
+    "4.5": "covid-19-pneumonia-43-day0",
+    "4.6": "covid-19-pneumonia-101",
+    "4.7": "covid-19-pneumonia-24-day6",
+    "4.8": "covid-19-infection-exclusive-gastrointestinal-symptoms-pa",
+    "4.9": "covid-19-pneumonia-58-day-7",
 }
-PARTS = {
-    "train": "an image of the training set",
-    "val": "an image of the validation fold",
-    "test": "a test image",
-    "outside": "not among the images of the study",
-}
+shown = {figure: f"covid-chestxray/{stem}" for figure, stem in STEMS.items()}
+absent = shown["4.7"] not in cams  # then another image of the same patient takes its place
+if absent:
+    shown["4.7"] = "covid-chestxray/covid-19-pneumonia-24-day7"
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "How one is shown", "code_prompt_hide": "How one is shown"}
+shapes = dict(zip(maps["image_id"], maps["shape"], strict=True))  # height and width in pixels
 
 
 def covid(data):
@@ -139,86 +108,58 @@ def covid(data):
     return pd.concat([covid_chestxray.read_manifest(data), zhu2020.outside(data)])
 
 
-def figure(number, instead=None):
-    """One figure of the thesis: the radiograph where it may be shown, the map beside it, and what
-    is known of the image.
-    """
-    stem, patient, comment = CASES[number]
-    image_id = f"covid-chestxray/{instead or stem}"
-    if image_id not in cam:
+def show(image_id):
+    """A map on its radiograph where that is on disk, else on the outline of the lungs."""
+    if image_id not in cams:
         display(pages.items([f"This run has no map of {image_id}."]))
         return
     picture = pages.radiograph(covid, image_id, data)
-    pages.show_map(image_id, picture, cam[image_id], shape[image_id])
-    score = (
-        f", probability of COVID-19 {p_covid[image_id]:.3f}"
-        if image_id in p_covid.index
-        else ", no recorded probability (only validation and test images have one)"
-    )
-    hot = (plots.enlarged(cam[image_id], (224, 224)) >= 0.5).mean()
-    known = [
-        f"Radiologist's comment (thesis): {comment}",
-        f"Patient {patient}, file {instead or stem}: {PARTS[part[image_id]]}{score}.",
-        f"Share of the picture above half of the map's maximum: {100 * hot:.0f} %.",
-    ]
-    if instead:
-        known.append(
-            f"The comment belongs to {stem}, which was not on disk;"
-            " this is another image of the same patient."
-        )
-    display(pages.items(known))
+    pages.show_map(image_id, picture, cams[image_id], shapes[image_id])
 
 
-# %% tags=["remove-input", "small"] cxr={"items": ["Figure 4.5"]} mystnb={"image": {"alt": "Grad-CAM map of patient 144's radiograph, and the radiograph where it is on disk; the share of the picture that is hot is given below."}}
-figure("4.5")
+# %% tags=["hide-input", "small"] cxr={"items": ["Figure 4.5"]} mystnb={"code_prompt_show": "Figure 4.5", "code_prompt_hide": "Figure 4.5", "figure": {"caption": "Figure 4.5, rebuilt: patient 144, {glue:text}`part-4-5`. The radiologist's comment in the thesis: \"patchy areas of air space opacification bilaterally with a lower zone predominance.\""}, "image": {"alt": "Grad-CAM map for COVID-19 in the frame of patient 144's picture, without an outline of the lungs, as none is known: hot nearly everywhere but along the upper edge. The table below gives the hot share."}}
+show(shown["4.5"])
+
+# %% tags=["hide-input", "small"] cxr={"items": ["Figure 4.6"]} mystnb={"code_prompt_show": "Figure 4.6", "code_prompt_hide": "Figure 4.6", "figure": {"caption": "Figure 4.6, rebuilt: patient 203, {glue:text}`part-4-6`. The radiologist's comment in the thesis: \"there is peripheral patchy air space opacification seen in both lung lower zones with diffuse ground-glass haze bilaterally.\""}, "image": {"alt": "Grad-CAM map for COVID-19 on the outline of patient 203's lungs, from a mask: hottest below the lung on the right of the picture, hot as well at the top of the one on the left. The table below gives the hot share."}}
+show(shown["4.6"])
 
 # %% [markdown]
-# *Figure 4.5, rebuilt.*
+# In the version of the collection that has the thesis's numbers, no notes contain the comment of Figure 4.6. It stands word for word in the notes of a file that the collection took up between 8 May and 4 June 2020, from a site that the thesis names for its comments. So this picture is none of the {glue:text}`covid-images` listed.
 
-# %% tags=["remove-input", "small"] cxr={"items": ["Figure 4.6"]} mystnb={"image": {"alt": "Grad-CAM map of patient 203's radiograph, and the radiograph where it is on disk; the share of the picture that is hot is given below."}}
-figure("4.6")
+# %% tags=["hide-input", "small"] cxr={"items": ["Figure 4.7"]} mystnb={"code_prompt_show": "Figure 4.7", "code_prompt_hide": "Figure 4.7", "figure": {"caption": "Figure 4.7, rebuilt: patient 116, {glue:text}`part-4-7`. The radiologist's comment in the thesis: \"multifocal consolidation in right mid zone and left mid/lower zones.\" {glue:text}`other-image`"}, "image": {"alt": "Grad-CAM map for COVID-19 on the outline of patient 116's lungs, from a mask. The table below gives the hot share."}}
+show(shown["4.7"])
 
-# %% [markdown]
-# *Figure 4.6, rebuilt. No notes in the version that has the thesis's numbers contain this comment. It is, word for word, in those of a file which the collection took up between
-# 8 May and 4 June 2020, from a site that the thesis names for its comments. So the
-# picture is none of the {glue:text}`covid-images` listed.*
-
-# %% tags=["remove-input", "small"] cxr={"items": ["Figure 4.7"]} mystnb={"image": {"alt": "Grad-CAM map of a radiograph of patient 116, and the radiograph where it is on disk; the share of the picture that is hot is given below."}}
-figure(
-    "4.7",
-    instead=None if f"covid-chestxray/{CASES['4.7'][0]}" in cam else "covid-19-pneumonia-24-day7",
-)
+# %% tags=["hide-input", "small"] cxr={"items": ["Figure 4.8"]} mystnb={"code_prompt_show": "Figure 4.8", "code_prompt_hide": "Figure 4.8", "figure": {"caption": "Figure 4.8, rebuilt: patient 98, {glue:text}`part-4-8`. The radiologist's comment in the thesis: \"multiple faint alveolar opacities are identified, predominantly peripheral with greater involvement of the upper lobes.\""}, "image": {"alt": "Grad-CAM map for COVID-19 on the outline of patient 98's lungs, from a mask: hottest at the lower end of the lung on the right of the picture and below it. The table below gives the hot share."}}
+show(shown["4.8"])
 
 # %% [markdown]
-# *Figure 4.7, rebuilt.*
+# The collection has two pictures of the patient of Figure 4.8 under the same notes. The other is a lateral view filed as frontal, which the thesis's selection therefore took in as well. In our split that one is {glue:text}`lateral-part`.
 
-# %% tags=["remove-input", "small"] cxr={"items": ["Figure 4.8"]} mystnb={"image": {"alt": "Grad-CAM map of patient 98's frontal radiograph, and the radiograph where it is on disk; the share of the picture that is hot is given below."}}
-figure("4.8")
+# %% tags=["hide-input", "small"] cxr={"items": ["Figure 4.9"]} mystnb={"code_prompt_show": "Figure 4.9", "code_prompt_hide": "Figure 4.9", "figure": {"caption": "Figure 4.9, rebuilt: patient 173, {glue:text}`part-4-9`. The radiologist's comment in the thesis: \"there is established left upper lobe and now progressive patchy consolidation in left lower, right upper and middle lobes.\""}, "image": {"alt": "Grad-CAM map for COVID-19 on the outline of patient 173's lungs, from a mask: a hot band across the lower third of the picture, from side to side. The table below gives the hot share."}}
+show(shown["4.9"])
 
-# %% [markdown]
-# *Figure 4.8, rebuilt. The collection has two pictures of this patient under the same notes; the other is a lateral view filed as frontal, which the thesis's
-# selection therefore took in, too; in our split that one is {glue:text}`lateral-part`.*
-
-# %% tags=["remove-cell"]
-lateral = (
-    run.split.set_index("image_id")
-    .get("split")
-    .get("covid-chestxray/covid-19-infection-exclusive-gastrointestinal-symptoms-l")
-)
-say("lateral-part", PARTS.get(lateral, "not there"))
-
-# %% tags=["remove-input", "small"] cxr={"items": ["Figure 4.9"]} mystnb={"image": {"alt": "Grad-CAM map of patient 173's radiograph, and the radiograph where it is on disk; the share of the picture that is hot is given below."}}
-figure("4.9")
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The five in a table", "code_prompt_hide": "The five in a table"}
+PARTS = {"train": "training", "val": "validation", "test": "test", "outside": "not in the study"}
+five = about.reindex(shown.values())
+columns = {
+    "Figure": list(shown),
+    "File": five.index.str.partition("/").get_level_values(2),
+    "Part of our split": five["part"].map(PARTS).to_list(),
+    "Probability of COVID-19": [formatting.number(value) for value in five["p_covid"]],
+    "Hot, % of the picture": [formatting.number(100 * value, 0) for value in five["hot"]],
+}
+caption = f"The five images. Hot: at least {hot:g} times the map's maximum."
+pages.table(pd.DataFrame(columns), caption=caption, name="five-maps")
 
 # %% [markdown]
-# *Figure 4.9, rebuilt.*
+# Of Figures 4.5 and 4.6 the thesis says that the model "focuses on the right area", of 4.7 to 4.9 that it "tends to be unfocused". On our maps the hot area is large in all five, and in the test images it is {glue:text}`hot` % of the picture on average. Neither group is focused. The thesis does not say whether its five were test images; only validation and test images have a recorded probability here.
 #
-# Figure 4.5 once more, with the map's opacity to move. Where the radiograph is not shown an outline of a chest stands in its place: it is a drawing, not this patient, and where the map lies on it says nothing.
+# Below, Figure 4.6 once more: its map over the radiograph or, where that is not shown, over the lungs in grey. The slider moves the map's opacity.
 
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "A map with an opacity to move", "code_prompt_hide": "A map with an opacity to move"}
 class CamSlider(explorer.Widget):
-    """A map over its radiograph, or over an outline, with an opacity to move."""
+    """A map over a picture, with an opacity to move."""
 
     kind = explorer.shared(Unicode("cam"))
     opacity = explorer.shared(Float(0.5, min=0, max=1))
@@ -234,330 +175,316 @@ def as_address(pixels):
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-shown = f"covid-chestxray/{CASES['4.5'][0]}"
-if shown in cam:
-    picture = pages.radiograph(covid, shown, data)
-    height, width = shape[shown] if picture is None else picture.shape
-    heat = plt.get_cmap("jet")(plots.enlarged(cam[shown].astype(float), (224, 224)), bytes=True)
-    slider = CamSlider(
-        data={
-            "heat": as_address(heat[..., :3]),
-            "picture": None if picture is None else as_address(picture),
-            "height": int(height),
-            "width": int(width),
-            "label": "Grad-CAM of Figure 4.5",
-        }
-    )
-    display(slider)
-else:
-    display(pages.items([f"This run has no map of {shown}."]))
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "What lies under the map", "code_prompt_hide": "What lies under the map"}
+def lungs_in_grey(image_id):
+    """The lungs of an image, filled in grey, on white."""
+    height, width = map(int, shapes[image_id])
+    picture = Image.new("L", (width, height), 255)
+    for polygons in pages.lung_outlines(image_id).values():
+        for xy in polygons:
+            ImageDraw.Draw(picture).polygon([tuple(point) for point in xy * (width, height)], 120)
+    return np.asarray(picture)
+
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Figure 4.6 with its slider", "code_prompt_hide": "Figure 4.6 with its slider"}
+moved = shown["4.6"]
+if moved in cams:
+    picture = pages.radiograph(covid, moved, data)
+    picture = lungs_in_grey(moved) if picture is None else picture
+    heat = plt.get_cmap("jet")(plots.enlarged(cams[moved], (224, 224)), bytes=True)[..., :3]
+    sides = {"height": picture.shape[0], "width": picture.shape[1]}
+    images = {"heat": as_address(heat), "picture": as_address(picture)}
+    display(CamSlider(data=images | sides | {"label": "Grad-CAM of Figure 4.6"}))
 
 # %% [markdown]
-# The thesis does not say whether its five were test images. The lines under each map say which part of our split it is in. Of Figures 4.5 and 4.6 the thesis says that the
-# model "focuses on the right area", of 4.7 to 4.9 that it "tends to be unfocused". On our maps the hot area is large in all of them, and in test images on average
-# {glue:text}`hot` % of the picture: neither group is focused.
-#
 # ## The lungs, as a number
 #
-# Lung masks drawn by a network and lung boxes come with the image collection, for some of its images. An activation spread evenly over the picture would have in the
-# lungs just their share of the picture. But that is not all that a map in the lungs can come from: a network whose weights are random has a map, too, and it follows the brightness and
-# texture of the picture. So the table compares, over the **test** images of COVID-19, the share of the activation that lies in the lungs with an even spread and with the same network
-# with ever more of its layers randomised, from the last to all of them, each {glue:text}`draws` times: one draw of random weights says nothing of the next.
+# Five chosen pictures cannot show where a network looks. For some of its images the collection has lung masks, which a network drew, and lung boxes, which people drew. With these, the share of the activation that lies in the lungs can be measured on many images and compared with two things:
+#
+# - **An even spread.** Activation spread evenly over the picture would have in the lungs just their share of the picture.
+# - **Random weights.** A network that has learned nothing has maps too: they follow the brightness and texture of the picture. So more and more of the trained network's layers are replaced by random ones, from the last layer upwards, {glue:text}`draws` times each.
 
-# %% tags=["remove-cell"]
-STAGES = (
-    {"trained": "Trained", "fc": "Last layer random"}
-    | {f"layer{k}": f"Random down to layer{k}" for k in (4, 3, 2, 1)}
-    | {"conv1": "All layers random"}
-)
-
-
-def share(values, patients):
-    """Mean in per cent with its interval."""
-    found = metrics.mean_by_patient(values, patients)
-    return formatting.with_interval(*(100 * value for value in found), decimals=1)
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Measure it", "code_prompt_hide": "Measure it"}
+STAGES = {"trained": "Trained", "fc": "Last layer random"}
+STAGES |= {f"layer{k}": f"Random down to layer{k}" for k in (4, 3, 2, 1)}
+STAGES |= {"conv1": "All layers random"}
+kinds = ["lung mask", "lung box"] if record.info["origin"] == "images" else ["opacity", "lung mask"]
 
 
-def points(values, patients):
-    """Mean difference in percentage points with its interval."""
-    return formatting.signed(
-        *(100 * end for end in metrics.mean_by_patient(values, patients)), decimals=1
-    )
+def mean(values):
+    """Mean over images, in per cent, with its interval over patients."""
+    patients = values.index.get_level_values("patient_id")
+    found = cxrlib.mean_by_patient(100 * values, patients, replicates=replicates, level=level)
+    return cxrlib.Interval(*found)
 
 
-def summary(kinds, where, stages):
-    """Share of the activation in each kind of region, and how often the peak is in it, by network,
-    with intervals.
-    """
-    rows = []
-    for kind in kinds:
-        each, draws = pages.maps_by_stage(where, kind)
-        patients, inside, region = (
-            each.index.get_level_values("patient_id"),
-            each["inside"],
-            each["region"]["trained"],
-        )
-        even = f"{100 * region.mean():.1f}"
-        rows.append(
-            (
-                kind.capitalize(),
-                "Even spread",
-                even,
-                "",
-                points(inside["trained"] - region, patients),
-                even,
-            )
-        )
-        for stage in stages:
-            ends = less = ""
-            if stage != "trained":
-                ends = f"{100 * draws[stage].min():.1f} to {100 * draws[stage].max():.1f}"
-                less = points(inside["trained"] - inside[stage], patients)
-            peak = share(each["peak"][stage], patients)
-            rows.append(
-                (kind.capitalize(), STAGES[stage], share(inside[stage], patients), ends, less, peak)
-            )
-    heads = [
-        "Region",
-        "Network",
-        "Activation inside, %",
-        "Its lowest and highest draw",
-        "Trained less this, points",
-        "Peak inside, % of images",
-    ]
-    return pages.table(pd.DataFrame(rows, columns=heads))
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The share of the activation in a kind of region, by network", "code_prompt_hide": "The share of the activation in a kind of region, by network"}
+def shares(where, kind, stages=STAGES):
+    """A row for each network, and the share of each draw of random weights."""
+    each, draws = pages.maps_by_stage(where, kind)  # by image; by draw of the random weights
+    inside, peak = each["inside"], each["peak"]
+    rows = pd.DataFrame(index=list(stages))
+    rows["inside"] = [mean(inside[stage]) for stage in stages]
+    rows["peak"] = [mean(peak[stage]) for stage in stages]
+    rows["trained less this"] = [mean(inside["trained"] - inside[stage]) for stage in stages]
+    even = each["region"]["trained"]
+    rows.loc["even"] = [mean(even), mean(even), mean(inside["trained"] - even)]
+    return rows, 100 * draws
 
 
-say("replicates", metrics.REPLICATES)
-say("covid-images", int((run.split["y_true"] == "covid").sum()))
-say("draws", where["draw"].nunique())
-areas = [
-    (plots.enlarged(drawn, (224, 224)) >= 0.5).mean()
-    for drawn in maps["cam"][maps["split"] == "test"]
-]
-say("hot", f"{100 * np.mean(areas):.0f}")
-kinds = ["lung mask", "lung box"] if real else ["opacity", "lung mask"]
+measured = {kind: shares(where, kind) for kind in kinds}
 
-# %% tags=["remove-input"]
-summary(kinds, where, STAGES)
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Dots and strokes", "code_prompt_hide": "Dots and strokes"}
+def dots(ax, rows, draws):
+    """A dot with its interval for each network, and a stroke for each draw of random weights."""
+    values = np.array(rows.to_list())  # estimate, low, high
+    places = np.arange(len(values))
+    for place, stage in enumerate(rows.index):
+        strokes = draws.get(stage, pd.Series()).dropna() if stage != "trained" else []
+        ax.plot(strokes, [place] * len(strokes), "|", color=pages.COLORS["redraw"], markersize=11)
+    reach = [values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]]
+    ax.errorbar(values[:, 0], places, xerr=reach, fmt="o", color="black", capsize=3)
+    ax.set_yticks(places, [STAGES[stage] for stage in rows.index])
+    ax.set_ylim(len(values) - 0.5, -0.5)
+    ax.grid(axis="x", alpha=0.3)
+
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Share of the activation in the lungs", "code_prompt_hide": "Share of the activation in the lungs", "figure": {"caption": "Share of the activation in the lungs of the COVID-19 test images, by network. Dots: mean over images, and for random weights over the draws as well, with its 95 % interval over patients. Blue strokes: single draws of random weights. Dotted line: an even spread.", "name": "activation-in-the-lungs"}, "image": {"alt": "Two panels, lung masks and lung boxes, with a line for each network. The trained network's dot lies a few points to the right of the dotted line of an even spread. The means of the random networks lie at or to the left of it, but their single draws are spread widely, and some lie to the right of the trained network's dot."}}
+with plots.style():
+    axes = plt.subplots(1, len(kinds), figsize=(7, 3.6), sharey=True)[1]
+    for ax, (kind, (rows, draws)) in zip(axes, measured.items(), strict=True):
+        dots(ax, rows.loc[list(STAGES), "inside"], draws)
+        ax.axvline(rows.loc["even", "inside"].estimate, color="0.3", linestyle=":")
+        ax.set(title=kind.capitalize(), xlabel="Activation inside, %")
+plt.show()
+
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "The same as a table", "code_prompt_hide": "The same as a table"}
+def as_text(kind, rows, draws):
+    """The rows of :func:`shares` for readers."""
+    shown = pd.DataFrame({"Region": kind.capitalize(), "Network": rows.index.map(NAMES)})
+    ends = draws.drop("trained").groupby("stage").agg(["min", "max"]).reindex(rows.index)
+    for column in ("inside", "peak"):
+        shown[column] = [formatting.with_interval(*each, decimals=1) for each in rows[column]]
+        shown.loc[rows.index == "even", column] = f"{rows.loc['even', column].estimate:.1f}"
+    less = [formatting.signed(*each, decimals=1) for each in rows["trained less this"]]
+    shown["less"] = np.where(rows.index == "trained", "", less)
+    drawn = [f"{low:.1f} to {high:.1f}" for low, high in ends.to_numpy()]
+    shown["draws"] = np.where(ends["min"].isna(), "", drawn)
+    return shown[["Region", "Network", "inside", "draws", "less", "peak"]]
+
+
+NAMES = STAGES | {"even": "Even spread"}
+HEADS = ["Region", "Network", "Activation inside, %", "Its lowest and highest draw"]
+HEADS += ["Trained less this, points", "Peak inside, % of images"]
+table = pd.concat(as_text(kind, *found) for kind, found in measured.items())
+pages.table(table.set_axis(HEADS, axis=1), caption="Where the activation lies, by network")
 
 # %% [markdown]
-# *Share of the activation in the region, for even spread the region's share of the picture; its difference from the trained network, image by image. "Peak" is how often the hottest point lies in the
-# region. Random weights: means over the draws; the fourth column is the lowest and the highest mean of a draw. Intervals are 95 %, from {glue:text}`replicates` bootstrap resamples of patients; they do not cover the draws. A map without any activation, as random layers often give (below), counts in no mean.*
+# The difference from the trained network is taken image by image. "Peak" is how often the hottest point lies in the region. The intervals are 95 %, from {glue:text}`replicates` resamples of patients; they do not cover the draws of random weights. A map without any activation, which random layers often give, counts in no mean.
+#
+# With all layers random the share in the lungs goes from {glue:text}`random-low` to {glue:text}`random-high` %, by the draw alone. Of the {glue:text}`drawn` draws that leave a map, {glue:text}`below` lie below the trained network; with boxes, {glue:text}`below-box` of {glue:text}`drawn-box`. The trained network's hottest point lies in the lungs in {glue:text}`peak` % of the images.
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Scatter of test images: share of the picture that is lung against share of the activation inside, with the diagonal of equality, for lung masks and for boxes."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Image by image", "code_prompt_hide": "Image by image", "figure": {"caption": "The trained network, image by image: {glue:text}`images` images with a mask and {glue:text}`images-box` with boxes. On the dotted line the activation is spread as if the lungs played no part.", "name": "activation-image-by-image"}, "image": {"alt": "Scatter of test images: share of the picture that is lung against share of the activation inside, with the diagonal of equality, for lung masks and for boxes. Nearly all points lie a little above the diagonal."}}
 with plots.style():
     axes = plt.subplots(1, len(kinds), figsize=(7, 3.9))[1]
-    for ax, kind, color in zip(np.ravel(axes), kinds, ("#D55E00", "#0072B2"), strict=True):
-        found = pages.maps_by_stage(where, kind)[0].xs("trained", axis=1, level="stage")
-        ax.plot([0, 1], [0, 1], color="0.45", linestyle=":", label="Even spread")
-        ax.scatter(
-            found["region"],
-            found["inside"],
-            s=24,
-            color=color,
-            alpha=0.8,
-            edgecolor="white",
-            label="Test image",
-        )
-        ax.set(
-            title=kind.capitalize(),
-            xlabel="Region's share of the picture",
-            ylabel="Share of activation inside",
-            xlim=(0, 1),
-            ylim=(0, 1),
-            aspect="equal",
-        )
+    for ax, kind in zip(axes, kinds, strict=True):
+        each = pages.maps_by_stage(where, kind)[0].xs("trained", axis=1, level="stage")
+        ax.plot([0, 1], [0, 1], color="0.3", linestyle=":", label="Even spread")
+        dot = {"s": 24, "color": plots.look("covid")["color"], "alpha": 0.8, "edgecolor": "white"}
+        ax.scatter(each["region"], each["inside"], **dot, label="Test image")
+        ax.set(title=kind.capitalize(), xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        ax.set(xlabel="Region's share of the picture", ylabel="Share of activation inside")
         ax.legend(loc="upper left")
 plt.show()
 
-# %% tags=["remove-cell"]
-facts = []
-for kind in kinds:
-    each, draws = pages.maps_by_stage(where, kind)
-    inside, region, peak = (
-        each["inside"]["trained"],
-        each["region"]["trained"],
-        each["peak"]["trained"],
-    )
-    spread = metrics.mean_by_patient(inside - region, each.index.get_level_values("patient_id"))
-    random = draws["conv1"].dropna()  # a draw may leave no map at all
-    facts.append(
-        {
-            "images": len(each),
-            "patients": each.index.get_level_values("patient_id").nunique(),
-            "region": f"{100 * region.mean():.0f}",
-            "inside": f"{100 * inside.mean():.0f}",
-            "outside": f"{100 - 100 * inside.mean():.0f}",
-            "peak": f"{100 * peak.mean():.0f}",
-            "spread": formatting.signed(*(100 * end for end in spread), decimals=1),
-            "than": formatting.comparison(*spread[1:]),
-            "drawn": len(random),
-            "below": int((random < inside.mean()).sum()),
-            "random-low": f"{100 * random.min():.0f}",
-            "random-high": f"{100 * random.max():.0f}",
-        }
-    )
-for suffix, found in zip(("", "-box"), facts, strict=True):
-    for name, value in found.items():
-        say(f"{name}{suffix}", value)
-unlike = all(found["below"] == found["drawn"] for found in facts)
-say(
-    "random-verdict",
-    (
-        "no random network reaches it"
-        if unlike
-        else "a random network can put as much there, if few do"
-    ),
-)
-
 # %% [markdown]
-# *Each point is one test image. On the dotted line the activation is spread as if the lungs played no part.*
-#
-# Over {glue:text}`images` test images of {glue:text}`patients` patients with a mask the lungs fill {glue:text}`region` % of the picture and hold {glue:text}`inside` % of the trained network's activation:
-# {glue:text}`than` an even spread would put there ({glue:text}`spread` percentage points; boxes, {glue:text}`images-box` images: {glue:text}`spread-box`). Yet {glue:text}`outside` % lie
-# outside the lungs, and the hottest point lies inside in {glue:text}`peak` % of the images. With all layers random the share goes from {glue:text}`random-low` to {glue:text}`random-high` %, by the draw
-# alone; of the {glue:text}`drawn` draws that leave a map, {glue:text}`below` lie below the trained network (boxes: {glue:text}`below-box` of {glue:text}`drawn-box`): {glue:text}`random-verdict`.
-# An even spread is little to exceed: a map that is warm in the middle of every picture, whatever the picture shows, would exceed it too.
+# With boxes ({glue:text}`images-box` images) the trained network puts {glue:text}`spread-box` points more into them than an even spread. An even spread is easy to exceed: a map that is warm in the middle of every picture, whatever the picture shows, would exceed it as well.
 #
 # ## Where the activation lies on average
 
-# %% tags=["remove-input", "small"] mystnb={"image": {"alt": "Mean of the 7 by 7 Grad-CAM maps of the COVID-19 test images, each scaled by its own maximum, as a heat map with numbers."}}
-chosen = maps["cam"][maps["split"] == "test"]
-top = chosen.max(axis=(1, 2), keepdims=True)
-mean_map = (chosen / np.where(top > 0, top, 1)).mean(axis=0)
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Mean of the maps", "code_prompt_hide": "Mean of the maps"}
+tested = maps["cam"][maps["split"] == "test"]
+top = tested.max(axis=(1, 2), keepdims=True)
+mean_map = (tested / np.where(top > 0, top, 1)).mean(axis=0)  # each map by its own maximum
+
+# %% tags=["hide-input", "small"] mystnb={"code_prompt_show": "Draw it", "code_prompt_hide": "Draw it", "figure": {"caption": "Mean map of the COVID-19 test images, each map divided by its own maximum.", "name": "mean-map"}, "image": {"alt": "Mean of the 7 by 7 Grad-CAM maps of the COVID-19 test images, each scaled by its own maximum, as a heat map with numbers: lowest in the corners, high nearly everywhere else."}}
 with plots.style():
     ax = plt.subplots(figsize=(5, 4.3))[1]
     drawn = ax.imshow(mean_map, cmap="cividis", vmin=0, vmax=1)
     for (row, column), value in np.ndenumerate(mean_map):
-        ax.text(
-            column,
-            row,
-            f"{value:.2f}",
-            ha="center",
-            va="center",
-            color="white" if value < 0.55 else "black",
-        )
-    ax.set(
-        xticks=[],
-        yticks=[],
-        xlabel="Left of the picture: the patient's right",
-        title="COVID-19 test images",
-    )
+        dark = "white" if value < 0.55 else "black"
+        ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=dark)
+    ax.set(xticks=[], yticks=[], xlabel="Left of the picture is usually the patient's right")
     ax.figure.colorbar(drawn, ax=ax, label="Mean share of the map's maximum")
 plt.show()
 
-# %% tags=["remove-cell"]
-inner = (
-    mean_map[1:-1, 1:-1] if min(mean_map.shape) > 2 else mean_map
-)  # a small phantom's map has no inner fields
-say("warmest-over", f"{mean_map.max() / inner.min():.1f}")
-
 # %% [markdown]
-# *Mean over the test images, each map scaled by its own maximum.* The maps are wide. The corners are cool, the middle column a little cooler than what lies beside it, as the spine is between the lungs; the warm part goes beyond them
-# at the sides and below, and its highest value is {glue:text}`warmest-over` times the lowest of the inner 5 × 5 fields.
+# The maps are wide. The corners are cool. The middle column is a little cooler than its neighbours; the spine lies there, between the lungs. The warm part goes beyond the lungs at the sides and below. Its highest value is {glue:text}`warmest-over` times the lowest of the inner 5 × 5 fields.
 #
 # ## Sanity check: do the maps depend on what was learned?
 #
-# A map that stays the same when the weights are replaced by random ones shows the picture and not the network {cite}`adebayo2018`. Weights are drawn anew from the last layer
-# downward, stage by stage; the table gives the rank correlation between the trained network's map and the randomised one's.
+# If a map stays the same when the weights are replaced by random ones, it shows the picture and not the network {cite}`adebayo2018`. The chart gives the rank correlation between the trained network's map and the randomised one's, stage by stage: 1 is the same map, 0 no relation.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Rank correlation of the maps", "code_prompt_hide": "Rank correlation of the maps"}
+ids = list(maps["random_id"])  # the test images
+patients = record.split.set_index("image_id")["patient_id"][ids]
 
 
-# %% tags=["remove-input"]
-def correlation(a, b):
-    """Spearman's rank correlation of two maps; NaN if one is constant."""
-    a, b = (pd.Series(values.ravel()).rank() for values in (a, b))
-    return a.corr(b) if a.std() and b.std() else np.nan
+def ranks(drawn):
+    """A column for each map: the ranks of its fields."""
+    return pd.DataFrame(np.reshape(drawn, (len(ids), -1)).T, columns=ids).rank()
 
 
-rows = []
-patients = run.split.set_index("image_id")["patient_id"]
-for place, stage in enumerate(maps["stage"]):
-    each = pd.DataFrame(
-        [
-            correlation(cam[name], other)
-            for name, other in zip(maps["random_id"], drawn[place], strict=True)
-        ]
-        for drawn in maps["random_cam"]
-    )  # a row per draw, a column per image
-    mean, low, high = metrics.mean_by_patient(each.mean(), patients[maps["random_id"]])
-    draws = each.mean(axis=1)
-    ends = "–" if draws.isna().all() else formatting.signed(draws.min(), draws.max(), decimals=2)
-    empty = f"{100 * each.isna().mean(axis=None):.0f}"
-    rows.append(
-        (
-            STAGES[stage],
-            f"{round(mean, 2) + 0.0:.2f}".replace("-", "−"),
-            formatting.interval(low, high, decimals=2),
-            ends,
-            empty,
-        )
-    )
-sanity = pd.DataFrame(
-    rows,
-    columns=[
-        "Network",
-        "Rank correlation, mean",
-        "95 % interval",
-        "Lowest and highest draw",
-        "Empty maps, %",
-    ],
+trained = ranks([cams[name] for name in ids])
+alike = {}  # by stage: a row for each draw, a column for each image; NaN where a map is empty
+for stage, drawn in zip(maps["stage"], np.swapaxes(maps["random_cam"], 0, 1), strict=True):
+    alike[stage] = pd.DataFrame([trained.corrwith(ranks(each)) for each in drawn])
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Its means", "code_prompt_hide": "Its means"}
+options = {"replicates": replicates, "level": level}
+correlations = pd.Series(
+    {
+        stage: cxrlib.mean_by_patient(each.mean(), patients, **options)
+        for stage, each in alike.items()
+    }
 )
-pages.table(sanity)
+by_draw = pd.concat({stage: each.mean(axis=1) for stage, each in alike.items()})
 
-# %% tags=["remove-cell"]
-say("first-correlation", sanity["Rank correlation, mean"].iloc[0])
-say("last-correlation", sanity["Rank correlation, mean"].iloc[-1])
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Draw the check", "code_prompt_hide": "Draw the check", "figure": {"caption": "Rank correlation between the trained network's maps and those of networks with random layers. Dots: mean over test images and draws, with its 95 % interval over patients. Blue strokes: single draws.", "name": "sanity-check"}, "image": {"alt": "A line for each stage of randomisation. The mean is about 0.6 with the last layer random and close to 0 at every other stage; single draws spread from about minus 0.4 to plus 0.9."}}
+with plots.style():
+    ax = plt.subplots(figsize=(7, 3.2))[1]
+    dots(ax, correlations, by_draw)
+    ax.axvline(0, color="0.3", linestyle=":")
+    ax.set(xlim=(-1, 1), xlabel="Rank correlation with the trained network's map")
+plt.show()
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "The check as a table", "code_prompt_hide": "The check as a table"}
+sanity = pd.DataFrame({"Network": [STAGES[stage] for stage in alike]})
+sanity["Mean"] = [formatting.number(round(each.estimate, 2) + 0.0, 2) for each in correlations]
+ends = [formatting.interval(each.low, each.high, decimals=2) for each in correlations]
+sanity["95 % interval"] = ends
+drawn = [by_draw[stage] for stage in alike]
+lowest = [formatting.signed(each.min(), each.max(), decimals=2) for each in drawn]
+sanity["Lowest and highest draw"] = lowest
+sanity["Empty maps, %"] = [f"{100 * each.isna().mean(axis=None):.0f}" for each in alike.values()]
+pages.table(sanity, caption="Rank correlation with the trained network's maps")
 
 # %% [markdown]
-# With the last layer alone randomised the mean correlation is {glue:text}`first-correlation`, with all of them {glue:text}`last-correlation`, where one is the same map and nought no relation. A single draw can come
-# out anywhere in the fourth column, so that a check by one draw, as is usual, can pass or fail by chance. On average the maps change with the weights. Intervals cover patients only; empty maps count in no mean.
+# With only the last layer random the mean correlation is {glue:text}`first-correlation`, with all layers random {glue:text}`last-correlation`. So on average the maps change with the weights. But a single draw can come out anywhere in the range of the strokes: a check by one draw, as is usual, can pass or fail by chance. The intervals cover patients only; empty maps count in no mean.
 #
 # ## What the measure can show: phantoms
 #
-# On synthetic radiographs the place of each opacity is known. A network of the same kind, trained on them, is measured with the same code. The pointing game asks whether the
-# hottest point lies in the opacity; overlap is intersection over union of the opacity with the part of the map above half its maximum.
+# On synthetic radiographs the place of each opacity is known. A network of the same kind was trained on them and measured with the same code. The pointing game asks whether the hottest point lies in the opacity. Overlap is intersection over union of the opacity with the part of the map above half its maximum.
 
-# %% tags=["remove-cell"]
-phantom = studies.run("phantom-localisation") if origin == "recorded" else run
-_, truth = studies.read_maps(phantom) if origin == "recorded" else (maps, where)
-
-# %% tags=["remove-input"]
-pages.items(phantom.info["lacked"], "What the phantom run is")
-
-# %% tags=["remove-input"]
-summary(["opacity", "lung mask"], truth, ["trained", "fc", "conv1"])
-
-# %% tags=["remove-cell"]
-hits = truth[
-    (truth["kind"] == "opacity") & (truth["stage"] == "trained") & (truth["split"] == "test")
-]
-say("phantom-images", len(hits))
-say("phantom-accuracy", f"{phantom.info['metrics']['accuracy']:.2f}")
-if len(hits):
-    say("phantom-peak", f"{100 * hits['peak'].mean():.0f}")
-    say("phantom-chance", f"{100 * hits['region'].mean():.0f}")
-    iou, low, high = metrics.mean_by_patient(hits["iou"], hits["patient_id"])
-    say("phantom-iou", f"{iou:.2f} ({formatting.interval(low, high, decimals=2)})")
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The same measure on phantoms", "code_prompt_hide": "The same measure on phantoms"}
+phantom = studies.run("phantom-localisation") if origin == "recorded" else record
+truth = studies.read_maps(phantom)[1] if origin == "recorded" else where
+few = ["trained", "fc", "conv1"]
+found = {kind: shares(truth, kind, few) for kind in ("opacity", "lung mask")}
+table = pd.concat(as_text(kind, *each) for kind, each in found.items())
+pages.table(
+    table.set_axis(HEADS, axis=1), caption="Phantoms: where the activation lies, by network"
+)
 
 # %% [markdown]
-# *Phantoms: {glue:text}`phantom-images` test pictures with an opacity; the network's accuracy is {glue:text}`phantom-accuracy`.*
+# There are {glue:text}`phantom-images` test pictures with an opacity; the network's accuracy is {glue:text}`phantom-accuracy`. The hottest point lies in a true opacity in {glue:text}`phantom-peak` % of them, where {glue:text}`phantom-chance` % would be chance. The overlap is {glue:text}`phantom-iou`.
 #
-# The hottest point lies in a true opacity in {glue:text}`phantom-peak` % of the pictures, where {glue:text}`phantom-chance` % would be chance; the overlap is {glue:text}`phantom-iou`.
-# So where a network decides by the opacities the method finds them, coarsely. It is a demonstration on drawings: real radiographs are harder.
+# So where a network decides by the opacities, the method finds them, coarsely. These are drawings; real radiographs are harder.
 #
-# ## What follows
+# ## How a map is made
 #
-# Five chosen pictures cannot show where a network looks. Over the COVID-19 test images with marked lungs the trained network puts {glue:text}`than` an even spread into the lungs ({glue:text}`spread` percentage points),
-# and {glue:text}`outside` % of its activation elsewhere; {glue:text}`random-verdict`. "Manages to focus on the lung area instead of other areas" says more than that. And even a map well inside the lungs would not show that the
-# network reads disease there: adults' lungs differ from children's, too.
+# Let $A_k$ be the $k$-th channel of the last convolutional layer, 7 × 7 numbers in this network, and $s_c$ the score of class $c$ before softmax. The map is
 #
+# $$L_c = \text{ReLU}\left(\sum_k \alpha_k A_k\right),$$
+#
+# $$\alpha_k = \frac{1}{49} \sum_{i,j} \frac{\partial s_c}{\partial A_{k,ij}}.$$
+#
+# It is enlarged smoothly over the picture, in the colours that Study A describes for its own. Each map is divided by its own maximum, so that a faint map looks as hot as any other; a map without any activation is blue. It shows what raised the score, not why.
+#
+# The last convolutional stage, which Grad-CAM reads, began from weights that are not exactly torchvision's, as the list below says.
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "What this run lacked", "code_prompt_hide": "What this run lacked"}
+pages.items(record.info["lacked"], "What this run lacked")
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "What the phantom run is", "code_prompt_hide": "What the phantom run is"}
+pages.items(phantom.info["lacked"], "What the phantom run is")
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Numbers of the text", "code_prompt_hide": "Numbers of the text"}
+facts, verdicts = {}, []
+for suffix, (kind, (rows, draws)) in zip(("", "-box"), measured.items(), strict=True):
+    each = pages.maps_by_stage(where, kind)[0]
+    inside, spread = rows["inside"]["trained"].estimate, rows["trained less this"]["even"]
+    random = draws["conv1"].dropna()  # a draw may leave no map at all
+    verdicts.append((random < inside).all())
+    facts |= {
+        f"images{suffix}": len(each),
+        f"patients{suffix}": each.index.get_level_values("patient_id").nunique(),
+        f"region{suffix}": f"{rows['inside']['even'].estimate:.0f}",
+        f"inside{suffix}": f"{inside:.0f}",
+        f"outside{suffix}": f"{100 - inside:.0f}",
+        f"peak{suffix}": f"{rows['peak']['trained'].estimate:.0f}",
+        f"spread{suffix}": formatting.signed(*spread, decimals=1),
+        f"than{suffix}": formatting.comparison(spread.low, spread.high),
+        f"drawn{suffix}": len(random),
+        f"below{suffix}": int((random < inside).sum()),
+        f"random-low{suffix}": f"{random.min():.0f}",
+        f"random-high{suffix}": f"{random.max():.0f}",
+    }
+some = "a random network can put as much there, if few do"
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Numbers of the phantoms", "code_prompt_hide": "Numbers of the phantoms"}
+hits = truth.query("kind == 'opacity' and stage == 'trained' and split == 'test'")
+iou = cxrlib.mean_by_patient(hits["iou"], hits["patient_id"], **options)
+facts |= {
+    "phantom-images": len(hits),
+    "phantom-accuracy": f"{phantom.info['metrics']['accuracy']:.2f}",
+    "phantom-peak": formatting.number(100 * hits["peak"].mean(), 0),
+    "phantom-chance": formatting.number(100 * hits["region"].mean(), 0),
+    "phantom-iou": formatting.with_interval(*iou, decimals=2),
+}
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "All numbers of the text", "code_prompt_hide": "All numbers of the text"}
+WORDS = {
+    "train": "an image of the training set",
+    "val": "an image of the validation fold",
+    "test": "a test image",
+    "outside": "not among the images of the study",
+}
+parts = {
+    f"part-{figure.replace('.', '-')}": about["part"].get(name) for figure, name in shown.items()
+}
+parts["lateral-part"] = record.split.set_index("image_id")["split"].get(zhu2020.LATERAL)
+other = (
+    f"It belongs to {STEMS['4.7']}, which was not on disk; this is another image of the patient."
+)
+inner = mean_map[1:-1, 1:-1] if min(mean_map.shape) > 2 else mean_map  # a phantom's map is small
+pages.glue_all(
+    facts
+    | {name: WORDS.get(part, "not there") for name, part in parts.items()}
+    | {
+        "random-verdict": "no random network reaches it" if all(verdicts) else some,
+        "other-image": other if absent else "",
+        "covid-images": int((record.split["y_true"] == "covid").sum()),
+        "fields": " × ".join(map(str, mean_map.shape)),
+        "hot": f"{100 * about['hot'][about['part'] == 'test'].mean():.0f}",
+        "draws": where["draw"].nunique(),
+        "replicates": replicates,
+        "warmest-over": f"{mean_map.max() / inner.min():.1f}",
+        "first-correlation": sanity["Mean"].iloc[0],
+        "last-correlation": sanity["Mean"].iloc[-1],
+    }
+)
+
+# %% [markdown]
 # ## Run it yourself
 #
 # ```bash
 # make train-env
 # .venv/bin/python -m companion.build cams zhu-fourclass
 # .venv/bin/cxr predict my-radiograph.png --cam out/
+# .venv/bin/cxr run 05 -p origin phantom
 # ```
 #
-# The first makes the maps of the recorded model anew from the images in `CXR_DATA`; the second draws the map of a picture of your own. More under [Rerun it](../book/rerun.md).
+# The first command sets up Python. The second makes the maps of the recorded model again from the images in `CXR_DATA`; the third draws the map of a picture of your own; the last makes this page on synthetic images, in seconds. More under [Rerun it](../book/rerun.md).
