@@ -144,7 +144,7 @@ five = about.reindex(shown.values())
 columns = {
     "Figure": list(shown),
     "File": five.index.str.partition("/").get_level_values(2),
-    "Part of our split": five["part"].map(PARTS).to_list(),
+    "Part of our split": five["part"].map(PARTS).fillna("no map").to_list(),
     "Probability of COVID-19": [formatting.number(value) for value in five["p_covid"]],
     "Hot, % of the picture": [formatting.number(100 * value, 0) for value in five["hot"]],
 }
@@ -208,7 +208,7 @@ if moved in cams:
 STAGES = {"trained": "Trained", "fc": "Last layer random"}
 STAGES |= {f"layer{k}": f"Random down to layer{k}" for k in (4, 3, 2, 1)}
 STAGES |= {"conv1": "All layers random"}
-kinds = ["lung mask", "lung box"] if record.info["origin"] == "images" else ["opacity", "lung mask"]
+kinds = ["lung mask", "lung box" if record.info["origin"] == "images" else "opacity"]
 
 
 def mean(values):
@@ -432,7 +432,7 @@ for suffix, (kind, (rows, draws)) in zip(("", "-box"), measured.items(), strict=
         f"random-low{suffix}": f"{random.min():.0f}",
         f"random-high{suffix}": f"{random.max():.0f}",
     }
-some = "a random network can put as much there, if few do"
+some = "a random network can put as much there"
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Numbers of the phantoms", "code_prompt_hide": "Numbers of the phantoms"}
 hits = truth.query("kind == 'opacity' and stage == 'trained' and split == 'test'")
@@ -462,7 +462,7 @@ other = (
 inner = mean_map[1:-1, 1:-1] if min(mean_map.shape) > 2 else mean_map  # a phantom's map is small
 pages.glue_all(
     facts
-    | {name: WORDS.get(part, "not there") for name, part in parts.items()}
+    | {name: WORDS.get(part, "not in this run") for name, part in parts.items()}
     | {
         "random-verdict": "no random network reaches it" if all(verdicts) else some,
         "other-image": other if absent else "",

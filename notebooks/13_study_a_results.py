@@ -24,8 +24,11 @@
 # %% [markdown]
 # # Results of Study A
 #
-# {cite:t}`cheazemin2020` report an area under the ROC curve of {glue:text}`printed-auc` and, at an operating point they do not name, a sensitivity of {glue:text}`printed-sensitivity` %,
-# a specificity of {glue:text}`printed-specificity` % and an accuracy of {glue:text}`printed-accuracy` %. {glue:text}`whose-run`
+# **Question.** {cite:t}`cheazemin2020` report an area under the ROC curve of {glue:text}`printed-auc` and, at an operating point they do not name, a sensitivity of {glue:text}`printed-sensitivity` %, a specificity of {glue:text}`printed-specificity` % and an accuracy of {glue:text}`printed-accuracy` %. What does the same procedure give?
+#
+# **Answer.** {glue:text}`whose-run` Its area is {glue:text}`auc`. At the printed sensitivity its specificity is {glue:text}`matched-specificity`; at a threshold of {glue:text}`threshold` its sensitivity is {glue:text}`fixed-sensitivity` and its specificity {glue:text}`fixed-specificity`. As the paper states no threshold, its two numbers describe one point of a curve, and a reader cannot tell how it was chosen.
+#
+# **How sure.** The 95 % interval of the area over patients is {glue:text}`auc-patients`. But all positive images come from one collection and all negative ones from another. A network that saw only how the pictures were made would have an area of its own, so this one does not say how well COVID-19 is told from health. The threshold that gives the printed sensitivity was chosen on the test set itself.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -36,67 +39,66 @@ if "google.colab" in _sys.modules and not _os.path.exists("../cxrlib"):
     raise SystemExit("The companion has no address yet: this cell will fetch it once published.")
 
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
+from typing import Literal
+
+# recorded: read results/<run>; images: train on real ones. Phantoms have no adjudicated images.
+origin: Literal["recorded", "images"] = "recorded"
 # a record; default: that of the paper's own rule if it is there, else the stand-in
 run_name: str | None = None
-# folder of the image collections, to show the radiographs; default CXR_DATA, else data/
+# folder of the collections, to show the radiographs too; default CXR_DATA, else data/
 data: str | None = None
+level: float = 0.95  # of the intervals
+replicates: int = 2000  # resamples of the patients
+threshold: float = 0.5  # the probability from which on an image is called positive
+family: str = "azemin-standin-resnet50-variants"  # the same training with other settings
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the run", "code_prompt_hide": "Load the run"}
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown, display
+from IPython.display import display
 from traitlets import Unicode
 
-from companion import forensics, pages, studies
+import cxrlib
+from companion import forensics, pages, parameters, studies
 from companion.explorer import title
-from companion.pages import say
 from companion.studies import cheazemin2020
-from cxrlib import explorer, formatting, metrics, plots
+from cxrlib import explorer, formatting, plots
 from cxrlib.metrics import intervals
 
+parameters.check(globals())
 OWN_RULE, STANDIN = studies.AZEMIN_ADJUDICATED.name, studies.AZEMIN_STANDIN.name
-run = studies.run(run_name or (OWN_RULE if studies.recorded(OWN_RULE) else STANDIN))
-experiment = studies.experiment(run.info["experiment"])
-by_own_rule = experiment.name == OWN_RULE
-variants, missing = studies.family("azemin-standin-resnet50-variants")
-if by_own_rule:  # the stand-in alone stands beside it
-    variants, missing = [studies.run(STANDIN)], []
-printed = (
-    studies.printed("cheazemin2020")
-    .set_index("id")["printed"]
-    .rename(lambda name: name.partition("-3-")[2] or name)
+record = studies.run(
+    run_name or (OWN_RULE if studies.recorded(OWN_RULE) else STANDIN), origin, data
 )
-frame = run.predictions
-positive = (frame["y_true"] == "covid").to_numpy()
-RATES = {
-    "Sensitivity": "sensitivity",
-    "Specificity": "specificity",
-    "Accuracy": "accuracy",
-    "PPV": "ppv",
-    "NPV": "npv",
-}
+pages.changed(record)
 
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Its predictions, and what is printed", "code_prompt_hide": "Its predictions, and what is printed"}
+predictions = record.predictions  # a row for each test image: patient, true class, probabilities
+ill = predictions["y_true"] == "covid"
+table = studies.printed("cheazemin2020").set_index("id")["printed"]  # as printed: texts
+printed = table.rename(lambda name: name.partition("-3-")[2] or name)
+by_own_rule = record.info["experiment"] == OWN_RULE
+options = {"replicates": replicates, "level": level}
 
-# %% tags=["remove-cell"]
-STANDS_IN = {
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "What this page calls the run", "code_prompt_hide": "What this page calls the run"}
+WORDS = {  # of a stand-in
     "whose-run": (
-        "Neither their training images nor their network could be had here. This page shows what"
-        " the same procedure gives with what could: a stand-in, named so wherever its numbers"
-        " appear. It rebuilds the forms of Figures 3 to 7, not the numbers."
+        "Neither the paper's training images nor its network were available. So this page shows a"
+        " stand-in, in the forms of the paper's Figures 3 to 7."
     ),
     "by": "by the stand-in",
     "run": "the stand-in",
     "short": "the stand-in (ResNet-50, text-mined opacity)",
     "training-images": "opacity against No Finding, by text",
-    "negative": "normal",
+    "negative": "normal radiographs",
     "negatives-are": "each normal image counts as a patient, since its patient is not known",
-    "ages": (
-        "The ages of the two were not compared: those of the normal images are not known here."
-    ),
-    "others": ("The same training with other rates, and with batch normalisation re-estimated:"),
-    "runs": "runs of the stand-in,",
+    "ages": "The ages of the two were not compared: those of the normal images are not known here.",
+    "others": "The same training with other rates, and with batch normalisation re-estimated:",
+    "runs": "runs of the stand-in",
 }
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The same of a run by the paper's own rule", "code_prompt_hide": "The same of a run by the paper's own rule"}
 OWN = {
     "whose-run": (
         "This page shows a run by the paper's own rule: ResNet-101, trained on the images of"
@@ -107,243 +109,176 @@ OWN = {
     "run": "the run by the paper's own rule",
     "short": "the paper's own rule (ResNet-101, adjudicated opacity)",
     "training-images": "opacity or none, as radiologists settled it",
-    "negative": "No Finding",
+    "negative": "radiographs with No Finding",
     "negatives-are": "no patient of a negative image was in training",
     "ages": "The ages of the two were not compared.",
     "others": (
         "No such variants were run by the paper's own rule. The stand-in (ResNet-50, text-mined"
-        " opacity), whose negatives are other images, stands beside it:"
+        " opacity), whose negatives are other images, is shown with it:"
     ),
-    "runs": "runs, by the paper's own rule and of the stand-in,",
+    "runs": "runs, by the paper's own rule and of the stand-in",
 }
-WORDS = OWN if by_own_rule else STANDS_IN
-for name, words in WORDS.items():
-    say(name, words)
-for name in ("auc", "sensitivity", "specificity", "accuracy"):
-    say(f"printed-{name}", printed[name])
-pages.say_training(run)
-say("features", f"{run.info['seconds']['features']:.0f}")
-say("training", f"{run.info['seconds']['training']:.1f}")
-say(
-    "where-run",
-    f"{run.info['device']['name'].replace('cpu', 'a CPU')}, {run.info['device']['threads']}"
-    " threads",
-)
-say("positives", int(positive.sum()))
-say("positive-patients", int(frame.loc[positive, "patient_id"].nunique()))
-say("negatives", int((~positive).sum()))
-say("prevalence", f"{100 * positive.mean():.2f}")
+if by_own_rule:
+    WORDS = OWN
 
 # %% [markdown]
-# ## What was run
-
-# %% tags=["remove-input"]
-pages.items(run.info["lacked"], "What this run lacked")
-
-# %% [markdown]
-# What the paper leaves open:
-
-# %% tags=["remove-input"]
-pages.items(experiment.assumptions)
-
-# %% tags=["remove-input"]
-pages.images(run)
-
-# %% [markdown]
-# *Images on disk. Training and validation: {glue:text}`training-images`. Test: COVID-19 against {glue:text}`negative`, {glue:text}`prevalence` % COVID-19.*
-#
-# Computing the features of all images once took {glue:text}`features` seconds and the {glue:text}`epochs-run` epochs on them {glue:text}`training` seconds, on {glue:text}`where-run`;
-# recorded {glue:text}`recorded`.
-
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Two line charts by epoch: cross-entropy loss and accuracy of training and validation; test values of the last epoch as points, for which the classes are others."}}
-plots.learning_curves(run.history, kept=run.info["epochs"]["kept"])
-plt.show()
-
-# %% [markdown]
-# *Learning curves of {glue:text}`run` (not in the paper). The test set's labels are others than those trained on, and far fewer of them are positive, which makes most of its loss (see [What a probability is worth](23_calibration.ipynb)).*
-#
 # ## Figure 3: ROC curve
 
-# %% tags=["remove-input"] cxr={"items": ["Figure 3"]} mystnb={"image": {"alt": "ROC curve of the run for COVID-19 against the negative radiographs, with the line of no discrimination; the area is in the text below."}}
-ax = plots.roc_curves(frame, ["covid"], reported={"covid": printed["auc"]})
-ax.set_title(f"Figure 3, by {WORDS['short']}")
+# %% tags=["hide-input"] cxr={"items": ["Figure 3"]} mystnb={"code_prompt_show": "Figure 3", "code_prompt_hide": "Figure 3", "figure": {"caption": "Figure 3, {glue:text}`by`: ROC curve for COVID-19 against {glue:text}`negative`."}, "image": {"alt": "ROC curve of the run for COVID-19 against the negative radiographs, with the line of no discrimination; the area is in the text below."}}
+ax = plots.roc_curves(predictions, ["covid"], reported={"covid": printed["auc"]})
+ax.set_title(WORDS["short"].capitalize())
 plt.show()
 
-# %% tags=["remove-cell"]
-auc, low, high = intervals.auc_interval(frame, "covid", by="image_id")
-_, *ends = metrics.bootstrap_by_patient(frame, "auc", "covid")
-validation = intervals.auc_interval(run.validation, "opacity", by="image_id")
-say("auc", f"{auc:.3f}")
-say("auc-delong", formatting.interval(low, high))
-say("auc-patients", formatting.interval(*ends))
-say("auc-validation", formatting.with_interval(*validation))
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Its area, with intervals", "code_prompt_hide": "Its area, with intervals"}
+area = cxrlib.bootstrap_by_patient(predictions, "auc", "covid", **options)  # patients drawn again
+by_image = intervals.auc_interval(predictions, "covid", level, by="image_id")  # DeLong's
+validation = intervals.auc_interval(record.validation, "opacity", level, by="image_id")
 
 # %% [markdown]
-# *Figure 3, {glue:text}`by`.* The area is {glue:text}`auc`: {glue:text}`auc-delong` by DeLong's method, which takes images as independent, and {glue:text}`auc-patients` with patients
-# drawn anew ({glue:text}`negatives-are`). On the validation images, for the opacity it was trained on: {glue:text}`auc-validation`.
+# The area is {glue:text}`auc`. Its interval is {glue:text}`auc-delong` by DeLong's method, which takes images as independent, and {glue:text}`auc-patients` with patients drawn at random ({glue:text}`negatives-are`). On the validation images, for the opacity it was trained on, the area is {glue:text}`auc-validation`.
 #
-# It is no estimate of how well COVID-19 is told from health. All positive images come from one collection and all negative ones from another, and these differ in how pictures were made, stored and
-# reduced; a network that saw only that would have an area of its own. {glue:text}`ages`
+# The two collections differ in how pictures were made, stored and reduced. {glue:text}`ages`
 #
 # ## Figure 4: confusion matrix
 
-# %% tags=["remove-input"] cxr={"items": ["Figure 4"]} mystnb={"image": {"alt": "Confusion matrix of the run at a threshold of one half: rows true class, columns predicted class, counts and row percentages, repeated in the table below."}}
-plots.confusion(metrics.confusion(frame), title=f"Figure 4, {WORDS['by']}: threshold one half")
+# %% tags=["hide-input"] cxr={"items": ["Figure 4"]} mystnb={"code_prompt_show": "Figure 4", "code_prompt_hide": "Figure 4", "figure": {"caption": "Figure 4, {glue:text}`by`, at a threshold of {glue:text}`threshold`. Rows: true class; columns: predicted class."}, "image": {"alt": "Confusion matrix of the run at the threshold: rows true class, columns predicted class, with counts and row percentages. Far more images without COVID-19 are called positive than there are images with it."}}
+called = np.where(predictions["p_covid"] >= threshold, "covid", "none")
+matrix = pd.crosstab(predictions["y_true"], called)
+matrix = matrix.reindex(index=record.classes, columns=record.classes, fill_value=0)
+plots.confusion(matrix)
 plt.show()
 
-# %% tags=["remove-cell"]
-candidates = forensics.binary_matrices(
-    cheazemin2020.POSITIVES,
-    cheazemin2020.NEGATIVES,
-    **{name: printed[name] for name in ("sensitivity", "specificity", "accuracy")},
+# %% [markdown]
+# The paper's own matrix is in a picture that we do not have. But its three percentages leave only {glue:text}`candidates` matrices possible: {glue:text}`tp` true positives, {glue:text}`fn` false negatives, {glue:text}`fp` false positives and {glue:text}`tn` true negatives.
+#
+# So its PPV, which it does not give, is {glue:text}`paper-ppv` %: {glue:text}`per-true` false alarms for each case found. And its accuracy of {glue:text}`printed-accuracy` % must be compared with {glue:text}`all-negative` %, the accuracy of calling every image negative.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The matrices that are possible", "code_prompt_hide": "The matrices that are possible"}
+NAMES = ["sensitivity", "specificity", "accuracy"]
+positives, negatives = cheazemin2020.POSITIVES, cheazemin2020.NEGATIVES  # of the paper's test set
+candidates = pd.DataFrame(
+    forensics.binary_matrices(positives, negatives, **printed[NAMES]),
+    columns=["TP", "FN", "FP", "TN"],
 )
-tp, fn = candidates[0][:2]
-fps = [fp for _, _, fp, _ in candidates]
-say("candidates", len(candidates))
-say("tp", tp)
-say("fn", fn)
-say("fp", f"{min(fps):,} to {max(fps):,}")
-say("tn", f"{min(tn for *_, tn in candidates):,} to {max(tn for *_, tn in candidates):,}")
-say("paper-ppv", f"{100 * tp / (tp + max(fps)):.2f} to {100 * tp / (tp + min(fps)):.2f}")
-say("per-true", f"{fps[0] / tp:.1f}")
-say(
-    "all-negative",
-    f"{100 * cheazemin2020.NEGATIVES / (cheazemin2020.NEGATIVES + cheazemin2020.POSITIVES):.1f}",
-)
+tp, fn, fp, tn = candidates.iloc[0]
+ppvs = 100 * candidates["TP"] / (candidates["TP"] + candidates["FP"])
 
 # %% [markdown]
-# *Figure 4, {glue:text}`by`. Rows: true class; columns: predicted class.*
-#
-# The paper's own matrix is in a picture that we do not have. But its three percentages leave {glue:text}`candidates` matrices: {glue:text}`tp` true positives, {glue:text}`fn` false negatives,
-# {glue:text}`fp` false positives and {glue:text}`tn` true negatives. So its PPV, which it does not give, is {glue:text}`paper-ppv` %: {glue:text}`per-true` false alarms for each case found. And its
-# accuracy of {glue:text}`printed-accuracy` % is to be held against {glue:text}`all-negative` %, the accuracy of calling every image negative.
-#
-# That PPV holds at the prevalence of its test set. The same sensitivity and specificity at any other:
+# That PPV holds at the prevalence of the paper's test set. The same sensitivity and specificity at any other prevalence:
 
-# %% tags=["remove-input"]
-clear = candidates[0][3]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "PPV and NPV by prevalence", "code_prompt_hide": "PPV and NPV by prevalence", "figure": {"caption": "PPV and NPV of the paper's own matrix by prevalence. The bands are from Wilson's intervals of its sensitivity and specificity, with images taken as independent.", "name": "a-ppv-by-prevalence"}}
 explorer.Ppv(
-    (tp / (tp + fn), *intervals.wilson(tp, tp + fn)),
-    (clear / (clear + fps[0]), *intervals.wilson(clear, clear + fps[0])),
-    marks={
-        "the paper’s test set": cheazemin2020.POSITIVES
-        / (cheazemin2020.POSITIVES + cheazemin2020.NEGATIVES)
-    },
+    (tp / (tp + fn), *cxrlib.wilson(tp, tp + fn, level)),
+    (tn / (tn + fp), *cxrlib.wilson(tn, tn + fp, level)),
+    marks={"the paper’s test set": positives / (positives + negatives)},
 )
 
 # %% [markdown]
-# *PPV and NPV of the paper's own matrix by prevalence, with bands from Wilson's intervals of its sensitivity and specificity, images taken as independent. The [explorer](20_explorer.ipynb)
-# does this with the stand-in's predictions, at any threshold.*
+# The [explorer](20_explorer.ipynb) does this with the stand-in's predictions, at any threshold.
 #
 # ## A threshold nobody states is a free parameter
 #
 # The paper gives a sensitivity and a specificity but no rule for the threshold. Three rules, on the same predictions:
+#
+# - a **fixed** threshold of {glue:text}`threshold`;
+# - **Youden's rule**: the threshold with the largest sum of sensitivity and specificity on the validation images, where it is about opacity;
+# - the threshold that gives **the paper's sensitivity**. It looks at the test set, and is here only so that the specificities can be compared.
 
-# %% tags=["remove-cell"]
-curve = metrics.roc(run.validation, "opacity")
-youden = float(curve.loc[(curve["tpr"] - curve["fpr"]).idxmax(), "threshold"])
-scores = np.sort(frame.loc[positive, "p_covid"])[::-1]
-wanted = float(scores[int(np.ceil(float(printed["sensitivity"]) / 100 * len(scores))) - 1])
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Three thresholds", "code_prompt_hide": "Three thresholds"}
+curve = cxrlib.roc(record.validation, "opacity")
+youden = curve.loc[(curve["tpr"] - curve["fpr"]).idxmax(), "threshold"]
+scores = np.sort(predictions.loc[ill, "p_covid"])[::-1]  # of the COVID-19 images
+found = int(np.ceil(float(printed["sensitivity"]) / 100 * len(scores)))
 RULES = {
-    "One half": 0.5,
-    "Youden's, on validation": youden,
-    "The paper's sensitivity, on the test set": wanted,
+    f"Fixed at {threshold:g}": threshold,
+    "Youden's, on validation": float(youden),
+    "The paper's sensitivity, on the test set": float(scores[found - 1]),
 }
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Rates at each of them", "code_prompt_hide": "Rates at each of them"}
+RATES = [*NAMES, "ppv", "npv"]
+at = {
+    rule: cxrlib.bootstrap_by_patient(predictions, RATES, "covid", threshold=value, **options)
+    for rule, value in RULES.items()
+}
+paper = [float(printed[name]) / 100 for name in NAMES] + [tp / (tp + fp), tn / (tn + fn)]
+kind = "rebuilt" if by_own_rule else "stand-in"  # a colour for each
+heads = [name.upper() if len(name) == 3 else name.capitalize() for name in RATES]
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The rates in a chart", "code_prompt_hide": "The rates in a chart", "figure": {"caption": "Rates of {glue:text}`run` by three rules for the threshold, with 95 % intervals over patients, and the paper's. The paper's PPV and NPV follow from its percentages.", "name": "a-three-thresholds"}, "image": {"alt": "Five rates, each with a mark for each of three thresholds and one for the paper. Sensitivity falls and specificity and accuracy rise from the fixed threshold to the one that gives the paper's sensitivity; at that one, specificity and accuracy are slightly above the paper's. PPV is below 0.1 and NPV above 0.99 by every rule."}}
+with plots.style():
+    ax, places = plt.subplots(figsize=(7, 4))[1], np.arange(len(RATES))
+    for shift, marker, (rule, rates) in zip((-0.2, 0, 0.2), "os^", at.items(), strict=True):
+        reach = [rates["estimate"] - rates["low"], rates["high"] - rates["estimate"]]
+        line = {"fmt": marker, "color": pages.COLORS[kind], "capsize": 3, "label": rule}
+        ax.errorbar(rates["estimate"], places + shift, xerr=np.nan_to_num(reach), **line)
+    mark = {"marker": "D", "color": pages.COLORS["printed"], "facecolors": "none", "label": "Paper"}
+    ax.scatter(paper, places + 0.38, **mark)
+    ax.set_yticks(places, heads)
+    ax.set(xlim=(0, 1), ylim=(len(RATES) - 0.4, -0.6), xlabel="Share")
+    ax.grid(axis="x", alpha=0.3)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
+plt.show()
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "The rates as a table", "code_prompt_hide": "The rates as a table"}
 rows = []
-for rule, threshold in RULES.items():
-    found = metrics.bootstrap_by_patient(frame, list(RATES.values()), "covid", threshold=threshold)
-    rows.append(
-        (
-            rule,
-            f"{threshold:.3f}",
-            *(
-                f"{row.estimate:.3f} ({formatting.interval(row.low, row.high)})"
-                for row in found.itertuples()
-            ),
-        )
-    )
-paper = [f"{float(printed[name]) / 100:.3f}" for name in ("sensitivity", "specificity", "accuracy")]
-paper += [f"{tp / (tp + fps[0]):.3f}", f"{candidates[0][3] / (candidates[0][3] + fn):.3f}"]
-rows.append(("Paper (PPV, NPV from its percentages)", "not stated", *paper))
-pages.table(pd.DataFrame(rows, columns=["Rule", "Threshold", *RATES]))
+for rule, rates in at.items():
+    each = [formatting.with_interval(row.estimate, row.low, row.high) for row in rates.itertuples()]
+    rows.append([rule, f"{RULES[rule]:.3f}", *each])
+last = "Paper (PPV, NPV from its percentages)"
+rows.append([last, "not stated", *(f"{value:.3f}" for value in paper)])
+shown = pd.DataFrame(rows, columns=["Rule", "Threshold", *heads])
+pages.table(shown, caption="Rates by three rules for the threshold")
 
 # %% [markdown]
-# *Rates of {glue:text}`run` with 95 % intervals from {glue:text}`replicates` resamples of patients. Youden's rule takes the threshold with the largest sum of sensitivity and specificity on the
-# validation images, where it is a matter of opacity; the third rule looks at the test set and is there only to compare the specificity.*
-#
-# The learning rate is not printed in the text at hand either, nor what became of batch normalisation. {glue:text}`others`
+# The paper's learning rate is not in the text that we have either, nor what became of batch normalisation. {glue:text}`others`
 
-# %% tags=["remove-input"]
-display(pages.not_recorded(missing))
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the other runs", "code_prompt_hide": "Load the other runs"}
+variants, missing = studies.family(family)
+if by_own_rule:  # the stand-in alone is shown with it
+    variants, missing = [studies.run(STANDIN)], []
+several = [record, *(other for other in variants if other.name != record.name)]
+pages.not_recorded(missing)
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "ROC plane with one curve for each run that the legend names, the operating point of each at one half, and the paper's operating point."}}
-points = []
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Their operating points", "code_prompt_hide": "Their operating points"}
+def named(run):
+    """What a run changed, in words."""
+    if by_own_rule:
+        return "Own rule" if run is record else "Stand-in"
+    again = run.info["config"]["batch_norm"] == "re-estimated"
+    return f"Rate {run.info['config']['lr']:g}" + (", batch norm re-estimated" if again else "")
+
+
+points = pd.DataFrame(
+    [cxrlib.operating_point(run.predictions, "covid", threshold) for run in several],
+    index=[named(run) for run in several],
+)
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The points in the ROC plane", "code_prompt_hide": "The points in the ROC plane", "figure": {"caption": "ROC curves of {glue:text}`points` {glue:text}`runs`, their operating points at a threshold of {glue:text}`threshold`, and the paper's point.", "name": "a-operating-points"}, "image": {"alt": "ROC plane with one curve for each run that the legend names, close to each other; the operating points at the same threshold lie far apart along them. The paper's point lies just below the curves."}}
 with plots.style():
     ax = plt.subplots(figsize=(7, 5.5))[1]
-    for other, color, marker in zip(
-        [run, *variants], ("#D55E00", "#0072B2", "#009E73", "#CC79A7"), "os^D", strict=False
-    ):
-        curve = metrics.roc(other.predictions, "covid")
-        matrix = metrics.confusion(other.predictions)
-        x, y = (
-            matrix.loc["none", "covid"] / matrix.loc["none"].sum(),
-            matrix.loc["covid", "covid"] / matrix.loc["covid"].sum(),
-        )
-        config = other.info["config"]
-        text = f"Rate {config['lr']:g}" + (
-            ", batch norm re-estimated" if config["batch_norm"] == "re-estimated" else ""
-        )
-        if by_own_rule:
-            text = "Own rule" if other is run else "Stand-in"
-        points.append((text, metrics.per_class(other.predictions).loc["covid", "auc"], y, 1 - x))
-        ax.plot(curve["fpr"], curve["tpr"], color=color, linewidth=1.3)
-        ax.plot(
-            x,
-            y,
-            marker,
-            color=color,
-            markersize=10,
-            markeredgecolor="black",
-            linestyle="none",
-            label=f"{text}: at one half",
-        )
-    ax.plot(
-        1 - float(printed["specificity"]) / 100,
-        float(printed["sensitivity"]) / 100,
-        "*",
-        color="black",
-        markersize=15,
-        linestyle="none",
-        label="The paper's point",
-    )
-    ax.plot([0, 1], [0, 1], color="0.45", linestyle=":", label="No discrimination")
-    ax.set(
-        xlabel="False positive rate (1 − specificity)",
-        ylabel="True positive rate (sensitivity)",
-        xlim=(0, 1),
-        ylim=(0, 1.01),
-    )
+    for (name, point), run, marker in zip(points.iterrows(), several, "os^Dv", strict=False):
+        curve = cxrlib.roc(run.predictions, "covid")
+        (line,) = ax.plot(curve["fpr"], curve["tpr"], linewidth=1.3)
+        mark = {"color": line.get_color(), "markersize": 10, "markeredgecolor": "black"}
+        x, y = 1 - point["specificity"], point["sensitivity"]
+        ax.plot(x, y, marker, **mark, linestyle="none", label=f"{name}: at {threshold:g}")
+    x, y = 1 - float(printed["specificity"]) / 100, float(printed["sensitivity"]) / 100
+    ax.plot(x, y, "*", color="black", markersize=15, linestyle="none", label="The paper's point")
+    ax.plot([0, 1], [0, 1], color="0.3", linestyle=":", label="No discrimination")
+    ax.set(xlabel="False positive rate (1 − specificity)", xlim=(0, 1), ylim=(0, 1.01))
+    ax.set(ylabel="True positive rate (sensitivity)")
     ax.legend(loc="lower right")
 plt.show()
 
-# %% tags=["remove-cell"]
-say(
-    "sensitivities",
-    f"{min(point[2] for point in points):.2f} to {max(point[2] for point in points):.2f}",
-)
-say("aucs", f"{min(point[1] for point in points):.3f} to {max(point[1] for point in points):.3f}")
-say("points", len(points))
-
 # %% [markdown]
-# *Operating points at one half of {glue:text}`points` {glue:text}`runs` on their ROC curves, and the paper's point.* The areas go from {glue:text}`aucs`, the sensitivities at one half from
-# {glue:text}`sensitivities`. So even at a stated threshold a sensitivity alone says little about a model, and without one nothing.
+# The areas go from {glue:text}`aucs`, the sensitivities at {glue:text}`threshold` from {glue:text}`sensitivities`. So even at a stated threshold a sensitivity alone says little about a model, and without a threshold it says nothing.
 #
-# Two of them at any threshold:
+# Two of the runs at any threshold:
 
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Two runs, one threshold", "code_prompt_hide": "Two runs, one threshold", "figure": {"caption": "ROC curves of two runs, the second dashed, with the operating points of one threshold. The intervals are computed by formula as the threshold moves (Wilson's, with the images counted for less where a patient has several; DeLong's). Those above come from resampling patients and differ a little.", "name": "a-two-runs"}}
 class RocPair(explorer.RunWidget):
     """ROC curves of two runs, ``run`` and ``other``, with one ``threshold`` on both."""
 
@@ -353,142 +288,206 @@ class RocPair(explorer.RunWidget):
         names = ["auc", "sensitivity", "specificity"]
         rows = [
             [
-                each["title"],
-                *self.rates(each["name"], self.positive_class, self.threshold, 0.5, *names),
+                run["title"],
+                *self.rates(run["name"], self.positive_class, self.threshold, 0.5, *names),
             ]
-            for each in self.data["runs"]
+            for run in self.data["runs"]
         ]
-        return pd.DataFrame(
-            rows, columns=["Run", "AUC", "Sensitivity at 0.5", "Specificity at 0.5"]
-        )
+        at = f"at {self.threshold:g}"
+        return pd.DataFrame(rows, columns=["Run", "AUC", f"Sensitivity {at}", f"Specificity {at}"])
 
 
-several = [run, *variants]
 RocPair(
-    {each.name: each.predictions for each in several},
-    titles={each.name: title(each) for each in several},
-    other=several[min(1, len(variants))].name,
+    {run.name: run.predictions for run in several},
+    titles={run.name: title(run) for run in several},
+    other=several[min(1, len(several) - 1)].name,
+    threshold=threshold,
 )
 
 # %% [markdown]
-# *ROC curves of two runs, the second dashed, with the operating points of one threshold. Intervals are computed by formula as the threshold moves (Wilson's, with the images counted for less where a patient has several; DeLong's), those of the tables above by drawing patients anew: they differ a little.*
-#
 # ## Figures 5 and 6: hits and misses
+#
+# The paper's own Figures 5 and 6 are pictures that we do not have. Here are the COVID-19 images of which the run was most and least certain.
 
-# %% tags=["remove-cell"]
-covid = frame[positive].sort_values("p_covid")
-HITS, MISSES = covid[covid["p_covid"] >= 0.5].iloc[::-1][:4], covid[covid["p_covid"] < 0.5][:4]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Hits and misses", "code_prompt_hide": "Hits and misses"}
+covid = predictions[ill].sort_values("p_covid")
+hits = covid[covid["p_covid"] >= threshold].iloc[::-1][:4]
+misses = covid[covid["p_covid"] < threshold][:4]
 
 
 def row_of(found):
-    """The radiographs of a few images side by side, or a notice, and a table of them either way."""
+    """The radiographs of a few images in a row, where they are on disk, and a table of them."""
     pictures = [pages.radiograph(cheazemin2020.covid, name, data) for name in found["image_id"]]
     if len(pictures) and all(picture is not None for picture in pictures):
         plots.radiographs(pictures, [f"p = {value:.2f}" for value in found["p_covid"]])
         plt.show()
     else:
         display(pages.no_radiographs())
-    shown = found[["image_id", "patient_id", "p_covid"]].rename(
-        columns={"image_id": "Image", "patient_id": "Patient", "p_covid": "Probability"}
+    shown = found[["image_id", "patient_id", "p_covid"]].set_axis(
+        ["Image", "Patient", "Probability"], axis=1
     )
     display(pages.table(shown, float_format="{:.3f}".format))
 
 
-# %% tags=["remove-input"] cxr={"items": ["Figure 5"]} mystnb={"image": {"alt": "Radiographs of COVID-19 that the run calls positive, with their probabilities."}}
-row_of(HITS)
+# %% tags=["hide-input"] cxr={"items": ["Figure 5"]} mystnb={"code_prompt_show": "Figure 5", "code_prompt_hide": "Figure 5", "figure": {"caption": "Figure 5, {glue:text}`by`: the four COVID-19 images with the highest probability of those called positive."}, "image": {"alt": "Radiographs of COVID-19 that the run calls positive, with their probabilities."}}
+row_of(hits)
+
+# %% tags=["hide-input"] cxr={"items": ["Figure 6"]} mystnb={"code_prompt_show": "Figure 6", "code_prompt_hide": "Figure 6", "figure": {"caption": "Figure 6, {glue:text}`by`: the four COVID-19 images with the lowest probability of those called negative."}, "image": {"alt": "Radiographs of COVID-19 that the run calls negative, with their probabilities."}}
+row_of(misses)
 
 # %% [markdown]
-# *Figure 5, {glue:text}`by`: the four COVID-19 images with the highest probability. The paper's own are pictures that we do not have.*
-
-# %% tags=["remove-input"] cxr={"items": ["Figure 6"]} mystnb={"image": {"alt": "Radiographs of COVID-19 that the run calls negative, with their probabilities."}}
-row_of(MISSES)
-
-# %% [markdown]
-# *Figure 6, {glue:text}`by`: the four COVID-19 images with the lowest probability.*
-#
 # ## Figure 7: Grad-CAM
+#
+# The paper shows a map beside a radiologist's phrase, "{glue:text}`phrase`". The phrase is in the notes of one image, of patient 149, whose probability {glue:text}`by` is {glue:text}`p-shown`. The right mid lung zone would be in the left half of the picture. The map is {glue:text}`place`.
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The image and its map", "code_prompt_hide": "The image and its map"}
 SHOWN = "covid-chestxray/fff49165-b22d-4bb4-b9d1-d5d62c52436c.annot.original"
 PHRASE = "patchy consolidation in the right mid lung zone"
-maps, where = studies.read_maps(run)
-place = "not in this record"
-say("phrase", PHRASE)
+cams, where = {}, pd.DataFrame({"kind": [], "split": []})
+if record.maps or (record.folder / "cams.npz").is_file():
+    maps, where = studies.read_maps(record)  # arrays with a map per image; where the maps lie
+    cams = dict(zip(maps["image_id"], maps["cam"], strict=True))
+    shapes = dict(zip(maps["image_id"], maps["shape"], strict=True))
 
-# %% tags=["remove-input", "small"] cxr={"items": ["Figure 7"]} mystnb={"image": {"alt": "Grad-CAM map of patient 149's radiograph for opacity, and the radiograph where it is on disk."}}
-cam = dict(zip(maps["image_id"], maps["cam"], strict=True)).get(SHOWN)
-if cam is None:
-    display(pages.items([f"This run has no map of {SHOWN}."]))
+# %% tags=["hide-input", "small"] cxr={"items": ["Figure 7"]} mystnb={"code_prompt_show": "Figure 7", "code_prompt_hide": "Figure 7", "figure": {"caption": "Figure 7, {glue:text}`by`: Grad-CAM for opacity, patient 149. Dark red: what raised the score most."}, "image": {"alt": "Grad-CAM map for opacity on the outline of patient 149's lungs, from a mask, and the radiograph where it is on disk. Where the map is hottest is said in the text above."}}
+if SHOWN in cams:
+    picture = pages.radiograph(cheazemin2020.covid, SHOWN, data)
+    pages.show_map(SHOWN, picture, cams[SHOWN], shapes[SHOWN])
 else:
-    shape = maps["shape"][list(maps["image_id"]).index(SHOWN)]
-    pages.show_map(SHOWN, pages.radiograph(cheazemin2020.covid, SHOWN, data), cam, shape)
-    value = frame.set_index("image_id")["p_covid"].get(SHOWN, np.nan)
-    side = np.sign(cam.max(axis=0).argmax() - (cam.shape[1] - 1) / 2)
-    place = (
-        f"hottest in the {({-1: 'left half', 0: 'middle column', 1: 'right half'})[int(side)]} of"
-        f" the picture, with {100 * cam[:, : cam.shape[1] // 2].sum() / cam.sum():.0f} % of its"
-        f" activation in the left {cam.shape[1] // 2} of {cam.shape[1]} columns"
-    )
-    display(
-        pages.items(
-            [
-                f"Radiologist's phrase (paper): …{PHRASE}.",
-                f"Patient 149; probability {WORDS['by']} {value:.3f}.",
-            ]
-        )
-    )
-
-# %% tags=["remove-cell"]
-say("place", place)
-
-
-def where_they_lie() -> str:
-    """What the maps of the images with a lung mask show, in a paragraph."""
-    each, draws = pages.maps_by_stage(where, "lung mask")
-    if each.empty:
-        return "No lung mask was on disk, so where the maps lie was not measured."
-    patients = each.index.get_level_values("patient_id")
-
-    def share(stage):
-        mean, low, high = metrics.mean_by_patient(each["inside"][stage], patients)
-        return f"{mean:.3f} ({formatting.interval(low, high)})"
-
-    def against(other):  # image by image
-        difference = each["inside"]["trained"] - other
-        return formatting.comparison(*metrics.mean_by_patient(difference, patients)[1:])
-
-    trained, heads = each["inside"]["trained"].mean(), draws["fc"]
-    spread, head = against(each["region"]["trained"]), against(each["inside"]["fc"])
-    shows = "So these maps do not show that training turned the network to the lungs"
-    if spread == head == "more than":
-        some = "a random last layer can do as much"
-        reached = "no random last layer did as much" if trained > heads.max() else some
-        shows = (
-            "So training moved the maps into the lungs, compared with the average draw, and"
-            f" {reached}. It is a place, not a reason: two collections can differ inside the"
-            " lungs, too"
-        )
-    return (
-        f"One picture shows little. Over the {len(each)} COVID-19 images with a lung mask,"
-        f" {share('trained')} of the activation lies in the lungs (95 % intervals over patients),"
-        f" which fill {each['region']['trained'].mean():.3f} of the pictures: {spread} of an"
-        " even spread. With the last layer, the only one that was trained, drawn at random again"
-        f" it is {share('fc')} on average, {heads.min():.3f} to {heads.max():.3f} by the draw, and"
-        f" {(heads < trained).sum()} of {heads.size} draws lie below the trained network; with all"
-        f" layers at random {share('conv1')}, {draws['conv1'].min():.3f} to"
-        f" {draws['conv1'].max():.3f} by the draw. {shows}."
-    )
-
+    display(pages.items([f"This run has no map of {SHOWN}."]))
 
 # %% [markdown]
-# *Figure 7, {glue:text}`by`. The image is identified by the phrase in its notes; {glue:text}`phrase` would be in the left half of the picture. The map is {glue:text}`place`.*
+# One picture shows little. The same was measured on all {glue:text}`masked` COVID-19 images with a lung mask, and compared with an even spread and with random weights, as {ref}`for Study B <activation-in-the-lungs>`. Only the last layer of this network was trained.
 
-# %% tags=["remove-input"]
-display(Markdown(where_they_lie()))
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Where the maps lie", "code_prompt_hide": "Where the maps lie"}
+def mean(values):
+    """Mean share with its interval over patients."""
+    patients = values.index.get_level_values("patient_id")
+    return cxrlib.Interval(*cxrlib.mean_by_patient(values, patients, **options))
+
+
+shares, facts = {}, {"masked": 0, "place": "not in this record"}
+if (where["kind"] == "lung mask").any():
+    each, draws = pages.maps_by_stage(where, "lung mask")  # by image; by draw of random weights
+    inside = each["inside"]
+    shares["The trained network"] = inside["trained"]
+    shares["An even spread"] = each["region"]["trained"]
+    shares["Last layer random"] = inside["fc"]
+    shares["All layers random"] = inside["conv1"]
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "As a table", "code_prompt_hide": "As a table"}
+STAGES = {"Last layer random": "fc", "All layers random": "conv1"}
+rows = []
+for network, values in shares.items():
+    drawn = draws[STAGES[network]] if network in STAGES else None
+    ends = "" if drawn is None else f"{drawn.min():.3f} to {drawn.max():.3f}"
+    less = formatting.signed(*mean(inside["trained"] - values))
+    less = "" if values.equals(inside["trained"]) else less
+    rows.append([network, formatting.with_interval(*mean(values)), ends, less])
+heads = ["Maps of", "Activation in the lungs", "Lowest and highest draw", "Trained less this"]
+pages.table(pd.DataFrame(rows, columns=heads), caption="Where the maps of COVID-19 images lie")
 
 # %% [markdown]
-# Compare [Study B's Grad-CAM](05_study_b_gradcam.ipynb).
+# {glue:text}`maps-show`
 #
+# ## The images and the training
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Images", "code_prompt_hide": "Images", "figure": {"caption": "Images on disk. Training and validation: {glue:text}`training-images`. Test: COVID-19 against {glue:text}`negative`, {glue:text}`prevalence` % COVID-19."}}
+pages.images(record)
+
+# %% [markdown]
+# Computing the features of all images once took {glue:text}`features` seconds and the {glue:text}`epochs-run` epochs on them {glue:text}`training` seconds, on {glue:text}`where-run`; recorded {glue:text}`recorded`.
+#
+# The test set's labels are others than those trained on. Far fewer of them are positive, which makes most of the test loss (see [What a probability is worth](23_calibration.ipynb)).
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Learning curves", "code_prompt_hide": "Learning curves", "figure": {"caption": "Learning curves of {glue:text}`run` (not in the paper).", "name": "a-learning-curves"}, "image": {"alt": "Two line charts by epoch: cross-entropy loss and accuracy of training and validation; test values of the last epoch as points, for which the classes are others."}}
+plots.learning_curves(record.history, kept=record.info["epochs"]["kept"])
+plt.show()
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "What this run lacked", "code_prompt_hide": "What this run lacked"}
+pages.items(record.info["lacked"], "What this run lacked")
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "What the paper leaves open and had to be decided", "code_prompt_hide": "What the paper leaves open and had to be decided"}
+pages.items(studies.experiment(record.info["experiment"]).assumptions)
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Numbers of the maps", "code_prompt_hide": "Numbers of the maps"}
+if SHOWN in cams:
+    cam = cams[SHOWN]
+    columns = cam.shape[1]
+    side = np.sign(cam.max(axis=0).argmax() - (columns - 1) / 2)
+    half = {-1: "left half", 0: "middle column", 1: "right half"}[int(side)]
+    left = 100 * cam[:, : columns // 2].sum() / cam.sum()
+    facts["place"] = (
+        f"hottest in the {half} of the picture, with {left:.0f} % of its activation in the left"
+        f" {columns // 2} of {columns} columns"
+    )
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "What the maps show", "code_prompt_hide": "What the maps show"}
+facts["maps-show"] = "No lung mask was on disk, so where the maps lie was not measured."
+if shares:
+    trained = inside["trained"].mean()
+    below = (draws["fc"] < trained).sum()
+    others = (shares["An even spread"], inside["fc"])
+    more = all(mean(inside["trained"] - other).low > 0 for other in others)
+    reached = "A random last layer can do as much, though"
+    if below == draws["fc"].size:
+        reached = "No random last layer did as much"
+    shows = "So these maps do not show that training turned the network to the lungs."
+    if more:
+        shows = (
+            "So training moved the maps into the lungs, compared with the average draw."
+            f" {reached}: {below} of {draws['fc'].size} draws lie below the trained network. It is"
+            " a place, not a reason: two collections can differ inside the lungs, too."
+        )
+    facts |= {"masked": len(each), "maps-show": shows}
+
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "All numbers of the text", "code_prompt_hide": "All numbers of the text"}
+def span(values, form="{:,}"):
+    """Lowest and highest."""
+    return f"{form.format(min(values))} to {form.format(max(values))}"
+
+
+pages.say_training(record)
+seconds, device = record.info["seconds"], record.info["device"]
+fixed, _, matched = (rates["estimate"] for rates in at.values())
+pages.glue_all(
+    WORDS
+    | facts
+    | {f"printed-{name}": printed[name] for name in ("auc", *NAMES)}
+    | {
+        "threshold": f"{threshold:g}",
+        "auc": f"{area.estimate:.3f}",
+        "auc-delong": formatting.interval(by_image.low, by_image.high),
+        "auc-patients": formatting.interval(area.low, area.high),
+        "auc-validation": formatting.with_interval(*validation),
+        "fixed-sensitivity": f"{fixed['sensitivity']:.3f}",
+        "fixed-specificity": f"{fixed['specificity']:.3f}",
+        "matched-specificity": f"{matched['specificity']:.3f}",
+        "candidates": len(candidates),
+        "tp": int(tp),
+        "fn": int(fn),
+        "fp": span(candidates["FP"]),
+        "tn": span(candidates["TN"]),
+        "paper-ppv": span(ppvs, "{:.2f}"),
+        "per-true": f"{fp / tp:.1f}",
+        "all-negative": f"{100 * negatives / (negatives + positives):.1f}",
+        "points": len(points),
+        "aucs": span(points["auc"], "{:.3f}"),
+        "sensitivities": span(points["sensitivity"], "{:.2f}"),
+        "phrase": PHRASE,
+        "p-shown": formatting.number(
+            predictions.set_index("image_id")["p_covid"].get(SHOWN, np.nan)
+        ),
+        "prevalence": f"{100 * ill.mean():.2f}",
+        "features": f"{seconds['features']:.0f}",
+        "training": f"{seconds['training']:.1f}",
+        "where-run": f"{device['name'].replace('cpu', 'a CPU')}, {device['threads']} threads",
+    }
+)
+
+# %% [markdown]
 # ## Run it yourself
 #
 # ```bash
@@ -498,5 +497,4 @@ display(Markdown(where_they_lie()))
 # .venv/bin/cxr train azemin-adjudicated --resume
 # ```
 #
-# The last two lines are the paper's own rule, with ResNet-101 on the adjudicated images; once its record is there, this page shows it in place of the stand-in. How long they take, and how much
-# they need, stands under [Rerun it](../book/rerun.md).
+# The last two lines are the paper's own rule, with ResNet-101 on the adjudicated images. Once its record is there, this page shows it in place of the stand-in. How long they take, and how much they need, is said under [Rerun it](../book/rerun.md).
