@@ -352,4 +352,5 @@ def show_map(
     if picture is None:
         display(no_radiographs(map_alone=True))
     if not outlines:
-        display(items(["No outline of this image's lungs is known: it has no mask and no box."]))
+        text = "No outline of this image's lungs is known: it has no mask and no box."
+        display(HTML(f"<p>{text}</p>"))

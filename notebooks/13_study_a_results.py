@@ -126,7 +126,7 @@ if by_own_rule:
 
 # %% tags=["hide-input"] cxr={"items": ["Figure 3"]} mystnb={"code_prompt_show": "Figure 3", "code_prompt_hide": "Figure 3", "figure": {"caption": "Figure 3, {glue:text}`by`: ROC curve for COVID-19 against {glue:text}`negative`."}, "image": {"alt": "ROC curve of the run for COVID-19 against the negative radiographs, with the line of no discrimination; the area is in the text below."}}
 ax = plots.roc_curves(predictions, ["covid"], reported={"covid": printed["auc"]})
-ax.set_title(WORDS["short"].capitalize())
+ax.set_title(f"By {WORDS['short']}")
 plt.show()
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Its area, with intervals", "code_prompt_hide": "Its area, with intervals"}
@@ -258,12 +258,12 @@ points = pd.DataFrame(
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "The points in the ROC plane", "code_prompt_hide": "The points in the ROC plane", "figure": {"caption": "ROC curves of {glue:text}`points` {glue:text}`runs`, their operating points at a threshold of {glue:text}`threshold`, and the paper's point.", "name": "a-operating-points"}, "image": {"alt": "ROC plane with one curve for each run that the legend names, close to each other; the operating points at the same threshold lie far apart along them. The paper's point lies just below the curves."}}
 with plots.style():
     ax = plt.subplots(figsize=(7, 5.5))[1]
-    for (name, point), run, marker in zip(points.iterrows(), several, "os^Dv", strict=False):
-        curve = cxrlib.roc(run.predictions, "covid")
-        (line,) = ax.plot(curve["fpr"], curve["tpr"], linewidth=1.3)
-        mark = {"color": line.get_color(), "markersize": 10, "markeredgecolor": "black"}
+    for place, (run, (name, point)) in enumerate(zip(several, points.iterrows(), strict=True)):
+        curve, look = cxrlib.roc(run.predictions, "covid"), plots.look(name, place)
+        ax.plot(curve["fpr"], curve["tpr"], linewidth=1.3, color=look["color"])
+        mark = {"color": look["color"], "markersize": 10, "markeredgecolor": "black"}
         x, y = 1 - point["specificity"], point["sensitivity"]
-        ax.plot(x, y, marker, **mark, linestyle="none", label=f"{name}: at {threshold:g}")
+        ax.plot(x, y, look["marker"], **mark, linestyle="none", label=f"{name}: at {threshold:g}")
     x, y = 1 - float(printed["specificity"]) / 100, float(printed["sensitivity"]) / 100
     ax.plot(x, y, "*", color="black", markersize=15, linestyle="none", label="The paper's point")
     ax.plot([0, 1], [0, 1], color="0.3", linestyle=":", label="No discrimination")
@@ -399,7 +399,7 @@ pages.images(record)
 # %% [markdown]
 # Computing the features of all images once took {glue:text}`features` seconds and the {glue:text}`epochs-run` epochs on them {glue:text}`training` seconds, on {glue:text}`where-run`; recorded {glue:text}`recorded`.
 #
-# The test set's labels are others than those trained on. Far fewer of them are positive, which makes most of the test loss (see [What a probability is worth](23_calibration.ipynb)).
+# The test set has other labels than those trained on, and far fewer of them are positive, which makes most of the test loss (see [What a probability is worth](23_calibration.ipynb)).
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Learning curves", "code_prompt_hide": "Learning curves", "figure": {"caption": "Learning curves of {glue:text}`run` (not in the paper).", "name": "a-learning-curves"}, "image": {"alt": "Two line charts by epoch: cross-entropy loss and accuracy of training and validation; test values of the last epoch as points, for which the classes are others."}}
 plots.learning_curves(record.history, kept=record.info["epochs"]["kept"])
