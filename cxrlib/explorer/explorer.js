@@ -732,17 +732,15 @@ function rocs({ model, el }) {
   return () => undo.forEach((fn) => fn());
 }
 
-/** A class-activation map over its radiograph, or over an outline where the radiograph is not available, and its opacity to move. */
+/** A class-activation map over a picture, and its opacity to move. */
 function cam({ model, el }) {
   const { heat, picture, width, height, label } = model.get("data"), map = make("img", { src: heat, alt: label });
-  const chest = () => make("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, make("rect", { width: 100, height: 100 }),
-    make("path", { d: "M37 0C37 9 33 12 22 15C10 18 5 26 4 40V100H96V40C95 26 90 18 78 15C67 12 63 9 63 0" }), make("path", { d: "M43 20C33 17 24 30 20 46C16 62 15 74 17 80C25 74 36 73 43 77C45 60 45 35 43 20Z" }), make("path", { d: "M57 20C67 17 76 30 80 46C84 62 85 76 83 83C77 77 70 75 66 76C67 64 60 58 57 52C56 40 56 30 57 20Z" }));
-  const stack = make("div", { class: "cxr-cam" }, picture ? make("img", { src: picture, alt: "" }) : chest(), map);
+  const stack = make("div", { class: "cxr-cam" }, make("img", { src: picture, alt: "" }), map);
   stack.style.aspectRatio = `${width} / ${height}`;
   const opacity = slider("Opacity of the map", " %", { onSlide: (u) => set(u), within: [0, 100], onType: (x) => set(x / 100) });
   const set = (x) => { model.set("opacity", x), model.save_changes(); };
   const update = () => { const x = model.get("opacity"); (map.style.opacity = x), opacity.set(x, String(Math.round(100 * x)), `${Math.round(100 * x)} %`); };
-  el.append(make("div", { class: "cxr-in" }, make("figure", { class: "cxr-figure" }, stack, make("figcaption", {}, picture ? "" : "The outline is a drawing, not this patient.")), opacity.node));
+  el.append(make("div", { class: "cxr-in" }, make("figure", { class: "cxr-figure" }, stack), opacity.node));
   update();
   return follow(model, ["opacity"], update);
 }

@@ -657,7 +657,7 @@ def test_nothing_from_the_predictions_runs(browser, tmp_path):
 def test_the_relatives_answer(browser, tmp_path, headlines):
     ppv = widgets.Ppv((0.773, 0.7, 0.83), (0.718, 0.706, 0.73), marks={"Study A": 0.0257})
     dot = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAAC"
-    map_of = {"heat": dot, "picture": None, "height": 300, "width": 400, "label": "A map"}
+    map_of = {"heat": dot, "picture": dot, "height": 300, "width": 400, "label": "A map"}
     cam = CamSlider(data=map_of)
     pair = RocPair(
         {run.name: run.predictions for run in headlines[1:]},
@@ -675,7 +675,8 @@ def test_the_relatives_answer(browser, tmp_path, headlines):
     page.get_by_label("Opacity of the map, exact").fill("20")
     page.get_by_label("Opacity of the map, exact").press("Enter")
     assert (
-        page.evaluate("getComputedStyle(document.querySelector('.cxr-cam img')).opacity") == "0.2"
+        page.evaluate("getComputedStyle(document.querySelector('.cxr-cam img + img')).opacity")
+        == "0.2"
     )
     box = page.locator(".cxr-cam").bounding_box()
     assert box["width"] / box["height"] == pytest.approx(4 / 3, rel=0.02)
