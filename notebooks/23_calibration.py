@@ -24,17 +24,11 @@
 # %% [markdown]
 # # What a probability is worth
 #
-# Both studies turn a network's output into a probability of disease, and judge it by how well it ranks images and by one threshold. Neither asks whether the probability is true, what
-# it is worth where fewer people are ill, or what follows from acting on it. This page asks that of the recorded runs: {cite:t}`zhu2020` with two and with four classes, and the
-# [stand-in](13_study_a_results.ipynb) for {cite:t}`cheazemin2020`. The last part sets the ways to compute an interval side by side.
+# **Question.** {cite:t}`cheazemin2020` (Study A) and {cite:t}`zhu2020` (Study B) turn a network's output into a probability of disease. They judge it by how well it ranks images, and by one threshold. Is that probability true? What is a positive result worth where fewer people are ill? Would anybody be better off by acting on it?
 #
-# | Question | Answer |
-# |---|---|
-# | <a href="#is-the-probability-true">Is the probability true?</a> | Study A's stand-in: far from it, {glue:text}`ece-a` off on average; Study B: {glue:text}`ece-b` off at worst |
-# | <a href="#can-arithmetic-repair-it">Can arithmetic repair it?</a> | in part: {glue:text}`ece-shifted` off after correction for the prevalence |
-# | <a href="#what-is-an-alarm-worth">What is an alarm worth?</a> | at {glue:text}`low` % prevalence one in {glue:text}`one-in` is true, at Study A's printed operating point |
-# | <a href="#who-would-be-better-off">Who would be better off?</a> | with the stand-in's probabilities as they are, nobody |
-# | <a href="#which-interval">Which interval?</a> | one that knows of patients, where they have several images: up to {glue:text}`wider` times as wide |
+# **Answer.** The probabilities of Study A's [stand-in](13_study_a_results.ipynb) are far from true: {glue:text}`ece-a` off on average, and still {glue:text}`ece-shifted` off after a correction for the prevalence. Those of Study B's runs are {glue:text}`ece-b` off at worst. Where {glue:text}`low` % of people are ill, one positive result in {glue:text}`one-in` is right, at the sensitivity and specificity that Study A prints. Acting on the stand-in's probabilities as they are beats treating everybody alike {glue:text}`useful-raw`.
+#
+# **How sure.** Intervals count patients, not images, but where the two are compared. Where patients have several images that makes them up to {glue:text}`wider` times as wide. They cover the choice of test patients. They do not cover the choice of hospitals and collections, which sets the share of ill people in these test sets.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -44,41 +38,108 @@ import sys as _sys
 if "google.colab" in _sys.modules and not _os.path.exists("../cxrlib"):
     raise SystemExit("The companion has no address yet: this cell will fetch it once published.")
 
+# %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
+from typing import Literal
+
+# recorded: read results/<run>; phantom: train Study B's two runs in seconds on synthetic images
+# (Study A's stand-in is read: no phantoms are made for it)
+origin: Literal["recorded", "phantom"] = "recorded"
+# Study A's stand-in; a run with the class "covid"
+run_name: str = "azemin-standin-resnet50"
+threshold: float = 0.5  # from which an image is called positive
+prevalence: float = 0.01  # among the 1,000 people
+positive_class: str = "viral"  # of the four-class run: for decisions and the kinds of interval
+lower: float = 0.05  # the second prevalence at which decisions for that class are shown
+
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the runs", "code_prompt_hide": "Load the runs"}
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
 from scipy.stats import norm
 
-from companion import pages, studies
-from companion.pages import say
+import cxrlib
+from companion import pages, parameters, studies
 from cxrlib import evaluate, formatting, metrics, plots
 from cxrlib.metrics import calibration, intervals
 
-A, TWO, FOUR = (
-    studies.run(name) for name in ("azemin-standin-resnet50", "zhu-binary", "zhu-fourclass")
-)
+parameters.check(globals())
+standin = studies.run(run_name)
+two, four = (studies.run(name, origin) for name in ("zhu-binary", "zhu-fourclass"))
 variants, missing = studies.family("azemin-standin-resnet50-variants")
-printed = pd.concat(
-    [studies.printed(study).set_index("id")["printed"] for study in ("cheazemin2020", "zhu2020")]
-)
-CURVES = [
-    ("Study A, stand-in", A, "covid"),
-    ("Study B, two classes", TWO, "covid"),
-    *(("Study B, four classes", FOUR, name) for name in FOUR.classes),
-]
+for run in (standin, two, four):
+    pages.changed(run)
 
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "What the studies print", "code_prompt_hide": "What the studies print"}
+tables = [studies.printed(study) for study in ("cheazemin2020", "zhu2020")]
+printed = pd.concat(tables).set_index("id")["printed"]  # as printed, a text for each number
+judged = [("Study A, stand-in", standin, "covid"), ("Study B, two classes", two, "covid")]
+judged += [("Study B, four classes", four, name) for name in four.classes]
 
-def shares(run, part):
-    """Share of each class in a part of the split, copies of training images counted."""
-    counts, copies = (
-        run.info["data"]["counts"][part],
-        (run.info["config"]["oversample"] if part == "train" else {}),
+# %% [markdown]
+# ## Is the probability true?
+#
+# Of all images with a probability of 0.8, eight in ten should show the disease. A reliability diagram groups images by their probability. For each group it shows the share of images that have the disease against their mean probability. Where probabilities are true, the points lie on the diagonal.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Reliability diagrams", "code_prompt_hide": "Reliability diagrams", "figure": {"caption": "Reliability, with Wilson's 95 % intervals over patients. COVID-19 of Study B is left out: nearly all its probabilities are next to 0 or 1, and right.", "name": "reliability"}, "image": {"alt": "Two reliability diagrams. Study A's stand-in lies far below the diagonal at all probabilities. Of Study B's classes normal lies far above the diagonal, viral and bacterial pneumonia nearer to it and mostly below."}}
+with plots.style():
+    left, right = plt.subplots(1, 2, figsize=(7, 4.3), sharey=True)[1]
+of_standin = {"COVID-19": cxrlib.reliability(standin.predictions, "covid")}
+plots.reliability(of_standin, left, "of the class")
+of_four = {
+    plots.label(name): cxrlib.reliability(four.predictions, name, by="count")
+    for name in four.classes[1:]
+}
+plots.reliability(of_four, right, "of the class", "lower right")
+left.set_title("Study A, stand-in\n(bins of equal width)")
+right.set(title="Study B, four classes\n(bins of equal count)", ylabel="")
+plt.show()
+
+# %% [markdown]
+# Two numbers sum this up.
+#
+# - The Brier score is the mean squared distance of the probability from 0 or 1. Its *skill* compares it with giving every image the share of positives: 1 is perfect, 0 is no better, below 0 is worse.
+# - The expected calibration error (ECE) is the mean distance of the groups from the diagonal. It depends on the groups: here ten of equal width, or ten of equal count. Chance alone keeps it above 0, so the last column says what true probabilities would give on as many images.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Brier score and calibration error", "code_prompt_hide": "Brier score and calibration error"}
+rows = []
+for title, run, cls in judged:
+    frame, brier = run.predictions, calibration.brier(run.predictions, cls)
+    width, count = (cxrlib.reliability(frame, cls, by=by) for by in ("width", "count"))
+    rows.append(
+        {
+            "Run and class": f"{title}: {plots.label(cls)}",
+            "Brier score": formatting.with_interval(*brier.loc["brier"]),
+            "Brier skill": formatting.with_interval(*brier.loc["skill"], decimals=2),
+            "ECE, equal width": f"{calibration.calibration_error(width):.3f}",
+            "ECE, equal count": f"{calibration.calibration_error(count):.3f}",
+            "ECE of true probabilities, at most": f"{calibration.chance_ece(frame, cls)[1]:.3f}",
+        }
     )
-    names = run.info.get("trained_classes", run.classes) if part == "train" else run.classes
-    found = np.array([counts[name] * copies.get(name, 1) for name in names], float)
-    return found / found.sum()
+scores = pd.DataFrame(rows)
+pages.table(scores, caption="How far the probabilities are from true, with 95 % intervals")
+
+# %% [markdown]
+# True probabilities stay below the last column in 95 of 100 test sets, with bins of equal width. Intervals are from {glue:text}`replicates` resamples of the patients. Where both ends look alike, the interval is narrower than the decimals show.
+#
+# The stand-in's mean probability of COVID-19 is {glue:text}`mean-a`, but only {glue:text}`share-a` % of the images show it. This could not be otherwise. The network was trained to tell opacity from none, with opacity in {glue:text}`train-a` % of the images. Its answer is then read as a probability of COVID-19, in a set where few images show that. The paper does the same.
+#
+# A Brier skill of {glue:text}`skill-a` means: as a probability, it would be much better to say {glue:text}`share-a` % for everybody. None of this shows in an AUC, which knows the order of the images only.
+#
+# ## Can arithmetic repair it?
+#
+# A network is trained where a share $\pi_k$ of the images is of class $k$, and used where the share is $\pi'_k$. If images of a class look alike in both places, Bayes' rule corrects its probabilities (Saerens, Latinne and Decaestecker 2002):
+#
+# $$p'_k = \frac{p_k\,\pi'_k/\pi_k}{\sum_j p_j\,\pi'_j/\pi_j}.$$
+
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The correction", "code_prompt_hide": "The correction"}
+def shares(run, part):
+    """Share of each class in a part of the split; copies of training images count."""
+    counts, names = pd.Series(run.info["data"]["counts"][part]), run.classes
+    if part == "train":
+        counts = counts.mul(pd.Series(run.info["config"]["oversample"], dtype=float), fill_value=1)
+        names = run.info.get("trained_classes", run.classes)
+    return (counts[names] / counts[names].sum()).to_numpy(float)
 
 
 def prior_shift(p, before, after):
@@ -87,517 +148,262 @@ def prior_shift(p, before, after):
     return moved / moved.sum(axis=1, keepdims=True)
 
 
-def shifted(run, after=None):
-    """The run's predictions, corrected from the class shares of training to those of the test set,
-    or to others.
-    """
-    p = prior_shift(
-        run.predictions[[f"p_{name}" for name in run.classes]].to_numpy(),
-        shares(run, "train"),
-        shares(run, "test") if after is None else after,
-    )
-    return run.predictions.assign(**{f"p_{name}": p[:, k] for k, name in enumerate(run.classes)})
+def corrected(run):
+    """The run's predictions, from the shares of its training to those of the test set."""
+    columns = [f"p_{name}" for name in run.classes]
+    p = run.predictions[columns].to_numpy()
+    p = prior_shift(p, shares(run, "train"), shares(run, "test"))
+    return run.predictions.assign(**dict(zip(columns, p.T, strict=True)))
 
 
-# %% [markdown]
-# ## Is the probability true?
-#
-# Of all images with a probability of 0.8, eight in ten should have the disease. A **reliability diagram** groups images by probability and sets the share that has it against their mean
-# probability. Two numbers sum it up. The **Brier score** is the mean squared distance of the probability from 0 or 1; its *skill* compares it with always saying the share of positives
-# (1 is perfect, 0 no better, below 0 worse). The **expected calibration error** (ECE) is the mean distance of the groups from the diagonal. It depends on the grouping, here ten
-# bins of equal width, and ten of equal count; and it is above 0 by chance, so the last column says what true probabilities would give on as many images.
-
-# %% tags=["remove-input"]
-rows = []
-for title, run, cls in CURVES:
-    brier, frame = calibration.brier(run.predictions, cls), run.predictions
-    errors = [
-        calibration.calibration_error(metrics.reliability(frame, cls, by=by))
-        for by in ("width", "count")
-    ]
-    rows.append(
-        (
-            f"{title}: {plots.label(cls)}",
-            formatting.with_interval(*brier.loc["brier"]),
-            formatting.with_interval(*brier.loc["skill"], decimals=2),
-            *(f"{error:.3f}" for error in errors),
-            f"{calibration.chance_ece(frame, cls)[1]:.3f}",
-        )
-    )
-scores = pd.DataFrame(
-    rows,
-    columns=[
-        "Run and class",
-        "Brier score",
-        "Brier skill",
-        "ECE, equal width",
-        "ECE, equal count",
-        "ECE of true probabilities, at most",
-    ],
-)
-pages.table(scores)
-
-# %% tags=["remove-cell"]
-say("replicates", metrics.REPLICATES)
-say("ece-a", scores["ECE, equal width"].iloc[0])
-say("skill-a", scores["Brier skill"].iloc[0])
-worst_b = scores.iloc[1:].sort_values("ECE, equal width").iloc[-1]
-say("ece-b", worst_b["ECE, equal width"])
-say("worst-b", worst_b["Run and class"])
-say("mean-a", f"{A.predictions['p_covid'].mean():.2f}")
-say("share-a", f"{100 * shares(A, 'test')[0]:.2f}")
-
-# %% [markdown]
-# *95 % intervals from {glue:text}`replicates` resamples of patients; the last column is the value that true probabilities stay below in 95 of 100 test sets, with bins of equal width.*
-
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Two reliability diagrams. Study A's stand-in lies far below the diagonal at all probabilities. Of Study B's classes normal lies far above the diagonal, viral and bacterial pneumonia nearer to it and mostly below."}}
-with plots.style():
-    axes = plt.subplots(1, 2, figsize=(7, 4.3), sharey=True)[1]
-    plots.reliability(
-        {"COVID-19": calibration.reliability(A.predictions, "covid")}, axes[0], "of the class"
-    )
-    plots.reliability(
-        {
-            plots.label(name): calibration.reliability(FOUR.predictions, name, by="count")
-            for name in FOUR.classes[1:]
-        },
-        axes[1],
-        "of the class",
-        "lower right",
-    )
-    axes[0].set_title("Study A, stand-in\n(bins of equal width)")
-    axes[1].set(title="Study B, four classes\n(bins of equal count)", ylabel="")
-    plt.show()
-
-# %% [markdown]
-# *Reliability, with 95 % intervals (Wilson's, as if all images of a patient said the same). COVID-19 of Study B is left out: nearly all its probabilities are next to 0 or 1, and right.*
-#
-# The stand-in's mean probability of COVID-19 is {glue:text}`mean-a`, where {glue:text}`share-a` % of the images show it. It cannot be otherwise: the network was trained to tell opacity from none, with
-# opacity in {glue:text}`train-a` % of the images, and its answer is read as a probability of COVID-19 in a set where few show that. The paper does the same. Its Brier skill of
-# {glue:text}`skill-a` says that it would be much better, as a probability, to say {glue:text}`share-a` % of everybody. None of this shows in an AUC, which knows the order only.
-#
-# ## Can arithmetic repair it?
-#
-# A network trained where a share $\pi_k$ of the images is of class $k$, and used where the share is $\pi'_k$, can be corrected by Bayes' rule, if images of a class look alike in both places
-# (Saerens, Latinne and Decaestecker 2002):
-#
-# $$p'_k = \frac{p_k\,\pi'_k/\pi_k}{\sum_j p_j\,\pi'_j/\pi_j}.$$
-
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Reliability diagram of Study A's stand-in as trained and after correction for the prevalence, up to a share of 0.4. The corrected points are near the axis and still below the diagonal."}}
-after = shifted(A)
-ax = plots.reliability(
-    {
-        "As trained": calibration.reliability(A.predictions, "covid", by="count"),
-        "Corrected for the prevalence": calibration.reliability(after, "covid", by="count"),
-    },
-    what="COVID-19",
-    corner="upper right",
-)
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Before and after the correction", "code_prompt_hide": "Before and after the correction", "figure": {"caption": "Study A's stand-in before and after the correction: bins of equal count, and only the lower part of the diagram.", "name": "corrected"}, "image": {"alt": "Reliability diagram of Study A's stand-in as trained and after correction for the prevalence, up to a share of 0.4. The corrected points are near the axis and still below the diagonal."}}
+after = corrected(standin)
+curves = {
+    "As trained": cxrlib.reliability(standin.predictions, "covid", by="count"),
+    "Corrected for the prevalence": cxrlib.reliability(after, "covid", by="count"),
+}
+ax = plots.reliability(curves, what="COVID-19", corner="upper right")
 ax.set_ylim(-0.01, 0.4)
 plt.show()
 
-# %% tags=["remove-input"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Every class before and after", "code_prompt_hide": "Every class before and after"}
 rows = []
-for title, run, cls in CURVES:
-    for text, frame in (("as trained", run.predictions), ("corrected", shifted(run))):
-        brier, place = calibration.brier(frame, cls), run.classes.index(cls)
+for title, run, cls in judged:
+    versions = {"as trained": ("train", run.predictions), "corrected": ("test", corrected(run))}
+    for version, (part, frame) in versions.items():
+        skill = calibration.brier(frame, cls).loc["skill"]
+        error = calibration.calibration_error(cxrlib.reliability(frame, cls))
         rows.append(
-            (
-                f"{title}: {plots.label(cls)}" if text == "as trained" else "",
-                text,
-                f"{100 * shares(run, 'train' if text == 'as trained' else 'test')[place]:.1f} %",
-                f"{frame[f'p_{cls}'].mean():.3f}",
-                formatting.with_interval(*brier.loc["skill"], decimals=2),
-                f"{calibration.calibration_error(metrics.reliability(frame, cls)):.3f}",
-            )
+            {
+                "Run and class": f"{title}: {plots.label(cls)}" if part == "train" else "",
+                "Probability": version,
+                "Share it is made for": f"{100 * shares(run, part)[run.classes.index(cls)]:.1f} %",
+                "Mean probability": f"{frame[f'p_{cls}'].mean():.3f}",
+                "Brier skill": formatting.with_interval(*skill, decimals=2),
+                "ECE, equal width": f"{error:.3f}",
+            }
         )
-pages.table(
-    pd.DataFrame(
-        rows,
-        columns=[
-            "Run and class",
-            "Probability",
-            "Share it is made for",
-            "Mean probability",
-            "Brier skill",
-            "ECE, equal width",
-        ],
-    )
-)
-
-# %% tags=["remove-cell"]
-say("train-a", f"{100 * shares(A, 'train')[0]:.1f}")
-say("ece-shifted", f"{calibration.calibration_error(metrics.reliability(after, 'covid')):.3f}")
-say("mean-shifted", f"{after['p_covid'].mean():.3f}")
-skill = calibration.brier(after, "covid").loc["skill"]
-say("skill-shifted", formatting.with_interval(*skill, decimals=2))
-flow = pd.read_csv(studies.results_folder() / "flow" / "cheazemin2020.csv").set_index("step")[
-    "images"
-]
-adjudicated = [
-    flow[f"adjudicated {name} set, opacity"] / flow[f"adjudicated {name} set"]
-    for name in ("validation", "test")
-]
-say("adjudicated", " or ".join(f"{100 * value:.1f}" for value in adjudicated))
-half = prior_shift(np.array([[0.5, 0.5]]), shares(A, "train"), shares(A, "test"))[0, 0]
-say("half-becomes", f"{100 * half:.1f}")
+about = "Every class, corrected from its share of the training images to that of the test set"
+pages.table(pd.DataFrame(rows), caption=about)
 
 # %% [markdown]
-# *Figure: the stand-in before and after; bins of equal count, and only the lower part of the diagram. Table: every class, corrected from its share among the training images, copies counted, to that in the
-# test set.*
+# The correction takes most of the error away: {glue:text}`ece-a` becomes {glue:text}`ece-shifted`. Most of the error was the prevalence, because the stand-in saw {glue:text}`train-a` % opacity (the paper's own sets hold {glue:text}`adjudicated` %).
 #
-# The correction takes most of the error away, {glue:text}`ece-a` becomes {glue:text}`ece-shifted`, because most of it was the prevalence: the stand-in saw {glue:text}`train-a` % opacity (the paper's own
-# sets hold {glue:text}`adjudicated` %). It does not make the probabilities true. They are still {glue:text}`mean-shifted` on average, and their skill is {glue:text}`skill-shifted`. What is left no prevalence explains: the network
-# was asked about opacity, not COVID-19, and trained on other people's radiographs. The order of the images, and so the ROC curve and its area, is untouched; a threshold of one half before is one of {glue:text}`half-becomes` % after.
-# To know the new prevalence one has to know it: here it is counted in the test set, which a user of the network could not.
+# It does not make the probabilities true. They are still {glue:text}`mean-shifted` on average, and their skill is {glue:text}`skill-shifted`. No prevalence explains the rest: the network was asked about opacity, not COVID-19, and was trained on other people's radiographs.
+#
+# The order of the images stays as it was, and so do the ROC curve and its area. A threshold of {glue:text}`threshold` before is one of {glue:text}`half-becomes` % after. The correction needs the new prevalence. Here it is counted in the test set, which a user of the network could not do.
 #
 # ## What is an alarm worth?
 #
-# Sensitivity and specificity say how the ill and the well fare; the person with a positive result asks the opposite. With prevalence $\pi$,
+# Sensitivity and specificity say how the ill and the well fare. A person with a positive result asks the opposite: am I ill? With prevalence $\pi$, the PPV answers:
 #
 # $$\text{PPV} = \frac{\text{sens}\cdot\pi}{\text{sens}\cdot\pi + (1-\text{spec})(1-\pi)}, \qquad \frac{\text{false alarms}}{\text{true positive}} = \frac{1-\text{PPV}}{\text{PPV}}.$$
 #
-# A printed sensitivity and specificity of 1 would make every alarm true at any prevalence. So for Study B's perfect results the lowest values stand here that the number of its test images, or patients, allows.
+# A sensitivity and a specificity of exactly 1 would make every alarm true at any prevalence. So for Study B's perfect results this page takes the lowest values that the number of its test images, or patients, allows.
 
-# %% tags=["remove-cell"]
-point = metrics.operating_point(A.predictions, "covid", 0.5)
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Four operating points", "code_prompt_hide": "Four operating points"}
+point = cxrlib.operating_point(standin.predictions, "covid", threshold)
+rates = ("sensitivity", "specificity")
 sizes = {name: int(printed[f"zhu-t4.1-{name}-size"]) for name in ("covid", "non-covid")}
-ends = metrics.bootstrap_by_patient(TWO.predictions).loc["covid"]
-assert (metrics.per_class(TWO.predictions).loc["covid", ["recall", "specificity"]] == 1).all()
-POINTS = {
-    "Study A, printed": tuple(
-        float(printed[f"azemin-3-{name}"]) / 100 for name in ("sensitivity", "specificity")
-    ),
-    "Study A, stand-in at one half": (point["sensitivity"], point["specificity"]),
-    "Study B, two classes, printed: at least": tuple(
-        float(intervals.wilson(n, n)[0]) for n in sizes.values()
-    ),
-    "Study B, two classes, rebuilt: at least": (
-        float(ends["recall", "low"]),
-        float(ends["specificity", "low"]),
-    ),
+ends = cxrlib.bootstrap_by_patient(two.predictions).loc["covid"]
+points = {
+    "Study A, printed": [float(printed[f"azemin-3-{name}"]) / 100 for name in rates],
+    f"Study A, stand-in at {threshold:g}": [point[name] for name in rates],
+    "Study B, two classes, printed: at least": [cxrlib.wilson(n, n)[0] for n in sizes.values()],
+    "Study B, two classes, rebuilt: at least": [
+        ends[name, "low"] for name in ("recall", "specificity")
+    ],
 }
-AT = [0.001, 0.01, float(printed["azemin-2-prevalence"]) / 100, 0.1, 0.5]
+in_test_set = float(printed["azemin-2-prevalence"]) / 100
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Two line charts over the prevalence from 0.1 to 50 percent: PPV and false alarms per true positive of four operating points. Study A's curves are low up to ten percent; Study B's lower bounds are higher."}}
-plots.predictive_values(POINTS, {"Study A's test set": AT[2]})
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "PPV and false alarms by prevalence", "code_prompt_hide": "PPV and false alarms by prevalence", "figure": {"caption": "PPV, and false alarms per true positive, by prevalence. At least: the lower ends of the 95 % intervals over {glue:text}`sizes-two` images as printed, and over the patients of the rebuilt run.", "name": "ppv"}, "image": {"alt": "Two line charts over the prevalence from 0.1 to 50 percent: PPV and false alarms per true positive of four operating points. Study A's curves are low up to ten percent; Study B's lower bounds are higher."}}
+plots.predictive_values(points, {"Study A's test set": in_test_set})
 plt.show()
 
-# %% tags=["remove-input"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "PPV at five prevalences", "code_prompt_hide": "PPV at five prevalences"}
 rows = []
-for name, (sensitivity, specificity) in POINTS.items():
-    found = evaluate.at_prevalences(sensitivity, specificity, AT)
-    rows.append(
-        (
-            name,
-            f"{100 * sensitivity:.1f} %",
-            f"{100 * specificity:.1f} %",
-            *(
-                f"{100 * ppv:.1f} %; {alarms:,.1f}"
-                for ppv, alarms in found[["ppv", "alarms"]].to_numpy()
-            ),
-        )
-    )
-pages.table(
-    pd.DataFrame(
-        rows,
-        columns=[
-            "Operating point",
-            "Sensitivity",
-            "Specificity",
-            *(f"At {100 * value:.3g} %" for value in AT),
-        ],
-    )
-)
+for name, (sensitivity, specificity) in points.items():
+    row = {"Operating point": name}
+    row |= {
+        "Sensitivity": f"{100 * sensitivity:.1f} %",
+        "Specificity": f"{100 * specificity:.1f} %",
+    }
+    for share in (0.001, 0.01, in_test_set, 0.1, 0.5):
+        ppv, _ = cxrlib.at_prevalence(sensitivity, specificity, share)
+        row[f"At {100 * share:.3g} %"] = f"{100 * ppv:.1f} %; {(1 - ppv) / ppv:,.1f}"
+    rows.append(row)
+pages.table(pd.DataFrame(rows), caption="PPV; false alarms per true positive, at five prevalences")
 
 # %% [markdown]
-# *PPV, and false alarms per true positive, at five prevalences. “At least”: the ends of Wilson's 95 % interval, of {glue:text}`sizes-two` images as printed, and of the rebuilt run's patients.*
-#
-# The same in whole people, for whom it is easier to see: of 1,000 people of whom {glue:text}`low` % are ill,
+# Whole people are easier to picture. Of 1,000 people {glue:text}`low` % are ill, which is {glue:text}`ill`. At Study A's printed operating point {glue:text}`called` are called positive, and {glue:text}`found` of those are ill.
 
-# %% tags=["remove-cell"]
-LOW = 0.01
-say("low", f"{100 * LOW:.0f}")
-say("sizes-two", " and ".join(str(n) for n in sizes.values()))
-people = {name: metrics.natural_frequencies(*values, LOW) for name, values in POINTS.items()}
-cells = people["Study A, printed"]
-say("one-in", f"{1 / metrics.at_prevalence(*POINTS['Study A, printed'], LOW)[0]:.0f}")
-say("called", cells["TP"] + cells["FP"])
-say("found", cells["TP"])
-say("ill", cells["TP"] + cells["FN"])
-
-# %% tags=["remove-input"]
-pages.table(
-    pd.DataFrame(people)
-    .T.rename(
-        columns={
-            "TP": "Ill and called",
-            "FN": "Ill, missed",
-            "FP": "Well, but called",
-            "TN": "Well and left alone",
-        }
-    )
-    .rename_axis("Operating point")
-    .reset_index()
-)
-
-# %% tags=["remove-input"] mystnb={"image": {"alt": "A thousand marks, one per person, at Study A's printed operating point and one percent prevalence: a few ill and called, fewer ill and missed, more than a quarter false alarms, the rest rightly left alone; the counts are in the table above."}}
-plots.people(cells, title="Study A's printed operating point")
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "A thousand people", "code_prompt_hide": "A thousand people", "figure": {"caption": "A thousand people at Study A's printed operating point and a prevalence of {glue:text}`low` %: one mark is one person.", "name": "thousand-people"}, "image": {"alt": "A thousand marks, one per person, at Study A's printed operating point: a few ill and called, fewer ill and missed, more than a quarter false alarms, the rest rightly left alone; the counts are in the table below."}}
+people = {name: metrics.natural_frequencies(*values, prevalence) for name, values in points.items()}
+plots.people(people["Study A, printed"], title="Study A's printed operating point")
 plt.show()
 
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "The thousand people in numbers", "code_prompt_hide": "The thousand people in numbers"}
+heads = {"TP": "Ill and called", "FN": "Ill, missed", "FP": "Well, but called"}
+counted = pd.DataFrame(people).T.rename(columns=heads | {"TN": "Well and left alone"})
+counted = counted.rename_axis("Operating point").reset_index()
+pages.table(counted, caption="Of 1,000 people, at each operating point")
+
 # %% [markdown]
-# *1,000 people, {glue:text}`ill` of them ill: of {glue:text}`called` called positive {glue:text}`found` are ill.* All this takes sensitivity and specificity from the test set to the clinic. Study A's negatives have no finding at all, Study B's are
-# children; among adults with other pneumonias both are likely to be lower.
+# All this takes sensitivity and specificity from the test set to the clinic. Study A's negatives have no finding at all, and Study B's are children. Among adults with other pneumonias both numbers are likely to be lower. In [the explorer](20_explorer.ipynb) you can move the threshold and the prevalence yourself.
 #
 # ## Who would be better off?
 #
-# A probability is there to act on. Whoever acts at a threshold $t$ holds that missing one ill person weighs $(1-t)/t$ times as much as acting on one who is well. With these weights the **net benefit** is the
-# gain in true positives per person (Vickers and Elkin 2006),
+# A probability is there to act on. Whoever acts at a threshold $t$ holds that missing one ill person weighs $(1-t)/t$ times as much as acting on one who is well. With these weights the net benefit is the gain in true positives per person (Vickers and Elkin 2006):
 #
-# $$\text{NB}(t) = \text{sens}\cdot\pi - (1-\text{spec})(1-\pi)\frac{t}{1-t},$$
+# $$\text{NB}(t) = \text{sens}\cdot\pi - (1-\text{spec})(1-\pi)\frac{t}{1-t}.$$
 #
-# to be compared with calling everybody positive and with calling nobody, which has 0. A model is of use at those thresholds where it beats both.
+# Compare it with calling everybody positive, and with calling nobody, which has 0. A model is of use at those thresholds where it beats both.
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Decision curves of Study A's stand-in at the test set's prevalence. As trained the curve falls with that of calling everybody and below nought; corrected for the prevalence it stays above both a little longer, then falls below nought too."}}
-T = np.geomspace(0.001, 0.5, 100)
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Decision curves of the stand-in", "code_prompt_hide": "Decision curves of the stand-in", "figure": {"caption": "Decision curves of Study A's stand-in, at the test set's {glue:text}`share-a` % COVID-19. Bands: 95 % intervals from resampled patients.", "name": "decisions-standin"}, "image": {"alt": "Decision curves of Study A's stand-in at the test set's prevalence. As trained the curve falls with that of calling everybody and below zero; corrected for the prevalence it stays above both a little longer, then falls below zero too."}}
+thresholds = np.geomspace(0.001, 0.5, 100)
 decisions = {
-    "As trained": calibration.net_benefit(A.predictions, "covid", T),
-    "Corrected for the prevalence": calibration.net_benefit(after, "covid", T),
+    "As trained": cxrlib.net_benefit(standin.predictions, "covid", thresholds),
+    "Corrected for the prevalence": cxrlib.net_benefit(after, "covid", thresholds),
 }
 plots.decision_curve(decisions)
 plt.show()
 
-# %% tags=["remove-cell"]
+# %% [markdown]
+# As trained it beats both {glue:text}`useful-raw`: a probability that is {glue:text}`mean-a` on average makes nearly everybody act. Corrected, it beats both {glue:text}`useful-shifted`, and not by much. Some of the information was there, and the probability hid it.
 
-
-def useful(table):
-    """Thresholds where a net benefit's interval lies above both ways of not asking the model, as
-    ranges in per cent.
-    """
-    better = (table["low"] > np.maximum(table["treat_all"], 0) + 1e-12).to_numpy()
-    runs_of = np.split(np.arange(len(better)), np.flatnonzero(np.diff(better.astype(int))) + 1)
-    found = [
-        f"from {100 * table.index[run[0]]:.1f} to {100 * table.index[run[-1]]:.1f} %"
-        for run in runs_of
-        if better[run[0]]
-    ]
-    return " and ".join(found) or "at no threshold"
-
-
-say("useful-raw", useful(decisions["As trained"]))
-say("useful-shifted", useful(decisions["Corrected for the prevalence"]))
-viral = {
-    f"Prevalence {100 * share:.3g} %": calibration.net_benefit(FOUR.predictions, "viral", T, share)
-    for share in (shares(FOUR, "test")[1], 0.05)
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Decision curves of a class of Study B", "code_prompt_hide": "Decision curves of a class of Study B", "figure": {"caption": "Study B, {glue:text}`class` against the rest, as trained, at the test set's share.", "name": "decisions-class"}, "image": {"alt": "Decision curve of one class of Study B's four-class run at the test set's share: the model is above both alternatives over most thresholds."}}
+share = shares(four, "test")[four.classes.index(positive_class)]
+of_class = {
+    where: cxrlib.net_benefit(four.predictions, positive_class, thresholds, where)
+    for where in (share, lower)
 }
-say("useful-viral", useful(list(viral.values())[0]))
-say("useful-viral-low", useful(list(viral.values())[1]))
-say("share-viral", f"{100 * shares(FOUR, 'test')[1]:.1f}")
+own = f"{plots.label(positive_class)}, four-class run"
+plots.decision_curve({own: of_class[share]}).set_title(f"Prevalence {100 * share:.3g} %")
+plt.show()
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The same at a lower prevalence", "code_prompt_hide": "The same at a lower prevalence", "figure": {"caption": "The same class, with the same sensitivities and specificities, at another prevalence.", "name": "decisions-lower"}, "image": {"alt": "Decision curve of the same class at a lower prevalence: the curve is above both alternatives at low thresholds and falls below zero at middle ones."}}
+plots.decision_curve({own: of_class[lower]}).set_title(f"Prevalence {100 * lower:.3g} %")
+plt.show()
 
 # %% [markdown]
-# *Study A's stand-in, at {glue:text}`share-a` % COVID-19. Bands: 95 % intervals from resampled patients.* As trained it beats both {glue:text}`useful-raw`: a probability that says
-# {glue:text}`mean-a` on average makes nearly everybody act. Corrected, it does {glue:text}`useful-shifted`, and not by much: some of the information was there, and the probability hid it.
-
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Two decision curves of the class viral in Study B's four-class run, at the test set's share and at five percent. At the first the model is above both alternatives over most thresholds; at the second the curve is below nought at middle thresholds."}}
-for title, table in viral.items():
-    ax = plots.decision_curve({"Viral pneumonia, four-class run": table})
-    ax.set_title(title)
-    plt.show()
-
-# %% [markdown]
-# *Study B, viral pneumonia against the rest, as trained, at the test set's share and at a lower one.* At {glue:text}`share-viral` % it is of use {glue:text}`useful-viral` (thresholds up to 50 % are shown; at the lowest, very little); with the same
-# sensitivities and specificities at the lower prevalence, {glue:text}`useful-viral-low`.
+# At {glue:text}`share-class` % the model is of use {glue:text}`useful-class`. (Thresholds up to 50 % are shown; at the lowest the gain is very small.) With the same sensitivities and specificities at {glue:text}`lower` %, it is of use {glue:text}`useful-lower`.
 #
-# **No curve here is a clinic's.** The share of positives in these test sets was set by the studies' design, by what collections were at hand, and so were the negatives. A net benefit at such a share answers
-# for that mixture of images. What the curves do show is that discrimination alone does not make a model useful.
+# **No curve here is a clinic's.** The studies' design and the collections that were available set the share of positives in these test sets, and chose the negatives. A net benefit at such a share holds for that mixture of images. What the curves do show is that discrimination alone does not make a model useful.
 #
 # ## Which interval?
 #
-# A share of images has several 95 % intervals in use, and an area under the curve as well. Those over images (Wilson, Clopper–Pearson, DeLong) take images as independent. Patients with several images make them
-# too narrow. Wilson's over patients counts as many images as their variance over patients says they are worth; of a share of 0 or 1, where all images of a patient say the same, each patient once. Drawing patients anew, each with all of their images, needs no such assumption: the interval goes between
-# percentiles of the resamples, or between percentiles moved for bias and skewness (BCa, Efron 1987).
+# Several 95 % intervals are in use for a share of images, and for an area under the curve.
+#
+# - **Over images** (Wilson, Clopper–Pearson, DeLong). These take images as independent. Where patients have several images they are too narrow.
+# - **Wilson's over patients.** The variance over patients says how many independent images a share is worth, and Wilson's interval is taken for that many. Of a share of 0 or 1, where all images of a patient say the same, each patient counts once.
+# - **Resampled patients.** Patients are drawn at random, each with all of their images. This needs no such assumption. The interval lies between percentiles of the resamples, or between percentiles moved for bias and skewness (BCa, Efron 1987).
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "All methods on one class", "code_prompt_hide": "All methods on one class", "figure": {"caption": "The same five numbers of Study B's class {glue:text}`class`, called at a probability of {glue:text}`threshold`, with the 95 % interval of each method.", "name": "methods"}, "image": {"alt": "Dot chart of the intervals of AUC, sensitivity, specificity, PPV and NPV of one class by each method. Intervals from resampled patients are wider than those over images for AUC and sensitivity."}}
+several = evaluate.compare_methods(four.predictions, positive_class, threshold)
+rungs = several.rename(columns={"method": "kind", "estimate": "value"})
+rungs["label"] = rungs["statistic"].map(evaluate.STATISTIC_NAMES)
+plots.ladder(rungs, "Value, with 95 % interval (the axis does not begin at 0)")
+plt.show()
+
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "The methods in numbers", "code_prompt_hide": "The methods in numbers"}
+def by_method(found):
+    """A row for each method, a column for each statistic."""
+    texts = [formatting.interval(row.low, row.high) for row in found.itertuples()]
+    table = found.assign(text=texts).pivot(index="method", columns="statistic", values="text")
+    table = table.reindex(index=found["method"].unique(), columns=found["statistic"].unique())
+    first = found.groupby("statistic")["estimate"].first().map(formatting.number)
+    table = pd.concat([first.to_frame("Estimate").T, table.fillna("–")])[table.columns]
+    table = table.rename(columns=evaluate.STATISTIC_NAMES).rename_axis(columns=None)
+    return table.rename_axis("Method").reset_index()
+
+
+about = f"Study B, {plots.label(positive_class).lower()} against the rest, threshold {threshold:g}"
+pages.table(by_method(several), caption=about)
+
+# %% [markdown]
+# The {glue:text}`class-images` test images of this class come from {glue:text}`class-patients` patients, one of them with {glue:text}`class-most`. For the sensitivity they are worth {glue:text}`class-worth` independent images.
+#
+# The widest gap is in {glue:text}`wider-what`: resampling whole patients gives an interval {glue:text}`wider` times as wide, by percentiles. BCa also corrects for skewness, which here comes from few patients with many images. It makes the interval of the AUC {glue:text}`wider-bca` times as wide.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "All methods on Study A's stand-in", "code_prompt_hide": "All methods on Study A's stand-in"}
+alone = evaluate.compare_methods(standin.predictions, "covid", threshold)
+about = f"Study A's stand-in, COVID-19, threshold {threshold:g}"
+pages.table(by_method(alone), caption=about)
+
+# %% [markdown]
+# In Study A's test set the patients of the many negatives are not known, so each of these images counts as one. The {glue:text}`a-positives` positives come from {glue:text}`a-patients` patients. Resampled intervals of AUC, sensitivity and specificity are {glue:text}`same` times as wide as those over images.
+#
+# That of the PPV is {glue:text}`same-ppv` times as wide, for another reason. Patients are drawn within classes, so the share of positives moves only as far as some patients have more images than others. Wilson's interval of the PPV takes the called images as drawn at random. With the share held fixed, as in [the explorer](20_explorer.ipynb), it is narrower still.
+#
+# In small numbers the exact interval (Clopper–Pearson) is wider than Wilson's, since it must hold at every true value.
+#
+# ### The rule of this book
 #
 # This book keeps to one rule, on every page, in the claims and in the reports that `cxr evaluate` writes:
 #
 # | Of what | Its 95 % interval | Where that cannot tell |
 # |---|---|---|
-# | A share of images: recall, sensitivity, specificity, precision, PPV, NPV, accuracy | Patients drawn anew {glue:text}`replicates` times within their classes, each with all images; percentiles | Wilson's over patients, where the share is exactly 0 or 1, is undefined in a resample, or rests on fewer than four patients |
+# | A share of images: recall, sensitivity, specificity, precision, PPV, NPV, accuracy | Patients resampled {glue:text}`replicates` times within their classes, each with all images; percentiles | Wilson's over patients, where the share is exactly 0 or 1, is undefined in a resample, or rests on fewer than four patients |
 # | AUC, F1, an average over classes, Brier score, net benefit | The same | A dash |
-# | A mean over images, such as the share of a map inside the lungs | Patients drawn anew, all as one class | A dash |
-# | A difference of two models on the same images | Patients drawn anew within their classes, the same for both models | A dash |
+# | A mean over images, such as the share of a map inside the lungs | Patients resampled, all as one class | A dash |
+# | A difference of two models on the same images | Patients resampled within their classes, the same for both models | A dash |
 # | A bin of a reliability diagram; what moves with a slider in the explorer | Wilson's over patients; of an AUC, DeLong's over patients; of ratios, PPV and NPV, what these imply | Of an area of 1: a dash |
 # | A share that a study prints | Wilson's; the images are taken as independent, since their patients are not known | |
 #
-# Patients with several images make these worth less than as many independent ones, and there is one number for how much less: r(1 − r) over the variance of the share r over patients, at least 1 and at most the images. Where r is 0 or 1 it is the number of patients. Where patients are fewer than four, or all alike,
-# a patient's images are taken to say the same (Kish's number). An interval of no width is never shown: what no resample moves is not certain, it cannot be estimated from these patients.
-
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Dot chart of the intervals of AUC, sensitivity, specificity, PPV and NPV of the class viral by each method. Intervals from resampled patients are wider than those over images for AUC and sensitivity."}}
-several, alone = (
-    evaluate.compare_methods(FOUR.predictions, "viral"),
-    evaluate.compare_methods(A.predictions, "covid"),
-)
-rungs = several.assign(
-    label=several["statistic"].map(evaluate.STATISTIC_NAMES),
-    kind=several["method"],
-    value=several["estimate"],
-)
-plots.ladder(rungs, "Value, with 95 % interval (the axis does not begin at 0)")
-plt.show()
-
-
-# %% tags=["remove-cell"]
-def by_method(found):
-    """A table with a row for each method, a column for each statistic."""
-    found = found.assign(
-        cell=[formatting.interval(row.low, row.high) for row in found.itertuples()]
-    )
-    table = (
-        found.pivot(index="method", columns="statistic", values="cell")
-        .reindex(index=found["method"].unique(), columns=found["statistic"].unique())
-        .fillna("–")
-    )
-    first = found.drop_duplicates("statistic").set_index("statistic")["estimate"]
-    return (
-        pd.concat([pd.DataFrame([first.map(formatting.number)], ["Estimate"]), table])
-        .rename(columns=evaluate.STATISTIC_NAMES)
-        .rename_axis("Method")
-        .rename_axis(None, axis=1)
-        .reset_index()
-    )
-
-
-def ratios(found, method, other):
-    """How many times as wide one method's intervals are as another's, by statistic."""
-    width = (
-        (found["high"] - found["low"])
-        .groupby([found["statistic"], found["method"]], sort=False)
-        .first()
-        .unstack()
-    )
-    return (width[method] / width[other]).dropna()
-
-
-wider = ratios(several, "Bootstrap, percentiles", "Wilson, images")
-wider["auc"] = ratios(several, "Bootstrap, percentiles", "DeLong, images")["auc"]
-say("wider-bca", f"{ratios(several, 'Bootstrap, BCa', 'DeLong, images')['auc']:.1f}")
-say("wider", f"{wider.max():.1f}")
-say("wider-what", evaluate.STATISTIC_NAMES[wider.idxmax()])
-same = ratios(alone, "Bootstrap, percentiles", "Wilson, images")
-same["auc"] = ratios(alone, "Bootstrap, percentiles", "DeLong, images")["auc"]
-say(
-    "same",
-    f"{same[['auc', 'sensitivity', 'specificity']].min():.2f} to"
-    f" {same[['auc', 'sensitivity', 'specificity']].max():.2f}",
-)
-say("same-ppv", f"{same['ppv']:.2f}")
-viral_images = FOUR.predictions[FOUR.predictions["y_true"] == "viral"]
-found_viral = (viral_images["p_viral"] >= 0.5).groupby(viral_images["patient_id"])
-most = viral_images["patient_id"].value_counts()
-say("viral-images", len(viral_images))
-say("viral-patients", len(most))
-say("viral-most", int(most.iloc[0]))
-worth = intervals.effective_number(found_viral.sum().to_numpy(), found_viral.size().to_numpy())
-say("viral-worth", f"{worth:.0f}")
-say("rate-a", f"{A.info['config']['lr']:g}")
-say("a-positives", int((A.predictions["y_true"] == "covid").sum()))
-say(
-    "a-patients", int(A.predictions.loc[A.predictions["y_true"] == "covid", "patient_id"].nunique())
-)
-
-# %% tags=["remove-input"]
-pages.table(by_method(several))
-
-# %% [markdown]
-# *Study B, viral pneumonia against the rest, called at a probability of one half.* Its {glue:text}`viral-images` viral test images come from {glue:text}`viral-patients` patients, one of them with {glue:text}`viral-most`, and for the sensitivity they are worth
-# {glue:text}`viral-worth` independent images. The widest gap is in {glue:text}`wider-what`: {glue:text}`wider` times as wide by percentiles once patients are drawn whole. BCa also corrects for
-# skewness, which here comes from few patients with many images: that of the AUC is {glue:text}`wider-bca` times as wide.
-
-# %% tags=["remove-input"]
-pages.table(by_method(alone))
-
-# %% [markdown]
-# *Study A's stand-in, COVID-19, called at one half.* Here the patients of the many negatives are not known, each image counts as one, and the {glue:text}`a-positives` positives come from {glue:text}`a-patients` patients: resampled intervals of AUC,
-# sensitivity and specificity are {glue:text}`same` times as wide as those over images. That of PPV is {glue:text}`same-ppv` times as wide, for another reason: patients are drawn within classes, so the share of positives moves only as far as some patients have
-# more images than others, while Wilson's interval of the PPV takes the images called as drawn at random. With the share held fixed, as in [the explorer](20_explorer.ipynb), it is narrower still. In small numbers the exact interval (Clopper–Pearson) is wider than Wilson's, since it must hold at every true value.
+# Patients with several images make these worth less than as many independent ones. One number says how much less: r(1 − r) over the variance of the share r over patients, at least 1 and at most the number of images. Where r is 0 or 1 it is the number of patients. Where there are fewer than four patients, or all are alike, a patient's images are taken to say the same (Kish's number).
 #
-# Two models on the same images are compared within the patients: in each resample both are measured on the same patients. Each row takes the AUC of one variant from that of the stand-in (learning rate {glue:text}`rate-a`), and has DeLong's test beside the resampled interval:
+# An interval without width is never shown. What no resample moves is not certain: these patients cannot tell.
+#
+# ### Two models on the same images
+#
+# Two models on the same images are compared within the patients: in each resample both are measured on the same patients. Each row takes the AUC of one variant from that of the stand-in (learning rate {glue:text}`rate-a`). DeLong's test is given next to the resampled interval.
 
 # %% tags=["remove-input"]
-display(pages.not_recorded(missing))
+pages.not_recorded(missing)
 
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "DeLong's test of two models", "code_prompt_hide": "DeLong's test of two models"}
+def paired(first, second, cls="covid"):
+    """DeLong's test of two AUCs on the same images, over patients: their difference, z, p, and its
+    interval if they were of other patients.
+    """
+    other = second.set_index("image_id").loc[first["image_id"], f"p_{cls}"]
+    scores, truth = np.stack([first[f"p_{cls}"], other]), (first["y_true"] == cls).to_numpy()
+    areas, covariance = intervals.delong(truth, scores, first["patient_id"])
+    change, less = areas[0] - areas[1], np.array([1, -1])
+    z = change / np.sqrt(less @ covariance @ less)
+    half = norm.ppf(0.975) * np.sqrt(np.trace(covariance))
+    return z, 2 * norm.sf(abs(z)), (change - half, change + half)
+
+
 def variant(run):
     """What sets a variant apart."""
     config = run.info["config"]
-    return f"Learning rate {config['lr']:g}" + (
-        ", batch norm re-estimated" if config["batch_norm"] == "re-estimated" else ""
-    )
+    again = ", batch norm re-estimated" if config["batch_norm"] == "re-estimated" else ""
+    return f"Learning rate {config['lr']:g}{again}"
 
 
-rows, borderline = [], []
-truth, patients = (A.predictions["y_true"] == "covid").to_numpy(), A.predictions["patient_id"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Differences of AUC", "code_prompt_hide": "Differences of AUC"}
+rows, differences = [], []
 for other in variants:
-    found = metrics.difference_by_patient(A.predictions, other.predictions, "auc", "covid")
-    second = other.predictions.set_index("image_id").loc[A.predictions["image_id"], "p_covid"]
-    scores = np.stack([A.predictions["p_covid"], second])
-    areas, covariance = intervals.delong(truth, scores, patients)
-    change = areas[0] - areas[1]
-    z = change / np.sqrt([1, -1] @ covariance @ [1, -1])
-    p = 2 * norm.sf(abs(z))
-    excludes = found.low > 0 or found.high < 0
-    if excludes != (p < 0.05):
-        ends = " to ".join(formatting.signed(end, decimals=4) for end in found[1:])
-        way = (
-            "excludes zero while the test does not reject"
-            if excludes
-            else "holds zero while the test rejects"
-        )
-        borderline.append(
-            f"for {variant(other).lower()} the resampled interval ({ends}) {way} (p = {p:.3f})"
-        )
-    half = norm.ppf(0.975) * np.sqrt(covariance[0, 0] + covariance[1, 1])
+    pair = standin.predictions, other.predictions
+    found, (z, p, apart) = cxrlib.difference_by_patient(*pair, "auc", "covid"), paired(*pair)
+    differences.append((variant(other), found, p))
     rows.append(
-        (
-            variant(other),
-            formatting.signed(found.estimate, decimals=4),
-            formatting.signed(found.low, found.high, decimals=4),
-            formatting.number(z, 2),
-            f"{p:.3f}",
-            formatting.signed(change - half, change + half, decimals=4),
-        )
+        {
+            "Less that with": variant(other),
+            "Difference of AUC": formatting.signed(found.estimate, decimals=4),
+            "95 % interval, patients resampled": formatting.signed(*found[1:], decimals=4),
+            "z": formatting.number(z, 2),
+            "p": f"{p:.3f}",
+            "95 % interval, if they were other patients": formatting.signed(*apart, decimals=4),
+        }
     )
-pages.table(
-    pd.DataFrame(
-        rows,
-        columns=[
-            "Less that with",
-            "Difference of AUC",
-            "95 % interval, patients drawn anew",
-            "z",
-            "p",
-            "95 % interval, if they were other patients",
-        ],
-    )
-)
-
-# %% tags=["remove-cell"]
-agree = (
-    "Here both say the same of every variant: whether the interval excludes zero, and whether p is"
-    " below 0.05."
-)
-disagree = (
-    "The two disagree at the border: "
-    + "; ".join(borderline)
-    + ". One draws patients anew, the other takes the difference as normally distributed, and near"
-    " 0.05 such small things decide. Read it as weak evidence of a difference and as no verdict:"
-    " its size and the whole interval say more than the side of the line on which one method puts"
-    " it."
-)
-say("border", disagree if borderline else agree)
+pages.table(pd.DataFrame(rows), caption="AUC of the stand-in less that of a variant")
 
 # %% [markdown]
-# *The same patients in both: their covariance counts, and the interval is narrower than that of two separate test sets (last column). z and p are of DeLong's test for paired areas, over patients (Obuchowski 1997).* {glue:text}`border`
+# Both models see the same patients, so their covariance counts. The interval is narrower than that of two separate test sets (last column). z and p are of DeLong's test for paired areas, over patients (Obuchowski 1997). {glue:text}`border`
 #
 # ## The same for your predictions
 #
@@ -605,4 +411,118 @@ say("border", disagree if borderline else agree)
 # .venv/bin/cxr evaluate predictions.csv --prevalence 0.01 --html report.html
 # ```
 #
-# makes these tables and figures for any file of predictions: see [Evaluate your own](../book/evaluate.md).
+# makes these tables and figures for any file of predictions: see [Evaluate your own](../book/evaluate.md). This page with another threshold, or on synthetic radiographs:
+#
+# ```bash
+# .venv/bin/cxr run 23 -p threshold 0.3
+# .venv/bin/cxr run 23 -p origin phantom
+# ```
+
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Where the decisions are of use, in words", "code_prompt_hide": "Where the decisions are of use, in words"}
+def useful(table):
+    """Thresholds where a net benefit's interval lies above both ways of not asking the model."""
+    better = (table["low"] > np.maximum(table["treat_all"], 0) + 1e-12).to_numpy()
+    ranges = np.split(100 * table.index.to_numpy(), np.flatnonzero(np.diff(better)) + 1)
+    beats = np.split(better, np.flatnonzero(np.diff(better)) + 1)
+    found = [
+        f"from {part[0]:.1f} to {part[-1]:.1f} %"
+        for part, beat in zip(ranges, beats, strict=True)
+        if beat[0]
+    ]
+    return " and ".join(found) or "at no threshold"
+
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "How much wider, in words", "code_prompt_hide": "How much wider, in words"}
+def ratios(found):
+    """How many times as wide resampled intervals are as those over images, by statistic."""
+    width = (found["high"] - found["low"]).groupby([found["method"], found["statistic"]]).first()
+    over_images = width["Wilson, images"].combine_first(width["DeLong, images"])
+    return (width["Bootstrap, percentiles"] / over_images).reindex(found["statistic"].unique())
+
+
+wider, same = ratios(several).dropna(), ratios(alone)
+width = several.set_index(["method", "statistic"]).eval("high - low")
+bca = width["Bootstrap, BCa", "auc"] / width["DeLong, images", "auc"]
+three = same[["auc", "sensitivity", "specificity"]]
+images = four.predictions[four.predictions["y_true"] == positive_class]
+each = images["patient_id"].value_counts()
+hits = (images[f"p_{positive_class}"] >= threshold).groupby(images["patient_id"])
+worth = intervals.effective_number(hits.sum().to_numpy(), hits.size().to_numpy())
+positives = standin.predictions[standin.predictions["y_true"] == "covid"]
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Interval and test in words", "code_prompt_hide": "Interval and test in words"}
+border = []
+for name, found, p in differences:
+    excludes = found.low > 0 or found.high < 0
+    if excludes != (p < 0.05):
+        ends = " to ".join(formatting.signed(end, decimals=4) for end in found[1:])
+        way = "holds zero while the test rejects"
+        if excludes:
+            way = "excludes zero while the test does not reject"
+        border.append(f"for {name.lower()} the resampled interval ({ends}) {way} (p = {p:.3f})")
+says = (
+    "Here both say the same of every variant: whether the interval excludes zero, and whether p is"
+    " below 0.05."
+)
+if border:
+    says = (
+        f"The two disagree at the border: {'; '.join(border)}. One resamples patients, the other"
+        " takes the difference as normally distributed, and near 0.05 such small things decide. Read"
+        " it as weak evidence of a difference and not as a verdict: its size and the whole interval"
+        " say more than the side of the line on which one method puts it."
+    )
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "All numbers of the text", "code_prompt_hide": "All numbers of the text"}
+flow = pd.read_csv(studies.results_folder() / "flow" / "cheazemin2020.csv").set_index("step")
+sets = [f"adjudicated {name} set" for name in ("validation", "test")]
+opacity = [flow["images"][f"{name}, opacity"] / flow["images"][name] for name in sets]
+before, now = shares(standin, "train"), shares(standin, "test")
+tipping = prior_shift(np.array([[threshold, 1 - threshold]]), before, now)[0, 0]
+skill = calibration.brier(after, "covid").loc["skill"]
+error = calibration.calibration_error(cxrlib.reliability(after, "covid"))
+drawn = people["Study A, printed"]
+ppv, _ = cxrlib.at_prevalence(*points["Study A, printed"], prevalence)
+pages.glue_all(
+    {
+        "replicates": metrics.REPLICATES,
+        "ece-a": scores["ECE, equal width"].iloc[0],
+        "ece-b": scores["ECE, equal width"].iloc[1:].max(),
+        "ece-shifted": f"{error:.3f}",
+        "skill-a": scores["Brier skill"].iloc[0],
+        "skill-shifted": formatting.with_interval(*skill, decimals=2),
+        "mean-a": f"{standin.predictions['p_covid'].mean():.2f}",
+        "mean-shifted": f"{after['p_covid'].mean():.3f}",
+        "share-a": f"{100 * now[0]:.2f}",
+        "train-a": f"{100 * before[0]:.1f}",
+        "adjudicated": " or ".join(f"{100 * value:.1f}" for value in opacity),
+        "threshold": f"{threshold:g}",
+        "half-becomes": f"{100 * tipping:.1f}",
+        "sizes-two": " and ".join(map(str, sizes.values())),
+        "low": f"{100 * prevalence:g}",
+        "one-in": f"{1 / ppv:.0f}",
+        "ill": drawn["TP"] + drawn["FN"],
+        "called": drawn["TP"] + drawn["FP"],
+        "found": drawn["TP"],
+        "useful-raw": useful(decisions["As trained"]),
+        "useful-shifted": useful(decisions["Corrected for the prevalence"]),
+        "class": plots.label(positive_class).lower(),
+        "share-class": f"{100 * share:.1f}",
+        "lower": f"{100 * lower:g}",
+        "useful-class": useful(of_class[share]),
+        "useful-lower": useful(of_class[lower]),
+        "wider": f"{wider.max():.1f}",
+        "wider-what": evaluate.STATISTIC_NAMES[wider.idxmax()],
+        "wider-bca": f"{bca:.1f}",
+        "class-images": len(images),
+        "class-patients": len(each),
+        "class-most": int(each.iloc[0]),
+        "class-worth": f"{worth:.0f}",
+        "same": f"{three.min():.2f} to {three.max():.2f}",
+        "same-ppv": f"{same['ppv']:.2f}",
+        "a-positives": len(positives),
+        "a-patients": int(positives["patient_id"].nunique()),
+        "rate-a": f"{standin.info['config']['lr']:g}",
+        "border": says,
+    }
+)

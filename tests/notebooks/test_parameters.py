@@ -53,6 +53,14 @@ OTHER: dict[str, dict] = {  # another value of each parameter; None: tried elsew
     },
     "14_study_a_efficiency": {"folder": None},
     "22_study_b_forensics": {"averages": False, "level": 0.9, "runs": ["zhu-binary-redraws"]},
+    "23_calibration": {
+        "origin": "phantom",
+        "run_name": "azemin-standin-resnet50-variants/lr-0.001",
+        "threshold": 0.3,
+        "prevalence": 0.02,
+        "positive_class": "bacterial",
+        "lower": 0.02,
+    },
     "25_study_a_forensics": {"prevalence": 3.0, "level": 0.9},
     "21_claims": {"study": "A", "only": "differs"},
 }
