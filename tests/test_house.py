@@ -13,7 +13,7 @@ import cxrlib
 
 ROOT = Path(__file__).resolve().parents[1]
 LATE = {  # optional or heavy, from outside; and what only some systems have
-    *("torch", "torchvision", "torchxrayvision", "pydicom", "tqdm"),
+    *("torch", "torchvision", "torchxrayvision", "pydicom", "skimage", "tqdm"),
     *("jupytext", "nbformat", "papermill", "jupyter_client", "IPython", "myst_nb"),
     *("matplotlib_inline", "anywidget", "fcntl"),
 }
