@@ -4,7 +4,11 @@ page, y downward.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
@@ -61,6 +65,24 @@ def arrow(ax: Axes, *points: tuple[float, float], dashed: bool = False) -> None:
     line = {"color": DARK, "linewidth": 1.3, "joinstyle": "miter", "capstyle": "butt"}
     line["linestyle"] = (0, (3, 2)) if dashed else "-"
     ax.add_patch(FancyArrowPatch(path=Path(points), **head, **line))
+
+
+def chain(
+    ax: Axes,
+    places: Sequence[tuple[float, float]],
+    *boxes: tuple[str, str],
+    width: float = 1.4,
+    height: float = 0.36,
+) -> None:
+    """Boxes of one size, each a text and a kind, centred at ``places``, with an arrow from each to
+    the next, which lies straight above, below or beside it.
+    """
+    for (x, y), (text, kind) in zip(places, boxes, strict=True):
+        box(ax, x, y, text, kind, width, height)
+    half = np.array([width, height]) / 2
+    for here, there in pairwise(np.array(places, float)):
+        edge = np.sign(there - here) * half
+        arrow(ax, here + edge, there - edge)
 
 
 def shape(sizes: list[int]) -> str:

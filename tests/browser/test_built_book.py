@@ -21,7 +21,7 @@ FIGURES = {  # pictures on each page; of the maps, those drawn without radiograp
     "notebooks/05_study_b_gradcam": 9,
     "notebooks/06_study_b_how_sure": 3,
     "notebooks/11_study_a_images": 1,
-    "notebooks/12_study_a_methods": 1,
+    "notebooks/12_study_a_methods": 2,
     "notebooks/13_study_a_results": 6,
     "notebooks/14_study_a_efficiency": 1,
     "notebooks/20_explorer": 0,

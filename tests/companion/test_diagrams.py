@@ -4,7 +4,9 @@ import io
 import xml.etree.ElementTree as ElementTree
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+from matplotlib.patches import FancyArrowPatch
 
 from companion import diagrams
 
@@ -45,6 +47,15 @@ def test_arrow_ends_at_its_last_point(ax):
     assert (bounds.x0, max(bounds.y0, bounds.y1)) == pytest.approx(
         (1, 2.5), abs=0.05
     ) and 2 <= bounds.x1 < 2.2  # the head is broader
+
+
+def test_a_chain_of_boxes_is_joined_from_edge_to_edge(ax):
+    places = [(1, 1), (4, 1), (4, 2.5)]
+    diagrams.chain(ax, places, ("a", "data"), ("b", "conv"), ("c", "head"), width=1, height=0.5)
+    assert [text.get_position() for text in ax.texts] == places
+    arrows = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+    drawn = [np.array(arrow._path_original.vertices).tolist() for arrow in arrows]
+    assert drawn == [[[1.5, 1], [3.5, 1]], [[4, 1.25], [4, 2.25]]]
 
 
 def test_shape_is_height_width_channels():
