@@ -54,6 +54,13 @@ OTHER: dict[str, dict] = {  # another value of each parameter; None: tried elsew
         "family": "zhu-binary-redraws",
     },
     "14_study_a_efficiency": {"folder": None},
+    "20_explorer": {
+        "origin": "phantom",
+        "threshold": 0.3,
+        "prevalence": 0.02,
+        "each": 2,
+        "families": ["zhu-fourclass-redraws"],
+    },
     "22_study_b_forensics": {"averages": False, "level": 0.9, "runs": ["zhu-binary-redraws"]},
     "23_calibration": {
         "origin": "phantom",
