@@ -343,7 +343,7 @@ def reliability(
     corner: str = "upper left",
 ) -> Axes:
     """Observed share against mean probability, a point per bin with its interval; each curve as
-    `calibration.reliability` gives it, under its name.
+    `calibration.reliability` gives it, under its name, a class or another.
 
     The dotted line is that of a probability that is true; ``corner`` is where the legend covers
     least.
@@ -351,9 +351,9 @@ def reliability(
     ax = ax or plt.subplots(figsize=(5.6, 5.4))[1]
     _diagonal(ax, "True probabilities")
     for place, (name, table) in enumerate(curves.items()):
-        drawn = _look(place)
+        drawn = look(name, place)
         ax.vlines(table["p"], table["low"], table["high"], color=drawn["color"], linewidth=1.5)
-        ax.plot(table["p"], table["share"], linewidth=1.2, markersize=6, label=name, **drawn)
+        ax.plot(table["p"], table["share"], linewidth=1.2, markersize=6, label=label(name), **drawn)
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     ax.set(xlabel="Mean probability in the bin", ylabel=f"Share that is {what}")
     ax.legend(loc=corner)
@@ -400,11 +400,11 @@ def decision_curve(curves: Mapping[str, pd.DataFrame]) -> Axes:
     """
     ax = _figure(4.6)
     for place, (name, table) in enumerate(curves.items()):
-        x, drawn = 100 * table.index, _look(place) | {"marker": ""}
+        x, drawn = 100 * table.index, look(name, place) | {"marker": ""}
         ax.fill_between(
             x, table["low"], table["high"], color=drawn["color"], alpha=0.18, linewidth=0
         )
-        ax.plot(x, table["benefit"], label=name, **drawn)
+        ax.plot(x, table["benefit"], label=label(name), **drawn)
     ax.plot(x, table["treat_all"], ":", color="0.35", label="Call everybody positive")
     ax.axhline(0, color="0.35", linewidth=1, label="Call nobody positive")
     # treat_all = (prevalence - t) / (1 - t)

@@ -30,9 +30,9 @@
 #
 # **Question.** A network gives each radiograph a probability. Somebody has to choose the threshold from which an image is called positive. How many of the people who are called are ill? That also depends on the prevalence: how many are ill among all whose picture is taken.
 #
-# **Answer.** Try it. At {glue:text}`prevalence` %, the share of COVID-19 in Study A's test set, the sensitivity and specificity that Study A prints give a PPV of {glue:text}`printed-ppv` %. Its stand-in with a threshold of {glue:text}`threshold` gives {glue:text}`half-ppv` %. Even [a perfect score](#a-perfect-score-at-low-prevalence) leaves open what a positive result is worth where few people are ill.
+# **Answer.** Try it. At {glue:text}`prevalence` %, the share of COVID-19 in Study A's test set, the sensitivity and specificity that Study A prints give a PPV of {glue:text}`printed-ppv` %. Its stand-in with a threshold of {glue:text}`threshold` gives {glue:text}`half-ppv` %. Even <a href="#a-perfect-score-at-low-prevalence">a perfect score</a> leaves open what a positive result is worth where few people are ill.
 #
-# **How sure.** Each rate has its 95 % interval over patients, which moves along. No interval covers [what the explorer cannot show](#what-it-cannot-show): these collections differ by more than the disease, and Study A is here by a stand-in.
+# **How sure.** Each rate has its 95 % interval over patients, which moves along. No interval covers <a href="#what-it-cannot-show">what the explorer cannot show</a>: these collections differ by more than the disease, and Study A is here by a stand-in.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -195,9 +195,7 @@ heard = ipywidgets.Label()
 
 
 def count(change=None):
-    """Whenever the threshold moves, here or in the page: a number of your own from the predictions
-    shown.
-    """
+    """A number of your own, whenever the threshold moves, here or in the page."""
     called = explorer.frame[f"p_{explorer.positive_class}"] >= explorer.threshold
     heard.value = f"{called.sum():,} of {len(called):,} images are called {explorer.positive_class}"
 

@@ -28,7 +28,7 @@
 #
 # **Answer.** The probabilities of Study A's [stand-in](13_study_a_results.ipynb) are far from true: {glue:text}`ece-a` off on average, and still {glue:text}`ece-shifted` off after a correction for the prevalence. Those of Study B's runs are {glue:text}`ece-b` off at worst. Where {glue:text}`low` % of people are ill, one positive result in {glue:text}`one-in` is right, at the sensitivity and specificity that Study A prints. Acting on the stand-in's probabilities as they are beats treating everybody alike {glue:text}`useful-raw`.
 #
-# **How sure.** Intervals count patients, not images, but where the two are compared. Where patients have several images that makes them up to {glue:text}`wider` times as wide. They cover the choice of test patients. They do not cover the choice of hospitals and collections, which sets the share of ill people in these test sets.
+# **How sure.** Intervals count patients, not images, except where the two are compared. Where patients have several images that makes them up to {glue:text}`wider` times as wide. They cover the choice of test patients. They do not cover the choice of hospitals and collections, which sets the share of ill people in these test sets.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -83,11 +83,10 @@ judged += [("Study B, four classes", four, name) for name in four.classes]
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Reliability diagrams", "code_prompt_hide": "Reliability diagrams", "figure": {"caption": "Reliability, with Wilson's 95 % intervals over patients. COVID-19 of Study B is left out: nearly all its probabilities are next to 0 or 1, and right.", "name": "reliability"}, "image": {"alt": "Two reliability diagrams. Study A's stand-in lies far below the diagonal at all probabilities. Of Study B's classes normal lies far above the diagonal, viral and bacterial pneumonia nearer to it and mostly below."}}
 with plots.style():
     left, right = plt.subplots(1, 2, figsize=(7, 4.3), sharey=True)[1]
-of_standin = {"COVID-19": cxrlib.reliability(standin.predictions, "covid")}
+of_standin = {"covid": cxrlib.reliability(standin.predictions, "covid")}
 plots.reliability(of_standin, left, "of the class")
 of_four = {
-    plots.label(name): cxrlib.reliability(four.predictions, name, by="count")
-    for name in four.classes[1:]
+    name: cxrlib.reliability(four.predictions, name, by="count") for name in four.classes[1:]
 }
 plots.reliability(of_four, right, "of the class", "lower right")
 left.set_title("Study A, stand-in\n(bins of equal width)")
@@ -277,12 +276,11 @@ of_class = {
     where: cxrlib.net_benefit(four.predictions, positive_class, thresholds, where)
     for where in (share, lower)
 }
-own = f"{plots.label(positive_class)}, four-class run"
-plots.decision_curve({own: of_class[share]}).set_title(f"Prevalence {100 * share:.3g} %")
+plots.decision_curve({positive_class: of_class[share]}).set_title(f"Prevalence {100 * share:.3g} %")
 plt.show()
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "The same at a lower prevalence", "code_prompt_hide": "The same at a lower prevalence", "figure": {"caption": "The same class, with the same sensitivities and specificities, at another prevalence.", "name": "decisions-lower"}, "image": {"alt": "Decision curve of the same class at a lower prevalence: the curve is above both alternatives at low thresholds and falls below zero at middle ones."}}
-plots.decision_curve({own: of_class[lower]}).set_title(f"Prevalence {100 * lower:.3g} %")
+plots.decision_curve({positive_class: of_class[lower]}).set_title(f"Prevalence {100 * lower:.3g} %")
 plt.show()
 
 # %% [markdown]
