@@ -205,7 +205,7 @@ paper = [float(printed[name]) / 100 for name in NAMES] + [tp / (tp + fp), tn / (
 kind = "rebuilt" if by_own_rule else "stand-in"  # a colour for each
 heads = [name.upper() if len(name) == 3 else name.capitalize() for name in RATES]
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "The rates in a chart", "code_prompt_hide": "The rates in a chart", "figure": {"caption": "Rates of {glue:text}`run` by three rules for the threshold, with 95 % intervals over patients, and the paper's. The paper's PPV and NPV follow from its percentages.", "name": "a-three-thresholds"}, "image": {"alt": "Five rates, each with a mark for each of three thresholds and one for the paper. Sensitivity falls and specificity and accuracy rise from the fixed threshold to the one that gives the paper's sensitivity; at that one, specificity and accuracy are slightly above the paper's. PPV is below 0.1 and NPV above 0.99 by every rule."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The rates in a chart", "code_prompt_hide": "The rates in a chart", "figure": {"caption": "Rates of {glue:text}`run` by three rules for the threshold, with 95 % intervals from {glue:text}`replicates` resamples of patients, and the paper's. The paper's PPV and NPV follow from its percentages.", "name": "a-three-thresholds"}, "image": {"alt": "Five rates, each with a mark for each of three thresholds and one for the paper. Sensitivity falls and specificity and accuracy rise from the fixed threshold to the one that gives the paper's sensitivity; at that one, specificity and accuracy are slightly above the paper's. PPV is below 0.1 and NPV above 0.99 by every rule."}}
 with plots.style():
     ax, places = plt.subplots(figsize=(7, 4))[1], np.arange(len(RATES))
     for shift, marker, (rule, rates) in zip((-0.2, 0, 0.2), "os^", at.items(), strict=True):
@@ -458,6 +458,7 @@ pages.glue_all(
     | {f"printed-{name}": printed[name] for name in ("auc", *NAMES)}
     | {
         "threshold": f"{threshold:g}",
+        "replicates": replicates,
         "auc": f"{area.estimate:.3f}",
         "auc-delong": formatting.interval(by_image.low, by_image.high),
         "auc-patients": formatting.interval(area.low, area.high),

@@ -36,7 +36,7 @@ OTHER: dict[str, dict] = {  # another value of each parameter; None: tried elsew
     },
     "05_study_b_gradcam": {
         "origin": "phantom",
-        "run_name": "zhu-binary",
+        "run_name": "phantom-localisation",
         "data": None,
         "level": 0.5,
         "replicates": 100,
