@@ -1,6 +1,4 @@
-"""Boxes and arrows for the schematic figures, in one style and as vector graphics: inches on the
-page, y downward.
-"""
+"""Boxes and arrows for the schematic figures, in one style: inches on the page, y downward."""
 
 from __future__ import annotations
 
@@ -23,16 +21,6 @@ LOOKS = {  # kind of box: fill, edge; tints of Okabe and Ito's colours, dark let
     "data": ("white", DARK),
     "group": ("#F7F7F7", "#999999"),
 }
-
-
-def vector() -> None:
-    """Let the notebook's figures be SVG from here on: sharp at any size, and the same file each
-    time.
-    """
-    from matplotlib_inline.backend_inline import set_matplotlib_formats
-
-    set_matplotlib_formats("svg", bbox_inches=None, metadata={"Date": None})
-    plt.rcParams.update({"font.size": 10, "svg.hashsalt": "cxr"})
 
 
 def canvas(height: float) -> Axes:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
 FIGURES = {  # pictures on each page; of the maps, those drawn without radiographs
     "book/index": 0,
-    "notebooks/01_study_b_images": 4,
+    "notebooks/01_study_b_images": 5,
     "notebooks/02_study_b_methods": 6,
     "notebooks/03_study_b_binary": 3,
     "notebooks/04_study_b_four_classes": 4,

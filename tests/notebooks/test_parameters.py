@@ -16,7 +16,11 @@ from companion.build import execute
 ROOT = Path(__file__).resolve().parents[2]
 OTHER: dict[str, dict] = {  # another value of each parameter; None: tried elsewhere
     "00_start_here": {"origin": "phantom", "seed": 1, "level": 0.5},
-    "01_study_b_images": {"data": None},
+    "01_study_b_images": {
+        "origin": "phantom",
+        "run_name": "zhu-fourclass-redraws/seed-1",
+        "data": None,
+    },
     "02_study_b_methods": {"model": "resnet101", "table": "4.1", "separation": 1.0},
     "03_study_b_binary": {
         "origin": "phantom",
@@ -43,6 +47,12 @@ OTHER: dict[str, dict] = {  # another value of each parameter; None: tried elsew
         "hot": 0.3,
     },
     "06_study_b_how_sure": {"level": 0.5, "replicates": 100, "most_redraws": 5},
+    "11_study_a_images": {
+        "origin": None,  # the recorded tables again: tests/companion/test_azemin.py
+        "data": None,
+        "snapshot": "0bae3ba",
+        "exclude": "image",
+    },
     "12_study_a_methods": {"model": "resnet18", "p_covid": 0.4, "prevalence": 10.0},
     "13_study_a_results": {
         "origin": None,
