@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LATE = {  # optional or heavy, from outside; and what only some systems have
     *("torch", "torchvision", "torchxrayvision", "pydicom", "skimage", "tqdm"),
     *("jupytext", "nbformat", "papermill", "jupyter_client", "IPython", "myst_nb"),
-    *("matplotlib_inline", "anywidget", "fcntl"),
+    *("anywidget", "fcntl"),
 }
 
 
