@@ -41,7 +41,7 @@ if "google.colab" in _sys.modules and not _os.path.exists("../cxrlib"):
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
 from typing import Literal
 
-# recorded: read results/<run>; phantom: train Study B's two runs in seconds on synthetic images
+# recorded: read results/<run>; phantom: train Study B's two runs on synthetic images, a minute
 # (Study A's stand-in is read: no phantoms are made for it)
 origin: Literal["recorded", "phantom"] = "recorded"
 # Study A's stand-in; a run with the class "covid"
