@@ -455,7 +455,8 @@ WORDS = {
 parts = {
     f"part-{figure.replace('.', '-')}": about["part"].get(name) for figure, name in shown.items()
 }
-parts["lateral-part"] = record.split.set_index("image_id")["split"].get(zhu2020.LATERAL)
+lateral = "covid-chestxray/covid-19-infection-exclusive-gastrointestinal-symptoms-l"
+parts["lateral-part"] = record.split.set_index("image_id")["split"].get(lateral)
 other = (
     f"It belongs to {STEMS['4.7']}, which was not on disk; this is another image of the patient."
 )
