@@ -116,7 +116,7 @@ def images(run: Record) -> HTML:
 
 def say_training(run: Record) -> None:
     """Glue ``epochs-run``, ``epochs-planned``, ``epochs-kept``, ``reason``, ``device``,
-    ``minutes``, ``recorded`` and ``replicates``.
+    ``minutes`` and ``recorded``.
     """
     info, used = run.info, run.info["device"]
     threads = f" with {used['threads']} threads" if used["name"] == "cpu" else ""
@@ -126,7 +126,6 @@ def say_training(run: Record) -> None:
     say("device", f"{device(run)}{threads}, in {info['config']['precision']}")
     say("minutes", f"{info['seconds']['training'] / 60:.0f}")
     say("recorded", info.get("recorded", ""))
-    say("replicates", metrics.REPLICATES)
 
 
 def test_epochs(run: Record) -> HTML:

@@ -196,6 +196,7 @@ pages.glue_all(
         "draws": len(draws),
         "perfect-other": int((others["All right"] == "yes").sum()),
         "other": len(others),
+        "replicates": replicates,
         "redraw-note": pages.schedule(redraws),
         "repeat": pages.same_seed_again(record, redraws)[1],
         "shared": int(leaks["class and number"]),

@@ -257,6 +257,7 @@ pages.glue_all(
         "shared-best": int(leaks.loc["class and number", "shared_patients"]),
         "shared-other": int(leaks.loc["number alone", "shared_patients"]),
         "shared-images": int(leaks.loc["number alone", "test_images_of_shared"]),
+        "replicates": replicates,
         "redraw-note": pages.schedule(redraws),
         "repeat": pages.same_seed_again(record, redraws)[1],
         "outside": int(outside.sum()),
