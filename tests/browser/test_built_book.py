@@ -5,8 +5,9 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 from companion import status, studies
 
@@ -16,10 +17,10 @@ FIGURES = {  # pictures on each page; of the maps, those drawn without radiograp
     "book/index": 0,
     "notebooks/01_study_b_images": 5,
     "notebooks/02_study_b_methods": 6,
-    "notebooks/03_study_b_binary": 3,
-    "notebooks/04_study_b_four_classes": 4,
+    "notebooks/03_study_b_binary": 4,
+    "notebooks/04_study_b_four_classes": 5,
     "notebooks/05_study_b_gradcam": 9,
-    "notebooks/06_study_b_how_sure": 3,
+    "notebooks/06_study_b_how_sure": 4,
     "notebooks/11_study_a_images": 1,
     "notebooks/12_study_a_methods": 2,
     "notebooks/13_study_a_results": 6,
@@ -97,8 +98,8 @@ def test_figures_are_there_and_legible(opened):
     )
     assert len(sizes) == next(count for name, count in FIGURES.items() if name in opened.url) + more
     for natural, shown, height, left, alt, small in sizes:
-        assert natural >= 500, "the picture did not load, or is too coarse"
-        assert (300 if small else 500) <= shown <= max(natural, 600) and 100 <= height <= 900, (
+        assert natural >= 450, "the picture did not load, or is too coarse"
+        assert (300 if small else 450) <= shown <= max(natural, 600) + 1 and 100 <= height <= 900, (
             "legible on a phone too, where the cell scrolls"
         )
         assert left >= 0 and (left + shown <= width + 1 or width < 600)
@@ -129,8 +130,8 @@ def test_numbers_on_the_page_are_those_of_the_predictions(opened):
     classes = list(studies.ZHU_CLASSES)
     guess = [classes[k] for k in frame[[f"p_{name}" for name in classes]].to_numpy().argmax(1)]
     text = re.sub(r"\s+", " ", opened.inner_text("article"))
-    assert f"Of {len(frame)} test images" in text
-    assert f"classified correctly: {accuracy_score(frame['y_true'], guess):.3f}" in text
+    right = (np.array(guess) == frame["y_true"]).sum()
+    assert f"{right} of {len(frame)} images were right, {right / len(frame):.3f}" in text
     cells = opened.evaluate(
         "[...document.querySelectorAll('table.printed-rebuilt tbody tr')].map(r =>"
         " [...r.cells].map(c => c.innerText.trim()))"
@@ -194,12 +195,15 @@ def test_tables_2_2_and_2_3_are_the_printed_ones(opened):
         assert {row[7] for row in table} == {"equal"}
 
 
+LINK = r'<(?:a|img|link|script)\b[^<>]*\s(?:href|src)="([^"]+)"'  # none shown as code
+
+
 def test_links_within_the_book_lead_somewhere():
     broken = []
     for page in HTML.rglob("*.html"):
         if page.is_relative_to(HTML / "_static"):
             continue  # the theme's templates, no pages
-        for target in re.findall(r'(?:href|src)="([^"]+)"', page.read_text(encoding="utf-8")):
+        for target in re.findall(LINK, page.read_text(encoding="utf-8")):
             parts = urlparse(target)
             if parts.scheme or not parts.path or target.startswith(("#", "data:")):
                 continue

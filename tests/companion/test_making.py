@@ -102,7 +102,7 @@ MERGE = b"# %%\nx = 1\n<<<<<<< HEAD\ny = 2\n=======\ny = 3\n>>>>>>> other\n"
             damaged("_toc.yml", b"root: book/gone\nparts: []\n"),
             r"_toc\.yml: book/gone does not exist",
         ),
-        (damaged("_config.yml", b"title: 'open\n"), r"_config\.yml: is not valid YAML"),
+        (damaged("_config.yml", b"title: 'open\n"), r"_config\.yml: cannot be read as YAML"),
         (
             damaged("notebooks/01_page.py", MERGE),
             r"notebooks/01_page\.py: line 3 is the mark of a merge conflict",
