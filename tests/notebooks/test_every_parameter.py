@@ -72,7 +72,6 @@ OTHER: dict[str, dict] = {  # another value of each parameter; None: tried elsew
         "families": ["zhu-fourclass-redraws"],
     },
     "22_study_b_forensics": {"averages": False, "level": 0.9, "runs": ["zhu-binary-redraws"]},
-<<<<<<< HEAD
     "23_calibration": {
         "origin": "phantom",
         "run_name": "azemin-standin-resnet50-variants/lr-0.001",
@@ -81,9 +80,7 @@ OTHER: dict[str, dict] = {  # another value of each parameter; None: tried elsew
         "positive_class": "bacterial",
         "lower": 0.02,
     },
-=======
     "24_checklists": {"unknown": "no"},
->>>>>>> ef8b994 (Checklists: question, answer and how sure first, code folded, one parameter, both charts and tables as figures; plainer reasons)
     "25_study_a_forensics": {"prevalence": 3.0, "level": 0.9},
     "21_claims": {"study": "A", "only": "differs"},
 }
