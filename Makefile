@@ -52,6 +52,7 @@ lint: $(VENV)/test.stamp
 	@$(BIN)/python -m companion.build notebooks --check
 	@$(BIN)/python -m companion.build address --check
 	@$(BIN)/python tools/count.py
+	@$(BIN)/python tools/notebooks.py
 
 clean:
 	rm -rf _build .snakemake

@@ -92,7 +92,7 @@ LOOKS = {  # is the paper's own number known? Fill, edge, line, and what they me
 
 
 def box(ax, x, y, title, lines, paper=""):
-    """A box centred at (x, y): its name, our counts, and what the paper prints, if that is known."""
+    """A box centred at (x, y): its name, our counts, and what the paper prints, if known."""
     fill, edge, line, _ = LOOKS[bool(paper)]
     corner, style = (x - WIDE / 2, y - TALL / 2), "round,pad=0,rounding_size=0.06"
     look = {"facecolor": fill, "edgecolor": edge, "linestyle": line, "linewidth": 1.5}

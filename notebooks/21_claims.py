@@ -152,7 +152,10 @@ agrees, exact, impossible = (
     claims.loc[claims["verdict"] == verdict, "why"]
     for verdict in ("agrees", "exact", "cannot be true")
 )
-CHOSEN = "because it gives|was told to|because it is printed|That the draw left|What the test images leave"
+CHOSEN = (
+    "because it gives|was told to|because it is printed|That the draw left"
+    "|What the test images leave"
+)
 pages.glue_all(
     {
         "rows": len(claims),

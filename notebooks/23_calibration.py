@@ -466,9 +466,9 @@ says = (
 if border:
     says = (
         f"The two disagree at the border: {'; '.join(border)}. One resamples patients, the other"
-        " takes the difference as normally distributed, and near 0.05 such small things decide. Read"
-        " it as weak evidence of a difference and not as a verdict: its size and the whole interval"
-        " say more than the side of the line on which one method puts it."
+        " takes the difference as normally distributed, and near 0.05 such small things decide."
+        " Read it as weak evidence of a difference and not as a verdict: its size and the whole"
+        " interval say more than the side of the line on which one method puts it."
     )
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "All numbers of the text", "code_prompt_hide": "All numbers of the text"}

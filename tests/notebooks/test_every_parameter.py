@@ -63,7 +63,7 @@ OTHER: dict[str, dict] = {  # another value of each parameter; None: tried elsew
         "threshold": 0.3,
         "family": "zhu-binary-redraws",
     },
-    "14_study_a_efficiency": {"folder": None},
+    "14_study_a_efficiency": {"folder": None, "prevalence": 0.3},
     "20_explorer": {
         "origin": "phantom",
         "threshold": 0.3,
