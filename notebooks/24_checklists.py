@@ -32,7 +32,7 @@
 # **Question.** How much of what reporting guidelines ask for can be read in Study A ({cite:t}`cheazemin2020`), in Study B ({cite:t}`zhu2020`) and in this companion? And what could bias the results?
 #
 # **Answer.** Of the items of CLAIM, a list for studies of artificial intelligence in imaging {cite}`mongan2020`, Study A reports {glue:text}`claim-A` %, Study B {glue:text}`claim-B` % and this companion {glue:text}`claim-here` %, where published reviews found
-# {glue:text}`yardstick` % on average. The risk of bias by PROBAST {cite}`wolff2019` is high in all three.
+# {glue:text}`yardstick` % on average. The risk of bias by PROBAST {cite}`wolff2019` is {glue:text}`overall`.
 #
 # **How sure.** All {glue:text}`answers` answers are judgements, each with its reason. One party gave them, on its own work too. The numbers in {glue:text}`counted` of the reasons were counted by code when this page was made.
 
@@ -132,7 +132,7 @@ pages.table(shown.rename(columns=heads).rename_axis(columns=None))
 #
 # ## What could bias the results: PROBAST
 #
-# Overall: {glue:text}`overall`. {glue:text}`high` of {glue:text}`cells` cells are high. Rebuilding a study does not mend its design: the companion's models are tested on the same two kinds of images, so their risk is as high.
+# {glue:text}`high` of {glue:text}`cells` cells are high. Rebuilding a study does not mend its design: the companion's models are tested on the same two kinds of images, so their risk is as high.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Risk of bias by domain", "code_prompt_hide": "Risk of bias by domain", "figure": {"name": "risk-of-bias", "caption": "Risk of bias by domain, from the answers below: high where any is no or probably no, else unclear where information is lacking, else low."}}
 RISK = {"N": "high", "PN": "high", "NI": "unclear", "Y": "low", "PY": "low"}
@@ -240,7 +240,10 @@ in_sentences = {
     "counted": int(answers["counted"].sum()),
     "yardstick": f"{100 * MEAN:.0f}",
     "yardstick-sd": f"{100 * SD:.0f}",
-    "overall": "; ".join(f"{name}: {domains.loc['Overall', who]}" for who, name in WHO.items()),
+    "overall": ", ".join(
+        f"{domains.loc['Overall', who]} in {name.replace('This', 'this')}"
+        for who, name in WHO.items()
+    ),
     "high": int((by_domain == "high").sum().sum()),
     "cells": by_domain.size,
 }
