@@ -107,7 +107,7 @@ def own_kernel(profile: str) -> type:
     start-up file would change pages.
     """
     defaults = Path(profile, "matplotlibrc")
-    write_text(defaults, "svg.hashsalt: cxr\n")  # else its ids are random
+    write_text(defaults, "svg.hashsalt: cxr\nsvg.fonttype: none\n")
     settings = {
         "IPYTHONDIR": profile,
         "MATPLOTLIBRC": str(defaults),

@@ -378,8 +378,8 @@ const OUTCOMES = [["FN", "missed"], ["TP", "found"], ["FP", "false alarms"], ["T
 
 /** A thousand people: four areas filled with a pattern, so that recolouring them all moves four outlines. */
 function peoplePanel() {
-  const id = ++serial, svg = make("svg", { role: "img", class: "cxr-people" }), name = make("title"), defs = make("defs"), counts = {};
-  svg.append(name, defs);
+  const id = ++serial, svg = make("svg", { role: "img", class: "cxr-people", "aria-label": "A thousand people" }), defs = make("defs"), counts = {};
+  svg.append(defs);
   const areas = OUTCOMES.map(([key]) => {
     defs.append(make("pattern", { id: `cxr-${key}-${id}`, width: 10, height: 10, patternUnits: "userSpaceOnUse" },
       make("path", { class: `cxr-person cxr-${key}`, d: "M5 .9a1.75 1.75 0 1 1 0 3.5a1.75 1.75 0 1 1 0-3.5ZM1.9 9.2V7.6a2.5 2.5 0 0 1 2.5-2.5h1.2a2.5 2.5 0 0 1 2.5 2.5v1.6Z" })));
@@ -404,7 +404,7 @@ function peoplePanel() {
         put(counts[key], people ? group(n) : "–"), (from = to);
       });
     },
-    say(text) { put(name, text); },
+    say(text) { svg.setAttribute("aria-label", text); },
   };
 }
 

@@ -35,10 +35,12 @@ FIGURES = {  # pictures on each page; of the maps, those drawn without radiograp
     "book/evaluate": 0,
     "book/how_it_works": 0,
     "book/api": 0,
+    "book/glossary": 0,
     "book/status": 0,
 }
 RADIOGRAPHS = {
     "01_study_b_images": 1,
+    "05_study_b_gradcam": 0,  # beside the maps, in the same pictures
     "13_study_a_results": 2,
 }  # more pictures where the collections are on disk
 PAGES = [f"{name}.html" for name in FIGURES]
@@ -77,6 +79,18 @@ def opened(request, browser):
 def test_nothing_is_complained_of_and_nothing_asked_of_the_network(opened):
     assert opened.complaints == []
     assert [url for url in opened.asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_page_weighs_less_than_a_megabyte(opened):
+    """What it loads, as files; but for the explorer, which holds the predictions, and for pages
+    with radiographs, which are not published.
+    """
+    shown = any(name in opened.url for name in RADIOGRAPHS)
+    if "20_explorer" in opened.url or (shown and not opened.query_selector(".no-radiographs")):
+        return
+    files = {Path(unquote(urlparse(url).path)) for url in opened.asked if url.startswith("file:")}
+    sizes = {file.name: file.stat().st_size for file in files}
+    assert len(sizes) > 10 and sum(sizes.values()) < 1_000_000, sizes
 
 
 def test_page_is_not_wider_than_the_window(opened):
