@@ -17,7 +17,7 @@ from companion import parameters, studies
 from companion.options import plain_value
 from cxrlib.files import InputError, write_text
 
-LARGE = 200_000  # characters of an SVG
+LARGE = 100_000  # characters of an SVG
 
 
 def execute(source: Path, target: Path, p: list[tuple[str, str]] | None = None) -> None:
