@@ -1,9 +1,9 @@
 """Sphinx extension: pages are sent without the parts of the theme that none of them uses.
 
-When the book is built, the theme's icon script keeps the icons that a page or a script names, its
-style sheets keep the rules for classes that one names, its icon fonts keep the signs that a rule
-names, and the index of the search is loaded by the search page alone. Where the theme's files do
-not look as expected they are left as they are, with a warning.
+When the book is built, icons come from the theme's fonts, cut down to the signs that a rule names,
+and not from its script, which holds two thousand; style sheets keep the rules for classes that a
+page or a script names; and the index of the search is loaded by the search page alone. Where the
+theme's files do not look as expected they are left as they are, with a warning.
 """
 
 import re
@@ -16,13 +16,12 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 getLogger("fontTools").setLevel(WARNING)  # it tells of each table of a font
-ICONS = "scripts/fontawesome.js"
-ICON = re.compile(
-    r'("?)([\w-]+)\1:\[\d+,\d+,\[([^\]]*)\],"[0-9a-f]+",(?:"[^"]*"|\["[^"]*","[^"]*"\])\](,?)'
-)
+SHEET = "styles/pydata-sphinx-theme.css"
+ICONS = re.compile(r'<script[^>]* src="[^"]*scripts/fontawesome\.js[^"]*"></script>\s*')
 RULE = re.compile(r"([^{}]+)\{[^{}]*\}")
 SIGN = re.compile(r'"\\(f[0-9a-f]{3})"')
 WOFF2 = re.compile(r'url\(([^)]*fa-[\w-]+)\.woff2\) format\("woff2"\),')
+DRAWN = r'-xmark:before{content:"\f'  # icons are signs of a font, where no script draws them
 SEARCH = re.compile(
     r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>\s*'
 )
@@ -38,38 +37,31 @@ def lighten(app, exception) -> None:
     for page in pages:
         if page.name != "search.html":
             replace(page, lambda text: SEARCH.sub("", text))
-    scripts = [file for file in static.rglob("*.js") if file != static / ICONS]
     words: set[str] = set()
-    for file in [*pages, *scripts]:
-        words |= set(re.findall(r"[\w-]+", file.read_text(encoding="utf-8")))
-    replace(static / ICONS, lambda text: used_icons(text, words), needed=True)
+    for file in [*pages, *static.rglob("*.js")]:
+        if file.name != "fontawesome.js":
+            words |= set(re.findall(r"[\w-]+", file.read_text(encoding="utf-8")))
     for file in static.rglob("*.css"):
         replace(file, lambda text: used_rules(text, words))
-    sheet = static / "styles/pydata-sphinx-theme.css"
-    signs = {int(sign, 16) for sign in SIGN.findall(sheet.read_text(encoding="utf-8"))}
+    sheet = (static / SHEET).read_text(encoding="utf-8")
+    loaded = any(ICONS.search(page.read_text(encoding="utf-8")) for page in pages)
+    if not (loaded and WOFF2.search(sheet) and DRAWN in sheet):
+        logger.warning("the theme's icons are not as expected: pages are heavier than they need be")
+        return
+    signs = {int(sign, 16) for sign in SIGN.findall(sheet)}
     for font in static.rglob("fa-*.ttf"):
         font.write_bytes(used_signs(font.read_bytes(), signs))
-    replace(sheet, lambda text: WOFF2.sub("", text), needed=True)
+    replace(static / SHEET, lambda text: WOFF2.sub("", text))
+    for page in pages:
+        replace(page, lambda text: ICONS.sub("", text))
 
 
-def replace(file: Path, change, needed: bool = False) -> None:
-    """Write a file's text as ``change`` makes it. Where nothing changes that should, note it."""
-    before = file.read_text(encoding="utf-8") if file.is_file() else ""
+def replace(file: Path, change) -> None:
+    """Write a file's text as ``change`` makes it."""
+    before = file.read_text(encoding="utf-8")
     after = change(before)
     if after != before:
         file.write_text(after, encoding="utf-8")
-    elif needed:
-        logger.warning("%s is not as expected: pages are heavier than they need be", file.name)
-
-
-def used_icons(script: str, words: set[str]) -> str:
-    """The icon script with the icons alone that are named, by their name or another of theirs."""
-
-    def keep(icon: re.Match) -> str:
-        names = [icon[2], *re.findall(r'"([^"]+)"', icon[3])]
-        return icon[0] if any(f"fa-{name}" in words for name in names) else ""
-
-    return ICON.sub(keep, script)
 
 
 def used_rules(sheet: str, words: set[str]) -> str:

@@ -1,9 +1,11 @@
 """What no page uses of the theme is cut; what one uses, and what is not understood, stays."""
 
 import importlib.util
-import re
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 from pydata_sphinx_theme import __file__ as theme
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -11,15 +13,6 @@ SPEC = importlib.util.spec_from_file_location("light", ROOT / "book/_ext/light.p
 light = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(light)
 STATIC = Path(theme).parent / "theme" / "pydata_sphinx_theme" / "static"
-
-
-def test_icons_that_are_named_stay():
-    """By the name of the page or by an alias: fa-search is magnifying-glass."""
-    script = (STATIC / light.ICONS).read_text(encoding="utf-8")
-    left = light.used_icons(script, {"fa-search", "fa-rocket", "rocket-launch"})
-    names = {icon[2] for icon in light.ICON.finditer(left)}
-    assert names == {"magnifying-glass", "rocket"} and len(left) < len(script) / 10
-    assert light.used_icons("const x = {};", set()) == "const x = {};"
 
 
 def test_rules_stay_where_one_selector_can_be_met():
@@ -40,9 +33,28 @@ def test_a_font_keeps_its_signs():
     assert [sign for sign in signs if sign > 255] == [0xF002]
 
 
-def test_a_theme_that_changed_is_noted(tmp_path, caplog):
-    (tmp_path / "a.js").write_text("x")
-    light.replace(tmp_path / "a.js", lambda text: text, needed=True)
-    light.replace(tmp_path / "none.js", lambda text: text, needed=True)
-    assert (tmp_path / "a.js").read_text() == "x" and not (tmp_path / "none.js").exists()
-    assert re.findall(r"(\S+) is not as expected", caplog.text) == ["a.js", "none.js"]
+@pytest.fixture
+def site(tmp_path):
+    """A page with the theme's files."""
+    shutil.copytree(STATIC, tmp_path / "_static")
+    script = '<script defer src="_static/scripts/fontawesome.js?digest=1"></script>'
+    (tmp_path / "page.html").write_text(f'{script}<i class="fa-solid fa-rocket"></i>')
+    builder = SimpleNamespace(name="html")
+    return SimpleNamespace(outdir=tmp_path, builder=builder)
+
+
+def test_icons_come_from_fonts_of_few_signs(site):
+    light.lighten(site, None)
+    assert "fontawesome" not in (site.outdir / "page.html").read_text()
+    sheet = (site.outdir / "_static" / light.SHEET).read_text()
+    assert ".fa-rocket:" in sheet and ".fa-car:" not in sheet and "woff2" not in sheet
+    fonts = [light.ttLib.TTFont(file).getBestCmap() or () for file in site.outdir.rglob("fa-*.ttf")]
+    assert any(0xF135 in signs for signs in fonts) and all(0xF1B9 not in signs for signs in fonts)
+
+
+def test_a_theme_that_changed_keeps_its_icons(site, caplog):
+    file = site.outdir / "_static" / light.SHEET
+    file.write_text(file.read_text().replace(light.DRAWN, ""))
+    light.lighten(site, None)
+    assert "fontawesome" in (site.outdir / "page.html").read_text()
+    assert "icons are not as expected" in caplog.text
