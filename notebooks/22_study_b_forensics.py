@@ -155,7 +155,7 @@ pages.table(remaining.rename(columns=plots.label))
 # %% [markdown]
 # This gives the diagonal of the matrix (TP), the errors in each row (images of the class less TP) and those in each column (FP). {glue:text}`matrix-count` matrices of whole numbers have these sums:
 
-# %% tags=["hide-input", "hide-output"] mystnb={"code_prompt_show": "Every matrix", "code_prompt_hide": "Every matrix"}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Every matrix", "code_prompt_hide": "Every matrix"}
 pairs = [f"{true} as {read.lower()}" for true in labels for read in labels]
 every = pd.DataFrame(matrices.reshape(len(matrices), -1), columns=pairs)
 every = every.loc[:, every.nunique() > 1]  # the other counts are the same in all
@@ -201,15 +201,19 @@ plt.show()
 rows = [*CLASSES, "macro avg"]
 formula = pd.DataFrame(1 - (sizes - tp + fp) / total, columns=CLASSES)  # FN + FP are wrong
 formula["macro avg"] = formula.mean(axis=1)
-accuracy = pd.DataFrame(
-    {
-        "Printed as accuracy": [table_4_2[f"{row}.accuracy_as_printed"] for row in rows],
-        "Printed as recall": [table_4_2[f"{row}.recall"] for row in rows],
-        "By the formula, from": formula.min().map("{:.3f}".format),
-        "to": formula.max().map("{:.3f}".format),
-    },
-    index=rows,
-).rename(plots.label)
+accuracy = (
+    pd.DataFrame(
+        {
+            "Printed as accuracy": [table_4_2[f"{row}.accuracy_as_printed"] for row in rows],
+            "Printed as recall": [table_4_2[f"{row}.recall"] for row in rows],
+            "By the formula, from": formula.min().map("{:.3f}".format),
+            "to": formula.max().map("{:.3f}".format),
+        },
+        index=rows,
+    )
+    .rename(plots.label)
+    .rename({"macro avg": "Macro average"})
+)
 
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "A printed number and its rounding", "code_prompt_hide": "A printed number and its rounding"}
@@ -223,7 +227,7 @@ RUNG = ["label", "kind", "value", "low", "high"]
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Accuracy and recall", "code_prompt_hide": "Accuracy and recall", "figure": {"name": "accuracy-is-recall", "caption": "The columns \"Accuracy\" and \"Recall\" of Table 4.2, and the accuracy of section 3.4.1. Lines: what may have been rounded to the printed number, or the range over all solutions."}, "image": {"alt": "Dot chart by class: printed accuracy and printed recall coincide; accuracy by the thesis's formula is higher for viral and normal and lower for bacterial."}}
 columns = ["Printed as accuracy", "Printed as recall"]
 rungs = [rung(row, kind, accuracy.loc[row, kind]) for kind in columns for row in accuracy.index]
-for row, values in formula.rename(columns=plots.label).items():
+for row, values in formula.set_axis(accuracy.index, axis=1).items():
     rungs.append((row, "By the formula", values.mean(), values.min(), values.max()))
 colors = {columns[0]: COLORS["printed"], columns[1]: "0.5", "By the formula": COLORS["possible"]}
 plots.ladder(
@@ -231,7 +235,7 @@ plots.ladder(
 )
 plt.show()
 
-# %% tags=["hide-input", "hide-output"] mystnb={"code_prompt_show": "The same as a table", "code_prompt_hide": "The same as a table"}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "The same as a table", "code_prompt_hide": "The same as a table"}
 pages.table(accuracy, index=True)
 
 # %% [markdown]
@@ -272,7 +276,7 @@ plots.ladder(
 )
 plt.show()
 
-# %% tags=["hide-input", "hide-output"] mystnb={"code_prompt_show": "The same as a table", "code_prompt_hide": "The same as a table"}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "The same as a table", "code_prompt_hide": "The same as a table"}
 pages.table(average, index=True)
 
 # %% [markdown]
@@ -300,7 +304,7 @@ colors = {"Printed": COLORS["printed"], "Possible by the four AUCs": COLORS["pos
 plots.ladder(pd.DataFrame(rungs, columns=RUNG), "AUC (the axis does not begin at 0)", colors=colors)
 plt.show()
 
-# %% tags=["hide-input", "hide-output"] mystnb={"code_prompt_show": "The same as a table", "code_prompt_hide": "The same as a table"}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "The same as a table", "code_prompt_hide": "The same as a table"}
 pages.table(auc, index=True, float_format="{:.5f}".format)
 
 # %% [markdown]
@@ -408,7 +412,7 @@ with plots.style():
     ax.figure.legend(loc="outside upper center", ncol=2, frameon=False)
 plt.show()
 
-# %% tags=["hide-input", "hide-output"] mystnb={"code_prompt_show": "The same by part of the split", "code_prompt_hide": "The same by part of the split"}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "The same by part of the split", "code_prompt_hide": "The same by part of the split"}
 pages.table(ids.reset_index())
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Numbers in both parts", "code_prompt_hide": "Numbers in both parts"}
@@ -494,7 +498,7 @@ rungs = [
 plots.ladder(pd.DataFrame(rungs, columns=RUNG), "Recall (the axis does not begin at 0)")
 plt.show()
 
-# %% tags=["hide-input", "hide-output"] mystnb={"code_prompt_show": "The same as a table", "code_prompt_hide": "The same as a table"}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "The same as a table", "code_prompt_hide": "The same as a table"}
 pages.table(perfect, index=True, float_format="{:.3f}".format)
 
 # %% [markdown]
@@ -522,19 +526,21 @@ numbers_in_text = {
     "share-right": span(100 * right / total, 1),
     "size-covid": size,
     "covid-alarms": span(matrices[:, 1:, 0].sum(axis=1)),
-    "commonest": " or ".join(f"{pairs[at]}" for at in np.unique(commonest)),
+    "commonest": " or ".join(pairs[at].lower() for at in np.unique(commonest)).replace(
+        "covid", "COVID"
+    ),
     "commonest-count": span(wrong.max(axis=(1, 2))),
     "formula": "; ".join(f"{plots.label(c)} {span(formula[c], 3)}" for c in CLASSES),
     "formula-mean": span(formula["macro avg"], 3),
     "macro-recall": span((tp / sizes).mean(axis=1), 3),
     "abstract-accuracy": B["zhu-abstract-accuracy"],
     "abstract-all": "/".join(average["Abstract, %"]),
-    "lower": ", ".join(lower.index[:-1]) + " and " + lower.index[-1],
+    "lower": (", ".join(lower.index[:-1]) + " and ").lower() + lower.index[-1],
     "lower-value": span(100 * lower["Weighted average"].astype(float)),
     "aucs": ", ".join(aucs),
     "macro-low": f"{macro[0]:.5f}",
     "macro-high": f"{macro[1]:.5f}",
-    "macro-right": span(macro, 2),
+    "macro-right": f"{macro[1]:.2f}",
     "macro-printed": table_4_2["macro avg.auc"],
     "conclusion-auc": B["zhu-5-auc"],
     "bound": B["zhu-4.2-aucs"],

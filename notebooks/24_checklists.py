@@ -112,7 +112,7 @@ with plots.style():
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()
 
-# %% tags=["hide-input", "hide-output"] mystnb={"code_prompt_show": "The same as a table", "code_prompt_hide": "The same as a table"}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "The same as a table", "code_prompt_hide": "The same as a table"}
 ends = zip(100 * least, 100 * most, strict=True)
 shown = counts.assign(Reported=[f"{low:.0f}–{high:.0f} %" for low, high in ends]).reset_index()
 shown["list"], shown["who"] = shown["list"].map(REPORTING), shown["who"].map(WHO)

@@ -19,7 +19,7 @@
 #
 # **Question.** {cite:t}`cheazemin2020` prints percentages of a test set whose size is partly lost. Which results can they have come from, and what do they mean for a patient whom the model calls positive?
 #
-# **Answer.** The study tested {glue:text}`positives` COVID-19 images among {glue:text}`tested`. Only {glue:text}`binary-count` confusion matrices give its percentages, and in all of them {glue:text}`alarms` alarms are false for each true one. Calling every image
+# **Answer.** The study tested {glue:text}`positives` COVID-19 images among {glue:text}`tested`. Only {glue:text}`binary-count` confusion matrices give its percentages, and by all of them there are {glue:text}`alarms` false alarms for each true one. Calling every image
 # negative would have been right more often than the model: {glue:text}`null` % against {glue:text}`accuracy` %.
 #
 # **How sure.** These are arithmetic, if the printed prevalence is the share of COVID-19 images in the test set. What is said of the ROC curve and of the efficiency also needs an assumption.

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from frames import made_up
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_hex, to_rgba
 from matplotlib.text import Text
 from sklearn.metrics import roc_auc_score
 
@@ -424,6 +424,18 @@ def test_ladder_puts_values_on_the_rungs_of_their_labels():
         and points["printed"][0, 1] < points["rebuilt"][0, 1]
     )
     assert ax.get_ylim()[0] > ax.get_ylim()[1], "the first label is on top"
+
+
+def test_ladder_shows_a_kind_without_values_as_a_line_in_its_own_colour():
+    rows = pd.DataFrame(
+        [("first", "printed", 0.9, 0.85, 0.95), ("first", "possible", np.nan, 0.7, 0.8)],
+        columns=["label", "kind", "value", "low", "high"],
+    )
+    ax = plots.ladder(rows, "Recall", colors={"possible": "#E69F00"})
+    shown = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    assert set(shown) == {"printed", "possible"}
+    assert to_hex(shown["possible"].get_color()[0]) == "#e69f00"
+    assert shown["printed"].get_marker() not in ("", "None")
 
 
 def test_a_matplotlibrc_of_the_users_changes_nothing(tmp_path):
