@@ -96,6 +96,7 @@ def tables(template: str = "_headline.md.jinja") -> str:
     """The Markdown of README's tables, or of the first page's opening: a template in ``book/``."""
     text = (clone_folder() / "book" / template).read_text(encoding="utf-8")
     found: dict = {"four": FOUR, "two": TWO, "a": STUDY_A, "rows": [], "by": {}}
+    found["stand_in"] = not studies.recorded(studies.AZEMIN_ADJUDICATED.name)
     for row in numbers().to_dict("records"):
         found["rows"].append(shown := in_words(row))
         found["by"][row["model"], row["title"].partition(" at ")[0]] = shown

@@ -54,7 +54,7 @@ def _claim(row: dict, rows: dict[str, dict]) -> dict:
     valued = next((finding for finding in [first, *rest] if finding.value == finding.value), first)
     nothing = rules.Finding(None, "")
     formula = next((finding for finding in rest if finding.by_formula), nothing)
-    names = dict.fromkeys(check["run"] for check in row["check"] if "run" in check)
+    runs = [studies.or_stand_in(check["run"]) for check in row["check"] if "run" in check]
     also = [
         f"{each.verdict.capitalize()}: {each.why}" if each.verdict else each.why for each in rest
     ]
@@ -68,7 +68,7 @@ def _claim(row: dict, rows: dict[str, dict]) -> dict:
         **dict(zip(BY_FORMULA, (formula.value, formula.low, formula.high), strict=True)),
         "verdict": first.verdict,
         "why": f"{first.why} {row['note']}".strip(),
-        "records": [name for name in names if studies.recorded(name)],
+        "records": [name for name in dict.fromkeys(runs) if studies.recorded(name)],
         "also": " ".join(also),
     }
 

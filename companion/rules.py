@@ -157,8 +157,9 @@ def _waits(run: str) -> Finding:
 
 def cell(row, rows, *, run, metric, times=1):
     """A result of a recorded run, of several (``metric`` is a list) the lowest; and what the
-    study's own table says of it.
+    study's own table says of it. While Study A's own rule is not recorded, its stand-in's.
     """
+    run = studies.or_stand_in(run)
     names = [metric] if isinstance(metric, str) else metric
     said = _own_table(row, rows, run, metric, times) if names == [metric] else []
     if not studies.recorded(run):

@@ -12,7 +12,7 @@ import pandas as pd
 from companion.studies import cheazemin2020, zhu2020
 from cxrlib.data import chestxray14, covid_chestxray, kermany, lungs, origins, rsna
 from cxrlib.data import phantom as phantoms
-from cxrlib.data.manifest import data_folder, present
+from cxrlib.data.manifest import Absent, data_folder, present
 from cxrlib.files import InputError, line, printable
 
 COLLECTIONS = {  # what it is for, and its name for ``cxr fetch``
@@ -96,7 +96,10 @@ def lacks(data: str | Path | None = None) -> dict[str, str]:
 
 def sources(data: str | None = None) -> None:
     """Say where each image collection was looked for, what is there and what is missing."""
-    data_folder(data)  # said once, not of each source
+    try:
+        data_folder(data)  # said once, not of each source
+    except Absent as error:
+        raise InputError(f"{error}; cxr fetch covid kermany weights brings Study B's") from None
     for row in report(data).itertuples():
         print(f"{row.source}, for {row.use}")
         print(f"  looked for  {row.looked_for}")

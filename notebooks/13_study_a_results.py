@@ -68,9 +68,7 @@ from cxrlib.metrics import intervals
 
 parameters.check(globals())
 OWN_RULE, STANDIN = studies.AZEMIN_ADJUDICATED.name, studies.AZEMIN_STANDIN.name
-record = studies.run(
-    run_name or (OWN_RULE if studies.recorded(OWN_RULE) else STANDIN), origin, data
-)
+record = studies.run(run_name or studies.or_stand_in(OWN_RULE), origin, data)
 pages.changed(record)
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Its predictions, and what is printed", "code_prompt_hide": "Its predictions, and what is printed"}

@@ -3,7 +3,7 @@
 # ruff: noqa: F401 (names for `from companion import studies`)
 
 from companion.studies.printed import LETTERS, folder, printed
-from companion.studies.runs import family, read_maps, recorded, results_folder, run
+from companion.studies.runs import family, or_stand_in, read_maps, recorded, results_folder, run
 from companion.studies.settings import (
     AZEMIN_ADJUDICATED,
     AZEMIN_STANDIN,

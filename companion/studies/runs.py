@@ -29,6 +29,12 @@ def recorded(name: str, results: str | Path | None = None) -> bool:
     return (Path(results or results_folder()) / name / "run.json").is_file()
 
 
+def or_stand_in(name: str) -> str:
+    """The run itself, but the stand-in's name for Study A's own rule while that is not recorded."""
+    own = settings.AZEMIN_ADJUDICATED.name
+    return settings.AZEMIN_STANDIN.name if name == own and not recorded(own) else name
+
+
 def run(
     name: str,
     origin: str = "recorded",

@@ -16,7 +16,7 @@ from companion.studies.printed import folder, texts
 from companion.studies.settings import Experiment, effective, spell
 from cxrlib import records
 from cxrlib.data import chestxray14, covid_chestxray, kermany
-from cxrlib.data.manifest import COLUMNS, data_folder
+from cxrlib.data.manifest import COLUMNS, Absent, data_folder
 from cxrlib.data.radiographs import FRAME
 from cxrlib.files import InputError
 from cxrlib.transfer import pipeline
@@ -111,8 +111,12 @@ class StudyTask(Task):
 
 def task(experiment: Experiment, data=None, **named) -> StudyTask:
     """An experiment's task on the images in the data folder."""
-    root = data_folder(data)
-    manifest, split = divided(experiment, root)
+    try:
+        root = data_folder(data)
+        manifest, split = divided(experiment, root)
+    except Absent as error:
+        other = "kermany" if experiment.study == "zhu2020" else "nih"
+        raise InputError(f"{error}; cxr fetch covid {other} weights brings the images") from None
     return StudyTask(experiment, manifest, split, root, experiment.own(), **named)
 
 

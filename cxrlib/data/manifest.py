@@ -29,6 +29,10 @@ COLUMNS = [*NEEDED, *OPTIONAL]
 SUFFIXES = {".jpeg", ".jpg", ".png"}
 
 
+class Absent(InputError):
+    """The data folder, or a collection's folder in it, does not exist."""
+
+
 @dataclass(frozen=True)
 class Collection:
     """A public collection: where it is looked for in the data folder, and where to get it."""
@@ -39,12 +43,12 @@ class Collection:
     advice: str
 
     def locate(self, data: Path) -> str:
-        """The first of :attr:`folders` that exists, relative to ``data``; else an InputError."""
+        """The first of :attr:`folders` that exists, relative to ``data``; else :class:`Absent`."""
         for folder in self.folders:
             if (data / folder).is_dir():
                 return folder
         wanted = " or ".join(self.folders)
-        raise InputError(f"{data}: no {wanted} in this data folder; {self.advice}")
+        raise Absent(f"{data}: no {wanted} in this data folder; {self.advice}")
 
     def pictures(self, root: Path, *patterns: str) -> pd.Series:
         """Paths relative to ``root`` of the image files that match in the collection's folder,
@@ -68,7 +72,7 @@ def data_folder(data: str | Path | None = None) -> Path:
     """The folder that holds the collections: the argument, else ``CXR_DATA``, else ``data/``."""
     folder = Path(data or os.environ.get("CXR_DATA") or "data")
     if not folder.is_dir():
-        raise InputError(f"{folder}: the data folder does not exist; set CXR_DATA or pass --data")
+        raise Absent(f"{folder}: the data folder does not exist; set CXR_DATA or pass --data")
     return folder
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
 from cxrlib.data import dicom, pictures
 from cxrlib.files import InputError, atomic, sha256
@@ -142,7 +143,10 @@ def load(
                 temporary, mode="w+", dtype=np.uint8, shape=(len(paths), size, size)
             )
             decoded = pool.map(lambda file, path: read_radiograph(file, size, path), files, paths)
-            for i, picture in enumerate(decoded):
+            bar = tqdm(
+                decoded, "decoded", len(paths), unit="image", disable=None
+            )  # None: no terminal
+            for i, picture in enumerate(bar):
                 pixels[i] = picture
             pixels.flush()
             del pixels

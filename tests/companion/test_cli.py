@@ -226,6 +226,23 @@ def test_missing_data_folder(capsys, tmp_path):
     assert "covid-chestxray-dataset" in line and "git clone" in line
 
 
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize(
+    ("run", "collections"),
+    {"zhu-binary": "covid kermany", "azemin-adjudicated": "covid nih"}.items(),
+)
+def test_without_images_it_says_which_command_brings_them(
+    capsys, tmp_path, run, collections, there
+):
+    folder = tmp_path / "data"
+    if there:
+        folder.mkdir()
+    line = complaint(capsys, "train", run, *places(folder, tmp_path))
+    assert f"cxr fetch {collections} weights" in line and str(folder) in line
+    if not there:
+        assert "cxr fetch" in complaint(capsys, "sources", "--data", str(folder))
+
+
 def test_no_weights(capsys, tmp_path, phantom_data, monkeypatch):
     monkeypatch.setenv("CXR_WEIGHTS", str(tmp_path))
     line = complaint(

@@ -1,8 +1,11 @@
 """The ledger: its verdicts follow from what the cells rebuild."""
 
+import json
 import re
+import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 
@@ -64,6 +67,30 @@ def test_no_stand_in_agrees_with_study_a(claims):
         and set(rests["verdict"]) == {"not testable here"}
         and rests["rebuilt"].notna().all()
     )
+
+
+def test_study_a_is_judged_by_its_own_rule_once_recorded(tmp_path, monkeypatch):
+    """A made-up record of it: the stand-in's predictions with the classes exchanged."""
+    own, standin = studies.AZEMIN_ADJUDICATED.name, studies.AZEMIN_STANDIN.name
+    for name in (own, standin):
+        shutil.copytree(studies.results_folder() / standin, tmp_path / name)
+    info = json.loads((tmp_path / own / "run.json").read_text()) | {"run": own, "experiment": own}
+    (tmp_path / own / "run.json").write_text(json.dumps(info))
+    frame = pd.read_csv(tmp_path / own / "predictions.csv")
+    exchanged = frame.rename(columns={"p_covid": "p_none", "p_none": "p_covid"})[frame.columns]
+    exchanged.to_csv(tmp_path / own / "predictions.csv", index=False)
+    monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
+    auc = roc_auc_score(frame["y_true"] == "covid", frame["p_none"])
+
+    judged = ledger.claims(ids=["azemin-3-auc"]).iloc[0]
+    assert judged["records"] == [own] and judged["rebuilt"] == pytest.approx(auc)
+    assert judged["verdict"] == "differs" and auc < judged["high"] < float(judged["printed"])
+    assert ledger.rebuilt_in_words(judged).startswith(f"{auc:.3f} (")
+
+    (tmp_path / own / "run.json").unlink()
+    judged = ledger.claims(ids=["azemin-3-auc"]).iloc[0]
+    assert judged["records"] == [standin] and judged["rebuilt"] == pytest.approx(1 - auc)
+    assert judged["verdict"] == "not testable here"
 
 
 def test_accuracy_that_is_recall_stands_beside_accuracy(claims):

@@ -487,9 +487,20 @@ def test_array_holds_the_decoded_images_in_order(three, tmp_path):
     for row, path in zip(pixels, paths, strict=True):
         assert (row == decode(three / path)).all()
     assert hashes == [sha256(three / path) for path in paths]
+
     assert isinstance(pixels, np.memmap) and not pixels.flags.writeable
     with pytest.raises(ValueError):
         pixels[0, 0, 0] = 1
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_decoding_shows_a_bar_on_a_terminal_alone(three, tmp_path, monkeypatch, terminal):
+    screen = io.StringIO()
+    screen.isatty = lambda: terminal
+    monkeypatch.setattr("sys.stderr", screen)
+    for _ in range(2):  # the second time from the cache
+        radiographs.load(three, ["a.png", "b.png", "c.png"], SIDE, tmp_path / "cache")
+    assert screen.getvalue().count("3/3") == terminal
 
 
 def test_same_content_is_decoded_once(three, tmp_path, monkeypatch):
