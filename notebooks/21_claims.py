@@ -157,8 +157,8 @@ CHOSEN = (
     "|What the test images leave"
 )
 study_a = (
-    "“Not testable here” holds for most results of Study A: its own network and training images were"
-    " not available. Where a stand-in has a value it is shown, and counts for nothing."
+    "“Not testable here” holds for most results of Study A: its own network and training images"
+    " were not available. Where a stand-in has a value it is shown, and counts for nothing."
 )
 if studies.recorded(studies.AZEMIN_ADJUDICATED.name):
     study_a = "Study A was rebuilt by its own rule, and its results are judged by that record."
