@@ -227,11 +227,9 @@ def ladder(
         part, drawn = rows[rows["kind"] == kind], _look(place) | {"linestyle": "none"}
         drawn["color"] = (colors or {}).get(kind, drawn["color"])
         at = part["label"].map(labels.index) + step * (place - (len(kinds) - 1) / 2)
-        ends = ax.hlines(at, part["low"], part["high"], color=drawn["color"], linewidth=1.5)
-        if part["value"].isna().all():
-            ends.set_label(kind)  # nothing else to show in the legend
-        else:
-            ax.plot(part["value"], at, label=kind, markersize=6, **drawn)
+        lines = ax.hlines(at, part["low"], part["high"], color=drawn["color"], linewidth=1.5)
+        (marks,) = ax.plot(part["value"], at, markersize=6, **drawn)
+        (lines if part["value"].isna().all() else marks).set_label(kind)  # for the legend
     names = [textwrap.fill(text, 30) for text in labels]
     ax.set(yticks=range(len(labels)), yticklabels=names, xlabel=xlabel)
     ax.set_ylim(len(labels) - 0.5, -0.5)
