@@ -159,16 +159,19 @@ def test_a_newcomer_comes_to_a_run_and_a_page(
     assert "Setting epochs was 2" in lacked and "images were not on disk" in lacked
     assert info["weights"]["name"] in upstream.known["imagenet"]["files"].values()
 
+    for folder in ("my-page", ".venv"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / ".venv" / "other.ipynb").write_text("{")  # packages have such; it is no page
     began = time.perf_counter()
     words = [sys.executable, "-m", "papermill", "--log-level", "ERROR", "--no-progress-bar"]
-    words += [str(ROOT / "notebooks/03_study_b_binary.ipynb"), "short.ipynb", "-p", "run_name"]
-    subprocess.run([*words, "short"], check=True, capture_output=True)
-    log.note("papermill notebooks/03_study_b_binary.ipynb short.ipynb -p run_name short", began)
-    assert "Setting epochs was 2" in text_of(tmp_path / "short.ipynb")
+    words += [str(ROOT / "notebooks/03_study_b_binary.ipynb"), "my-page/short.ipynb", "-p"]
+    subprocess.run([*words, "run_name", "short"], check=True, capture_output=True)
+    log.note("papermill notebooks/03_study_b_binary.ipynb my-page/short.ipynb …", began)
+    assert "Setting epochs was 2" in text_of(tmp_path / "my-page" / "short.ipynb")
     began, book = time.perf_counter(), Path(sys.executable).with_name("jupyter-book")
-    subprocess.run([book, "build", "short.ipynb"], check=True, capture_output=True)
-    log.note("jupyter-book build short.ipynb", began)
-    (page,) = (tmp_path / "_build").rglob("short.html")
+    subprocess.run([book, "build", "my-page/short.ipynb"], check=True, capture_output=True)
+    log.note("jupyter-book build my-page/short.ipynb", began)
+    (page,) = tmp_path.rglob("short.html")
     assert "Setting epochs was 2" in page.read_text(encoding="utf-8")
     log.show()
 
