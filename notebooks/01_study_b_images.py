@@ -22,7 +22,7 @@
 #
 # **Question.** {cite:t}`zhu2020` took COVID-19 radiographs from a collection gathered on the web {cite}`cohen2020`, and all others from a paediatric collection of one hospital {cite}`kermany2018`. Which images were these, and are there as many as the thesis says?
 #
-# **Answer.** Of the image counts in its Table 2.1, {glue:text}`images-equal` of {glue:text}`classes` are found again; of the patient counts, {glue:text}`patients-equal` of {glue:text}`classes`. The thesis takes each of Kermany's images for a patient, while the file names hold {glue:text}`kermany-ids` numbers for {glue:text}`kermany-images` images. Elsewhere the thesis speaks of {glue:text}`claimed` images, {glue:text}`gap` more than its table adds up to.
+# **Answer.** Of the image counts in its Table 2.1, {glue:text}`images-equal` of {glue:text}`classes` are found again (that of COVID-19 because it chose the version of the collection); of the patient counts, {glue:text}`patients-equal` of {glue:text}`classes`. The thesis takes each of Kermany's images for a patient, while the file names hold {glue:text}`kermany-ids` numbers for {glue:text}`kermany-images` images. Elsewhere the thesis speaks of {glue:text}`claimed` images, {glue:text}`gap` more than its table adds up to.
 #
 # **How sure.** The thesis names no version of the COVID-19 collection; the one counted here was chosen because it gives the printed numbers. That the numbers agree does not show that the files are the same. Which COVID-19 images the thesis tested is not known, and here they are drawn at random.
 

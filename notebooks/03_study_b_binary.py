@@ -24,7 +24,7 @@
 #
 # **Question.** The first model of {cite:t}`zhu2020` answers one question, COVID-19 or not, and "manages to classify all COVID-19 and non-COVID-19 test cases correctly". Does the same training give that again, and what does it mean?
 #
-# **Answer.** {glue:text}`covid-right` of {glue:text}`covid-size` COVID-19 images and {glue:text}`non_covid-right` of {glue:text}`non_covid-size` others were classified correctly. In this data set COVID-19, age, hospital, view and file processing go together almost without exception, so the result shows that the two collections can be told apart. It cannot show more.
+# **Answer.** {glue:text}`covid-right` of {glue:text}`covid-size` COVID-19 images and {glue:text}`non_covid-right` of {glue:text}`non_covid-size` others were classified correctly. In this data set COVID-19, age, hospital, view and file processing go together almost without exception, so the result shows that the two collections can be told apart. Whether COVID-19 was recognised, these images cannot tell.
 #
 # **How sure.** The COVID-19 images come from {glue:text}`covid-patients` patients, which leaves a recall as low as {glue:text}`covid-low` possible. Trained again with other test patients and seeds, {glue:text}`perfect-other` of {glue:text}`other` runs made no mistake.
 

@@ -26,9 +26,9 @@
 #
 # **Question.** {cite:t}`cheazemin2020` (Study A) and {cite:t}`zhu2020` (Study B) turn a network's output into a probability of disease. They judge it by how well it ranks images, and by one threshold. Is that probability true? What is a positive result worth where fewer people are ill? Would anybody be better off by acting on it?
 #
-# **Answer.** The probabilities of Study A's [stand-in](13_study_a_results.ipynb) are far from true: {glue:text}`ece-a` off on average, and still {glue:text}`ece-shifted` off after a correction for the prevalence. Those of Study B's runs are {glue:text}`ece-b` off at worst. Where {glue:text}`low` % of people are ill, one positive result in {glue:text}`one-in` is right, at the sensitivity and specificity that Study A prints. Acting on the stand-in's probabilities as they are beats treating everybody alike {glue:text}`useful-raw`.
+# **Answer.** The probabilities of Study A's [stand-in](13_study_a_results.ipynb) are far from true: {glue:text}`ece-a` off on average, and still {glue:text}`ece-shifted` off after a correction for the prevalence. Those of Study B's runs are at most {glue:text}`ece-b` off on average over a class's groups; single groups are further off. Where {glue:text}`low` % of people are ill, one positive result in {glue:text}`one-in` is right, at the sensitivity and specificity that Study A prints. Acting on the stand-in's probabilities as they are beats treating everybody alike {glue:text}`useful-raw`.
 #
-# **How sure.** Intervals count patients, not images, except where the two are compared. Where patients have several images that makes them up to {glue:text}`wider` times as wide. They cover the choice of test patients. They do not cover the choice of hospitals and collections, which sets the share of ill people in these test sets.
+# **How sure.** Intervals count patients, not images, except where the two are compared. Where patients have several images that makes intervals by percentiles up to {glue:text}`wider` times as wide. They cover the choice of test patients. They do not cover the choice of hospitals and collections, which sets the share of ill people in these test sets.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
