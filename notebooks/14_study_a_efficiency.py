@@ -251,8 +251,8 @@ between = (
     " another"
 )
 interval_note = (
-    "The change of AUC has no interval: these figures were recorded before patients were resampled"
-    " for it."
+    "The change of AUC is given without an interval: the recorded one takes the images of one"
+    " patient as independent, so it may be too narrow."
 )
 if agreement[ends].notna().any(axis=None):
     interval_note = (
