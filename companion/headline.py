@@ -16,6 +16,7 @@ from companion.clone import clone_folder
 from cxrlib import formatting, metrics, plots
 from cxrlib.data import radiographs
 from cxrlib.files import InputError, write_text
+from cxrlib.metrics.bootstrap import Resamples
 
 MARKS = ("<!-- headline: written by make readme -->", "<!-- end of headline -->")
 FOUR, TWO, STUDY_A = "Study B, four classes", "Study B, two classes", "Study A"
@@ -93,22 +94,15 @@ def study_a() -> list[tuple]:
     ]
 
 
-def specificity_interval(
-    predictions: pd.DataFrame, sensitivity: float, seed: int = 0
-) -> tuple[float, float]:
+def specificity_interval(predictions: pd.DataFrame, sensitivity: float) -> tuple[float, float]:
     """The 95 % interval of the specificity at a sensitivity, whose threshold is chosen again in
     each resample of patients within classes.
     """
     ordered = predictions.sort_values("p_covid", ascending=False)
     ill = (ordered["y_true"] == "covid").to_numpy()
-    patients, rng = pd.factorize(ordered["patient_id"])[0], np.random.default_rng(seed)
-    found = []
-    for _ in range(metrics.REPLICATES):
-        weight = np.zeros(len(ordered))  # how often each image is drawn
-        for side in (ill, ~ill):
-            there = np.unique(patients[side])
-            drawn = np.bincount(rng.choice(there, len(there)), minlength=patients.max() + 1)
-            weight[side] = drawn[patients[side]]
+    resamples, found = Resamples(ordered["patient_id"], ill.astype(int)), []
+    for counts in resamples.counts.T:
+        weight = counts[resamples.patient].astype(float)  # how often each image is drawn
         reached = np.cumsum(weight * ill) >= sensitivity * (weight * ill).sum()
         called = np.cumsum(weight * ~ill)[reached.argmax()]
         found.append(1 - called / (weight * ~ill).sum())
@@ -116,12 +110,14 @@ def specificity_interval(
     return float(low), float(high)
 
 
-def tables(template: str = "_headline.md.jinja") -> str:
-    """The Markdown of README's tables, or of the first page's opening: a template in ``book/``."""
+def tables(rows: pd.DataFrame, template: str = "_headline.md.jinja") -> str:
+    """The Markdown of README's tables, or of the first page's opening: a template in ``book/``, for
+    the rows of :func:`numbers`.
+    """
     text = (clone_folder() / "book" / template).read_text(encoding="utf-8")
     found: dict = {"four": FOUR, "two": TWO, "a": STUDY_A, "rows": [], "by": {}}
     found["stand_in"] = not studies.recorded(studies.AZEMIN_ADJUDICATED.name)
-    for row in numbers().to_dict("records"):
+    for row in rows.to_dict("records"):
         found["rows"].append(shown := in_words(row))
         found["by"][row["model"], row["title"].partition(" at ")[0]] = shown
     if studies.recorded("zhu-fourclass"):
@@ -176,11 +172,11 @@ def circumstances() -> dict:
     return found
 
 
-def figure(file: Path) -> None:
-    """Draw every headline number into an SVG file, a panel for each model: printed, rebuilt with
-    its interval over patients, and the re-draws.
+def figure(rows: pd.DataFrame, file: Path) -> None:
+    """Draw the rows of :func:`numbers` into an SVG file, a panel for each model: printed, rebuilt
+    with its interval over patients, and the re-draws.
     """
-    groups = [(model, rows) for model, rows in numbers().groupby("model", sort=False)]
+    groups = list(rows.groupby("model", sort=False))
     heights = [len(rows) + 0.7 for _, rows in groups] or [1]
     with plots.style(), plt.rc_context({"svg.hashsalt": "cxr", "svg.fonttype": "path"}):
         size = (7, 1 + 0.29 * sum(heights))
@@ -213,4 +209,4 @@ def readme(file: Path = Path("README.md")) -> None:
         after = rest.split(MARKS[1])[1]
     except (OSError, ValueError, IndexError) as error:
         raise InputError(f"{file}: no pair of headline marks ({error})") from None
-    write_text(file, f"{before}{MARKS[0]}\n{tables()}\n{MARKS[1]}{after}")
+    write_text(file, f"{before}{MARKS[0]}\n{tables(numbers())}\n{MARKS[1]}{after}")

@@ -35,9 +35,10 @@ def book(stage: Path, output: Path = Path("_build/html")) -> None:
         shutil.copyfile(name, stage / name)
     shutil.rmtree(stage / "book", ignore_errors=True)
     shutil.copytree("book", stage / "book", ignore=shutil.ignore_patterns("__pycache__"))
-    write_text(stage / "book" / "_headline.md", headline.tables() + "\n")
-    write_text(stage / "book" / "_opening.md", headline.tables("_opening.md.jinja") + "\n")
-    headline.figure(stage / "book" / "_headline.svg")
+    rows = headline.numbers()
+    for name in ("_headline.md", "_opening.md"):
+        write_text(stage / "book" / name, headline.tables(rows, f"{name}.jinja") + "\n")
+    headline.figure(rows, stage / "book" / "_headline.svg")
     write_text(stage / "book" / "_api.md", public_names())
     items = status.states(stage, Path("."))
     write_text(stage / "book" / "_states.md", status.summary(items))
