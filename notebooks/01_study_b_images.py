@@ -241,7 +241,6 @@ steps = flow.set_index("step")
 listed = int(steps.loc["listed by the COVID-19 collection, CT included", "images"])
 kermany = steps.loc["Kermany's collection"].astype(int)
 claimed, table_images = int(printed["zhu-2.1-images"]), int(said["images"].sum())
-lateral = "covid-19-infection-exclusive-gastrointestinal-symptoms-l"  # filed as frontal
 parts = split.set_index("image_id")["split"]
 equal = (counted == said).sum()
 bacterial = split[(split["y_true"] == "bacterial") & (part == "test")]
@@ -266,8 +265,8 @@ pages.glue_all(
         "patients-of-images": int(counted.loc["covid", "patients"] + kermany["images"]),
         "covid-images": int(counted.loc["covid", "images"]),
         "commit": zhu2020.SNAPSHOT,
-        "lateral": lateral,
-        "lateral-part": parts.get(f"covid-chestxray/{lateral}", "no"),
+        "lateral": zhu2020.LATERAL.partition("/")[2],
+        "lateral-part": parts.get(zhu2020.LATERAL, "no"),
         "most": int(largest),
         "bacterial-test": len(bacterial),
         "bacterial-test-ids": int(bacterial["patient_id"].nunique()),

@@ -455,8 +455,7 @@ WORDS = {
 parts = {
     f"part-{figure.replace('.', '-')}": about["part"].get(name) for figure, name in shown.items()
 }
-lateral = "covid-chestxray/covid-19-infection-exclusive-gastrointestinal-symptoms-l"
-parts["lateral-part"] = record.split.set_index("image_id")["split"].get(lateral)
+parts["lateral-part"] = record.split.set_index("image_id")["split"].get(zhu2020.LATERAL)
 other = (
     f"It belongs to {STEMS['4.7']}, which was not on disk; this is another image of the patient."
 )

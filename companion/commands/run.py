@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from companion.options import heavy, plain_value
+from companion.options import heavy
 from cxrlib.files import InputError
 
 
@@ -18,8 +18,7 @@ def run(notebook: str, p: list[tuple[str, str]] | None = None, out: Path | None 
     """
     source = find_notebook(notebook)
     target = out or Path("work") / source.name
-    given = {name: plain_value(value, f"-p {name}") for name, value in p or []}
-    heavy("companion.build.execute", "running a notebook").execute_notebook(source, target, given)
+    heavy("companion.build.execute", "running a notebook").execute(source, target, p)
     print(
         f"{target}: executed; open it in JupyterLab. For the same page in the book, write the"
         f" parameters under {source.stem} in book/parameters.yml and type make book"

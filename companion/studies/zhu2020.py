@@ -15,6 +15,9 @@ KERMANY_CLASS = {"virus": "viral", "bacteria": "bacterial", "normal": "normal"}
 VIEWS = {"PA", "AP", "AP Supine"}
 COVID, TEST_COVID = 232, 60
 FIGURE_4_6 = "covid-chestxray/covid-19-pneumonia-101"
+LATERAL = (  # filed as frontal, so one of the 232
+    "covid-chestxray/covid-19-infection-exclusive-gastrointestinal-symptoms-l"
+)
 
 
 def manifest(data=None, snapshot: str = SNAPSHOT) -> pd.DataFrame:
