@@ -19,7 +19,7 @@ from cxrlib.files import InputError
 
 FILLS = ("black", "grey", "blur")
 BLUR = 1 / 16  # standard deviation of the blur, as a share of each side
-SMALLEST = 32  # pixels a side, for a mark that can be told
+SMALLEST = 64  # pixels a side, for a mark that can be told
 MARKS = {"letter": 255, "caption": 255, "border": 0, "tube": 220}  # and the grey they are drawn in
 LETTER, CAPTION = "L", ("AP PORTABLE", "SUPINE 08:15")
 BORDER = 0.05  # width, as a share of each side
@@ -178,7 +178,7 @@ def mark(pixels: np.ndarray, kind: str, *, control: bool = False) -> np.ndarray:
     Parameters
     ----------
     pixels : uint8 ``(N, H, W)``
-        Grey pictures of at least 32 pixels a side.
+        Grey pictures of at least 64 pixels a side.
     kind : str
         ``letter``: a white L at the upper right; ``caption``: two lines of white text at the lower
         left; ``border``: a black frame, 5 % of each side wide; ``tube``: a bright line from the

@@ -98,7 +98,7 @@ def test_the_seed_draws_among_equally_good_places(regions):
 
 
 @pytest.mark.parametrize("kind", occlusion.MARKS)
-@pytest.mark.parametrize("shape", [(32, 32), (57, 91), (224, 224)])
+@pytest.mark.parametrize("shape", [(64, 64), (77, 91), (224, 224)])
 def test_a_control_sets_as_many_pixels_to_the_same_grey_elsewhere(kind, shape):
     grey = occlusion.MARKS[kind]
     pixels = np.full((2, *shape), 100, np.uint8)
@@ -139,7 +139,7 @@ def test_marks_lie_where_annotations_lie():
         lambda p, r: elsewhere(r[0]),
         lambda p, r: elsewhere(r.astype(float)),
         lambda p, r: mark(p, "arrow"),
-        lambda p, r: mark(p[:, :20], "letter"),
+        lambda p, r: mark(p[:, :60], "letter"),
         lambda p, r: mark(p.astype(np.int16), "letter"),
     ],
 )
