@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 import papermill
+import zmq
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
@@ -18,6 +20,7 @@ from companion.options import plain_value
 from cxrlib.files import InputError, write_text
 
 LARGE = 100_000  # characters of an SVG
+LONGEST = 90  # bytes of a socket's path, which some systems allow 104 with its number
 
 
 def execute(source: Path, target: Path, p: list[tuple[str, str]] | None = None) -> None:
@@ -118,6 +121,13 @@ def own_kernel(profile: str) -> type:
     start += [f"--InlineBackend.figure_formats={form}" for form in ("png", "svg")]
 
     class Own(AsyncKernelManager):
+        def __init__(self, **options):
+            # a port is picked before it is bound, and another kernel may pick the same
+            socket = str(Path(profile, "socket"))
+            if zmq.has("ipc") and len(os.fsencode(socket)) < LONGEST:
+                options |= {"transport": "ipc", "ip": socket}
+            super().__init__(**options)
+
         @property
         def kernel_spec(self) -> KernelSpec:
             return KernelSpec(argv=start, env=settings, language="python", display_name="Python 3")

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -470,3 +471,12 @@ def test_a_home_that_cannot_be_written(clone):
     code, _, err = made(HOME=home, **unset)
     assert code == 0 and "first text" in page(clone), err
     assert "matplotlib" not in page(clone) and home not in page(clone)
+
+
+def test_kernels_started_at_once_take_no_ports_from_each_other(tmp_path):
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        manager = execute.own_kernel(short)()
+        assert manager.get_connection_info()["transport"] == "ipc"
+    long = tmp_path / ("l" + "o" * 90 + "ng")  # a socket's path may not be as long
+    long.mkdir()
+    assert execute.own_kernel(str(long))().get_connection_info()["transport"] == "tcp"
