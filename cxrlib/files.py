@@ -12,6 +12,7 @@ import errno
 import hashlib
 import os
 import sys
+import tempfile
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,6 +91,26 @@ def atomic(path: str | Path) -> Iterator[Path]:
             temporary.unlink()
     if not written:
         raise FileNotFoundError(errno.ENOENT, "nothing was written", str(path))
+
+
+@contextlib.contextmanager
+def whole(folder: str | Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``folder``; on success it takes the place of what is there, on
+    any error it is deleted and what is there stays.
+    """
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+        new, old = Path(scratch, "new"), Path(scratch, "old")
+        new.mkdir()
+        yield new
+        try:
+            if folder.exists():
+                folder.rename(old)
+            new.rename(folder)
+        finally:
+            if old.exists() and not folder.exists():
+                old.rename(folder)
 
 
 def write_text(path: str | Path, text: str) -> Path:

@@ -33,7 +33,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from html import escape
@@ -42,7 +41,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cxrlib.files import InputError
+from cxrlib.files import InputError, whole
 from cxrlib.metrics.predictions import read_predictions
 from cxrlib.transfer.config import HISTORY
 
@@ -250,21 +249,11 @@ def write_record(record: Record, folder: str | Path, extra: dict[str, Path] | No
     0.9
     """
     folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-        new, old = Path(scratch, "new"), Path(scratch, "old")
-        new.mkdir()
+    with whole(folder) as new:
         _write_files(record, new)
         for name, source in (extra or {}).items():
             shutil.copyfile(source, new / name)
         read_record(new)  # what cannot be read back is not written
-        try:
-            if folder.exists():
-                folder.rename(old)
-            new.rename(folder)
-        finally:
-            if old.exists() and not folder.exists():
-                old.rename(folder)
     return folder
 
 
