@@ -7,29 +7,24 @@ some files ahead of the network, and each answer leaves as it comes.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from PIL import Image
-from tqdm import tqdm
 
 from cxrlib import gradcam, plots
-from cxrlib.data import pictures, radiographs
+from cxrlib.data import radiographs
 from cxrlib.files import InputError, atomic
 from cxrlib.records import Record
 from cxrlib.transfer import augment, fit, resnet
 
 SIDE = 1000  # pixels, longest side of an overlay
 BATCH = 64  # pictures that the network sees at once; as many are decoded before their turn
-SLOW = 2  # seconds after which a bar is shown
 THREADS = min(8, os.cpu_count() or 1)  # that decode
-PASSED_OVER = re.compile(r"\..*|DICOMDIR|Thumbs\.db|desktop\.ini", re.DOTALL)  # without a word
 FOOTER = "Research software, not a medical device"
 
 
@@ -40,7 +35,7 @@ def predict(
     device: torch.device | str | None = None,
     batch: int = 64,
 ) -> np.ndarray:
-    """Class probabilities of images, with a bar where that takes more than two seconds.
+    """Class probabilities of images.
 
     Parameters
     ----------
@@ -73,65 +68,24 @@ def predict(
     ((5, 2), [1.0, 1.0, 1.0, 1.0, 1.0])
     """
     on, pixels = resnet.device(device), augment.grey(pixels)
-    model, starts = model.to(on), range(0, max(len(pixels), 1), batch)
-    bar = {"desc": "predict", "unit": "batch", "delay": SLOW, "disable": len(starts) == 1}
-    parts = [
-        fit.predict(model, pixels[start : start + batch], on, batch)
-        for start in tqdm(starts, **bar)
-    ]
-    return np.exp(np.concatenate(parts))
+    return np.exp(fit.predict(model.to(on), pixels, on, batch))
 
 
-def picture_files(paths: Sequence[str | Path]) -> tuple[list[str], list[str]]:
-    """The image files meant, in order: a file as given; of a folder its image files, sorted by
-    name. And notes on what else was there.
+def image_files(paths: Sequence[str | Path]) -> list[str]:
+    """The files meant, in order: a file as given; of a folder all that is in it but what is hidden,
+    by name.
 
-    What is an image file says :func:`cxrlib.data.pictures.is_picture`; a link to a file that is
-    gone is one too, and is named later. Other files in a folder, and folders in
-    it, which are not searched, are counted in the notes; hidden files, DICOMDIR, Thumbs.db and
-    desktop.ini are passed over without. Raises InputError for a folder without any image.
+    :class:`InputError` for a path where nothing is, and for a folder in which nothing is.
     """
-    found, notes = [], []
+    found = []
     for path in map(Path, paths):
-        if not path.is_dir():
-            found.append(str(path))
-            continue
-        files = [file for file in sorted(path.iterdir()) if not PASSED_OVER.fullmatch(file.name)]
-        folders = [f"{file.name}/" for file in files if file.is_dir()]
-        here = [file for file in files if file.is_file() or not file.exists()]
-        here = [str(file) for file in here if pictures.is_picture(file)]
-        known = {*here, *(str(path / name[:-1]) for name in folders)}
-        others = [file.name for file in files if str(file) not in known]
-        if not here:
-            searched = f"; folders in it are not searched: {_some(folders)}" if folders else ""
-            raise InputError(f"{path}: folder holds no PNG, JPEG or DICOM image{searched}")
-        found += here
-        if others:
-            notes.append(f"{path}: {len(others):,} passed over, not pictures: {_some(others)}")
-        if folders:
-            what = f"{len(folders):,} folders in it are not searched"
-            notes.append(f"{path}: {what}: {_some(folders)}")
-    return found, notes
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
-
-
-def overlay_names(files: Sequence[str], target: str) -> list[str]:
-    """File names of the overlays, ``<stem>_<target>.png``; a stem that came before gets ``-2``,
-    ``-3`` and so on.
-    """
-    used: dict[str, str] = {}
-    for file in map(Path, files):  # 1.2.840.1 is no file 1.2.840 of type .1
-        stem = file.stem if file.suffix.lower() in pictures.SUFFIXES else file.name
-        name = f"{stem}_{target}.png"
-        for number in count(2):
-            if name.casefold() not in used:
-                break
-            name = f"{stem}-{number}_{target}.png"
-        used[name.casefold()] = name
-    return list(used.values())
+        if not path.exists():
+            raise InputError(f"{path}: image file does not exist")
+        inside = sorted(path.glob("[!.]*")) if path.is_dir() else [path]
+        if not inside:
+            raise InputError(f"{path}: folder holds no image")
+        found += map(str, inside)
+    return found
 
 
 class Job:
@@ -142,15 +96,14 @@ class Job:
     names, memory does not grow with their number. Each overlay is written whole or not at all,
     before its file's answer comes.
 
-    ``paths`` are image files, or folders, of which all image files are taken
-    (:func:`picture_files`); ``notes`` say what was passed over. ``overlays`` is a folder for
-    Grad-CAM overlays of the class ``target`` (default: the first), one PNG per image
-    (:func:`overlay_names`).
+    ``paths`` are image files, or folders, of which all files are taken (:func:`image_files`).
+    ``overlays`` is a folder for Grad-CAM overlays of the class ``target`` (default: the first), one
+    PNG per image, ``<file name>_<target>.png``.
 
     Raises:
-        InputError: before a picture is read: a path where nothing is, a pipe or device, a folder
-            without images, a record without a model, an unknown class or device, overlays that
-            would replace an image.
+        InputError: before a picture is read: a path where nothing is, a folder that is empty, a
+            record without a model, an unknown class or device, overlays that would replace an
+            image or one another.
     """
 
     def __init__(
@@ -167,22 +120,21 @@ class Job:
         if self.target not in record.classes:
             known = ", ".join(record.classes)
             raise InputError(f"target {target!r}: the classes of {record.name} are {known}")
-        for path in map(Path, paths):
-            if not path.exists():
-                raise InputError(f"{path}: image file does not exist")
-            if not path.is_dir():
-                pictures.regular(path)
-        self.files, self.notes = picture_files(paths)
+        self.files = image_files(paths)
         self.overlays = [] if overlays is None else self._overlays(Path(overlays))
         self.model = resnet.recorded(record.folder, record.info, self.device)
 
     def _overlays(self, folder: Path) -> list[Path]:
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: is no folder for the overlays")
-        found = [folder / name for name in overlay_names(self.files, self.target)]
-        images = {Path(file).resolve() for file in self.files}
-        for file in images.intersection(file.resolve() for file in found):
-            raise InputError(f"{file}: an overlay would replace this image; choose another folder")
+        found = [folder / f"{Path(file).name}_{self.target}.png" for file in self.files]
+        taken = {str(Path(file).resolve()).casefold() for file in self.files}
+        for file in found:
+            name = str(file.resolve()).casefold()  # for some file systems a.png is A.PNG
+            if name in taken:
+                what = "would replace an image or another overlay; choose another folder"
+                raise InputError(f"{file}: this overlay {what}, or ask for fewer images at once")
+            taken.add(name)
         return found
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray | InputError]]:

@@ -145,5 +145,5 @@ def disclaim(job, name: str) -> None:
         )
     origin = "synthetic phantoms, not radiographs" if synthetic else "radiographs"
     model = f"model {name}: {info['title']}, {info['config']['model']} trained on {origin}"
-    for text in (*job.notes, warning, model):
+    for text in (warning, model):
         print(f"cxr: {line(text)}", file=sys.stderr)

@@ -32,10 +32,9 @@ def read_radiograph(
 ) -> np.ndarray:
     """Read one radiograph as 8-bit grey.
 
-    DICOM (:mod:`cxrlib.data.dicom`) and PNG, JPEG, TIFF and other picture files
-    (:mod:`cxrlib.data.pictures`). The format is told by the content, so a wrong extension does no
-    harm; only DICOM without its mark needs ``.dcm`` or ``.dicom``. What decides a grey value
-    is applied as the format's standard says; what cannot be known is refused.
+    DICOM (:mod:`cxrlib.data.dicom`), PNG, JPEG and TIFF (:mod:`cxrlib.data.pictures`). The format
+    is told by the content, so a wrong extension does no harm. What decides a grey value is applied
+    as the format's standard says; what cannot be known is refused, and rarities are too.
 
     Parameters
     ----------
@@ -74,7 +73,9 @@ def read_radiograph(
 def _one_line(path: str | Path, name: str) -> Iterator[None]:
     """Whatever is wrong with a picture file as one InputError that calls it ``name``."""
     try:
-        pictures.regular(path, name)
+        if os.path.exists(path) and not os.path.isfile(path):  # a pipe's bytes come only once
+            what = "is a folder, pipe or device; a regular file is needed"
+            raise InputError(f"{name}: image file {what}")
         if os.path.getsize(path) == 0:
             raise InputError(f"{name}: image file is empty (0 bytes)")
         yield
@@ -83,7 +84,8 @@ def _one_line(path: str | Path, name: str) -> Iterator[None]:
     except FileNotFoundError:
         raise InputError(f"{name}: image file does not exist") from None
     except Image.UnidentifiedImageError:
-        raise InputError(f"{name}: image file is of no known image format") from None
+        known = f"{', '.join(pictures.FORMATS)}, DICOM"
+        raise InputError(f"{name}: image file is of no known image format ({known})") from None
     except Exception as error:  # a damaged file may raise anything in Pillow's readers
         what = error or type(error).__name__
         raise InputError(f"{name}: image file cannot be decoded ({what})") from None
@@ -95,11 +97,14 @@ def square(image: Image.Image, size: int) -> np.ndarray:
 
 
 def stored_size(path: str | Path, name: str | None = None) -> tuple[int, int]:
-    """Width and height in pixels from the file's header, nothing decoded. :class:`InputError` as
-    :func:`read_radiograph`.
+    """Width and height in pixels, of PNG, JPEG and TIFF from the file's header, nothing decoded.
+    :class:`InputError` as :func:`read_radiograph`.
     """
-    with _one_line(path, name or str(path)), Image.open(path, formats=pictures.FORMATS) as image:
-        return image.size
+    with _one_line(path, name or str(path)):
+        if dicom.is_dicom(path):
+            return dicom.read(path, name or str(path)).size
+        with Image.open(path, formats=pictures.FORMATS) as image:
+            return image.size
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:
@@ -143,9 +148,8 @@ def load(
                 temporary, mode="w+", dtype=np.uint8, shape=(len(paths), size, size)
             )
             decoded = pool.map(lambda file, path: read_radiograph(file, size, path), files, paths)
-            bar = tqdm(
-                decoded, "decoded", len(paths), unit="image", disable=None
-            )  # None: no terminal
+            # with disable=None on a terminal alone
+            bar = tqdm(decoded, "decoded", len(paths), unit="image", disable=None)
             for i, picture in enumerate(bar):
                 pixels[i] = picture
             pixels.flush()

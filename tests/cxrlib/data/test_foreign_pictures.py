@@ -18,16 +18,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from files_of_pictures import dicom, lut, png
+from files_of_pictures import dicom, png
 from PIL import Image
 
 from cxrlib.data import pictures, radiographs
-from cxrlib.data.dicom import white
+from cxrlib.data.dicom import is_dicom
 from cxrlib.files import InputError
 
 pydicom = pytest.importorskip("pydicom")
 
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
+REFUSED = {"SharedFunctionalGroupsSequence", "ModalityLUTSequence", "VOILUTSequence"}
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 SAMPLES = sorted(
     file
@@ -57,8 +57,6 @@ def by_pydicom(ds) -> np.ndarray:
     """
     from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
-    if not ds.PhotometricInterpretation.startswith("MONOCHROME"):
-        return ds.pixel_array / (2.0**ds.BitsStored - 1) * 255 @ LUMA
     values = apply_modality_lut(ds.pixel_array, ds)
     out = apply_voi_lut(values, ds).astype(float)
     low, high = out.min(), out.max()
@@ -88,14 +86,14 @@ def by_dcmtk(file: Path, ds, folder: Path) -> np.ndarray | None:
 @pytest.mark.parametrize("file", SAMPLES, ids=lambda file: file.name)
 def test_dicom_files_that_come_with_pydicom(file, tmp_path):
     """Within 2 of 255 of pydicom's functions and of dcmtk; refused only where there is no single
-    picture, or pydicom cannot decode it here.
+    grey picture without look-up tables, or pydicom cannot decode it here.
     """
     got = read(file)
     try:
         ds = pydicom.dcmread(file, force=True)
         single = "PixelData" in ds and int(ds.get("NumberOfFrames") or 1) == 1
-        single = single and ds.PhotometricInterpretation != "PALETTE COLOR"
-        single = single and "SharedFunctionalGroupsSequence" not in ds
+        single = single and ds.PhotometricInterpretation.startswith("MONOCHROME")
+        single = single and not REFUSED & set(ds.dir()) and is_dicom(file)
         expected = by_pydicom(ds) if single else None
     except Exception:
         expected = None
@@ -115,7 +113,7 @@ def test_dicom_files_that_come_with_pydicom(file, tmp_path):
 
 
 def test_enough_of_them_are_pictures():
-    assert len(SAMPLES) > 170 and sum(read(file) is not None for file in SAMPLES) >= 71
+    assert len(SAMPLES) > 170 and sum(read(file) is not None for file in SAMPLES) >= 45
 
 
 def made_up(rng: np.random.Generator, file: Path) -> list[str]:
@@ -140,8 +138,7 @@ def made_up(rng: np.random.Generator, file: Path) -> list[str]:
             end * fields["RescaleSlope"] + fields["RescaleIntercept"] for end in (low, high - 1)
         )
     told = ["+Wm"]
-    kind = rng.integers(3)
-    if kind == 0:
+    if rng.integers(3):
         centre, width = int(rng.integers(first, last)), int(rng.integers(2, last - first))
         fields |= {
             "WindowCenter": centre,
@@ -149,25 +146,14 @@ def made_up(rng: np.random.Generator, file: Path) -> list[str]:
             "VOILUTFunction": rng.choice(["LINEAR", "SIGMOID"]),
         }
         told = ["+Wi", "1"]
-    elif kind == 1:
-        depth = int(rng.choice([8, 10, 12, 16]))
-        entries = np.sort(rng.integers(0, 2**depth, 500))
-        entries[-1] = 2**depth - 1
-        fields["VOILUTSequence"] = lut(entries, 0, depth, "OW")
-        at = int(rng.integers(max(first, -(2**15)), min(last, 2**15 - 1)))
-        descriptor = [500, at, depth] if first < 0 else [500, abs(at), depth]
-        fields["VOILUTSequence"][0].add_new(
-            "LUTDescriptor", "SS" if first < 0 else "US", descriptor
-        )
-        told = ["+Wl", "1"]
     unused = rng.integers(0, 2**16, (16, 16)) & ~(2**bits - 1) & 0xFFFF
     dicom(file, values & (2**bits - 1) | unused, bits=16, **fields)
     return told
 
 
 def test_made_up_dicom_files_against_dcmtk(tmp_path):
-    """300 by a fixed seed: every mix of depth, sign, unused bits, rescale, VOI LUT or window,
-    polarity. Within 2 of 255.
+    """300 by a fixed seed: every mix of depth, sign, unused bits, rescale, window, polarity.
+    Within 2 of 255.
     """
     if not shutil.which("dcm2pnm"):
         pytest.skip("needs dcmtk")
@@ -191,15 +177,6 @@ def test_made_up_dicom_files_against_dcmtk(tmp_path):
 # --------------------------------------------------------------------------------------------
 
 OTHERWISE = {  # what ImageMagick 6.9 reads otherwise, and why it is no judge of it
-    "1_trns.png": "libpng refuses a tRNS beyond the depth; PNG 3 says that its lower bit counts",
-    "badrle.bmp": "damaged",
-    "pal8badindex.bmp": "damaged",
-    "pal8os2v2.bmp": "header of OS/2",
-    "pal8_offset.bmp": "header's offset",
-    "rgb32fakealpha.bmp": "the fourth byte is no alpha",
-    "rgb32bf-abgr.bmp": "alpha by its mask",
-    "clipboard.dib": "header without a file's",
-    "first_frame_transparency.gif": "first frame smaller than the screen",
     "hopper2I.tif": "does not invert 2 bits",
     "hopper2IR.tif": "does not invert 2 bits",
     "hopper4I.tif": "does not invert 4 bits",
@@ -209,11 +186,6 @@ OTHERWISE = {  # what ImageMagick 6.9 reads otherwise, and why it is no judge of
     "pil123p.png": "of gamma 1 with alpha: laid on black before gamma",
     "pil123rgba.png": "of gamma 1 with alpha: laid on black before gamma",
     "16_bit_binary_pgm.tiff": "32 bits, of which 16 are used",
-    "hopper.pfm": "fractions above 1",
-    "hopper_be.pfm": "fractions above 1",
-    "16bit.s.tif": "signed",
-    "i_trns.png": "9 bits of 16, transparent: laid on black before they are scaled",
-    "hopper.Lab.tif": "another white point",
     "tiff_tiled_cmyk_jpeg.tif": "reads it otherwise than the same in strips",
     "old-style-jpeg-compression.tif": "its libtiff has none",
     "old-style-jpeg-compression-no-samplesperpixel.tif": "its libtiff has none",
@@ -245,32 +217,31 @@ def by_imagemagick(file: Path) -> np.ndarray:
 
 
 def test_pictures_that_come_with_pillows_source():
-    """Within 2 of 255 of ImageMagick, or refused. AVIF is left out, which ImageMagick 6.9 has
-    not.
-    """
+    """Within 2 of 255 of ImageMagick, or refused."""
     if not os.environ.get("CXR_PILLOW_TESTS") or not shutil.which("convert"):
         pytest.skip(
             "set CXR_PILLOW_TESTS to Tests/images of Pillow's source, and install ImageMagick"
         )
     wrong, compared = [], 0
     for file in sorted(Path(os.environ["CXR_PILLOW_TESTS"]).rglob("*")):
-        if not file.is_file() or file.suffix in {".avif", ".avifs"} or file.name in OTHERWISE:
+        if not file.is_file() or file.name in OTHERWISE:
             continue
         got = read(file)
         if got is None:
             continue
         other = by_imagemagick(file)
         with Image.open(file) as image:
-            deep = image.mode.startswith("I;16") and "transparency" not in image.info
+            deep = image.mode.startswith("I;16")
             if image.format == "TIFF" and max(np.atleast_1d(image.tag_v2.get(258, 8))) == 12:
                 other = other * 4095 / 65535
         if other.size != got.size:
             continue  # ImageMagick cannot read it
         compared += 1
-        expected = other / (white(np.rint(other.max())) if deep else 65535) * 255
+        depth = next(bits for bits in pictures.DEPTHS if np.rint(other.max()) < 2**bits)
+        expected = other / (2**depth - 1 if deep else 65535) * 255
         if np.abs(got.ravel() - expected).max() > 2:
             wrong.append((file.name, np.abs(got.ravel() - expected).max()))
-    assert not wrong and compared > 500
+    assert not wrong and compared > 100
     for one, other in TWINS:
         assert (
             read(Path(os.environ["CXR_PILLOW_TESTS"]) / one)
@@ -292,7 +263,6 @@ def whole(folder: Path) -> list[bytes]:
     made = []
     for kind, image, options in [
         ("png", grey, {"exif": exif}),
-        ("png", colour.quantize(9), {"transparency": b"\1\200\377"}),
         ("png", Image.fromarray(deep), {}),
         ("jpeg", grey, {"exif": exif}),
         ("jpeg", colour, {"progressive": True}),
@@ -300,27 +270,12 @@ def whole(folder: Path) -> list[bytes]:
         ("tiff", grey, {"compression": "tiff_lzw"}),
         ("tiff", Image.fromarray(deep), {}),
         ("tiff", colour, {"compression": "jpeg"}),
-        ("tiff", Image.fromarray(ramp / np.float32(255)), {}),
-        ("tiff", colour.quantize(9), {}),
-        ("gif", grey, {}),
-        ("webp", colour, {}),
-        ("bmp", colour, {}),
-        ("bmp", colour.quantize(9), {}),
-        ("ppm", grey, {}),
-        ("avif", colour, {}),
     ]:
         stream = io.BytesIO()
         image.save(stream, kind, **options)
         made.append(stream.getvalue())
-    for kind, channels in (("RGB", 3), ("grey+alpha", 2), ("RGBA", 4)):
-        made.append(
-            png(
-                folder / "a.png",
-                np.dstack([deep] * channels),
-                kind,
-                gAMA=(100000).to_bytes(4, "big"),
-            ).read_bytes()
-        )
+    gamma = {"gAMA": (100000).to_bytes(4, "big")}
+    made.append(png(folder / "a.png", deep, **gamma).read_bytes())
     window = {
         "WindowCenter": 128,
         "WindowWidth": 256,
@@ -330,16 +285,8 @@ def whole(folder: Path) -> list[bytes]:
     }
     for values, fields in [
         (deep, window),
-        (deep, {"VOILUTSequence": lut(range(4096), 0, 16, "OW"), "PixelPaddingValue": 0}),
-        (
-            deep.astype(int) - 9,
-            {
-                "ModalityLUTSequence": lut(range(300), 0, 12),
-                "PresentationLUTShape": "INVERSE",
-                "bits": 16,
-            },
-        ),
-        (np.dstack([ramp] * 3), {"bits": 8, "PlanarConfiguration": 1}),
+        (deep, {"PixelPaddingValue": 0}),
+        (deep.astype(int) - 9, {"PresentationLUTShape": "INVERSE", "bits": 16}),
         (ramp, {"bits": 8, "PhotometricInterpretation": "MONOCHROME1"}),
     ]:
         made.append(dicom(folder / "a.dcm", values, **fields).read_bytes())
@@ -390,7 +337,6 @@ def test_a_damaged_file_is_a_picture_or_one_line(tmp_path, monkeypatch):
         file.write_bytes(damaged(rng.choice(sound), rng))
         with warnings.catch_warnings(action="ignore"):
             read_well += read(file) is not None
-            assert pictures.is_picture(file) in {True, False}
             try:
                 assert len(radiographs.stored_size(file)) == 2
             except InputError as error:

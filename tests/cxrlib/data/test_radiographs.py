@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 import pytest
-from files_of_pictures import dicom, lut, png
+from files_of_pictures import dicom, png
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -89,12 +89,6 @@ def test_deep_black_is_black(tmp_path):
     ).any()
 
 
-@pytest.mark.parametrize("odd", [-1, 70000])
-def test_pixels_of_no_depth_are_refused(tmp_path, odd):
-    pixels = np.full((SIDE, SIDE), odd, np.int32)
-    refused(saved(tmp_path / "a.tif", Image.fromarray(pixels)), "65535")
-
-
 def test_cmyk_jpeg(tmp_path):
     ink = np.zeros((SIDE, SIDE, 4), np.uint8)
     ink[..., 3] = 255 - RAMP  # black ink alone
@@ -104,20 +98,33 @@ def test_cmyk_jpeg(tmp_path):
     assert off(got, RAMP) <= 4
 
 
-def test_palette_with_transparency(tmp_path):
+def test_palette(tmp_path):
     image = Image.fromarray(np.arange(SIDE * SIDE).reshape(SIDE, SIDE).astype(np.uint8) % 3, "P")
-    image.putpalette([255] * 3 + [200] * 3 + [255] * 3)
-    got = decode(saved(tmp_path / "a.png", image, transparency=bytes([0, 255, 128])))
-    assert (
-        off(got, np.array([0, 200, 128])[np.asarray(image)]) <= 1
-    )  # transparent white on black is black
+    image.putpalette([255] * 3 + [200] * 3 + [0] * 3)
+    got = decode(saved(tmp_path / "a.png", image))
+    assert off(got, np.array([255, 200, 0])[np.asarray(image)]) <= 1
 
 
-def test_alpha_is_laid_on_black(tmp_path):
-    colour = np.dstack([np.full_like(RAMP, 255)] * 3 + [RAMP])
-    assert off(decode(saved(tmp_path / "a.png", Image.fromarray(colour))), RAMP) <= 1
-    grey = Image.merge("LA", [Image.fromarray(RAMP), Image.new("L", (SIDE, SIDE), 255)])
-    assert (decode(saved(tmp_path / "b.png", grey)) == RAMP).all()
+def test_alpha_may_be_there_and_must_be_full(tmp_path):
+    full = Image.new("L", (SIDE, SIDE), 255)
+    grey = Image.merge("LA", [Image.fromarray(RAMP), full])
+    assert (decode(saved(tmp_path / "a.png", grey)) == RAMP).all()
+    colour = Image.merge("RGBA", [Image.fromarray(RAMP)] * 3 + [full])
+    assert (decode(saved(tmp_path / "b.png", colour)) == RAMP).all()
+    colour.putpixel((3, 4), (9, 9, 9, 254))
+    refused(saved(tmp_path / "c.png", colour), "transparent")
+
+
+@pytest.mark.parametrize("kind", ["palette", 1, 8, 16])
+def test_a_transparent_value_is_refused(tmp_path, kind):
+    if kind == "palette":
+        image = Image.fromarray(RAMP % 3, "P")
+        image.putpalette([255] * 9)
+        file = saved(tmp_path / "a.png", image, transparency=bytes([0, 255, 128]))
+    else:
+        values = np.arange(SIDE * SIDE).reshape(SIDE, SIDE) % 2
+        file = png(tmp_path / "a.png", values, bits=kind, tRNS=struct.pack(">H", 1))
+    refused(file, "transparent")
 
 
 def test_bilevel(tmp_path):
@@ -166,28 +173,6 @@ def test_png_of_16_bits_a_channel_is_refused(tmp_path, kind):
     refused(png(tmp_path / "a.png", samples, kind), "16 bits a channel")
 
 
-@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
-def test_transparent_grey_of_a_png_is_black_at_any_depth(tmp_path, bits):
-    """Pillow issue 9281, of 1 bit; PNG 3, 11.3.1.1: a value of the image's own depth."""
-    top = min(2**bits - 1, 4095)
-    values = np.arange(SIDE * SIDE).reshape(SIDE, SIDE) % (top + 1)
-    full = np.rint(values * 255 / top)
-    assert off(decode(png(tmp_path / "a.png", values, bits=bits)), full) <= 1
-    got = decode(png(tmp_path / "b.png", values, bits=bits, tRNS=struct.pack(">H", top)))
-    assert off(got, np.where(values == top, 0, full)) <= 1
-
-
-def test_transparent_colour_of_a_png_is_black(tmp_path):
-    values = np.full((SIDE, SIDE, 3), 255)
-    values[:, ::2] = [1, 2, 3]
-    values[0, 0] = 0, 2, 3
-    white = struct.pack(">3H", 255, 255, 255)
-    assert decode(png(tmp_path / "a.png", values, "RGB", 8, tRNS=white)).max() <= 2
-    dark = struct.pack(">3H", 1, 2, 3)
-    got = decode(png(tmp_path / "b.png", values, "RGB", 8, tRNS=dark))
-    assert (got[:, 1::2] == 255).all() and got[:, ::2].max() <= 2
-
-
 @pytest.mark.parametrize("bits", [8, 16])
 def test_gamma_of_a_png_changes_nothing(tmp_path, bits):
     values = RAMP.astype(int) * ((2**bits - 1) // 255)
@@ -214,13 +199,6 @@ def test_white_is_zero_at_every_depth(tmp_path, order):
             assert off(decode(file), RAMP) == 0
         else:  # Pillow does not know it
             pytest.raises(InputError, radiographs.read_radiograph, file)
-    assert (
-        off(
-            decode(tiff(tmp_path / "d.tif", ((255 - RAMP) / 255).astype(np.float32), **options)),
-            RAMP,
-        )
-        <= 1
-    )
 
 
 @pytest.mark.parametrize(
@@ -248,94 +226,29 @@ def test_tiff_of_16_bits_turns(tmp_path, order):
     assert off(decode(tiff(tmp_path / "b.tif", grey, **turn)), np.rot90(grey / 257, -1)) <= 1
 
 
-def test_portable_pixel_map_of_16_bits_is_refused(tmp_path):
-    content = (np.dstack([TWELVE] * 3) << 4).astype(">u2").tobytes()
-    (tmp_path / "a.ppm").write_bytes(b"P6 40 40 65535\n" + content)
-    refused(tmp_path / "a.ppm", "16 bits a channel")
+@pytest.mark.parametrize("kind", [np.float32, np.int8, np.int16, np.int32, np.uint32])
+def test_tiff_of_other_numbers_is_refused(tmp_path, kind):
+    refused(tiff(tmp_path / "a.tif", (RAMP // 2).astype(kind)), "numbers of an unusual kind")
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        (RAMP / 255, RAMP),
-        (RAMP / 500, RAMP * 0.51),
-        (RAMP > 100, (RAMP > 100) * 255),
-        (RAMP, RAMP / 255 * 255),
-        (RAMP * 16.0, RAMP / 255 * 255 * 4080 / 4095),
-        (RAMP * 1.04, RAMP * 1.04),
-        (RAMP / 200, None),  # up to 1.17: a little too much for a share, far too little for 8 bits
-        (RAMP / 70, None),  # optical density, percent, and what not
-        (RAMP - 1.5, None),
-        (np.where(RAMP > 5, np.nan, 0), None),
-        (np.where(RAMP > 5, np.inf, 0), None),
-    ],
-)
-def test_fractions(tmp_path, values, expected):
-    file = tiff(tmp_path / "a.tif", np.asarray(values, np.float32))
-    if expected is None:
-        refused(file, "cannot be decoded")
-    else:
-        assert off(decode(file), expected) <= 1
+def test_tiff_with_a_palette_is_refused(tmp_path):
+    """Pillow issue 2157: one whose entries go up to 255 where 65,535 is white comes out black."""
+    table = np.array([np.arange(256)] * 3, np.uint16)
+    file = tiff(tmp_path / "a.tif", RAMP, photometric="palette", colormap=table)
+    refused(file, "numbers of an unusual kind")
 
 
-def test_signed_tiff(tmp_path):
-    assert off(decode(tiff(tmp_path / "a.tif", RAMP.astype(np.int16))), RAMP) == 0
-    assert (
-        off(
-            decode(tiff(tmp_path / "b.tif", (RAMP * 128.4).astype(np.int16))),
-            RAMP * 128.4 / 32767 * 255,
-        )
-        <= 1
-    )
-    for kind, says in ((np.int16, "outside"), (np.int8, "below 0")):
-        with pytest.raises(InputError, match=f"c.tif.*{says}"):
-            decode(tiff(tmp_path / "c.tif", RAMP.astype(kind) - kind(1)))
+@pytest.mark.parametrize("kind", ["bmp", "gif", "webp", "ppm", "jpeg2000"])
+def test_other_formats_are_refused(tmp_path, kind):
+    Image.fromarray(RAMP).save(tmp_path / "a.png", kind)
+    refused(tmp_path / "a.png", "no known image format (PNG, JPEG, TIFF, DICOM)")
 
 
-def test_palette_of_8_bits_where_16_belong(tmp_path):
-    """Pillow issue 2157: entries up to 255 came out black."""
-    table = np.arange(256)[::-1]
-    for k, scale in enumerate((1, 257)):
-        file = tiff(
-            tmp_path / f"{k}.tif",
-            RAMP,
-            photometric="palette",
-            colormap=np.array([table * scale] * 3, np.uint16),
-        )
-        assert off(decode(file), 255 - RAMP) <= 1
-
-
-@pytest.mark.parametrize("top", [100, 1023, 4095, 65535])
-def test_grey_map_says_what_is_white(tmp_path, top):
-    """Pillow issues 5403 and 6202: of 10 and 12 bits. The largest value need not be there."""
-    values = np.linspace(0, top / 4, SIDE * SIDE).astype(int).reshape(SIDE, SIDE)
-    (tmp_path / "a.pgm").write_bytes(
-        b"P5 40 40 %d\n" % top + values.astype(">u2" if top > 255 else "u1").tobytes()
-    )
-    (tmp_path / "b.pgm").write_text(f"P2 40 40 {top}\n" + " ".join(map(str, values.ravel())))
-    for name in ("a.pgm", "b.pgm"):
-        expected = (
-            values / (2**14 - 1 if top == 65535 else top) * 255
-        )  # 65535 says no more than "16 bits"
-        assert off(decode(tmp_path / name), expected) <= 1
-
-
-@pytest.mark.parametrize("kind", ["tif", "gif", "png", "webp"])
+@pytest.mark.parametrize("kind", ["tif", "png"])
 def test_several_pictures_in_a_file_are_refused(tmp_path, kind):
     pages = [Image.fromarray(np.roll(RAMP, k)) for k in range(3)]
     pages[0].save(tmp_path / f"a.{kind}", save_all=True, append_images=pages[1:])
     refused(tmp_path / f"a.{kind}", "3 pictures")
-
-
-def test_bitmap_whose_fourth_byte_is_zero_is_not_transparent(tmp_path):
-    """image-rs issue 539: alpha by its mask, zero throughout; programs take it for opaque."""
-    pixels = np.dstack([RAMP, RAMP, RAMP, np.zeros_like(RAMP)])[::-1].tobytes()
-    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
-    info = struct.pack("<IiiHHIIiiII", 56, SIDE, SIDE, 1, 32, 3, len(pixels), 0, 0, 0, 0) + masks
-    (tmp_path / "a.bmp").write_bytes(
-        b"BM" + struct.pack("<IHHI", 70 + len(pixels), 0, 0, 70) + info + pixels
-    )
-    assert (decode(tmp_path / "a.bmp") == RAMP).all()
 
 
 def test_pipe_folder_and_device_are_no_files(tmp_path):
@@ -529,7 +442,7 @@ def test_same_content_is_decoded_once(three, tmp_path, monkeypatch):
 
 def test_an_array_made_by_an_earlier_version_is_found_under_its_name(tmp_path):
     """Version 0.1.0 named the array of this file so: it must not be decoded again."""
-    (tmp_path / "a.pgm").write_bytes(b"P5 2 2 255\n\x01\x02\x03\x04")
+    (tmp_path / "a.pgm").write_bytes(b"P5 2 2 255\n\x01\x02\x03\x04")  # its name is of these bytes
     made = np.full((1, 4, 4), 7, np.uint8)
     np.save(tmp_path / "images-9c65d3358120d3e305475e61eb249008.npy", made)
     pixels, _ = radiographs.load(tmp_path, ["a.pgm"], 4, cache=tmp_path)
@@ -665,47 +578,12 @@ def test_dicom_of_16_bits_and_of_8(tmp_path):
     assert grey_of(dicom(tmp_path / "b", RAMP, bits=8, **full)) == RAMP.tolist()
 
 
-@pytest.mark.parametrize("stored", ["US", "OW"])
-def test_dicom_voi_lut_comes_before_the_window(tmp_path, stored):
-    """Values below the table take its first entry, above it its last; entries of 10 bits reach
-    1023.
-    """
-    fields = {
-        "VOILUTSequence": lut([0, 1023, 341], 100, 10, stored),
-        "WindowCenter": 1,
-        "WindowWidth": 2,
-    }
-    assert grey_of(dicom(tmp_path / "a", [[0, 100, 101, 102, 4000]], **fields)) == [
-        [0, 0, 255, 85, 85]
-    ]
-    long = lut(np.arange(4096) // 16, 0, 8, stored)  # more entries than 8 bits count
-    assert grey_of(dicom(tmp_path / "b", [[0, 800, 1600, 4095]], VOILUTSequence=long)) == [
-        [0, 50, 100, 255]
-    ]
-
-
-def test_dicom_colour_is_luma(tmp_path):
-    colours = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
-    got = radiographs.read_radiograph(dicom(tmp_path / "a", colours, bits=8), SIDE)
-    assert off(got, colours @ [0.299, 0.587, 0.114]) <= 1  # ITU-R BT.601
-    # Full-range YCbCr: Y is that luma, and no colour is beyond it when Cb = Cr = 128
-    ycc = np.dstack([RAMP, np.full_like(RAMP, 128), np.full_like(RAMP, 128)])
-    assert (
-        off(
-            radiographs.read_radiograph(
-                dicom(tmp_path / "b", ycc, bits=8, PhotometricInterpretation="YBR_FULL"), SIDE
-            ),
-            RAMP,
-        )
-        <= 1
-    )
-
-
 def test_dicom_is_told_by_its_mark_and_squashed_as_others_are(tmp_path):
     tall = np.random.default_rng(0).integers(0, 4096, (90, 30))
     tall[0, :2] = 0, 4095
     file = dicom(tmp_path / "a.png", tall)
     assert is_dicom(file) and radiographs.read_radiograph(file).shape == (90, 30)
+    assert radiographs.stored_size(file) == (30, 90)
     png = saved(
         tmp_path / "b.dcm", Image.fromarray(radiographs.read_radiograph(file)), format="png"
     )  # a PNG, whatever its name
@@ -717,12 +595,10 @@ def test_dicom_is_told_by_its_mark_and_squashed_as_others_are(tmp_path):
     )
 
 
-def test_dicom_without_a_mark_needs_its_suffix(tmp_path):
+def test_dicom_without_its_mark_is_refused(tmp_path):
     content = dicom(tmp_path / "a.dcm", [[1, 2]]).read_bytes()
     (tmp_path / "b.dcm").write_bytes(content[132:])
-    (tmp_path / "b").write_bytes(content[132:])
-    assert grey_of(tmp_path / "b.dcm") == [[0, 255]]
-    refused(tmp_path / "b", "no known image format")
+    refused(tmp_path / "b.dcm", "no known image format")
 
 
 @pytest.mark.parametrize(
