@@ -42,12 +42,6 @@ _LOOKS = [
     ("#000000", (0, (3, 1)), "P"),
     ("#E69F00", (0, (8, 2)), "X"),
 ]
-CELLS = {  # of natural frequencies: words, colour, marker
-    "TP": ("ill, called positive", "#D55E00", "o"),
-    "FN": ("ill, missed", "#000000", "X"),
-    "FP": ("well, called positive (false alarm)", "#56B4E9", "s"),
-    "TN": ("well, called negative", "#BBBBBB", "."),
-}
 _WIDTH = 7.0  # inches
 _PLAIN = "{x:g}"  # ticks of a logarithmic axis as 0.1, 1 and 10, not as powers
 _STYLE = {
@@ -416,25 +410,4 @@ def decision_curve(curves: Mapping[str, pd.DataFrame]) -> Axes:
     ax.xaxis.set_major_formatter(_PLAIN)
     ax.grid(color="0.9")
     _legend_below(ax, 3)
-    return ax
-
-
-@style(formulas=False)
-def people(cells: Mapping[str, int], title: str = "") -> Axes:
-    """One mark per person, as `metrics.natural_frequencies` counts them: the ill first, then false
-    alarms, then those rightly left alone.
-    """
-    columns, start = 40, 0
-    rows = -(-sum(cells.values()) // columns)
-    ax = _figure(1.45 + 0.155 * rows)
-    for name, (words, color, marker) in CELLS.items():
-        at = np.arange(start, start + cells[name])
-        drawn = {"color": color, "markersize": 6, "markeredgewidth": 0}
-        text = f"{cells[name]:,} {words}"
-        ax.plot(at % columns, -(at // columns), marker, label=text, **drawn)
-        start += cells[name]
-    ax.set(xlim=(-1, columns), ylim=(-rows, 1), title=title)
-    ax.set_aspect("equal")
-    ax.set_axis_off()
-    _legend_below(ax, 2)
     return ax

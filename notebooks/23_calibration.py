@@ -55,7 +55,7 @@ lower: float = 0.05  # the second prevalence at which decisions for that class a
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 
 import cxrlib
 from companion import pages, parameters, studies
@@ -99,6 +99,20 @@ plt.show()
 # - The Brier score is the mean squared distance of the probability from 0 or 1. Its *skill* compares it with giving every image the share of positives: 1 is perfect, 0 is no better, below 0 is worse.
 # - The expected calibration error (ECE) is the mean distance of the groups from the diagonal. It depends on the groups: here ten of equal width, or ten of equal count. Chance alone keeps it above 0, so the last column says what true probabilities would give on as many images.
 
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The calibration error of true probabilities", "code_prompt_hide": "The calibration error of true probabilities"}
+def chance_ece(frame, cls):
+    """95th percentile of the ECE, ten bins of equal width, were the probabilities true: each
+    image's class is drawn again with its own p, images taken as independent.
+    """
+    p, rng, errors = frame[f"p_{cls}"].to_numpy(), np.random.default_rng(0), []
+    bins = np.clip(np.searchsorted(np.arange(11) / 10, p + 1e-12, "right") - 1, 0, 9)
+    for _ in range(1000):
+        drawn = np.bincount(bins[rng.random(len(p)) < p], minlength=10)
+        errors.append(np.abs(drawn - np.bincount(bins, p, 10)).sum() / len(p))
+    return np.quantile(errors, 0.95)
+
+
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Brier score and calibration error", "code_prompt_hide": "Brier score and calibration error"}
 rows = []
 for title, run, cls in judged:
@@ -111,7 +125,7 @@ for title, run, cls in judged:
             "Brier skill": formatting.with_interval(*brier.loc["skill"], decimals=2),
             "ECE, equal width": f"{calibration.calibration_error(width):.3f}",
             "ECE, equal count": f"{calibration.calibration_error(count):.3f}",
-            "ECE of true probabilities, at most": f"{calibration.chance_ece(frame, cls)[1]:.3f}",
+            "ECE of true probabilities, at most": f"{chance_ece(frame, cls):.3f}",
         }
     )
 scores = pd.DataFrame(rows)
@@ -236,9 +250,37 @@ pages.table(pd.DataFrame(rows), caption="PPV; false alarms per true positive, at
 # %% [markdown]
 # Whole people are easier to picture. Of 1,000 people {glue:text}`low` % are ill, which is {glue:text}`ill`. At Study A's printed operating point {glue:text}`called` are called positive, and {glue:text}`found` of those are ill.
 
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Counting people", "code_prompt_hide": "Counting people"}
+MARKS = {  # words, colour, marker
+    "TP": ("ill, called positive", "#D55E00", "o"),
+    "FN": ("ill, missed", "#000000", "X"),
+    "FP": ("well, called positive (false alarm)", "#56B4E9", "s"),
+    "TN": ("well, called negative", "#BBBBBB", "."),
+}
+
+
+def of_thousand(sensitivity, specificity):
+    """Whole people that add up: the ill are rounded first, then those found among them."""
+    ill = round(1000 * prevalence)
+    found, spared = round(ill * sensitivity), round((1000 - ill) * specificity)
+    return {"TP": found, "FN": ill - found, "FP": 1000 - ill - spared, "TN": spared}
+
+
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "A thousand people", "code_prompt_hide": "A thousand people", "figure": {"caption": "A thousand people at Study A's printed operating point and a prevalence of {glue:text}`low` %: one mark is one person.", "name": "thousand-people"}, "image": {"alt": "A thousand marks, one per person, at Study A's printed operating point: a few ill and called, fewer ill and missed, more than a quarter false alarms, the rest rightly left alone; the counts are in the table below."}}
-people = {name: metrics.natural_frequencies(*values, prevalence) for name, values in points.items()}
-plots.people(people["Study A, printed"], title="Study A's printed operating point")
+people = {name: of_thousand(*values) for name, values in points.items()}
+start = 0
+with plots.style():
+    ax = plt.subplots(figsize=(7, 5.325))[1]
+    for name, (words, color, marker) in MARKS.items():
+        count = people["Study A, printed"][name]
+        at, text = np.arange(start, start + count), f"{count:,} {words}"
+        looks = {"color": color, "markersize": 6, "markeredgewidth": 0}
+        ax.plot(at % 40, -(at // 40), marker, label=text, **looks)
+        start += count
+    ax.set(xlim=(-1, 40), ylim=(-25, 1), title="Study A's printed operating point", aspect="equal")
+    ax.set_axis_off()
+    ax.figure.legend(loc="outside lower center", ncol=2, frameon=False)
 plt.show()
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "The thousand people in numbers", "code_prompt_hide": "The thousand people in numbers"}
@@ -296,8 +338,69 @@ plt.show()
 # - **Wilson's over patients.** The variance over patients says how many independent images a share is worth, and Wilson's interval is taken for that many. Of a share of 0 or 1, where all images of a patient say the same, each patient counts once.
 # - **Resampled patients.** Patients are drawn at random, each with all of their images. This needs no such assumption. The interval lies between percentiles of the resamples, or between percentiles moved for bias and skewness (BCa, Efron 1987).
 
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The BCa interval", "code_prompt_hide": "The BCa interval"}
+def bias_corrected(drawn, estimate, left, stratum):
+    """BCa intervals (2, M) of replicates (B, M), estimates (M,) and estimates without each patient
+    (P, M): bias-corrected, and accelerated by the jackknife over patients within classes.
+    Replicates equal to the estimate count half below it.
+    """
+    tied = np.isclose(drawn, estimate, rtol=1e-12, atol=0)
+    z0 = norm.ppf(((drawn < estimate) & ~tied).mean(axis=0) + tied.mean(axis=0) / 2)
+    groups = pd.DataFrame(left).groupby(stratum)
+    sizes = groups.transform("size").to_numpy()[:, None]
+    influence = (sizes - 1) / sizes * (groups.transform("mean").to_numpy() - left)
+    a = (influence**3).sum(axis=0) / (6 * (influence**2).sum(axis=0) ** 1.5)
+    z = z0 + norm.ppf([[0.025], [0.975]])
+    at = np.nan_to_num(norm.cdf(z0 + z / (1 - a * z)))
+    return np.stack([np.quantile(drawn[:, m], at[:, m]) for m in range(len(estimate))], axis=1)
+
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Resampled patients", "code_prompt_hide": "Resampled patients"}
+STATISTICS = ["auc", "sensitivity", "specificity", "ppv", "npv"]
+
+
+def resampled(frame, cls):
+    """Rows of percentile and BCa intervals; NaN ends where no resample differs."""
+    truth, score, order = metrics.predictions.one_class(frame, cls)
+    found = metrics.bootstrap.Resamples(frame["patient_id"], metrics.predictions.arrays(frame)[1])
+    sums = metrics.rates.one_vs_rest(truth, score >= threshold, order)
+    each = pd.DataFrame(sums.toarray()).groupby(found.patient).sum().to_numpy()  # by patient
+
+    def of(sums):
+        known = metrics.rates.rates(sums)
+        return np.stack([known[name] for name in STATISTICS], axis=-1)
+
+    drawn, estimate, left = found.drawn(sums, of), of(each.sum(axis=0)), of(each.sum(axis=0) - each)
+    ends = {"Bootstrap, percentiles": np.quantile(drawn, [0.025, 0.975], axis=0)}
+    ends["Bootstrap, BCa"] = bias_corrected(drawn, estimate, left, found.stratum)
+    return [
+        (name, method, estimate[m], *np.where(low[m] < high[m], (low[m], high[m]), np.nan))
+        for method, (low, high) in ends.items()
+        for m, name in enumerate(STATISTICS)
+    ]
+
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Every method", "code_prompt_hide": "Every method"}
+def compared(frame, cls):
+    """A row for each statistic and method: estimate, low, high."""
+    truth, score, _ = metrics.predictions.one_class(frame, cls)
+    shares = metrics.bootstrap.shares_of(truth, score >= threshold)
+    rows = [("auc", "DeLong, images", *intervals.auc_interval(frame, cls, by="image_id"))]
+    for name in STATISTICS[1:]:
+        k, n = (images.sum() for images in shares[name])  # right, among
+        over = intervals.share_by_patient(*shares[name], frame["patient_id"])
+        exact = binomtest(k, n).proportion_ci() if n else (np.nan, np.nan)
+        rows.append((name, "Wilson, images", over.estimate, *cxrlib.wilson(k, n)))
+        rows.append((name, "Clopper–Pearson, images", over.estimate, *exact))
+        rows.append((name, "Wilson, patients", *over))
+    columns = ["statistic", "method", "estimate", "low", "high"]
+    table = pd.DataFrame(rows + resampled(frame, cls), columns=columns)
+    return table.iloc[table["statistic"].map(STATISTICS.index).argsort(kind="stable")]
+
+
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "All methods on one class", "code_prompt_hide": "All methods on one class", "figure": {"caption": "The same five numbers of Study B's class {glue:text}`class`, called at a probability of {glue:text}`threshold`, with the 95 % interval of each method.", "name": "methods"}, "image": {"alt": "Dot chart of the intervals of AUC, sensitivity, specificity, PPV and NPV of one class by each method. Intervals from resampled patients are wider than those over images for AUC and sensitivity."}}
-several = evaluate.compare_methods(four.predictions, positive_class, threshold)
+several = compared(four.predictions, positive_class)
 rungs = several.rename(columns={"method": "kind", "estimate": "value"})
 rungs["label"] = rungs["statistic"].map(evaluate.STATISTIC_NAMES)
 plots.ladder(rungs, "Value, with 95 % interval (the axis does not begin at 0)")
@@ -325,7 +428,7 @@ pages.table(by_method(several), caption=about)
 # The widest gap is in {glue:text}`wider-what`: resampling whole patients gives an interval {glue:text}`wider` times as wide, by percentiles. BCa also corrects for skewness, which here comes from few patients with many images. It makes the interval of the AUC {glue:text}`wider-bca` times as wide.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "All methods on Study A's stand-in", "code_prompt_hide": "All methods on Study A's stand-in"}
-alone = evaluate.compare_methods(standin.predictions, "covid", threshold)
+alone = compared(standin.predictions, "covid")
 about = f"Study A's stand-in, COVID-19, threshold {threshold:g}"
 pages.table(by_method(alone), caption=about)
 
@@ -409,7 +512,7 @@ pages.table(pd.DataFrame(rows), caption="AUC of the stand-in less that of a vari
 # .venv/bin/cxr evaluate predictions.csv --prevalence 0.01 --html report.html
 # ```
 #
-# makes these tables and figures for any file of predictions: see [Evaluate your own](../book/evaluate.md). This page with another threshold, or on synthetic radiographs:
+# makes tables and figures like these for any file of predictions: see [Evaluate your own](../book/evaluate.md). This page with another threshold, or on synthetic radiographs:
 #
 # ```bash
 # .venv/bin/cxr run 23 -p threshold 0.3

@@ -2,8 +2,6 @@
 
 from cxrlib.evaluate.measures import STATISTIC_NAMES as STATISTIC_NAMES
 from cxrlib.evaluate.measures import Measures as Measures
-from cxrlib.evaluate.measures import at_prevalences as at_prevalences
-from cxrlib.evaluate.measures import compare_methods as compare_methods
 from cxrlib.evaluate.measures import spreadsheet_text as spreadsheet_text
 from cxrlib.evaluate.reading import Predictions as Predictions
 from cxrlib.evaluate.reading import read_file as read_file

@@ -14,7 +14,6 @@ from cxrlib.metrics.rates import AVERAGES as AVERAGES
 from cxrlib.metrics.rates import METRICS as METRICS
 from cxrlib.metrics.rates import at_prevalence as at_prevalence
 from cxrlib.metrics.rates import confusion as confusion
-from cxrlib.metrics.rates import natural_frequencies as natural_frequencies
 from cxrlib.metrics.rates import operating_point as operating_point
 from cxrlib.metrics.rates import overall as overall
 from cxrlib.metrics.rates import per_class as per_class

@@ -24,7 +24,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import sparse
-from scipy.special import ndtr, ndtri
 
 from cxrlib.files import InputError
 from cxrlib.metrics.intervals import FEW, Interval, share_by_patient, tail
@@ -40,9 +39,7 @@ from cxrlib.metrics.rates import (
 )
 
 REPLICATES = 2000
-KINDS = ("policy", "percentile", "bca")  # of intervals
-MOST = 20_000  # patients of a class, and distinct scores, up to which nothing is grouped
-GROUPS, PLACES = 2_000, 500  # groups of patients, and of scores, above that
+MOST = 10**9  # patients times replicates, 2 GB
 
 
 class Resamples:
@@ -53,20 +50,24 @@ class Resamples:
     one stratum without ``labels``. So classes keep about their sizes and images of one patient stay
     together. The only patient of a class would be in every resample once; such patients are drawn
     among those of the largest class (collapsed strata: Wolter 2007, Introduction to Variance
-    Estimation, ch. 2). Where a class has more than 20,000 patients, they are put into 2,000 groups
-    of equal size at random, and groups are drawn as if each were a patient: the spread is the same
-    but for chance (random groups: Wolter 2007, ch. 2).
+    Estimation, ch. 2).
 
     ``patients`` and ``labels`` are (N,), labels whole numbers. The same seed draws the same
-    patients. ``patient`` (N,) is each image's patient, or group, ``stratum`` (P,) the class each is
-    drawn in, ``counts`` (P, B) how often each is drawn.
+    patients. ``patient`` (N,) is each image's patient, ``stratum`` (P,) the class each is drawn in,
+    ``counts`` (P, B) how often each is drawn. 20,000 patients take about a second; InputError for
+    more than a billion draws, which would not fit into memory.
     """
 
     def __init__(self, patients, labels=None, replicates: int = REPLICATES, seed: int = 0):
         if replicates < 1:
             raise InputError(f"replicates: {replicates!r} is less than 1")
         self.patient = pd.factorize(pd.Series(patients))[0]
-        self._group(self._strata(np.zeros_like(self.patient) if labels is None else labels))
+        self.stratum = self._strata(np.zeros_like(self.patient) if labels is None else labels)
+        if len(self.stratum) * replicates > MOST:
+            raise InputError(
+                f"bootstrap: {len(self.stratum):,} patients, {replicates:,} replicates: at most"
+                f" {MOST // replicates:,} patients; give fewer patients, drawn at random"
+            )
         counts = np.empty((replicates, len(self.stratum)), np.uint16)
         rng = np.random.default_rng(seed)
         for c in np.unique(self.stratum):
@@ -84,51 +85,29 @@ class Resamples:
         sizes = np.bincount(stratum)
         return np.where(sizes[stratum] < 2, sizes.argmax(), stratum)
 
-    def _group(self, stratum: np.ndarray) -> None:
-        """Set ``stratum``, and group the patients of each stratum that has too many."""
-        group, rng = np.arange(len(stratum)), np.random.default_rng(0)
-        for c in np.flatnonzero(np.bincount(stratum) > MOST):
-            members = np.flatnonzero(stratum == c)
-            group[members] = members[rng.permutation(len(members)) % GROUPS]
-        kept, group = np.unique(group, return_inverse=True)
-        self.patient, self.stratum = group[self.patient], stratum[kept]
-
     def enough(self, *parts: np.ndarray) -> bool:
         """Whether each of some parts of the images (N,), if there is any of it, is of so many
         patients that resampling them says how it varies.
         """
         return all(not part.any() or len(np.unique(self.patient[part])) >= FEW for part in parts)
 
-    def _by_patient(self, values) -> sparse.csr_array:
-        n = len(self.patient)
-        who = sparse.csr_array((np.ones(n), (self.patient, np.arange(n))))
-        return who @ sparse.csr_array(values)  # (P, S)
-
     def drawn(self, values, statistic: Callable) -> np.ndarray:
         """``statistic`` of the sums of values (N, S) over the images drawn, (b, S) -> (b, ...), for
         all replicates: (B, ...).
         """
-        values = self._by_patient(values).T.tocsr()  # (S, P)
+        images = np.ones(len(self.patient)), (self.patient, np.arange(len(self.patient)))
+        values = (sparse.csr_array(images) @ sparse.csr_array(values)).T.tocsr()  # (S, P)
         step = max(1, 500_000 // max(values.shape))  # bounds the memory, not the result
         blocks = [slice(at, at + step) for at in range(0, self.counts.shape[1], step)]
         return np.concatenate(
             [statistic((values @ self.counts[:, block].astype(float, "C")).T) for block in blocks]
         )
 
-    def left_out(self, values, statistic: Callable) -> np.ndarray:
-        """The same with each patient left out once, for the jackknife: (P, ...)."""
-        values = self._by_patient(values)
-        step, total = max(1, 500_000 // values.shape[1]), values.sum(axis=0)
-        starts = range(0, values.shape[0], step)
-        return np.concatenate(
-            [statistic(total - values[at : at + step].toarray()) for at in starts]
-        )
-
     def intervals(
-        self, values, statistic: Callable, enough: ArrayLike, level: float = 0.95, bca: bool = False
+        self, values, statistic: Callable, enough: ArrayLike, level: float = 0.95
     ) -> np.ndarray:
-        """Estimate and ends of the percentile interval (Efron and Tibshirani 1993, ch. 13), or of
-        the BCa interval, of M statistics of sums (b, S) -> (b, M): (M, 3).
+        """Estimate and ends of the percentile interval (Efron and Tibshirani 1993, ch. 13) of M
+        statistics of sums (b, S) -> (b, M): (M, 3).
 
         NaN ends where what a statistic rests on is not `enough`, one for all or (M,), where a
         replicate is NaN, or where none differs: what no resample moves is not certain, it is not
@@ -136,49 +115,11 @@ class Resamples:
         """
         estimate = statistic(np.asarray(values.sum(axis=0))[None])[0]
         drawn, upper = self.drawn(values, statistic), tail(level)
-        if bca:
-            left = self.left_out(values, statistic)
-            ends = bca_interval(drawn, estimate, left, self.stratum, level)
-        else:
-            with np.errstate(invalid="ignore"):  # infinities side by side
-                ends = np.quantile(drawn, [1 - upper, upper], axis=0)
+        with np.errstate(invalid="ignore"):  # infinities side by side
+            ends = np.quantile(drawn, [1 - upper, upper], axis=0)
         moved = ~np.isclose(*ends, rtol=1e-12, atol=1e-12)
         ends = np.where(moved & np.asarray(enough), ends, np.nan)
         return np.stack([estimate, *ends], axis=1)
-
-
-def bca_interval(
-    drawn: np.ndarray, estimate: np.ndarray, left: np.ndarray, stratum: np.ndarray, level: float
-) -> np.ndarray:
-    """BCa interval (2, M) of replicates (B, M), estimates (M,) and leave-one-out estimates (P, M):
-    bias-corrected, and accelerated by the jackknife over patients within strata (Efron 1987, J. Am.
-    Stat. Assoc. 82:171; replicates equal to the estimate count half below it).
-    """
-    tied = np.isclose(drawn, estimate, rtol=1e-12, atol=0)
-    z0 = ndtri(((drawn < estimate) & ~tied).mean(axis=0) + tied.mean(axis=0) / 2)
-    influence = np.zeros_like(left)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for c in np.unique(stratum):
-            part = left[stratum == c]
-            influence[stratum == c] = (len(part) - 1) / len(part) * (part.mean(axis=0) - part)
-        a = (influence**3).sum(axis=0) / (6 * (influence**2).sum(axis=0) ** 1.5)
-        z = z0 + ndtri([[1 - tail(level)], [tail(level)]])  # (2, M)
-        shares = ndtr(z0 + z / (1 - a * z))
-    ends = np.full(shares.shape, np.nan)
-    for k in np.flatnonzero(np.isfinite(shares).all(axis=0)):
-        ends[:, k] = np.quantile(drawn[:, k], shares[:, k])
-    return ends
-
-
-def coarse(truth: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """``score`` (N,) as it is, or above 20,000 distinct scores of the rarer side each image's place
-    among 500 quantiles of either side, which bounds the work for an AUC and moves it by about a
-    hundred-thousandth."""
-    sides = [np.unique(score[truth]), np.unique(score[~truth])]
-    if len(sides[0 if 2 * truth.sum() <= len(truth) else 1]) <= MOST:
-        return score
-    places = [side[:: -(-len(side) // PLACES)] for side in sides]
-    return np.searchsorted(np.unique(np.concatenate(places)), score, "right").astype(float)
 
 
 class Intervals(pd.DataFrame):
@@ -203,7 +144,6 @@ def bootstrap_by_patient(
     cls: str | None = None,
     *,
     threshold: float = 0.5,
-    kind: str = "policy",
     replicates: int = REPLICATES,
     seed: int = 0,
     level: float = 0.95,
@@ -214,8 +154,7 @@ def bootstrap_by_patient(
     "estimate")``, ``(metric, "low")``, ``(metric, "high")``; or one name of
     `cxrlib.metrics.rates.rates`, such as ``"auc"``, for an `Interval`; or several, for a table with
     a row each. Names are of ``cls`` against the rest, called where its p is at least ``threshold``;
-    without ``cls``, ``"accuracy"`` is the share of images called rightly. ``kind`` is ``"policy"``;
-    ``"percentile"`` and ``"bca"`` are NaN where resampling cannot tell. InputError for others.
+    without ``cls``, ``"accuracy"`` is the share of images called rightly. InputError for others.
 
     >>> frame = pd.DataFrame({
     ...     "image_id": range(40), "patient_id": [i // 2 for i in range(40)], "source": "s",
@@ -225,8 +164,6 @@ def bootstrap_by_patient(
     >>> found.low < found.estimate < found.high
     True
     """
-    if kind not in KINDS:
-        raise InputError(f"bootstrap: no kind {kind!r}, only {', '.join(KINDS)}")
     names = [statistic] if isinstance(statistic, str) else list(statistic)
     classes, y, p = arrays(predictions)
     if table := names == ["per_class"]:
@@ -236,11 +173,10 @@ def bootstrap_by_patient(
     values, statistics = _sums(sides, names, table or cls is not None)
     found = Resamples(predictions["patient_id"], y, replicates, seed)
     enough, shares = _bases(found, sides, names)
-    rows = found.intervals(values, statistics, enough, level, kind == "bca")
-    if kind == "policy":
-        for row, share in zip(rows, shares, strict=True):
-            if share is not None and np.isnan(row[1]):
-                row[:] = share_by_patient(*share, predictions["patient_id"], level)
+    rows = found.intervals(values, statistics, enough, level)
+    for row, share in zip(rows, shares, strict=True):
+        if share is not None and np.isnan(row[1]):
+            row[:] = share_by_patient(*share, predictions["patient_id"], level)
     if table:
         columns = pd.MultiIndex.from_product([METRICS, Interval._fields])
         return Intervals(rows.reshape(len(classes) + 2, -1), rows_of(classes), columns)
@@ -268,7 +204,7 @@ def _sums(sides: list[tuple], names: Sequence[str], of_class: bool = True) -> tu
     for name in set(names).difference(known):
         where = "" if of_class else " without a class"
         raise InputError(f"bootstrap: no statistic {name!r}{where}, only {', '.join(known)}")
-    parts = [one_vs_rest(truth, called, coarse(truth, order)) for truth, called, order in sides]
+    parts = [one_vs_rest(truth, called, order) for truth, called, order in sides]
     cuts = np.cumsum([part.shape[1] for part in parts])[:-1]
 
     def statistics(sums: np.ndarray) -> np.ndarray:

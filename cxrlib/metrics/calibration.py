@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from cxrlib.files import InputError
-from cxrlib.metrics.bootstrap import MOST, Resamples
+from cxrlib.metrics.bootstrap import Resamples
 from cxrlib.metrics.intervals import Interval, share_by_patient
 from cxrlib.metrics.predictions import arrays, one_class
 
@@ -76,29 +76,10 @@ def calibration_error(table: pd.DataFrame) -> float:
     """Expected calibration error of a table of `reliability`: mean over images of how far their
     bin's share is from its mean p (Naeini et al. 2015, AAAI).
 
-    It depends on the binning, so state it; and it is above 0 for a perfect model, by chance
-    (`chance_ece`).
+    It depends on the binning, so state it; and it is above 0 for a perfect model, by chance.
     """
     off = (table["share"] - table["p"]).abs()
     return float((table["images"] * off).sum() / table["images"].sum())
-
-
-def chance_ece(predictions: pd.DataFrame, cls: str, by: str = "width") -> tuple[float, float]:
-    """Mean and 95th percentile of the ECE with ten bins were the probabilities true: each image's
-    class is drawn again with its own p, a thousand times, images taken as independent.
-    """
-    p, draws, rng = one_class(predictions, cls)[1], 1000, np.random.default_rng(0)
-    bounds = edges(p, by=by)
-    at, k = _binned(p, bounds), len(bounds) - 1
-    if len(p) > MOST:  # the sum of so many draws is normal
-        off = rng.normal(0, np.sqrt(np.bincount(at, p * (1 - p), k)), (draws, k))
-    else:
-        off = [
-            np.bincount(at[rng.random(len(p)) < p], minlength=k) - np.bincount(at, p, k)
-            for _ in range(draws)
-        ]
-    found = np.abs(off).sum(axis=1) / len(p)
-    return float(np.mean(found)), float(np.quantile(found, 0.95))
 
 
 def brier(predictions: pd.DataFrame, cls: str) -> pd.DataFrame:

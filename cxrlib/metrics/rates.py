@@ -296,23 +296,6 @@ def at_prevalence(
         return ill / (ill + (1 - c) * (1 - prior)), well / (well + (1 - s) * prior)
 
 
-def natural_frequencies(
-    sensitivity: float, specificity: float, prevalence: float, people: int = 1000
-) -> dict[str, int]:
-    """``TP, FN, FP, TN`` among so many people, whole numbers that add up: the ill are rounded
-    first, then those found among the ill and among the well. InputError for what is no fraction
-    (NaN too).
-
-    >>> natural_frequencies(0.9, 0.91, 0.01)
-    {'TP': 9, 'FN': 1, 'FP': 89, 'TN': 901}
-    """
-    if not all(0 <= value <= 1 for value in (sensitivity, specificity, prevalence)) or people < 1:
-        raise InputError("natural_frequencies: needs fractions from 0 to 1 and one person or more")
-    ill = round(people * prevalence)
-    found, spared = round(ill * sensitivity), round((people - ill) * specificity)
-    return {"TP": found, "FN": ill - found, "FP": people - ill - spared, "TN": spared}
-
-
 def roc(predictions: pd.DataFrame, cls: str) -> pd.DataFrame:
     """ROC curve of ``cls`` against the rest: ``fpr``, ``tpr``, ``threshold``, by descending
     threshold.

@@ -131,9 +131,12 @@ def agree(page, explorer, questions):
         }
         if 0 < point["prevalence"] < 1:
             rates |= {name: point[name] for name in ("ppv", "npv", "accuracy")}
-            people = metrics.natural_frequencies(
-                point["sensitivity"], point["specificity"], prevalence
+            ill = round(1000 * prevalence)
+            found, spared = (
+                round(ill * point["sensitivity"]),
+                round((1000 - ill) * point["specificity"]),
             )
+            people = {"TP": found, "FN": ill - found, "FP": 1000 - ill - spared, "TN": spared}
             assert answer["people"] == {name: people[name] for name in answer["people"]}
         rates["ppv_at"], rates["npv_at"] = metrics.at_prevalence(
             point["sensitivity"], point["specificity"], prevalence

@@ -499,20 +499,3 @@ def test_decision_curve_draws_the_table_within_the_prevalence():
     np.testing.assert_allclose(ax.lines[1].get_ydata(), table["treat_all"])
     assert ax.get_ylim() == pytest.approx((-0.025, 0.0525))
     assert_legible(ax.figure)
-
-
-@pytest.mark.parametrize("people", [1, 37, 1000])
-def test_people_are_counted(people):
-    cells = metrics.natural_frequencies(0.773, 0.718, 0.1, people)
-    ax = plots.people(cells, title="Thousand")
-    drawn = {
-        name: len(line.get_xdata())
-        for name, line in zip(("TP", "FN", "FP", "TN"), ax.lines, strict=True)
-    }
-    assert drawn == cells
-    places = np.concatenate([line.get_xydata() for line in ax.lines])
-    assert len(np.unique(places, axis=0)) == people, "nobody stands on another"
-    assert [text.split()[0] for text in legend(ax.figure)] == [
-        f"{cells[name]:,}" for name in ("TP", "FN", "FP", "TN")
-    ]
-    assert_legible(ax.figure)

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
-import subprocess
 import zipfile
 from pathlib import Path
 
@@ -18,12 +16,12 @@ from frames import ANY, FOUR, drawn, made_up, predictions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as skl
-from statsmodels.stats.proportion import proportion_confint
 
 from companion import cli
 from cxrlib import evaluate, metrics
 from cxrlib.evaluate import report
 from cxrlib.files import InputError
+from cxrlib.formatting import with_interval
 from cxrlib.metrics import calibration, intervals
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -56,84 +54,35 @@ def test_the_contract_is_read_as_it_is(tmp_path, four):
         metrics.bootstrap_by_patient(found.frame, replicates=50),
         metrics.bootstrap_by_patient(four, replicates=50),
     )  # patients are those of the file
-    assert found.ids.tolist() == four["image_id"].tolist()
+    assert found.frame["image_id"].tolist() == four["image_id"].tolist()
 
 
 FORMS = {
-    "commas": {},
-    "semicolons": {"sep": ";"},
-    "tabs": {"sep": "\t"},
-    "semicolons and decimal commas": {"sep": ";", "decimal": ","},
-    "tabs and decimal commas": {"sep": "\t", "decimal": ","},
+    "plain": {},
     "a mark": {"encoding": "utf-8-sig"},
-    "utf-16": {"encoding": "utf-16"},
-    "utf-16 without a mark": {"encoding": "utf-16-le"},
-    "the other utf-16": {"encoding": "utf-16-be"},
     "lines as on Windows": {"lineterminator": "\r\n"},
-    "everything": {"sep": ";", "decimal": ",", "encoding": "utf-16", "lineterminator": "\r\n"},
+    "lines of an old Macintosh": {"lineterminator": "\r"},
     "quotes": {"quoting": 1},
 }
 
 
-@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_forms_of_a_file(tmp_path, four, form, packed):
-    four = four.assign(image_id=four["image_id"] + "é, 1;5")  # separators within a quoted name
-    buffer = io.BytesIO()
-    four.to_csv(buffer, index=False, **form)
-    content = buffer.getvalue()
-    found = evaluate.read_file(
-        written(tmp_path / "p.csv", gzip.compress(content) if packed else content)
-    )
-    np.testing.assert_allclose(
-        found.frame[[f"p_{name}" for name in FOUR]],
-        four[[f"p_{name}" for name in FOUR]],
-        rtol=0,
-        atol=1e-15,
-    )
-    assert (
-        found.ids.tolist() == four["image_id"].tolist()
-        and (found.frame["y_true"].astype(str) == four["y_true"]).all()
-    )
+def test_forms_of_a_file(tmp_path, four, form):
+    four = four.assign(image_id=four["image_id"] + 'é, 1;5 "x"')  # separators in a quoted name
+    found = evaluate.read_file(written(tmp_path / "p.csv", four, **form)).frame
+    for name in four.columns.difference(["source", "split"]):
+        assert found[name].tolist() == four[name].tolist(), "to the last digit"
 
 
-ANSWERS = {
-    "0 and 1": (["0", "1"], "p", "positive", "negative"),
-    "no and yes": (["no", "Yes"], "p", "positive", "negative"),
-    "false and true": (["FALSE", "TRUE"], "p", "positive", "negative"),
-    "numbers with a point": (["0.0", "1.0"], "p", "positive", "negative"),
-    "class of the name": (["none", "covid"], "p_covid", "covid", "none"),
-    "column of class 1": (["0", "1"], "p_1", "1", "0"),
-}
-
-
-@pytest.mark.parametrize("values, column, positive, negative", ANSWERS.values(), ids=ANSWERS)
-def test_one_column_of_probabilities(tmp_path, values, column, positive, negative):
+def test_one_column_of_probabilities(tmp_path):
     frame = binary()
-    file = written(
-        tmp_path / "p.csv",
-        frame.assign(y_true=np.array(values)[frame["y_true"]]).rename(columns={"p": column}),
-    )
-    found = evaluate.read_file(file)
-    assert found.classes == [positive, negative] and found.positive == positive
-    assert (
-        f"that an image is {positive}; the rest is {negative}" in found.notes[0]
-        and "each image is taken as a patient" in found.notes[1]
-    )
-    point = metrics.operating_point(found.frame, positive, 0.5)
+    found = evaluate.read_file(written(tmp_path / "p.csv", frame))
+    assert found.classes == ["positive", "negative"] and found.positive == "positive"
+    assert len(found.notes) == 1 and "each image is taken as a patient" in found.notes[0]
+    point = metrics.operating_point(found.frame, "positive", 0.5)
     assert point["auc"] == pytest.approx(skl.roc_auc_score(frame["y_true"], frame["p"]))
     assert point["TP"] == ((frame["p"] >= 0.5) & (frame["y_true"] == 1)).sum()
     assert found.frame["patient_id"].nunique() == len(frame)
-
-
-def test_one_column_for_one_class_of_many(tmp_path, four):
-    found = evaluate.read_file(
-        written(tmp_path / "p.csv", four[["y_true", "p_viral", "patient_id"]])
-    )
-    assert found.classes == ["viral", "not viral"]
-    assert metrics.per_class(found.frame).loc["viral", "auc"] == pytest.approx(
-        metrics.per_class(four).loc["viral", "auc"]
-    )
 
 
 def test_the_positive_class(tmp_path, four):
@@ -167,11 +116,6 @@ def test_spaces_and_columns_of_no_use(tmp_path):
     assert found.classes == ["a", "b"] and metrics.overall(found.frame)["correct"] == 2
 
 
-def test_an_empty_cell_at_the_end_of_each_row(tmp_path):
-    found = evaluate.read_file(written(tmp_path / "p.csv", "y_true;p\n1;0,7;\n0;0,2;\n"))
-    assert found.frame["p_positive"].tolist() == [0.7, 0.2]
-
-
 def test_several_splits_are_named(tmp_path, four):
     found = evaluate.read_file(
         written(tmp_path / "p.csv", four.assign(split=["train", "test"] * (len(four) // 2)))
@@ -181,15 +125,15 @@ def test_several_splits_are_named(tmp_path, four):
 
 GOOD = "y_true,p_a,p_b\na,0.6,0.4\nb,0.3,0.7\na,0.5,0.5\n"
 BAD = {
-    "empty": (b"", "is empty"),
-    "blank": (b"\n \n", "is empty"),
-    "mark alone": (b"\xef\xbb\xbf", "is empty"),
-    "mark of utf-16 alone": (b"\xff\xfe", "is empty"),
+    "empty": (b"", "p.csv"),
+    "blank": (b"\n \n", "p.csv"),
+    "mark alone": (b"\xef\xbb\xbf", "p.csv"),
+    "mark of utf-16 alone": (b"\xff\xfe", "p.csv"),
     "header alone": ("y_true,p_a,p_b\n", "no rows"),
-    "no truth": (GOOD.replace("y_true", "label"), "line 1: no column y_true, only label, p_a, p_b"),
-    "no probability": ("y_true\na\n", "line 1: no column of probabilities"),
-    "nameless class": ("y_true,p_,p_a\na,1,0\n", "names no class"),
-    "nameless alone": ("y_true,p_\n1,1\n", "names no class"),
+    "no truth": (GOOD.replace("y_true", "label"), "needs commas and a column y_true, has label"),
+    "no probability": ("y_true\na\n", "line 1: needs commas and a column p or p_<class>"),
+    "nameless class": ("y_true,p_,p_a\na,1,0\n", "needs a column p_<class> for each"),
+    "nameless alone": ("y_true,p_\n1,1\n", "needs a column p_<class> for each"),
     "twice": ("y_true,p_a,p_a\na,1,0\n", "line 1: column p_a occurs twice"),
     "p and more": ("y_true,p,p_a\n1,1,0\n", "p stands alone, without p, p_a"),
     "nan": (GOOD.replace("0.3", "nan"), "line 3, column p_a: nan is not a number from 0 to 1"),
@@ -203,8 +147,8 @@ BAD = {
     "sum": (GOOD.replace("0.3", "0.6"), r"line 3, column p_a\+p_b: 1.[23]\d* is not a sum of 1"),
     "odd class": (GOOD.replace("b,", "c,"), "line 3, column y_true: c is none of a, b"),
     "no class": (GOOD.replace("\nb,", "\n,"), "line 3, column y_true: an empty cell"),
-    "more cells": (GOOD.replace("0.3,0.7", "0.3,0.7,0.9"), "cannot be read as CSV .*line 3"),
-    "fewer cells": (GOOD.replace("0.3,0.7", "0.3"), "line 3, column p_b: .*is not a number"),
+    "more cells": (GOOD.replace("0.3,0.7", "0.3,0.7,0.9"), "line 3: 4 cells, the line of names"),
+    "fewer cells": (GOOD.replace("0.3,0.7", "0.3"), "line 3: 2 cells, the line of names has 3"),
     "one p, three answers": (
         "y_true,p\n1,0.5\nperhaps,0.2\n",
         "line 3, column y_true: perhaps is neither 1 nor 0",
@@ -212,9 +156,9 @@ BAD = {
     "one p above 1": ("y_true,p\n1,0.5\n0,7\n", "line 3, column p: 7 is not"),
     "decimal commas among commas": (
         "y_true,p\n1,0,93\n0,0,08\n",
-        "line 2: has 3 cells, the line of names 2",
+        "line 2: 3 cells, the line of names has 2",
     ),
-    "a comma too many": ("y_true,p\n1,0.5\n0,0,08\n", "cannot be read as CSV .*line 3"),
+    "a comma too many": ("y_true,p\n1,0.5\n0,0,08\n", "line 3: 3 cells"),
     "image twice": ("image_id,y_true,p\ni,1,0.5\ni,0,0.1\n", "line 3, column image_id: i"),
     "no image": ("image_id,y_true,p\ni,1,0.5\n,0,0.1\n", "line 3, column image_id"),
     "no patient": (
@@ -223,10 +167,10 @@ BAD = {
     ),
     "junk": (bytes(range(256)) * 40, "p.csv"),
     "zeros": (bytes(1000), "p.csv"),
-    "cut gzip": (gzip.compress(GOOD.encode() * 50)[:-9], "damaged gzip"),
-    "gzip in name only": (b"\x1f\x8b" + b"nothing of the kind", "damaged gzip"),
-    "Latin-1": ("y_true,p\n1,0.5\n0,é\n".encode("latin-1"), "neither UTF-8 nor UTF-16"),
-    "late Latin-1": (b"y_true,p\n" + b"1,0.5\n" * 20_000 + b"0,\xe9\n", "neither UTF-8 nor UTF-16"),
+    "gzip": (gzip.compress(GOOD.encode() * 50), "cannot be read as CSV in UTF-8"),
+    "utf-16": (GOOD.encode("utf-16"), "cannot be read as CSV in UTF-8"),
+    "Latin-1": ("y_true,p\n1,0.5\n0,é\n".encode("latin-1"), "cannot be read as CSV in UTF-8"),
+    "late Latin-1": (b"y_true,p\n" + b"1,0.5\n" * 20_000 + b"0,\xe9\n", "as CSV in UTF-8"),
     "open quote": ('y_true,p\n"1,0.5\n' + "0,0.1\n" * 3, "p.csv"),
     "odd utf-16": (GOOD.encode("utf-16")[:-1] + b"\xd8", "p.csv"),
     "picture": (b"\x89PNG\r\n\x1a\n" + bytes(range(200)), "p.csv"),
@@ -310,123 +254,38 @@ def test_the_numbers_are_those_of_the_library(capsys, tmp_path, four):
     )
     out, err = capsys.readouterr()
     table = pd.read_csv(io.StringIO(out))
-    assert err == "" and list(table) == [
-        "section",
-        "class",
-        "statistic",
-        "method",
-        "estimate",
-        "low",
-        "high",
-    ]
-    cell = table.set_index(["section", "class", "statistic", "method"])[["estimate", "low", "high"]]
-    point, drawn = (
-        metrics.operating_point(four, "viral", 0.4),
-        metrics.bootstrap_by_patient(four, "ppv", "viral", threshold=0.4, kind="bca"),
-    )
-    assert cell.loc["threshold 0.4", "viral", "ppv", "Bootstrap, BCa"].tolist() == pytest.approx(
-        drawn
-    )
-    assert cell.loc["threshold 0.4", "viral", "auc", "DeLong, images"].tolist() == pytest.approx(
-        intervals.auc_interval(four, "viral", by="image_id")
-    )
-    expected = [
-        point["sensitivity"],
-        *proportion_confint(point["TP"], point["TP"] + point["FN"], method="beta"),
-    ]
-    assert cell.loc[
-        "threshold 0.4", "viral", "sensitivity", "Clopper–Pearson, images"
-    ].tolist() == pytest.approx(expected)
+    assert err == "" and list(table) == ["section", "class", "statistic", "estimate", "low", "high"]
+    cell = table.set_index(["section", "class", "statistic"])[["estimate", "low", "high"]]
+    point = metrics.operating_point(four, "viral", 0.4)
+    drawn = metrics.bootstrap_by_patient(four, ["auc", "ppv"], "viral", threshold=0.4)
+    for name, expected in drawn.iterrows():
+        assert cell.loc["threshold 0.4", "viral", name].tolist() == pytest.approx(expected.tolist())
     expected = metrics.bootstrap_by_patient(four).loc["normal", "recall"].tolist()
-    assert cell.loc[
-        "most probable class", "normal", "recall", "Bootstrap, percentiles"
-    ].tolist() == pytest.approx(expected)
+    assert cell.loc["most probable class", "normal", "recall"].tolist() == pytest.approx(expected)
     expected = metrics.at_prevalence(point["sensitivity"], point["specificity"], 0.01)[0]
-    assert cell.loc["prevalence 0.01", "viral", "ppv", "Bayes"]["estimate"] == pytest.approx(
-        expected
+    assert cell.loc["prevalence 0.01", "viral", "ppv"]["estimate"] == pytest.approx(expected)
+    truth = four["y_true"] == "viral"
+    assert cell.loc["calibration", "viral", "brier"]["estimate"] == pytest.approx(
+        skl.brier_score_loss(truth, four["p_viral"])
     )
 
 
 def test_a_share_of_all_or_none_has_one_interval_over_patients(capsys, tmp_path):
-    """Three sick patients of 1, 1 and 6 images, all found; no resample differs, so no row is called
-    a bootstrap's and has ends.
+    """Three sick patients of 1, 1 and 6 images, all found; no resample differs, so Wilson's
+    interval counts each once, and the area has none.
     """
     sick = "".join(f"{patient},1,0.9\n" for patient in "abcccccc")
-    file = written(
-        tmp_path / "p.csv",
-        f"patient_id,y_true,p\n{sick}"
-        + "".join(f"w{k},0,{0.2 + 0.6 * (k < 3)}\n" for k in range(20)),
-    )
+    well = "".join(f"w{k},0,{0.2 + 0.6 * (k < 3)}\n" for k in range(20))
+    file = written(tmp_path / "p.csv", f"patient_id,y_true,p\n{sick}{well}")
     assert cli.main(["evaluate", str(file)]) == 0
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
-    assert (table["class"].iloc[0], len(table)) == (
-        "positive",
-        len(table.drop_duplicates(["section", "class", "statistic", "method"])),
-    )
-    perfect = table[
-        table["statistic"].isin(["sensitivity", "recall"]) & (table["class"] == "positive")
-    ].set_index(["statistic", "method"])
+    assert len(table) == len(table.drop_duplicates(["section", "class", "statistic"]))
+    found = table[table["class"] == "positive"].set_index("statistic")
     three = 3 / (3 + 1.959963984540054**2)  # n / (n + z²)
-    for at in [("sensitivity", "Wilson, patients"), ("recall", "Wilson, patients")]:
-        assert perfect.loc[at, ["estimate", "low", "high"]].tolist() == pytest.approx([1, three, 1])
-    assert perfect.loc[("sensitivity", "Bootstrap, percentiles"), ["low", "high"]].isna().all()
-    assert ("recall", "Bootstrap, percentiles") not in perfect.index
-    certain = table[table["method"].str.startswith("Bootstrap") & table["estimate"].isin([0, 1])]
-    assert len(certain) and certain[["low", "high"]].isna().all(axis=None)
-
-
-def test_what_the_table_says_of_one_patient_and_of_averages(capsys, tmp_path):
-    """15 of 20 images of the only ill patient found: Wilson's interval of one trial. An average
-    says if it takes a class for certain.
-    """
-    ill, well = (
-        ["one,1,0.9\n"] * 15 + ["one,1,0.1\n"] * 5,
-        [f"w{k},0,{k / 40}\n" for k in range(40)],
-    )
-    assert (
-        cli.main(
-            [
-                "evaluate",
-                str(written(tmp_path / "p.csv", "patient_id,y_true,p\n" + "".join(ill + well))),
-            ]
-        )
-        == 0
-    )
-    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
-    by = table.set_index(["section", "class", "statistic", "method"])[["low", "high"]]
-    for at in [
-        ("threshold 0.5", "positive", "sensitivity"),
-        ("most probable class", "positive", "recall"),
-    ]:
-        assert by.loc[(*at, "Wilson, patients")].round(3).tolist() == [0.118, 0.985]
-    rest = table["statistic"].eq("specificity") & table["class"].eq("positive") | table[
-        "statistic"
-    ].eq("recall") & table["class"].eq("negative")
-    drawn = table["method"].str.startswith("Bootstrap")
-    assert (
-        table[drawn & ~rest][["low", "high"]].isna().all(axis=None)
-        and table[drawn & rest]["low"].notna().all()
-    )
-    perfect = [f"a{k},1,0.9\n" for k in range(20)]
-    assert (
-        cli.main(
-            [
-                "evaluate",
-                str(written(tmp_path / "q.csv", "patient_id,y_true,p\n" + "".join(perfect + well))),
-            ]
-        )
-        == 0
-    )
-    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
-    average = table[(table["class"] == "macro avg") & (table["statistic"] == "recall")].iloc[0]
-    assert (
-        average["low"] < 1
-        and average["method"]
-        == "Bootstrap, percentiles; too narrow: takes a class's 0 or 1 for certain"
-    )
-    assert (tmp_path / "p.csv").exists() and not table[table["class"] == "positive"][
-        "method"
-    ].str.contains("narrow").any()
+    for name in ("sensitivity", "recall"):
+        ends = found.loc[name, ["estimate", "low", "high"]].tolist()
+        assert ends == pytest.approx([1, three, 1])
+    assert found.loc["auc", ["low", "high"]].isna().all(axis=None)
 
 
 ODD = {
@@ -447,8 +306,6 @@ ODD = {
             for k in range(60)
         )
     ),
-    "formulas": "y_true,p_$\\frac{a$,p_=1+2\n$\\frac{a$,0.7,0.3\n=1+2,0.4,0.6\n=1+2,0.8,0.2\n",
-    "a long name": "y_true,p_" + "n" * 3000 + ",p_b\nb,0.3,0.7\n" + "n" * 3000 + ",0.6,0.4\n",
 }
 
 
@@ -470,9 +327,7 @@ def test_odd_files_get_the_right_answer(capsys, tmp_path, content):
         == 0
     )
     table, frame = pd.read_csv(tmp_path / "t.csv"), evaluate.read_file(file).frame
-    rows = (
-        table[table["section"].str.startswith("threshold")].groupby("statistic")["estimate"].first()
-    )
+    rows = table[table["section"].str.startswith("threshold")].set_index("statistic")["estimate"]
     point = metrics.operating_point(frame, evaluate.read_file(file).positive, 0.5)
     for name in ("auc", "sensitivity", "specificity", "ppv", "npv"):
         np.testing.assert_allclose(rows.get(name, np.nan), point[name], atol=1e-8)
@@ -481,37 +336,27 @@ def test_odd_files_get_the_right_answer(capsys, tmp_path, content):
     ).endswith("</html>\n")
 
 
-def test_no_formula_reaches_a_spreadsheet(tmp_path, capsys):
-    names = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\tx", "ok\x1b[31m"]
-    header = ",".join(['"p_' + name.replace('"', '""') + '"' for name in names])
-    rows = "".join(
-        f'"{name}",' + ",".join("0.5" if k == j else "0.1" for j in range(6)) + "\n"
-        for k, name in enumerate(names)
-    )
-    file = written(tmp_path / "p.csv", f"y_true,{header}\n{rows}")
-    assert cli.main(["evaluate", str(file)]) == 0
+NAMES = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "_hidden", "ok\x1b[31m", "\u202eabc"]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "x" * 25, "$\\frac{a$", "<script>alert(2)</script>"])
+def test_names_that_a_figure_or_a_spreadsheet_would_not_show_as_they_are(tmp_path, capsys, name):
+    frame = pd.DataFrame({"y_true": [name, "b"], f"p_{name}": [0.7, 0.2], "p_b": [0.3, 0.8]})
+    assert cli.main(["evaluate", str(written(tmp_path / "p.csv", frame))]) == 2
     out, err = capsys.readouterr()
-    assert "\x1b" not in out + err
-    for cell in (
-        pd.read_csv(io.StringIO(out), dtype=str, keep_default_na=False)[
-            ["section", "class", "statistic", "method"]
-        ]
-        .to_numpy()
-        .ravel()
-    ):
-        assert not cell.startswith(("=", "+", "-", "@", "\t", "\r")), cell
+    assert out == "" and err.count("\n") == 1 and "begins with a letter or digit" in err
+    assert "\x1b" not in err and "\u202e" not in err
 
 
-EVIL = [
-    "<img src=x onerror=alert(1)>",
-    "<script>alert(2)</script>",
-    '"><svg onload=alert(3)>',
-    "</style><script>alert(4)</script>",
-    "javascript:alert(5)",
-    "&lt;b&gt;",
-    "{{7*7}}",
-    "' onmouseover='alert(6)" + "g" * 500,
-]
+def test_two_classes_of_one_name_in_figures(tmp_path, capsys):
+    frame = pd.DataFrame({"y_true": ["covid"], "p_covid": [0.7], "p_COVID-19": [0.3]})
+    file, page = written(tmp_path / "p.csv", frame), tmp_path / "r.html"
+    assert cli.main(["evaluate", str(file), "--html", str(page)]) == 2
+    assert "two classes have one name" in capsys.readouterr().err and not page.exists()
+
+
+EVIL = ["x<img src=x onerror=a>", "x<script>a</script>", 'x"><svg onload=b>', "x</style><b>c</b>"]
+EVIL += ["javascript:alert(5)", "x&lt;b&gt;", "x{{7*7}}", "x' onmouseover='d"]
 
 
 @pytest.mark.parametrize("width, scheme", [(1280, "light"), (390, "dark")])
@@ -555,7 +400,7 @@ def test_a_page_of_hostile_names_in_a_browser(tmp_path, browser, width, scheme):
         "[...document.images].map(i => [i.src.slice(0, 22), i.naturalWidth > 400, i.alt.length >"
         " 20])"
     )
-    assert len(sources) == 6 and all(
+    assert len(sources) == 4 and all(
         each == ["data:image/png;base64,", True, True] for each in sources
     )
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -582,59 +427,18 @@ def test_the_page_says_what_the_table_says(tmp_path, browser, four):
         " => c.innerText.trim())))"
     )
     point = metrics.operating_point(four, "covid", 0.5)
-    assert tables[0][0][1:] == ["AUC", "Sensitivity", "Specificity", "PPV", "NPV"]
-    assert tables[0][1][1:] == [
-        f"{point[name]:.3f}" for name in ("auc", "sensitivity", "specificity", "ppv", "npv")
-    ]
-    low, high = intervals.wilson(point["TP"], point["TP"] + point["FN"])
-    assert (
-        next(row for row in tables[0] if row[0] == "Wilson, images")[2] == f"{low:.3f}–{high:.3f}"
-    )
+    names = ["auc", "sensitivity", "specificity", "ppv", "npv"]
+    assert [row[0] for row in tables[0][1:6]] == [evaluate.STATISTIC_NAMES[name] for name in names]
+    drawn = metrics.bootstrap_by_patient(four, names, "covid")
+    for row, name in zip(tables[0][1:6], names, strict=True):
+        assert row[1] == with_interval(*drawn.loc[name]) and row[1].startswith(f"{point[name]:.3f}")
     assert [row[0] for row in tables[1][1:]] == [*FOUR, "macro avg", "weighted avg"]
     assert (
         f"{metrics.at_prevalence(point['sensitivity'], point['specificity'], 0.01)[0]:.3f}"
         in next(row for row in tables[2] if row[0] == "1 %")
     )
-    p = four[[f"p_{name}" for name in FOUR]].to_numpy()
-    wrong = np.array(FOUR)[p.argmax(axis=1)] != four["y_true"]
-    assert (
-        tables[-1][1][0]
-        == four["image_id"][p.max(axis=1)[wrong].argmax() == np.cumsum(wrong) - 1][wrong].iloc[0]
-    )
     assert "not a medical device" in page.inner_text("main")
     page.close()
-
-
-@pytest.mark.slow
-def test_ten_million_rows(tmp_path):
-    """Right, in minutes and a few GB: estimates exact, intervals from groups of images."""
-    rng = np.random.default_rng(0)
-    y = rng.random(10_000_000) < 0.03
-    p = (1 / (1 + np.exp(2 - rng.normal(1.5 * y)))).round(6)
-    pd.DataFrame({"y_true": y.astype(int), "p": p}).to_csv(tmp_path / "p.csv", index=False)
-    command = [
-        str(ROOT / ".venv" / "bin" / "python"),
-        "-m",
-        "companion",
-        "evaluate",
-        str(tmp_path / "p.csv"),
-        "--html",
-        str(tmp_path / "r.html"),
-        "--output",
-        str(tmp_path / "t.csv"),
-    ]
-    process = subprocess.Popen(command)
-    _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0 and usage.ru_maxrss < 8e6, "KiB"
-    table = pd.read_csv(tmp_path / "t.csv").set_index(["statistic", "method"])
-    assert table.loc[("auc", "Bootstrap, percentiles"), "estimate"].iloc[0] == pytest.approx(
-        skl.roc_auc_score(y, p), abs=1e-8
-    )
-    exact, drawn = (
-        table.loc[("auc", method), ["low", "high"]].iloc[0]
-        for method in ("DeLong, images", "Bootstrap, percentiles")
-    )
-    assert np.ptp(drawn) == pytest.approx(np.ptp(exact), rel=0.15)
 
 
 def test_the_explorer_of_a_file(tmp_path, browser, capsys):
@@ -685,7 +489,7 @@ def test_the_explorer_of_a_file(tmp_path, browser, capsys):
 SIGNED = [
     "net_benefit",
     "net_benefit_at",
-    "brier skill",
+    "skill",
     "lr_positive",
     "lr_negative",
 ]  # may be below 0, or above 1
@@ -728,12 +532,16 @@ def test_every_interval_has_a_width_and_holds_its_estimate(frame, threshold):
     assert shares["low"].min() >= -1e-12 and shares["high"].max() <= 1 + 1e-12 or shares.empty
 
 
+# names that a table, a legend, JavaScript or the direction of writing gives a meaning to
+GIVEN = [name for name in ANY if name[0].isalnum() and len(name) < 25 and name != "COVID-19"]
+
+
 @pytest.fixture(scope="module")
 def any_name(tmp_path_factory) -> Path:
     """A file of predictions whose classes have any name."""
-    k = len(ANY)
+    k = len(GIVEN)
     frame = predictions(
-        np.arange(6 * k) % k, np.random.default_rng(3).dirichlet(np.ones(k), 6 * k), classes=ANY
+        np.arange(6 * k) % k, np.random.default_rng(3).dirichlet(np.ones(k), 6 * k), classes=GIVEN
     )
     return written(tmp_path_factory.mktemp("any") / "שלום.csv", frame)
 
@@ -758,9 +566,9 @@ def test_any_name_of_a_class_works(any_name, tmp_path, capsys):
         .set_index("class")["estimate"]
         .astype(float)
     )
-    assert len(recalls) == len(ANY) + 2 and recalls.index.is_unique
+    assert len(recalls) == len(GIVEN) + 2 and recalls.index.is_unique
     found = evaluate.read_file(any_name).frame
-    guess = np.array(ANY)[found[[f"p_{name}" for name in ANY]].to_numpy().argmax(axis=1)]
+    guess = np.array(GIVEN)[found[[f"p_{name}" for name in GIVEN]].to_numpy().argmax(axis=1)]
     for name in ("macro avg", "overall", "nan", "constructor"):
         assert recalls[name] == pytest.approx(
             skl.recall_score(found["y_true"] == name, guess == name), abs=1e-8
@@ -787,16 +595,10 @@ def test_any_name_on_the_page(any_name, tmp_path, browser, width):
         " => c.innerText.trim())))"
     )
     assert [row[0] for row in cells[1][1:]] == [
-        *ANY,
+        *GIVEN,
         "macro avg (all classes)",
         "weighted avg (all classes)",
     ]
-    assert (
-        page.evaluate(
-            "Math.max(...[...document.querySelectorAll('.words')].map(e => e.scrollWidth))"
-        )
-        < 800
-    )
     if width > 1000:  # all on one line
         assert page.evaluate(SIDES, ["p", "שלום", "6"])
     page.close()

@@ -128,20 +128,6 @@ def test_ece_of_probabilities_on_bounds():
     assert hundredths["images"].tolist() == [10] * 10
 
 
-def test_ece_of_true_probabilities_is_what_chance_gives():
-    rng = np.random.default_rng(3)
-    p = rng.random(3000)
-    frame = predictions(
-        (rng.random(3000) > p).astype(int), np.stack([p, 1 - p], axis=1), classes=FOUR[:2]
-    )
-    mean, most = calibration.chance_ece(frame, "covid")
-    assert 0 < mean < most and ece(frame, "covid") < most
-    pushed = np.stack([p**2, 1 - p**2], axis=1)
-    off = predictions((rng.random(3000) > p).astype(int), pushed, classes=FOUR[:2])
-    assert ece(off, "covid") > 3 * calibration.chance_ece(off, "covid")[1]
-    assert ece(off, "covid") == pytest.approx(1 / 2 - 1 / 3, abs=0.02)  # the integral of p - p²
-
-
 def test_binning_refuses():
     for wrong in [{"bins": 0}, {"by": "year"}]:
         with pytest.raises(InputError, match="one bin or more, by width or count"):

@@ -261,26 +261,6 @@ def test_predictive_values_broadcast_and_refuse():
             metrics.at_prevalence(*wrong)
 
 
-@given(*[st.floats(0, 1)] * 3, st.integers(1, 100_000))
-def test_natural_frequencies_add_up(sensitivity, specificity, prevalence, people):
-    cells = metrics.natural_frequencies(sensitivity, specificity, prevalence, people)
-    assert (
-        all(isinstance(value, int) and value >= 0 for value in cells.values())
-        and sum(cells.values()) == people
-    )
-    ill, well = cells["TP"] + cells["FN"], cells["FP"] + cells["TN"]
-    assert abs(ill - people * prevalence) <= 0.5
-    assert (
-        abs(cells["TP"] - ill * sensitivity) <= 0.5 and abs(cells["TN"] - well * specificity) <= 0.5
-    )
-
-
-@pytest.mark.parametrize("wrong", [(1.2, 0.5, 0.5), (np.nan, 0.5, 0.5), (0.5, 0.5, 0.5, 0)])
-def test_natural_frequencies_refuse(wrong):
-    with pytest.raises(InputError, match="natural_frequencies"):
-        metrics.natural_frequencies(*wrong)
-
-
 def test_check_returns_the_class_order():
     frame = made_up((2, 3, 4, 5))
     assert metrics.check_predictions(frame) == FOUR

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from cxrlib import metrics
+from cxrlib.files import InputError
 from cxrlib.metrics import bootstrap
-from cxrlib.metrics.rates import one_vs_rest, rates
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -57,15 +57,6 @@ def test_sums_are_those_of_the_images_drawn(make):
     np.testing.assert_allclose(
         found.drawn(make(values), lambda sums: sums), weights @ values, rtol=0, atol=1e-12
     )
-    left = np.stack(
-        [
-            values[(frame["patient_id"] != name).to_numpy()].sum(axis=0)
-            for name in frame["patient_id"].unique()
-        ]
-    )
-    np.testing.assert_allclose(
-        found.left_out(make(values), lambda sums: sums), left, rtol=0, atol=1e-12
-    )
 
 
 def test_blocks_do_not_show():
@@ -75,9 +66,8 @@ def test_blocks_do_not_show():
         resamples(frame, 30),
         np.random.default_rng(0).integers(0, 9, (len(frame), 60_000)),
     )
-    for method in (found.drawn, found.left_out):
-        whole = method(values, lambda sums: sums[:, :3])
-        assert (whole == method(values[:, :3], lambda sums: sums)).all()
+    whole = found.drawn(values, lambda sums: sums[:, :3])
+    assert (whole == found.drawn(values[:, :3], lambda sums: sums)).all()
 
 
 def test_published_draws_stay_as_they_are():
@@ -91,37 +81,13 @@ def test_published_draws_stay_as_they_are():
     ).all()
 
 
-def test_many_patients_are_grouped_within_their_class(monkeypatch):
-    """The spread stays, the work does not grow: 900 patients in 150 groups against one by one."""
-    frame = made_up((900, 2700), images_per_patient=3)
-    values = np.stack([frame["p_covid"], np.ones(len(frame))], axis=1)
-    mean = lambda sums: sums[:, 0] / sums[:, 1]  # noqa: E731
-    alone = resamples(frame).drawn(values, mean)
-    monkeypatch.setattr(bootstrap, "MOST", 200)
-    monkeypatch.setattr(bootstrap, "GROUPS", 150)
-    found = resamples(frame)
-    assert (
-        np.bincount(found.stratum).tolist() == [150, 150]
-        and (found.counts.sum(axis=0) == 300).all()
-    )
-    grouped = pd.Series(found.patient).groupby(frame["patient_id"].to_numpy())
-    assert (grouped.nunique() == 1).all(), "a patient stays whole"
-    assert (grouped.first().groupby(grouped.first()).size().isin([2, 6])).all(), (
-        "groups are equally large: 300 and 900 patients"
-    )
-    assert found.drawn(values, mean).std() == pytest.approx(alone.std(), rel=0.15)
-    assert found.drawn(values, mean).mean() == pytest.approx(alone.mean(), abs=alone.std() / 5)
+def test_more_patients_than_memory_holds_are_refused_before_any_is_drawn():
+    with pytest.raises(InputError, match="500,001 patients, 2,000 replicates: at most 500,000"):
+        bootstrap.Resamples(np.arange(500_001))
 
 
-@pytest.mark.parametrize("shift", [0.3, 1.0, 3.0, 9.0])
-@pytest.mark.parametrize("positives", [25_000, 60_000])
-def test_many_scores_are_grouped_without_moving_the_auc(shift, positives):
-    rng = np.random.default_rng(0)
-    truth = np.arange(85_000) < positives
-    score = rng.normal(shift * truth)
-    coarse = bootstrap.coarse(truth, score)
-    assert len(np.unique(coarse)) <= 2 * bootstrap.PLACES + 1
-    areas = [rates(one_vs_rest(truth, truth, each).sum(axis=0))["auc"] for each in (score, coarse)]
-    assert areas[0] == pytest.approx(areas[1], abs=3e-5)
-    few = score[:15_000]
-    assert bootstrap.coarse(truth[:15_000], few) is few
+def test_patients_of_a_large_collection_are_drawn_one_by_one():
+    """60,000 patients, more than any public collection has for testing: as the formula says."""
+    values = np.random.default_rng(0).random(60_000)
+    found = metrics.mean_by_patient(values, np.arange(60_000), replicates=200)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * values.std() / 60_000**0.5, rel=0.2)
