@@ -54,8 +54,8 @@ class Resamples:
 
     ``patients`` and ``labels`` are (N,), labels whole numbers. The same seed draws the same
     patients. ``patient`` (N,) is each image's patient, ``stratum`` (P,) the class each is drawn in,
-    ``counts`` (P, B) how often each is drawn. A hundred thousand patients take seconds; InputError for
-    more than a billion draws, which would not fit into memory.
+    ``counts`` (P, B) how often each is drawn. A hundred thousand patients take seconds; InputError
+    for more than a billion draws, which would not fit into memory.
     """
 
     def __init__(self, patients, labels=None, replicates: int = REPLICATES, seed: int = 0):
