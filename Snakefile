@@ -111,4 +111,4 @@ if MISSING:
         priority: lambda wildcards: len(MISSING) - MISSING.index(wildcards.run)
         threads: workflow.cores
         shell:
-            "{CXR} train {wildcards.run} --resume --short-on-cpu"
+            "{CXR} train {wildcards.run} --resume"

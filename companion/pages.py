@@ -224,23 +224,11 @@ def _intervals(low: Iterable[float], high: Iterable[float]) -> list[str]:
 
 
 def schedule(family: Sequence[Record]) -> str:
-    """How long the runs of a family trained, e.g. ``5 runs of at most 6 epochs (the study: 50),
-    …``.
-    """
+    """How long the runs of a family trained, e.g. ``5 runs of at most 50 epochs``."""
     if not family:
         return "none recorded yet"
-    config = family[0].info["config"]
-    printed = studies.experiment(family[0].info["experiment"]).epochs
     runs = "runs" if len(family) > 1 else "run"
-    text = f"{len(family)} {runs} of at most {config['epochs']} epochs"
-    if config["epochs"] >= printed:
-        return text
-    text += f" (the study: {printed})"
-    if not config["milestones"]:
-        return f"{text}, the learning rate never lowered"
-    epochs = "epochs" if len(config["milestones"]) > 1 else "epoch"
-    after = " and ".join(map(str, config["milestones"]))
-    return f"{text}, the learning rate multiplied by {config['gamma']:g} after {epochs} {after}"
+    return f"{len(family)} {runs} of at most {family[0].info['config']['epochs']} epochs"
 
 
 def same_seed_again(run: Record, redraws: Sequence[Record]) -> tuple[Record | None, str]:
@@ -250,9 +238,6 @@ def same_seed_again(run: Record, redraws: Sequence[Record]) -> tuple[Record | No
     again = next((other for other in redraws if other.info["seed"] == run.info["seed"]), None)
     if again is None:
         return None, "not yet recorded"
-    there, here = again.info["config"], run.info["config"]
-    if any(there[key] != here[key] for key in ("epochs", "milestones", "precision")):
-        return again, "its draw on the schedule of the others"
     kind, before = (device(other).partition(" (")[0] for other in (again, run))
     instead = "" if kind == before else f" in place of {before}"
     return again, f"the same training repeated on {kind}{instead}"

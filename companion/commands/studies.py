@@ -30,8 +30,6 @@ class train:
     name: of the new record, needed when settings are changed
     set: SETTING=VALUE changes a setting, e.g. lr=0.0003; may be given several times
     phantom: take the small settings meant for phantoms
-    short: a shorter schedule of the same shape, for re-draws, folds and variants
-    short_on_cpu: the same where there is no GPU; headline runs are left alone
     keep_model: keep the model in the record (headline runs always do)
     maps: keep class-activation maps in the record (headline runs and Study A's always do)
     """
@@ -47,16 +45,12 @@ class train:
     name: str | None = None
     set: list[str] | None = None
     phantom: bool = False
-    short: bool = False
-    short_on_cpu: bool = False
     keep_model: bool = False
     maps: bool = False
 
     def chosen(self) -> studies.Experiment:
         """The experiment that is asked for, changed as the options say."""
         experiment, asked = studies.experiment(self.experiment), pairs(self.set or [], "--set")
-        if self.short and "epochs" in asked:
-            raise InputError("--short sets the number of epochs; leave out --set epochs or --short")
         if self.phantom:
             name = self.name or f"phantom-{experiment.name.replace('/', '-')}"
             return experiment.variant(name, **(studies.PHANTOM | asked))
@@ -66,12 +60,7 @@ class train:
 
     def run(self) -> None:
         experiment = self.chosen()
-        resnet = heavy("cxrlib.transfer.resnet", "training")
         training = heavy("companion.studies.training", "training")
-        if self.short_on_cpu and experiment.variant_of:
-            self.short = self.short or resnet.device(self.device).type == "cpu"
-        if self.short:
-            experiment = experiment.shortened()
         headline = experiment.name in studies.EXPERIMENTS
         folder = training.train(
             experiment,
@@ -89,10 +78,7 @@ def records() -> None:
     for name in studies.RECORDS:
         missing = f"not yet recorded: cxr train {name} --resume"
         print(f"{name:45} {'recorded' if studies.recorded(name) else missing}")
-    print(
-        "make records makes what is missing; where there is no GPU all but the headline runs with"
-        " --short"
-    )
+    print("make records makes what is missing")
 
 
 def claims(study: str | None = None, verdict: str | None = None, json: bool = False) -> None:

@@ -7,7 +7,6 @@ that a record and the page that shows it can name it.
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ STUDIES = ("zhu2020", "cheazemin2020")
 OWN = {"val_folds": 10, "unit": "patient", "fold": 0}
 FIXED = {  # what a variant cannot change
     *("name", "study", "classes", "tested_as", "printed", "assumptions", "variant_of", "lacks"),
-    *("short", "optional"),
+    "optional",
 }
 # Values that say: do nothing, or (val_folds) what is done anyway: a quarter of the stand-in's
 # patients validates.
@@ -50,7 +49,6 @@ class Experiment(Config):
     variant_of: str = ""
     printed: dict[str, str] = field(default_factory=dict)  # settings, and where they are
     assumptions: tuple[str, ...] = ()
-    short: int = 0  # epochs of the shortened schedule, 0 where there is none
     optional: bool = False  # the book does not wait for its record
 
     def __post_init__(self):
@@ -84,23 +82,6 @@ class Experiment(Config):
                     f"experiment {name}: {key}={spell(changes[key])} would do nothing: {why}"
                 )
         return made
-
-    def shortened(self) -> Experiment:
-        """The same run on a schedule of the same shape in few epochs, milestones in proportion and
-        rounded up.
-
-        For machines without a GPU and for a variant only: :class:`InputError` for a headline run.
-        """
-        if not self.variant_of:
-            raise InputError(
-                f"experiment {self.name}: a headline run has the whole schedule; give a changed run"
-                " a name of its own"
-            )
-        if not self.short or self.epochs <= self.short:
-            return self  # short as it is
-        share = self.short / self.epochs
-        milestones = tuple(math.ceil(milestone * share) for milestone in self.milestones)
-        return dataclasses.replace(self, epochs=self.short, milestones=milestones)
 
     def own(self) -> dict:
         """What of the settings is the study's, not the training's; None for what does nothing."""
@@ -201,7 +182,7 @@ def _made(name: str, given: Mapping, base: Experiment | None, study: str) -> Exp
             printed[key] = entry["printed"]
         else:
             printed.pop(key, None)
-    others = {key: given[key] for key in ("title", "assumptions", "lacks", "short") if key in given}
+    others = {key: given[key] for key in ("title", "assumptions", "lacks") if key in given}
     own = {"name": name, "printed": printed, "optional": given.get("optional", False)}
     return _changed(base, settings | others, study=study, **own)
 

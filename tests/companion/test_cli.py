@@ -132,15 +132,16 @@ def test_unknown_experiment_lists_those_there_are(capsys):
         ("epochs=true", "epochs must be"),
         ("milestones=3", "milestones must be"),
         ("pretrained=1", "pretrained must be"),
-        ("oversample=[covid]", "oversample must be"),
+        ('oversample=["covid"]', "oversample must be"),
+        ("oversample={covid: 8}", "JSON"),
         ("model=3", "model must be"),
-        ("scale=[a, b]", "scale must be"),
-        ("milestones=[a]", "milestones must be"),
-        ("oversample={covid: x}", "oversample must be"),
+        ('scale=["a", "b"]', "scale must be"),
+        ('milestones=["a"]', "milestones must be"),
+        ('oversample={"covid": "x"}', "oversample must be"),
         ("name=mine", "no setting name"),
         ("self=1", "no setting self"),
-        ("lr=[1,", "YAML"),
-        ("lr=*other", "YAML"),
+        ("lr=[1,", "JSON"),
+        ("lr=*other", "must be"),
         ("lr=2020-13-41", "must be"),
     ],
 )
@@ -397,7 +398,7 @@ def test_train_hands_everything_on_and_reports(capsys, tmp_path, monkeypatch):
         "--set",
         "milestones=[2, 4]",
     ]
-    assert cli.main([*arguments, "--set", "oversample={covid: 3}", "--set", "lr=0.02"]) == 0
+    assert cli.main([*arguments, "--set", 'oversample={"covid": 3}', "--set", "lr=0.02"]) == 0
     experiment, named = calls.pop()
     assert (
         experiment.name == "fast"
@@ -439,7 +440,7 @@ def test_train_for_real(capsys, tmp_path, phantom_data):
         "--set",
         "epochs=1",
         "--set",
-        "oversample={covid: 2}",
+        'oversample={"covid": 2}',
         "--device",
         "cpu",
         "--precision",

@@ -15,7 +15,7 @@ def test_pairs():
         "b": "x=y",
         "c": [1, 2],
         "d": True,
-        "e": None,
+        "e": "",
     }
     with pytest.raises(InputError, match="-p nothing: expected NAME=VALUE"):
         options.pairs(["nothing"], "-p")

@@ -61,7 +61,7 @@ def test_book_trains_nothing(checkout, monkeypatch):
 
 def test_records_makes_what_is_missing_and_nothing_else(checkout, monkeypatch):
     commands = planned(checkout, "records", monkeypatch)
-    train = {name: f"train {name} --resume --short-on-cpu" for name in studies.RECORDS}
+    train = {name: f"train {name} --resume" for name in studies.RECORDS}
     assert sorted(command for command in commands if not command.startswith("phantom ")) == sorted(
         train.values()
     )

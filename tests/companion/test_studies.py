@@ -185,7 +185,7 @@ def test_name_that_is_taken_or_no_folder_is_refused(name):
 
 
 @pytest.mark.parametrize(
-    "setting", ["name=own", "self=1", "lr=fast", "oversample={covid: 2.5}", "val_folds=1"]
+    "setting", ["name=own", "self=1", "lr=fast", 'oversample={"covid": 2.5}', "val_folds=1"]
 )
 def test_wrong_setting_ends_the_command(setting, phantom_data, tmp_path, monkeypatch, capsys):
     pytest.importorskip("torch")
@@ -268,23 +268,6 @@ def test_families_change_what_they_say_and_nothing_else():
     ), "one thing at a time"
     assert {member.seed for member in families["zhu-binary-redraws"].values()} == set(range(21))
     assert list(studies.RECORDS)[:2] == list(studies.EXPERIMENTS)
-
-
-def test_short_schedule_keeps_its_shape():
-    for name, milestones, epochs in (
-        ("zhu-fourclass-redraws/seed-1", (3, 5), 6),
-        ("zhu-binary-redraws/seed-1", (1, 2), 3),
-    ):
-        full = studies.experiment(name)
-        short = full.shortened()
-        assert (short.milestones, short.epochs) == (milestones, epochs)
-        assert all(
-            0 <= few / epochs - many / full.epochs < 1 / epochs
-            for few, many in zip(milestones, full.milestones, strict=True)
-        )
-        assert set(changed(short)) - set(changed(full)) == {"epochs", "milestones"}
-    with pytest.raises(InputError, match="zhu-binary: a headline run has the whole schedule"):
-        studies.ZHU_BINARY.shortened()
 
 
 @pytest.mark.parametrize(

@@ -529,7 +529,7 @@ SETTINGS = [
     "--set",
     "model=slim",
     "--set",
-    "oversample={covid: 2}",
+    'oversample={"covid": 2}',
     "--device",
     "cpu",
     "--keep-model",
@@ -670,7 +670,7 @@ def test_a_checkpoint_is_not_overwritten(killed, few, capsys):
         (["--set", "lr=0.02"], "lr 0.01"),
         (["--set", "seed=1"], "data|seed"),
         (["--precision", "bfloat16" if KIND == "float32" else "float32"], f"precision '{KIND}'"),
-        (["--set", "oversample={covid: 3}"], "oversample"),
+        (["--set", 'oversample={"covid": 3}'], "oversample"),
     ],
 )
 def test_a_checkpoint_of_other_settings_is_refused(killed, few, capsys, more, named):

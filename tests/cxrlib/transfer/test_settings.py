@@ -222,12 +222,12 @@ BAD = [
     "milestones=[-5]",
     "milestones=[2.5]",
     "milestones=[[3]]",
-    "oversample={covid: 0}",
-    "oversample={covid: 1000000000}",
+    'oversample={"covid": 0}',
+    'oversample={"covid": 1000000000}',
     "oversample={covid: 2, covid: 8}",
-    "oversample={flu: 2}",
+    'oversample={"flu": 2}',
     "oversample=[]",
-    "oversample={1: 2}",
+    'oversample={"1": 2}',
     "model=vgg16",
     "model=",
     "size=31",
@@ -257,9 +257,9 @@ BAD = [
     "val_folds=1",
     "val_folds=999",
     "title=",
-    "title=' '",
+    'title=" "',
     'title="a\\nb"',
-    'title="\\e[31m"',
+    'title="\\u001b[31m"',
     "title={}",
     "lr=&a [*a]",
     "lr=!!int ''",
@@ -301,7 +301,7 @@ def test_one_image_alone_is_refused_where_batch_norm_cannot_standardise_it(
         ("1e-3", 0.001),
         ("1e3", 1000.0),
         ("2.5E+1", 25.0),
-        (".5", 0.5),
+        (".5", ".5"),
         ("-3", -3),
         ("010", "010"),
         ("1:30", "1:30"),
@@ -310,8 +310,9 @@ def test_one_image_alone_is_refused_where_batch_norm_cannot_standardise_it(
         ("2020-01-02", "2020-01-02"),
         ("2020-13-41", "2020-13-41"),
         ("[9e-1, 1.1]", [0.9, 1.1]),
-        ("yes", True),
-        ("", None),
+        ("true", True),
+        ("null", None),
+        ("", ""),
     ],
 )
 def test_numbers_are_read_as_they_look(text, value):
@@ -335,12 +336,6 @@ def test_a_folder_of_other_files_is_not_replaced(few, tmp_path, capsys, place):
     file.write_text("counts")
     assert "zhu2020.csv" in refused(capsys, command(few, tmp_path, "--overwrite"))
     assert file.read_text() == "counts"
-
-
-def test_short_overrules_no_number_of_epochs(few, tmp_path, capsys):
-    assert "--short sets the number of epochs" in refused(capsys, command(few, tmp_path, "--short"))
-    three = studies.ZHU_FOURCLASS.variant("mine", epochs=3)
-    assert three.shortened() == three
 
 
 def test_without_momentum(few, tmp_path):
@@ -562,7 +557,7 @@ def any_text(rng: random.Random, setting: str) -> str:
             number,
             word,
             f"[{several}]",
-            f"{{{rng.choice(studies.ZHU_CLASSES)}: {number}}}",
+            f'{{"{rng.choice(studies.ZHU_CLASSES)}": {number}}}',
             f"{{{several}}}",
             noise,
         ]
