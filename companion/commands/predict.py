@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import os
 import sys
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -15,7 +13,7 @@ from typing import TextIO
 from companion import studies
 from companion.options import heavy
 from cxrlib import evaluate
-from cxrlib.files import InputError, line
+from cxrlib.files import InputError, atomic, line
 
 
 @dataclass
@@ -28,7 +26,7 @@ class predict:
     model: the record whose model to take (zhu-fourclass)
     cam: folder; write Grad-CAM overlays there, as PNG
     target: class of the overlays (default: the model's first)
-    output: FILE.csv; write there, to FILE.csv.partial until it is whole
+    output: FILE.csv; write there, the whole table or nothing
     """
 
     image: list[str]
@@ -50,6 +48,8 @@ class predict:
         if self.output and (Path(self.output).suffix != ".csv" or Path(self.output).is_dir()):
             # --output *.png would lose a radiograph
             raise InputError(f"--output {self.output}: expected a file name that ends in .csv")
+        if self.output and Path(self.output).resolve() in map(Path.resolve, map(Path, self.image)):
+            raise InputError(f"--output {self.output}: is one of the images")
 
     def run(self) -> int:
         self.check()
@@ -60,42 +60,11 @@ class predict:
         )
         if not self.output:
             return write_rows(job, self.model, sys.stdout)
-        with whole(self.output, job.files) as file:
+        with (
+            atomic(self.output) as temporary,
+            open(temporary, "w", encoding="utf-8", newline="") as file,
+        ):
             return write_rows(job, self.model, file)
-
-
-@contextlib.contextmanager
-def whole(output: str, images: list) -> Iterator[TextIO]:
-    """A text file that is called ``output`` when it is whole, and ``output.partial`` before.
-
-    What is in it when something stops the writing stays there, which is said; one into which
-    nothing was written is deleted. InputError where it is one of the images, cannot be written, or
-    holds the rows of another run.
-    """
-    partial = Path(f"{output}.partial")
-    taken = {file.resolve() for file in (Path(output), partial) if file.exists()}
-    if taken & {Path(file).resolve() for file in images}:
-        raise InputError(f"--output {output}: is one of the images")
-    if partial.exists():
-        raise InputError(
-            f"{partial}: holds the rows of a run that was interrupted; move or delete it first"
-        )
-    try:
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        file = partial.open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise InputError(f"{output}: cannot be written ({error.strerror or error})") from None
-    try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, output)
-    finally:
-        if partial.exists() and not partial.stat().st_size:
-            partial.unlink()
-        elif partial.exists():
-            print(f"cxr: the rows so far are in {line(partial)}", file=sys.stderr)
 
 
 def write_rows(job, name: str, file: TextIO) -> int:

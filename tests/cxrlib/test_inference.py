@@ -8,7 +8,6 @@ import io
 import itertools
 import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -376,7 +375,7 @@ def test_unreadable_files_among_good_ones_are_named_and_counted(some, table, tmp
     named = [line for line in err.splitlines() if ": image file " in line]
     assert [line.removeprefix("cxr: ").partition(": image file ")[0] for line in named] == bad
     assert err.splitlines()[-1] == "cxr: 4 of 9 image files cannot be read"
-    assert len(os.listdir(tmp_path / "out")) == 5 and not (tmp_path / "p.csv.partial").exists()
+    assert len(os.listdir(tmp_path / "out")) == 5 and not list(tmp_path.glob(".p*"))
     with pytest.raises(InputError, match="cut.dcm: image file"):
         predict_files([some[0], *bad])
 
@@ -452,7 +451,7 @@ def test_reading_goes_on_while_the_network_works(many, monkeypatch):
     assert during[0] > 10
 
 
-def test_interrupted_prediction_keeps_its_rows(many, tmp_path, capsys, monkeypatch):
+def test_an_interrupted_prediction_leaves_the_file_as_it_was(many, tmp_path, capsys, monkeypatch):
     answer, calls = fit.predict, []
 
     def stopped(*args):
@@ -463,45 +462,12 @@ def test_interrupted_prediction_keeps_its_rows(many, tmp_path, capsys, monkeypat
 
     monkeypatch.setattr(fit, "predict", stopped)
     (tmp_path / "p.csv").write_text("earlier")
-    code, _, err = command(capsys, many, "--device", "cpu", "--output", tmp_path / "p.csv")
-    assert code == 130 and (tmp_path / "p.csv").read_text() == "earlier"
-    assert len(pd.read_csv(tmp_path / "p.csv.partial")) == 128
-    assert err.splitlines()[-2:] == [
-        f"cxr: the rows so far are in {tmp_path / 'p.csv.partial'}",
-        "cxr: interrupted",
-    ]
-    calls += [1] * 3
-    assert "p.csv.partial: holds the rows of a run that was interrupted" in complaint(
-        capsys, many, "--output", tmp_path / "p.csv"
-    )
-    (tmp_path / "p.csv.partial").unlink()
-    assert command(capsys, many, "--device", "cpu", "--output", tmp_path / "p.csv")[0] == 0
-    assert len(pd.read_csv(tmp_path / "p.csv")) == 300 and not (tmp_path / "p.csv.partial").exists()
-
-
-@pytest.mark.slow
-def test_killed_prediction_leaves_no_half_table_and_loses_no_row(many, tmp_path, run):
-    """In a process of its own, stopped from outside at a moment that nobody chose."""
-    code = f"""
-import numpy as np, time
-from companion import cli
-from cxrlib.transfer import fit
-
-def slowly(model, pixels, *rest):
-    time.sleep(0.2)
-    return np.log(np.full((len(pixels), 4), 0.25))
-fit.predict = slowly
-cli.main(["predict", {str(many)!r}, "--device", "cpu", "--output", {str(tmp_path / "p.csv")!r}])
-"""
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-    partial = tmp_path / "p.csv.partial"
-    while not (partial.exists() and partial.stat().st_size) and process.poll() is None:
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    assert not (tmp_path / "p.csv").exists()
-    rows = partial.read_text().splitlines()
-    assert rows[0] == ",".join(COLUMNS) and len(rows) > 1
+    words = [many, "--device", "cpu", "--output", tmp_path / "p.csv"]
+    code, _, err = command(capsys, *words)
+    assert code == 130 and err.splitlines()[-1] == "cxr: interrupted"
+    assert (tmp_path / "p.csv").read_text() == "earlier"
+    assert command(capsys, *words)[0] == 0
+    assert len(pd.read_csv(tmp_path / "p.csv")) == 300 and not list(tmp_path.glob(".p*"))
 
 
 def test_answers_are_the_same_however_many_files_there_are(tmp_path, some, run, monkeypatch):
@@ -573,14 +539,6 @@ def test_every_file_of_a_folder_is_read_or_named(some, tmp_path, capsys, table):
     names = [Path(line.removeprefix("cxr: ").partition(": image file")[0]).name for line in bad]
     assert names == ["deeper", "h.webp", "i.png", "notes.txt", "pipe.png"]
     assert err.splitlines()[-1] == "cxr: 5 of 8 image files cannot be read"
-
-
-def test_rows_of_an_interrupted_run_are_not_lost_to_the_next(some, tmp_path, capsys):
-    (tmp_path / "p.csv.partial").write_text("image,p_covid\na.png,0.5\n")
-    assert "p.csv.partial: holds the rows of a run that was interrupted" in complaint(
-        capsys, some[0], "--output", tmp_path / "p.csv"
-    )
-    assert (tmp_path / "p.csv.partial").read_text() == "image,p_covid\na.png,0.5\n"
 
 
 def test_output_is_none_of_the_images(some, tmp_path, capsys):
