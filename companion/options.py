@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import re
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,39 +28,9 @@ def heavy(module: str, doing: str) -> ModuleType:
         ) from None
 
 
-SCALARS = {  # what an unquoted value may be beside text
-    "bool": "true|false|yes|no|on|off",
-    "null": "~|null|",
-    "int": "[-+]?(0|[1-9][0-9]*)",
-    "float": (
-        r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|[-+]?[0-9]+e[-+]?[0-9]+"
-        r"|[-+]?\.inf|\.nan"
-    ),
-}
-
-
-class Plain(yaml.SafeLoader):
-    """YAML whose numbers are what they look like: 1e-3 a number, 010 and 1:30 no other one, a date
-    a text; no key twice.
-    """
-
-    yaml_implicit_resolvers: dict = {}
-
-    def construct_mapping(self, node, deep=False):
-        made = super().construct_mapping(node, deep=True)
-        if len(made) != len(node.value):
-            raise yaml.YAMLError("a key stands there twice")
-        return made
-
-
-for tag, pattern in SCALARS.items():
-    whole = re.compile(f"(?i:{pattern})$")
-    Plain.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", whole, None)
-
-
 def pairs(texts: list[str], option: str) -> dict:
-    """``NAME=VALUE`` texts as a dictionary, values read as YAML (:class:`Plain`); of a name given
-    twice the last counts.
+    """``NAME=VALUE`` texts as a dictionary, values as :func:`plain_value` reads them; of a
+    name given twice the last counts.
     """
     found = {}
     for text in texts:
@@ -72,11 +42,17 @@ def pairs(texts: list[str], option: str) -> dict:
 
 
 def plain_value(text: str, where: str) -> Any:
-    """One value, read as YAML (:class:`Plain`); ``where`` is what the error names."""
+    """One value: a number, list, dictionary, true, false or null as JSON has them, else a text;
+    ``where`` is what the error names.
+    """
     try:
-        return yaml.load(text, Plain)
-    except Exception:  # also what PyYAML itself stumbles over: brackets a thousand deep
-        raise InputError(f"{where}: the value is not valid YAML") from None
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        if text.startswith(("[", "{")):
+            raise InputError(
+                f'{where}: the value is not valid JSON, such as [10, 30] or {{"covid": 8}}'
+            ) from None
+        return text
 
 
 def read_yaml(file: Path) -> Any:
