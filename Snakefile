@@ -25,7 +25,7 @@ def files(*folders):
 NOTEBOOKS = sorted(file.stem for file in Path("notebooks").glob("[0-9]*.ipynb"))
 CODE = files("cxrlib", "companion")
 FACTS = files("book/studies", "book/checklists") + ["book/inventory.yml"]
-TABLES = [f"results/{name}" for name in ("flow", "networks", "efficiency", "subgroups", "audits")]
+TABLES = [f"results/{name}" for name in ("flow", "networks", "efficiency", "subgroups", "audits", "coverage")]
 # a demonstration on synthetic images: where Grad-CAM finds what is known to be there
 PHANTOM = "results/phantom-localisation/run.json"
 MISSING = [name for name in studies.RECORDS if not studies.recorded(name)]

@@ -99,7 +99,7 @@ pages.side_by_side(printed, rates, bounds, redrawn)
 pages.not_recorded(missing_redraws)
 
 # %% [markdown]
-# **Intervals** are 95 % intervals from {glue:text}`replicates` bootstrap resamples of patients. Resampling a perfect result shows no spread, so where a share is exactly 1, Wilson's interval over patients is given. F1 and AUC have no interval then, and the table has a dash.
+# **Intervals** are 95 % intervals from {glue:text}`replicates` bootstrap resamples of patients. Where few patients carry the errors, resampling shows too little spread, and of a perfect result none: [Wilson's interval over patients](the-rule-of-this-book) is given there. F1 and AUC have no interval where they are exactly 1, and the table has a dash.
 #
 # ## Figure 4.1: confusion matrix
 

@@ -26,9 +26,9 @@
 #
 # **Question.** {cite:t}`cheazemin2020` (Study A) and {cite:t}`zhu2020` (Study B) turn a network's output into a probability of disease. They judge it by how well it ranks images, and by one threshold. Is that probability true? What is a positive result worth where fewer people are ill? Would anybody be better off by acting on it?
 #
-# **Answer.** The probabilities of Study A's [stand-in](13_study_a_results.ipynb) are far from true: {glue:text}`ece-a` off on average, and still {glue:text}`ece-shifted` off after a correction for the prevalence. Those of Study B's runs are at most {glue:text}`ece-b` off on average over a class's groups; single groups are further off. Where {glue:text}`low` % of people are ill, one positive result in {glue:text}`one-in` is right, at the sensitivity and specificity that Study A prints. Acting on the stand-in's probabilities as they are beats treating everybody alike {glue:text}`useful-raw`.
+# **Answer.** The probabilities of Study A's [stand-in](13_study_a_results.ipynb) are far from true: {glue:text}`ece-a` off on average, and still {glue:text}`ece-shifted` off after a correction for the prevalence. Those of Study B's runs are at most {glue:text}`ece-b` off on average over a class's groups; single groups are further off. Where {glue:text}`low` % of people are ill, one positive result in {glue:text}`one-in` is right, at the sensitivity and specificity that Study A prints. When one acts on the stand-in's probabilities as they are, the interval of the net benefit lies above that of treating everybody alike {glue:text}`useful-raw`.
 #
-# **How sure.** Intervals count patients, not images, except where the two are compared. Where patients have several images that makes intervals by percentiles up to {glue:text}`wider` times as wide. They cover the choice of test patients. They do not cover the choice of hospitals and collections, which sets the share of ill people in these test sets.
+# **How sure.** Intervals count patients, not images, except where the two are compared. (The patients of Study A's normal images are not known; each of these images counts as one.) Where patients have several images that makes intervals by percentiles up to {glue:text}`wider` times as wide. They cover the choice of test patients. They do not cover the choice of hospitals and collections, which sets the share of ill people in these test sets.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -298,7 +298,7 @@ pages.table(counted, caption="Of 1,000 people, at each operating point")
 #
 # $$\text{NB}(t) = \text{sens}\cdot\pi - (1-\text{spec})(1-\pi)\frac{t}{1-t}.$$
 #
-# Compare it with calling everybody positive, and with calling nobody, which has 0. A model is of use at those thresholds where it beats both.
+# Compare it with calling everybody positive, and with calling nobody, which has 0. Here a model counts as *of use* at those thresholds where the whole 95 % interval of its net benefit lies above both. Elsewhere it may be of use as well; these patients do not show it.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Decision curves of the stand-in", "code_prompt_hide": "Decision curves of the stand-in", "figure": {"caption": "Decision curves of Study A's stand-in, at the test set's {glue:text}`share-a` % COVID-19. Bands: 95 % intervals from resampled patients.", "name": "decisions-standin"}, "image": {"alt": "Decision curves of Study A's stand-in at the test set's prevalence. As trained the curve falls with that of calling everybody and below zero; corrected for the prevalence it stays above both a little longer, then falls below zero too."}}
 thresholds = np.geomspace(0.001, 0.5, 100)
@@ -310,7 +310,7 @@ plots.decision_curve(decisions)
 plt.show()
 
 # %% [markdown]
-# As trained it beats both {glue:text}`useful-raw`: a probability that is {glue:text}`mean-a` on average makes nearly everybody act. Corrected, it beats both {glue:text}`useful-shifted`, and not by much. Some of the information was there, and the probability hid it.
+# As trained its interval lies above both {glue:text}`useful-raw`: a probability that is {glue:text}`mean-a` on average makes nearly everybody act. Corrected, it lies above both {glue:text}`useful-shifted`, and not by much. Some of the information was there, and the probability hid it.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Decision curves of a class of Study B", "code_prompt_hide": "Decision curves of a class of Study B", "figure": {"caption": "Study B, {glue:text}`class` against the rest, as trained, at the test set's share.", "name": "decisions-class"}, "image": {"alt": "Decision curve of one class of Study B's four-class run at the test set's share: the model is above both alternatives over most thresholds."}}
 share = shares(four, "test")[four.classes.index(positive_class)]
@@ -326,7 +326,7 @@ plots.decision_curve({positive_class: of_class[lower]}).set_title(f"Prevalence {
 plt.show()
 
 # %% [markdown]
-# At {glue:text}`share-class` % the model is of use {glue:text}`useful-class`. (Thresholds up to 50 % are shown; at the lowest the gain is very small.) With the same sensitivities and specificities at {glue:text}`lower` %, it is of use {glue:text}`useful-lower`.
+# At {glue:text}`share-class` % the model is of use {glue:text}`useful-class`. (At the lowest the gain is very small.) With the same sensitivities and specificities at {glue:text}`lower` %, it is of use {glue:text}`useful-lower`.
 #
 # **No curve here is a clinic's.** The studies' design and the collections that were available set the share of positives in these test sets, and chose the negatives. A net benefit at such a share holds for that mixture of images. What the curves do show is that discrimination alone does not make a model useful.
 #
@@ -439,20 +439,23 @@ pages.table(by_method(alone), caption=about)
 #
 # In small numbers the exact interval (Clopper–Pearson) is wider than Wilson's, since it must hold at every true value.
 #
+# (the-rule-of-this-book)=
 # ### The rule of this book
 #
 # This book keeps to one rule, on every page, in the claims and in the reports that `cxr evaluate` writes:
 #
 # | Of what | Its 95 % interval | Where that cannot tell |
 # |---|---|---|
-# | A share of images: recall, sensitivity, specificity, precision, PPV, NPV, accuracy | Patients resampled {glue:text}`replicates` times within their classes, each with all images; percentiles | Wilson's over patients, where the share is exactly 0 or 1, is undefined in a resample, or rests on fewer than four patients |
+# | A share of images: recall, sensitivity, specificity, precision, PPV, NPV, accuracy | Patients resampled {glue:text}`replicates` times within their classes, each with all images; percentiles | Wilson's over patients, where at most {glue:text}`carriers` patients carry the errors (or the successes, if these are fewer), where the share is undefined in a resample, or where it rests on fewer than four patients. From {glue:text}`carriers-twice` patients with errors on percentiles alone; in between the ends go evenly from the one to the other |
 # | AUC, F1, an average over classes, Brier score, net benefit | The same | A dash |
 # | A mean over images, such as the share of a map inside the lungs | Patients resampled, all as one class | A dash |
 # | A difference of two models on the same images | Patients resampled within their classes, the same for both models | A dash |
 # | A bin of a reliability diagram; what moves with a slider in the explorer | Wilson's over patients; of an AUC, DeLong's over patients; of ratios, PPV and NPV, what these imply | Of an area of 1: a dash |
 # | A share that a study prints | Wilson's; the images are taken as independent, since their patients are not known | |
 #
-# Patients with several images make these worth less than as many independent ones. One number says how much less: r(1 − r) over the variance of the share r over patients, at least 1 and at most the number of images. Where r is 0 or 1 it is the number of patients. Where there are fewer than four patients, or all are alike, a patient's images are taken to say the same (Kish's number).
+# Patients with several images make these worth less than as many independent ones. One number says how much less: r(1 − r) over the variance of the share r over patients, at least 1 and at most the number of images. Where there are fewer than four patients, or all are alike, a patient's images are taken to say the same (Kish's number). Few patients with errors say little about that variance. So it is averaged with Kish's, which counts as much as {glue:text}`alike` patients with errors do. Where r is 0 or 1 the number is that of the patients.
+#
+# Why not percentiles throughout? With few errors they are too narrow. In simulated test sets with two to ten patients who carry errors ({source}`benchmarks/coverage.py`) they hold the true share in as few as {glue:text}`percentiles-hold` %, this rule in at least {glue:text}`policy-holds` %. Percentiles also gave a perfect result less certainty than one with a single error. By the rule one more error does not raise the lower end in test sets like these. An average over classes, an F1 and an AUC have no such rule, so where few patients carry their errors, their intervals are too narrow.
 #
 # An interval without width is never shown. What no resample moves is not certain: these patients cannot tell.
 #
@@ -526,8 +529,10 @@ def useful(table):
     better = (table["low"] > np.maximum(table["treat_all"], 0) + 1e-12).to_numpy()
     ranges = np.split(100 * table.index.to_numpy(), np.flatnonzero(np.diff(better)) + 1)
     beats = np.split(better, np.flatnonzero(np.diff(better)) + 1)
+    shown = 100 * table.index.max()
     found = [
         f"from {part[0]:.1f} to {part[-1]:.1f} %"
+        + f" (thresholds are shown up to {shown:.0f} %)" * bool(part[-1] == shown)
         for part, beat in zip(ranges, beats, strict=True)
         if beat[0]
     ]
@@ -582,11 +587,18 @@ before, now = shares(standin, "train"), shares(standin, "test")
 tipping = prior_shift(np.array([[threshold, 1 - threshold]]), before, now)[0, 0]
 skill = calibration.brier(after, "covid").loc["skill"]
 error = calibration.calibration_error(cxrlib.reliability(after, "covid"))
+simulated = pd.read_csv(studies.results_folder() / "coverage" / "shares.csv")
+few = simulated[simulated["carriers"].between(2, intervals.CARRIERS)]
 drawn = people["Study A, printed"]
 ppv, _ = cxrlib.at_prevalence(*points["Study A, printed"], prevalence)
 pages.glue_all(
     {
         "replicates": metrics.REPLICATES,
+        "carriers": intervals.CARRIERS,
+        "carriers-twice": 2 * intervals.CARRIERS,
+        "alike": intervals.ALIKE,
+        "percentiles-hold": f"{100 * few['percentiles'].min():.0f}",
+        "policy-holds": f"{100 * few['policy'].min():.0f}",
         "ece-a": scores["ECE, equal width"].iloc[0],
         "ece-b": scores["ECE, equal width"].iloc[1:].max(),
         "ece-shifted": f"{error:.3f}",

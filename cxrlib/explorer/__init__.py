@@ -40,7 +40,7 @@ MOST = 200_000  # rows of a page of its own
 RULES = {
     "half": "One half",
     "printed": "The study’s sensitivity",
-    "youden": "Youden",
+    "youden": "Youden, on these images",
     "sensitivity": "95 % sensitivity",
     "cost": "A miss costs 10 false alarms",
 }
@@ -254,12 +254,14 @@ class Ppv(Widget):
         super().__init__(data={**rates, "have": have, "marks": _marks(marks)}, **state)
 
     def plain(self) -> pd.DataFrame:
-        sensitivity, specificity = self.data["sensitivity"][0], self.data["specificity"][0]
+        rates = [intervals.Interval(*self.data[name]) for name in ("sensitivity", "specificity")]
         rows, marked = [], [mark["value"] for mark in self.data["marks"]]
         for share in sorted({0.001, 0.01, 0.1, 0.5, *marked}):
-            ppv, npv = metrics.at_prevalence(sensitivity, specificity, share)
-            rows.append([f"{100 * share:g} %", f"{100 * ppv:.1f} %", f"{100 * npv:.2f} %"])
-        return pd.DataFrame(rows, columns=["Prevalence", "PPV", "NPV"])
+            row = [f"{100 * share:.3g} %"]
+            ppv, npv = (100 * np.array(x) for x in intervals.predictive_values(*rates, share))
+            row += [with_interval(*ppv, decimals=1), with_interval(*npv, decimals=2)]
+            rows.append(row)
+        return pd.DataFrame(rows, columns=["Prevalence", "PPV, %", "NPV, %"])
 
 
 def page(frame: pd.DataFrame, name: str, **state) -> str:

@@ -6,6 +6,7 @@
 
 const Z = 1.959963984540054; // normal quantile of 97.5 %
 const FEW = 4; // patients that a variance over them needs
+const ALIKE = 3; // patients whose images are taken to say the same
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
 /** Runs as arrays from the payload that cxrlib.explorer packs; runs share equal columns. */
@@ -28,18 +29,20 @@ export class Cohort {
     const P = new Float64Array(size), N = new Float64Array(size), u = new Float64Array(size), v = new Float64Array(size);
     for (let i = 0; i < n; i++) this.truth[i] ? P[who[i]]++ : N[who[i]]++;
     // Sums over patients of squares and products of u, v (found positives, false alarms) and P, N, when the first k images are called.
-    for (const name of ["tp", "fp", "uu", "uP", "vv", "vN"]) this[name] = new Float64Array(n + 1);
+    // And how many patients have some found, or all (us, ua), some false alarms, or nothing else (vs, va).
+    for (const name of ["tp", "fp", "uu", "uP", "us", "ua", "vv", "vN", "vs", "va"]) this[name] = new Float64Array(n + 1);
     const add = (name, i, x) => { this[name][i + 1] = this[name][i] + x; };
     for (let i = 0; i < n; i++) {
       const j = who[i], ill = this.truth[i];
       add("tp", i, ill), add("uu", i, ill && 2 * u[j] + 1), add("uP", i, ill && P[j]), add("fp", i, 1 - ill), add("vv", i, ill ? 0 : 2 * v[j] + 1), add("vN", i, ill ? 0 : N[j]);
+      add("us", i, +(ill && !u[j])), add("ua", i, +(ill && u[j] + 1 === P[j])), add("vs", i, +(!ill && !v[j])), add("va", i, +(!ill && v[j] + 1 === N[j]));
       ill ? u[j]++ : v[j]++;
     }
     const sum = (of) => P.reduce((total, x, j) => total + of(x, N[j]), 0);
     this.positives = sum((p) => p), this.negatives = n - this.positives, this.PP = sum((p) => p * p), this.NN = sum((_, m) => m * m);
     this.patients = { P: sum((p) => +(p > 0)), N: sum((_, m) => +(m > 0)), all: sum((p, m) => +(p + m > 0)) };
     const healthy = this.negatives / n;
-    this.healthy = share(healthy, n, this.patients.all, sum((p, m) => (m - healthy * (p + m)) ** 2), sum((p, m) => (p + m) ** 2));
+    this.healthy = share(healthy, n, this.patients.all, sum((p, m) => (m - healthy * (p + m)) ** 2), sum((p, m) => (p + m) ** 2), Math.min(this.patients.P, this.patients.N));
     this.area = this.auc();
   }
   /** Images with a score of at least t. */
@@ -57,7 +60,10 @@ export class Cohort {
   /** Sensitivity and specificity, [value, low, high] each, when the first k images are called. */
   rates(k) {
     const { positives, negatives, patients } = this, s = this.tp[k] / positives, c = (negatives - this.fp[k]) / negatives, f = 1 - c;
-    return [share(s, positives, patients.P, this.uu[k] - 2 * s * this.uP[k] + s * s * this.PP, this.PP), share(c, negatives, patients.N, this.vv[k] - 2 * f * this.vN[k] + f * f * this.NN, this.NN)];
+    return [
+      share(s, positives, patients.P, this.uu[k] - 2 * s * this.uP[k] + s * s * this.PP, this.PP, Math.min(this.us[k], patients.P - this.ua[k])),
+      share(c, negatives, patients.N, this.vv[k] - 2 * f * this.vN[k] + f * f * this.NN, this.NN, Math.min(this.vs[k], patients.N - this.va[k])),
+    ];
   }
   /** AUC with DeLong's interval for images in patients, [value, low, high]. */
   auc() {
@@ -88,10 +94,12 @@ export class Cohort {
   }
 }
 
-/** A share of images, [value, low, high]: Wilson's interval for as many images as its variance over patients is worth; where there is none, as patients are (sizes: Σ of squares of their images). */
-function share(r, total, patients, square, sizes) {
-  const variance = patients / (patients - 1) * square / total ** 2;
-  return wilson(r, !(r > 0 && r < 1) ? patients : patients >= FEW && variance > 1e-15 ? clamp(r * (1 - r) / variance, 1, total) : total ** 2 / sizes);
+/** A share of images, [value, low, high]: Wilson's interval for as many images as cxrlib.metrics.intervals.effective_number says (square: Σ of squares over patients; sizes: Σ of squares of their images; carriers: patients with errors, or with successes, whichever are fewer). */
+function share(r, total, patients, square, sizes, carriers) {
+  const variance = patients / (patients - 1) * square / total ** 2, same = sizes / total;
+  if (!(r > 0 && r < 1)) return wilson(r, patients);
+  if (patients < FEW || !(variance > 1e-15)) return wilson(r, total / same);
+  return wilson(r, total * (carriers + ALIKE) / (carriers * total / clamp(r * (1 - r) / variance, 1, total) + ALIKE * same));
 }
 
 function wilson(p, n) {
@@ -596,8 +604,8 @@ function explorer({ model, el }) {
   /** Thresholds of the presets; that of the cost ratio moves with the prevalence. */
   function offer() {
     const printed = held(run.printed, cls), p = model.get("prevalence"), all = presets(cohort, p, printed && printed.sensitivity[0], model.get("cost"));
-    const words = { half: "One half", printed: `As the study: ${printed && printed.text[0]}`, youden: "Youden", sensitivity: "95 % sensitivity", cost: "Cheapest" };
-    const why = { printed: "Highest threshold that reaches the sensitivity the study prints", youden: "Largest sum of sensitivity and specificity", sensitivity: "Highest threshold with a sensitivity of at least 95 %", cost: "Least expected cost at this prevalence" };
+    const words = { half: "One half", printed: `As the study: ${printed && printed.text[0]}`, youden: "Youden, on these images", sensitivity: "95 % sensitivity", cost: "Cheapest" };
+    const why = { printed: "Highest threshold that reaches the sensitivity the study prints", youden: "Largest sum of sensitivity and specificity in the images shown: chosen on the images that it is judged on", sensitivity: "Highest threshold with a sensitivity of at least 95 %", cost: "Least expected cost at this prevalence" };
     if (Object.keys(all).join() !== presetChips.dataset.has) {
       presetChips.dataset.has = Object.keys(all).join(), preset = {};
       for (const name in all) preset[name] = { button: chip("", () => set({ threshold: preset[name].value }), why[name]) };

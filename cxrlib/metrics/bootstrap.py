@@ -5,10 +5,14 @@ Images of one patient are alike, so whole patients are drawn, never images. The 
 - What is computed from predictions has the percentile interval of 2,000 resamples of patients,
   drawn within the classes; a difference of two models on the same images is computed in each
   resample for both (paired).
-- Where resampling cannot tell, a share of images has Wilson's interval over patients
-  (`cxrlib.metrics.intervals.share_by_patient`): an estimate of exactly 0 or 1 differs in no
-  resample, a precision may be undefined in one, and fewer than four patients are too few to be
-  drawn. What is no share (AUC, F1, an average over classes, a difference) has no interval there.
+- A share of images near 0 or 1 has Wilson's interval over patients
+  (`cxrlib.metrics.intervals.share_by_patient`): up to ten patients who carry its errors, or its
+  successes, whichever are fewer. There percentiles are too narrow. From twenty such patients on
+  percentiles alone count; between, the ends go evenly from the one to the other, so that a share
+  with one more error never reaches less far down (`share_interval`).
+- Where resampling cannot tell, a share has Wilson's interval, too: a precision may be undefined in
+  a resample, and fewer than four patients are too few to be drawn. What is no share (AUC, F1, an
+  average over classes, a difference) has no interval there.
 - There is one effective number of patients, `cxrlib.metrics.intervals.effective_number`.
 
 Frames, N, K and B are those of :mod:`cxrlib.metrics.rates`; P is the number of patients, S of sums,
@@ -26,7 +30,15 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from cxrlib.files import InputError
-from cxrlib.metrics.intervals import FEW, Interval, share_by_patient, tail
+from cxrlib.metrics.intervals import (
+    CARRIERS,
+    FEW,
+    Interval,
+    by_patient,
+    carriers,
+    share_by_patient,
+    tail,
+)
 from cxrlib.metrics.predictions import arrays, one_class
 from cxrlib.metrics.rates import (
     METRICS,
@@ -159,14 +171,33 @@ def bootstrap_by_patient(
     enough, shares = _bases(found, sides, names)
     rows = found.intervals(values, statistics, enough, level)
     for row, share in zip(rows, shares, strict=True):
-        if share is not None and np.isnan(row[1]):
-            row[:] = share_by_patient(*share, predictions["patient_id"], level)
+        if share is not None:
+            row[:] = share_interval(row, *share, predictions["patient_id"], level)
     if table:
         columns = pd.MultiIndex.from_product([METRICS, Interval._fields])
         return pd.DataFrame(rows.reshape(len(classes) + 2, -1), rows_of(classes), columns)
     if isinstance(statistic, str):
         return Interval(*rows[0].tolist())
     return pd.DataFrame(rows, names, Interval._fields)
+
+
+def share_interval(
+    drawn: ArrayLike, right: np.ndarray, among: np.ndarray, patients: ArrayLike, level: float
+) -> Interval:
+    """The interval of a share by the policy, of ``drawn``, the share with its percentile interval,
+    and Wilson's: ``right`` and ``among`` are those of `share_by_patient`.
+    """
+    few = carriers(*by_patient(right, among, patients))
+    weight = np.clip(2 - few / CARRIERS, 0, 1) if np.isfinite(drawn[1]) else 1.0
+    if not weight:
+        return Interval(*drawn)
+    wilson = share_by_patient(right, among, patients, level)
+    ends = (
+        np.array(wilson[1:])
+        if weight == 1
+        else np.average([wilson[1:], drawn[1:]], axis=0, weights=[weight, 1 - weight])
+    )
+    return Interval(drawn[0], *ends)
 
 
 def _against_rest(predictions: pd.DataFrame, cls: str | None, threshold: float) -> tuple:

@@ -25,6 +25,11 @@ from cxrlib.metrics.predictions import one_class
 # patients that a variance over them needs: of 3, one resample in 27 is of one patient alone, and no
 # percentile lies beyond that
 FEW = 4
+# Patients who carry the errors of a share, or its successes, whichever are fewer: up to so many a
+# percentile says too little, and from twice as many on it says enough. `python -m
+# benchmarks.coverage` has the simulation that both numbers here are from.
+CARRIERS = 10
+ALIKE = 3  # patients whose images are taken to say the same, on top of those that carry errors
 
 
 class Interval(NamedTuple):
@@ -99,16 +104,31 @@ def wilson(k: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Any, Any]:
     return low[()], high[()]  # numbers for numbers
 
 
+def carriers(right: np.ndarray, among: np.ndarray) -> int:
+    """How many patients carry the errors of a share, or its successes, whichever are fewer.
+
+    ``among`` (P,) are images per patient, ``right`` (P,) those of them that count.
+
+    >>> carriers(np.array([2, 1, 2, 0]), np.array([2, 2, 2, 0]))
+    1
+    """
+    return int(min(np.count_nonzero(right < among), np.count_nonzero(right)))
+
+
 def effective_number(right: np.ndarray, among: np.ndarray) -> float:
     """How many independent images a share of images of several patients is worth.
 
     ``among`` (P,) are images per patient, ``right`` (P,) those of them that count, r the share. The
     variance of r over patients is P/(P - 1) Σ(right - r among)² / (Σ among)² (Cochran 1977,
-    Sampling Techniques, ch. 9A), the effective number r(1 - r) / variance, at least 1 and at most
-    the images (Korn and Graubard 1998, Surv. Methodol. 24:193). Where r is 0 or 1, all images of
-    every patient do say the same: each patient is one. Where else there is no variance, of fewer
-    than four patients or of patients that are all alike, images of a patient are taken to say the
-    same: (Σ among)² / Σ among² (Kish 1965, Survey Sampling). No images are worth 0.
+    Sampling Techniques, ch. 9A), the number that it gives r(1 - r) / variance, at least 1 and at
+    most the images (Korn and Graubard 1998, Surv. Methodol. 24:193).
+
+    Such a variance is itself uncertain where few patients carry the errors, or the successes
+    (`carriers`, c of them). So its inflation, images / number, is averaged with that of patients
+    whose images all say the same, Σ among² / Σ among (Kish 1965, Survey Sampling): c parts of the
+    former, three of the latter. The latter alone counts where there is no variance, of fewer than
+    four patients or of patients that are all alike. Where r is 0 or 1, each patient is one. No
+    images are worth 0.
 
     >>> effective_number(np.array([2, 2, 2]), np.array([2, 2, 2]))
     3.0
@@ -116,12 +136,14 @@ def effective_number(right: np.ndarray, among: np.ndarray) -> float:
     total, patients = among.sum(), np.count_nonzero(among)
     if not patients or right.sum() in (0, total):
         return float(patients)
-    r = right.sum() / total
+    r, same = right.sum() / total, (among.astype(float) ** 2).sum() / total
     if patients >= FEW:
         variance = patients / (patients - 1) * ((right - r * among) ** 2).sum() / total**2
         if variance > 1e-15:
-            return float(np.clip(r * (1 - r) / variance, 1, total))
-    return float(total**2 / (among.astype(float) ** 2).sum())
+            own = total / np.clip(r * (1 - r) / variance, 1, total)
+            c = carriers(right, among)
+            return float(total * (c + ALIKE) / (c * own + ALIKE * same))
+    return float(total / same)
 
 
 def share_by_patient(
@@ -137,14 +159,20 @@ def share_by_patient(
     >>> bool(found.low == wilson(3, 3)[0])
     True
     """
-    patient, among = pd.factorize(pd.Series(patients))[0], np.asarray(among, bool)
-    sizes = np.bincount(patient, among)
-    counted = np.bincount(patient, among & np.asarray(right, bool))
-    if not among.any():
+    counted, sizes = by_patient(right, among, patients)
+    if not sizes.any():
         return UNKNOWN
     share, n = counted.sum() / sizes.sum(), effective_number(counted, sizes)
     low, high = wilson(share * n, n, level)
     return Interval(float(share), float(low), float(high))
+
+
+def by_patient(right: ArrayLike, among: ArrayLike, patients: ArrayLike) -> tuple:
+    """Of each patient, how many images are ``right`` and how many are ``among`` those that count:
+    (P,) each.
+    """
+    patient, among = pd.factorize(pd.Series(patients))[0], np.asarray(among, bool)
+    return np.bincount(patient, among & np.asarray(right, bool)), np.bincount(patient, among)
 
 
 def delong(truth: np.ndarray, scores: np.ndarray, patients) -> tuple[np.ndarray, np.ndarray]:
@@ -224,6 +252,29 @@ def weighted(first: Interval, second: Interval, a: float, b: float) -> Interval:
     return Interval(float(value), float(low), float(high))
 
 
+def other_side(share: Interval) -> Interval:
+    """1 less a share."""
+    return Interval(1 - share.estimate, 1 - share.high, 1 - share.low)
+
+
+def predictive_values(
+    sensitivity: Interval, specificity: Interval, prevalence: float
+) -> tuple[Interval, Interval]:
+    """PPV and NPV at a prevalence, by Bayes of the likelihood ratios, with the intervals that those
+    of sensitivity and specificity imply (`ratio`). The prevalence is taken as given.
+
+    >>> ppv, npv = predictive_values(Interval(1, 0.9, 1), Interval(1, 0.99, 1), 0.01)
+    >>> print(ppv)
+    1.00 (0.49 to 1.00)
+    """
+    with np.errstate(all="ignore"):
+        odds = np.float64(prevalence) / (1 - prevalence)
+        likely = np.array(ratio(sensitivity, other_side(specificity)))
+        unlikely = np.array(ratio(other_side(sensitivity), specificity))[[0, 2, 1]]
+        ppv, npv = 1 / (1 + 1 / (likely * odds)), 1 / (1 + unlikely * odds)
+    return Interval(*ppv.tolist()), Interval(*npv.tolist())
+
+
 def at_threshold(
     predictions: pd.DataFrame, cls: str, threshold: float, prevalence: float
 ) -> pd.DataFrame:
@@ -249,15 +300,12 @@ def at_threshold(
     called, patients = score >= threshold, pd.factorize(predictions["patient_id"])[0]
     found = share_by_patient(called, truth, patients)
     spared = share_by_patient(~called, ~truth, patients)
-    missed, alarmed = (Interval(1 - x.estimate, 1 - x.high, 1 - x.low) for x in (found, spared))
+    missed, alarmed = other_side(found), other_side(spared)
     rows = {"sensitivity": found, "specificity": spared, "auc": auc_interval(predictions, cls)}
-    likely = rows["lr_positive"] = ratio(found, alarmed)
-    unlikely = rows["lr_negative"] = ratio(missed, spared)
+    rows |= {"lr_positive": ratio(found, alarmed), "lr_negative": ratio(missed, spared)}
     with np.errstate(all="ignore"):
         for end, p in (("", np.float64(truth.mean())), ("_at", prevalence)):
-            odds = p / (1 - p)
-            rows[f"ppv{end}"] = 1 / (1 + 1 / (np.array(likely) * odds))
-            rows[f"npv{end}"] = 1 / (1 + np.array(unlikely)[[0, 2, 1]] * odds)
+            rows[f"ppv{end}"], rows[f"npv{end}"] = predictive_values(found, spared, p)
             rows[f"accuracy{end}"] = weighted(found, spared, p, 1 - p)
         rows["all_healthy"] = share_by_patient(~truth, truth | ~truth, patients)
         rows["all_healthy_at"] = Interval(1 - prevalence)

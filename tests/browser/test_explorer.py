@@ -305,12 +305,18 @@ def test_keyboard_and_exact_numbers(explorer_page):
     exact.fill("nonsense")
     exact.press("Enter")
     assert (
-        explorer_page.get_by_role("button", name="Youden").get_attribute("aria-pressed") == "false"
+        explorer_page.get_by_role("button", name="Youden, on these images").get_attribute(
+            "aria-pressed"
+        )
+        == "false"
     )
     exact.blur()
-    explorer_page.get_by_role("button", name="Youden").press("Enter")
+    explorer_page.get_by_role("button", name="Youden, on these images").press("Enter")
     assert (
-        explorer_page.get_by_role("button", name="Youden").get_attribute("aria-pressed") == "true"
+        explorer_page.get_by_role("button", name="Youden, on these images").get_attribute(
+            "aria-pressed"
+        )
+        == "true"
     )
     said = explorer_page.get_by_role("status")
     explorer_page.wait_for_function(

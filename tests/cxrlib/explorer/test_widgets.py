@@ -123,3 +123,18 @@ def test_a_page_is_made_without_torch_and_without_anywidget():
 def test_subgroups_name_no_image_twice():
     with pytest.raises(InputError, match="^subgroups: needs a column image_id"):
         widgets.Explorer(made_up(), subgroups=pd.DataFrame({"image_id": ["s/i0", "s/i0"]}))
+
+
+def test_the_table_of_a_perfect_score_has_its_lower_limits():
+    """As of 35 of 35 found and 400 of 400 spared, at the same prevalence."""
+    frame = made_up(sizes=(35, 400), images_per_patient=1)
+    first, second = (name for name in frame if name.startswith("p_"))
+    own = (frame["y_true"] == first[2:]).astype(float)
+    found = metrics.intervals.at_threshold(
+        frame.assign(**{first: own, second: 1 - own}), first[2:], 0.5, 0.001
+    )
+    rates = [found.loc[name].tolist() for name in ("sensitivity", "specificity")]
+    row = widgets.Ppv(*rates).plain().iloc[0]
+    value, low, high = (100 * found.loc["ppv_at"]).tolist()
+    assert value == high == 100 and low < 10 and row["PPV, %"].startswith("100")
+    assert f"{low:.1f}" in row["PPV, %"]

@@ -95,7 +95,12 @@ def test_variance_over_patients_is_the_cluster_robust_one_of_statsmodels(seed):
             "cluster", groups=pd.factorize(patients[among])[0], use_correction=True
         )
         share, variance = robust.params[0], robust.bse[0] ** 2
-        effective = min(share * (1 - share) / variance, among.sum())
+        images = pd.DataFrame({"right": right[among], "who": patients[among]}).groupby("who")
+        sizes, counted = images["right"].size(), images["right"].sum()
+        few = min((counted < sizes).sum(), (counted > 0).sum())
+        own = max(among.sum() * variance / (share * (1 - share)), 1)
+        inflation = np.average([own, (sizes**2).sum() / sizes.sum()], weights=[few, 3])
+        effective = among.sum() / inflation
         assert found.loc[name].tolist() == pytest.approx(
             [share, *intervals.wilson(share * effective, effective)], rel=1e-9
         )
@@ -107,8 +112,8 @@ def test_with_one_image_per_patient_shares_are_wilson_and_auc_is_delong():
         intervals.at_threshold(frame, "viral", 0.4, 0.1),
         metrics.operating_point(frame, "viral", 0.4),
     )
-    n = point["TP"] + point["FN"]
-    effective = n - 1  # the variance is that with n - 1
+    n, few = point["TP"] + point["FN"], min(point["TP"], point["FN"])
+    effective = n * (few + 3) / (few * n / (n - 1) + 3)  # the variance is that with n - 1
     assert found.loc["sensitivity", ["low", "high"]].tolist() == pytest.approx(
         intervals.wilson(point["sensitivity"] * effective, effective)
     )

@@ -26,7 +26,8 @@ NAN = float("nan")
 
 def resampled(*what, **how):
     """`bootstrap_by_patient` where resampling alone may tell; elsewhere all is NaN."""
-    with mock.patch("cxrlib.metrics.bootstrap.share_by_patient", return_value=[NAN] * 3):
+    alone = "cxrlib.metrics.bootstrap.share_interval"
+    with mock.patch(alone, side_effect=lambda drawn, *_: drawn):
         return metrics.bootstrap_by_patient(*what, **how)
 
 
@@ -174,7 +175,7 @@ def test_bootstrap_of_a_class_equals_the_plain_loop(cls):
         ],
         ignore_index=True,
     )  # ties
-    found = metrics.bootstrap_by_patient(
+    found = resampled(
         frame, LOOPED, cls, threshold=0.3, replicates=60, seed=4, level=0.8
     )
     with np.errstate(invalid="ignore"):
@@ -413,3 +414,53 @@ def test_difference_where_nothing_is_to_be_told():
 def test_there_is_one_kind_of_interval():
     with pytest.raises(TypeError, match="kind"):
         metrics.bootstrap_by_patient(made_up(), kind="bca")
+
+
+SIZES = {  # images of each patient of a class
+    "one each": [1] * 59,
+    "59 of 35": [5, 4, 4, 3, 3] + [2] * 10 + [1] * 20,
+    "242 of 77": [9, 8, 7] + [6] * 4 + [5] * 4 + [4] * 12 + [3] * 24 + [2] * 24 + [1] * 6,
+}
+
+
+def one_more_error(sizes, order):
+    """The lower end of the share called rightly, as images turn wrong one after another."""
+    patients = np.repeat(np.arange(len(sizes)), sizes)
+    found = metrics.bootstrap.Resamples(patients, replicates=1000)
+    right, every = np.ones(len(patients), bool), np.ones(len(patients), bool)
+    ends = []
+    for image in [None, *order]:
+        if image is not None:
+            right[image] = False
+        sums = np.stack([right, every], axis=1).astype(float)
+        (row,) = found.intervals(sums, lambda drawn: drawn[:, :1] / drawn[:, 1:], True)
+        ends.append(metrics.bootstrap.share_interval(row, right, every, patients, 0.95).low)
+    return np.array(ends)
+
+
+@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("kind", ["anywhere", "patient by patient"])
+def test_one_more_error_never_raises_the_lower_end(name, kind):
+    """At 58 of 59 the lower end was 0.943 once, and at 59 of 59 0.901. The last steps, where
+    percentiles count alone, are as coarse as the images are.
+    """
+    sizes, rng = np.array(SIZES[name]), np.random.default_rng(0)
+    order = rng.permutation(sizes.sum())
+    if kind == "patient by patient":
+        turn = np.repeat(rng.permutation(len(sizes)), sizes)
+        order = np.argsort(turn, kind="stable")
+    lower = one_more_error(sizes, order[:25])
+    assert (np.diff(lower) < 1e-9).all(), np.round(lower, 4)
+
+
+def test_a_share_is_the_same_from_either_side():
+    """The interval of the errors mirrors that of what is right."""
+    patients, right = np.arange(40) // 2, np.arange(40) >= 3
+    every = np.ones(40, bool)
+    ends = []
+    for kind in (right, ~right):
+        found = metrics.bootstrap.Resamples(patients)
+        sums = np.stack([kind, every], axis=1).astype(float)
+        (row,) = found.intervals(sums, lambda drawn: drawn[:, :1] / drawn[:, 1:], True)
+        ends.append(metrics.bootstrap.share_interval(row, kind, every, patients, 0.95))
+    assert ends[0] == pytest.approx([1 - ends[1].estimate, 1 - ends[1].high, 1 - ends[1].low])

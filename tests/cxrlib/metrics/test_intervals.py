@@ -63,6 +63,17 @@ def test_effective_number_where_images_of_a_patient_say_the_same():
     assert 0.21 / shares.var() == pytest.approx(np.median(found), rel=0.1)
 
 
+@pytest.mark.parametrize(
+    ("right", "among"), [([1] * 30 + [0], [1] * 31), ([2] * 19 + [1], [2] * 20)]
+)
+def test_few_errors_never_make_images_worth_more_than_they_are(right, among):
+    """One error says little of how alike the images of a patient are."""
+    right, among = np.array(right), np.array(among)
+    assert intervals.carriers(right, among) == 1 == intervals.carriers(among - right, among)
+    kish = among.sum() ** 2 / (among**2).sum()
+    assert kish - 1 <= intervals.effective_number(right, among) < (kish + 3 * among.sum()) / 4
+
+
 def test_effective_number_of_independent_images_is_about_theirs():
     rng = np.random.default_rng(0)
     sizes = rng.integers(1, 9, 400)
