@@ -50,7 +50,9 @@ def title(run: Record) -> str:
     """What to call a run among others: a variant by its own name first."""
     family, _, own = run.name.rpartition("/")
     own += " alone" if family.endswith("-shown") else ""
-    return f"{own.replace('-', ' ')}: {run.info['title']}" if family else run.info["title"]
+    own = own.replace("-", " ").replace("re estimated", "re-estimated")
+    own = own.replace("lr ", "learning rate ")
+    return f"{own}: {run.info['title']}" if family else run.info["title"]
 
 
 def explorer_of(runs: Sequence[Record], **more) -> cxrlib.explorer.Explorer:

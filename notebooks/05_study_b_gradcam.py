@@ -25,7 +25,7 @@
 #
 # **Answer.** Only a little. On the {glue:text}`images` COVID-19 test images with a lung mask, the lungs fill {glue:text}`region` % of the picture and hold {glue:text}`inside` % of the map's activation: {glue:text}`than` an even spread would put there. The other {glue:text}`outside` % lie outside the lungs.
 #
-# **How sure.** The difference is {glue:text}`spread` percentage points, a 95 % interval over {glue:text}`patients` patients. But networks with random weights have maps too. Of {glue:text}`drawn` such networks, {glue:text}`below` put less into the lungs than the trained one: {glue:text}`random-verdict`. One trained network was measured, and the masks were drawn by another network. Even a map well inside the lungs would not show that disease is read there: adults' lungs differ from children's, too.
+# **How sure.** Chance of the network first: networks with random weights have maps too. Of {glue:text}`draws` that were drawn, {glue:text}`drawn` left any map. They put {glue:text}`random-low` to {glue:text}`random-high` % into the lungs, and {glue:text}`below` of them put less there than the trained one: {glue:text}`random-verdict`. This comparison rests on {glue:text}`random-maps` maps of {glue:text}`images` images. Then chance of the images: the difference from an even spread is {glue:text}`spread` percentage points, a 95 % interval over {glue:text}`patients` patients. One trained network was measured, and the masks were drawn by another network. Even a map well inside the lungs would not show that disease is read there: adults' lungs differ from children's, too.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -284,7 +284,7 @@ pages.table(table.set_axis(HEADS, axis=1), caption="Where the activation lies, b
 # %% [markdown]
 # The difference from the trained network is taken image by image. "Peak" is how often the hottest point lies in the region. The intervals are 95 %, from {glue:text}`replicates` resamples of patients; they do not cover the draws of random weights. A map without any activation, which random layers often give, counts in no mean.
 #
-# With all layers random the share in the lungs goes from {glue:text}`random-low` to {glue:text}`random-high` %, by the draw alone. Of the {glue:text}`drawn` draws that leave a map, {glue:text}`below` lie below the trained network; with boxes, {glue:text}`below-box` of {glue:text}`drawn-box`. The trained network's hottest point lies in the lungs in {glue:text}`peak` % of the images.
+# With all layers random the share in the lungs goes from {glue:text}`random-low` to {glue:text}`random-high` %, by the draw alone. {glue:text}`drawn` of {glue:text}`draws` draws leave a map, and {glue:text}`below` of them lie below the trained network; with boxes, {glue:text}`below-box` of {glue:text}`drawn-box`. The trained network's hottest point lies in the lungs in {glue:text}`peak` % of the images.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Image by image", "code_prompt_hide": "Image by image", "figure": {"caption": "The trained network, image by image: {glue:text}`images` images with a mask and {glue:text}`images-box` with boxes. On the dotted line the activation is spread as if the lungs played no part.", "name": "activation-image-by-image"}, "image": {"alt": "Scatter of test images: share of the picture that is lung against share of the activation inside, with the diagonal of equality, for lung masks and for boxes. Nearly all points lie a little above the diagonal."}}
 with plots.style():
@@ -413,6 +413,7 @@ pages.items(phantom.info["lacked"], "What the phantom run is")
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Numbers of the text", "code_prompt_hide": "Numbers of the text"}
 facts, verdicts = {}, []
+OF_RANDOM = "kind == @kind and stage == 'conv1' and split == 'test'"
 for suffix, (kind, (rows, draws)) in zip(("", "-box"), measured.items(), strict=True):
     each = pages.maps_by_stage(where, kind)[0]
     inside, spread = rows["inside"]["trained"].estimate, rows["trained less this"]["even"]
@@ -429,6 +430,7 @@ for suffix, (kind, (rows, draws)) in zip(("", "-box"), measured.items(), strict=
         f"than{suffix}": formatting.comparison(spread.low, spread.high),
         f"drawn{suffix}": len(random),
         f"below{suffix}": int((random < inside).sum()),
+        f"random-maps{suffix}": int(where.query(OF_RANDOM)["inside"].notna().sum()),
         f"random-low{suffix}": f"{random.min():.0f}",
         f"random-high{suffix}": f"{random.max():.0f}",
     }

@@ -61,7 +61,6 @@ from traitlets import Unicode
 
 import cxrlib
 from companion import forensics, headline, pages, parameters, studies
-from companion.explorer import title
 from companion.studies import cheazemin2020
 from cxrlib import explorer, formatting, plots
 from cxrlib.metrics import intervals
@@ -179,7 +178,7 @@ explorer.Ppv(
 # The paper gives a sensitivity and a specificity but no rule for the threshold. Three rules, on the same predictions:
 #
 # - a **fixed** threshold of {glue:text}`threshold`;
-# - **Youden's rule**: the threshold with the largest sum of sensitivity and specificity on the validation images, where it is about opacity;
+# - **Youden's rule, on validation**: the threshold with the largest sum of sensitivity and specificity on the validation images, where it is about opacity ([the explorer](20_explorer.ipynb) has a button for another one, chosen on the test images);
 # - the threshold that gives **the paper's sensitivity**. It looks at the test set, and is here only so that the specificities can be compared.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Three thresholds", "code_prompt_hide": "Three thresholds"}
@@ -229,6 +228,8 @@ shown = pd.DataFrame(rows, columns=["Rule", "Threshold", *heads])
 pages.table(shown, caption="Rates by three rules for the threshold")
 
 # %% [markdown]
+# The PPV's interval comes from resampled patients, so the share of ill images moves a little in it; [the explorer](20_explorer.ipynb) holds the prevalence fixed, and its interval differs.
+#
 # At each rule the intervals take the threshold as given. For the third, which picks it on the test images, that is too narrow: with the threshold picked again in each resample, the specificity is known to {glue:text}`chosen-again`.
 #
 # The paper's learning rate is not in the text that we have either, nor what became of batch normalisation. {glue:text}`others`
@@ -247,7 +248,9 @@ def named(run):
     if by_own_rule:
         return "Own rule" if run is record else "Stand-in"
     again = run.info["config"]["batch_norm"] == "re-estimated"
-    return f"Rate {run.info['config']['lr']:g}" + (", batch norm re-estimated" if again else "")
+    return f"Learning rate {run.info['config']['lr']:g}" + (
+        ", batch norm re-estimated" if again else ""
+    )
 
 
 points = pd.DataFrame(
@@ -275,31 +278,35 @@ plt.show()
 # %% [markdown]
 # The areas go from {glue:text}`aucs`, the sensitivities at {glue:text}`threshold` from {glue:text}`sensitivities`. So even at a stated threshold a sensitivity alone says little about a model.
 #
-# Two of the runs at any threshold:
+# Any two of the {glue:text}`points` runs at any threshold:
 
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "Two runs, one threshold", "code_prompt_hide": "Two runs, one threshold", "figure": {"caption": "ROC curves of two runs, the second dashed, with the operating points of one threshold. The intervals are computed by formula as the threshold moves (Wilson's, with the images counted for less where a patient has several; DeLong's). Those above come from resampling patients and differ a little.", "name": "a-two-runs"}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Two runs, one threshold", "code_prompt_hide": "Two runs, one threshold", "figure": {"caption": "ROC curves of two runs, the second dashed, with the operating points of one threshold. The intervals are computed by formula as the threshold moves (Wilson's, with the images counted for less where a patient has several; DeLong's). Those above come from resampling patients and differ a little. Probabilities are rounded to three decimals here.", "name": "a-two-runs"}}
 class RocPair(explorer.RunWidget):
     """ROC curves of two runs, ``run`` and ``other``, with one ``threshold`` on both."""
 
     kind, other = explorer.shared(Unicode("rocs")), explorer.shared(Unicode())
 
     def plain(self):  # for readers without JavaScript
-        names = ["auc", "sensitivity", "specificity"]
+        names, titles = ["auc", "sensitivity", "specificity"], {}
+        titles |= {run["name"]: run["title"] for run in self.data["runs"]}
         rows = [
-            [
-                run["title"],
-                *self.rates(run["name"], self.positive_class, self.threshold, 0.5, *names),
-            ]
-            for run in self.data["runs"]
+            [titles[name], *self.rates(name, self.positive_class, self.threshold, 0.5, *names)]
+            for name in dict.fromkeys([self.run, self.other])
         ]
         at = f"at {self.threshold:g}"
         return pd.DataFrame(rows, columns=["Run", "AUC", f"Sensitivity {at}", f"Specificity {at}"])
 
 
+def rounded(frame):
+    """Predictions with three decimals, so that the page stays small: the slider has no more."""
+    shown = frame["p_covid"].round(3)
+    return frame.assign(p_covid=shown, p_none=(1 - shown).round(3))
+
+
 RocPair(
-    {run.name: run.predictions for run in several},
-    titles={run.name: title(run) for run in several},
+    {run.name: rounded(run.predictions) for run in several},
+    titles={run.name: named(run) for run in several},
     other=several[min(1, len(several) - 1)].name,
     threshold=threshold,
 )
@@ -319,7 +326,7 @@ def row_of(found):
     """The radiographs of a few images in a row, where they are on disk, and a table of them."""
     pictures = [pages.radiograph(cheazemin2020.covid, name, data) for name in found["image_id"]]
     if len(pictures) and all(picture is not None for picture in pictures):
-        plots.radiographs(pictures, [f"p = {value:.2f}" for value in found["p_covid"]])
+        plots.radiographs(pictures, [f"p = {value:.3f}" for value in found["p_covid"]])
         plt.show()
     else:
         display(pages.no_radiographs())

@@ -175,9 +175,7 @@ def test_bootstrap_of_a_class_equals_the_plain_loop(cls):
         ],
         ignore_index=True,
     )  # ties
-    found = resampled(
-        frame, LOOPED, cls, threshold=0.3, replicates=60, seed=4, level=0.8
-    )
+    found = resampled(frame, LOOPED, cls, threshold=0.3, replicates=60, seed=4, level=0.8)
     with np.errstate(invalid="ignore"):
         expected = np.quantile(
             loop(frame, cls, 0.3, drawn_images(frame, 60, 4)), [0.1, 0.9], axis=0
