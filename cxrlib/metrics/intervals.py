@@ -265,7 +265,7 @@ def predictive_values(
 
     >>> ppv, npv = predictive_values(Interval(1, 0.9, 1), Interval(1, 0.99, 1), 0.01)
     >>> print(ppv)
-    1.00 (0.49 to 1.00)
+    1.00 (0.50 to 1.00)
     """
     with np.errstate(all="ignore"):
         odds = np.float64(prevalence) / (1 - prevalence)
