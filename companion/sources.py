@@ -118,11 +118,10 @@ def sources(data: str | None = None) -> None:
         print(f"lung regions, for maps: {len(masks)} images with masks, {len(boxes)} with boxes")
 
 
-def phantom(folder: str, n: int = 200, seed: int = 0, artefact: str | None = None) -> None:
+def phantom(folder: str, n: int = 200, seed: int = 0) -> None:
     """Write synthetic radiographs in the layout of the real collections.
 
     n: images, 40 or more (default 200)
-    artefact: class whose images carry a planted tag
     """
-    truth = phantoms.write(folder, n, seed, artefact=artefact)
+    truth = phantoms.write(folder, n, seed)
     print(f"{len(truth)} synthetic radiographs in {folder}")

@@ -64,9 +64,7 @@ def _cloud(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
     return np.asarray(coarse.resize((size, size), Image.Resampling.BICUBIC))
 
 
-def draw(
-    a, rng: np.random.Generator, kind: str, size: int, marker: str | None, artefact: bool
-) -> Radiograph:
+def draw(a, rng: np.random.Generator, kind: str, size: int, marker: str) -> Radiograph:
     """One picture of the person ``a``: :func:`cxrlib.data.phantom.radiograph` with the anatomy
     given.
     """
@@ -100,7 +98,7 @@ def draw(
     film = gaussian_filter(gain * np.clip(total, 0, None) ** gamma + veil, 0.55 * size / 256)
     film += 1.6 * grain * gaussian_filter(noise, 0.5)
     image = (255 * np.tanh(np.clip(1.15 * film, 0, None))).astype(np.uint8)
-    image = _letters(image, marker, letter_at, artefact)
+    image = _letter(image, marker, letter_at)
     return Radiograph(image, lungs, lungs & (density > 0.06), centres)
 
 
@@ -253,16 +251,10 @@ def _opacity(
     return density, centres
 
 
-def _letters(image: np.ndarray, marker: str | None, at: np.ndarray, artefact: bool) -> np.ndarray:
-    """Burn in the side letter, at ``at`` on its own side of the picture, and the planted tag."""
+def _letter(image: np.ndarray, marker: str, at: np.ndarray) -> np.ndarray:
+    """Burn in the side letter (R, L or none), at ``at`` on its own side of the picture."""
     size, picture = len(image), Image.fromarray(image)
-    pen = ImageDraw.Draw(picture)
-    if marker:
-        place = (np.array([at[0] if marker == "R" else -at[0], at[1]]) + 1) * size / 2
-        font = ImageFont.load_default(max(8, size // 16))
-        pen.text(tuple(place.tolist()), marker, 235, font, anchor="mm")
-    if artefact:
-        pen.rectangle([round(part * size) for part in (0.03, 0.91, 0.17, 0.97)], 250)
-        font = ImageFont.load_default(size / 22)
-        pen.text((0.10 * size, 0.94 * size), "AP 2", 10, font, anchor="mm")
+    place = (np.array([at[0] if marker == "R" else -at[0], at[1]]) + 1) * size / 2
+    font = ImageFont.load_default(max(8, size // 16))
+    ImageDraw.Draw(picture).text(tuple(place.tolist()), marker, 235, font, anchor="mm")
     return np.asarray(picture)

@@ -22,7 +22,7 @@ class Damaged(InputError):
 
 
 def unzip(archive: Path, folder: Path) -> None:
-    """Unpack a zip file, but for what macOS adds.
+    """Unpack a zip file.
 
     Raises:
         InputError: it holds a link, a device, a path that climbs out, a file twice, or far more
@@ -38,8 +38,7 @@ def unzip(archive: Path, folder: Path) -> None:
                 kind = stat.S_IFMT(member.external_attr >> 16)
                 if kind not in (0, stat.S_IFREG, stat.S_IFDIR) or target.is_file():
                     raise _odd(archive.name, member.filename)
-                if "__MACOSX" not in target.parts and not target.name.startswith("."):
-                    packed.extract(member, folder)
+                packed.extract(member, folder)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
         raise Damaged(f"{archive.name}: the archive is damaged ({error})") from None
 

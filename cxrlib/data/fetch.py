@@ -15,14 +15,11 @@ import os
 import random
 import re
 import shutil
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import requests
@@ -35,7 +32,6 @@ from cxrlib.files import InputError, line, sha256
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # what a server may not answer the next time
 PATIENCE = 600  # seconds that a server may ask to wait
 BLOCK = 1 << 14
-PAGE = (b"<!doctype", b"<html")
 
 
 class Refused(InputError):
@@ -97,8 +93,8 @@ def git_sha1(file: Path) -> str:
 class Fetcher:
     """Fetches over HTTP, ``jobs`` files at a time.
 
-    Between tries lie ``pause`` seconds, twice as many after each failure and 60 at most, or as many
-    as the server asks for. ``tries`` failures with nothing new between them end it.
+    Between tries lie ``pause`` seconds, twice as many after each failure and 60 at most, or the
+    seconds that the server asks for. ``tries`` failures with nothing new between them end it.
     """
 
     jobs: int = 6
@@ -106,7 +102,6 @@ class Fetcher:
     pause: float = 1.0
     timeout: float = 60.0  # seconds without a byte
     _stop: threading.Event = field(default_factory=threading.Event)
-    _until: float = 0.0  # no request before this time: a server asked for it
     _bar: tqdm | None = None
 
     def __post_init__(self):
@@ -147,10 +142,8 @@ class Fetcher:
             return
         lost: list[Refused] = []
         pool = ThreadPoolExecutor(self.jobs)
-        often = 0.2 if sys.stderr.isatty() else 30
-        with tqdm(
-            total=total, initial=have, unit="B", unit_scale=True, mininterval=often
-        ) as self._bar:
+        how = {"unit": "B", "unit_scale": True, "disable": None}  # shown on a terminal alone
+        with tqdm(total=total, initial=have, **how) as self._bar:
             try:
                 for done in as_completed([pool.submit(task) for task in tasks]):
                     error = done.exception()
@@ -171,62 +164,54 @@ class Fetcher:
             raise Refused(f"{lost[0]}{more}")
 
     def _one(self, file: File) -> None:
-        farthest, failures, whole, faults = _length(file.part), 0, 0, 0
+        failures, wrong = 0, 0
         while True:
+            have, lost = _length(file.part), None
             try:
-                begun = self._append(file)
+                self._append(file)
             except Interrupted as error:
-                if not file.fault(file.part):
-                    break  # the server was wrong about its length
-                failures = failures + 1 if _length(file.part) <= farthest else 1
-                farthest = max(farthest, _length(file.part))
-                self._rest(file.url, failures, error)
-                continue
+                lost = error
             fault = file.fault(file.part)
-            if not fault:
+            if not fault:  # even where the server says that more was to come
                 break
-            whole, faults = whole + (begun == 0), faults + 1
-            if begun != 0 or whole > 1:  # the rest that was asked for is of no use
-                file.part.unlink(missing_ok=True)
-            if whole > 1 or faults > 3:
+            if lost:
+                failures = failures + 1 if _length(file.part) <= have else 1
+                self._rest(file.url, failures, lost)
+                continue
+            wrong += 1
+            file.part.unlink(missing_ok=True)  # once more, from its beginning
+            if wrong > 1:
                 raise Refused(f"{file.url}: not the file that was expected: {fault}")
-        with open(file.part, "rb+") as handle:
+        mine = file.part.with_suffix(f".{os.getpid()}")
+        os.replace(file.part, mine)  # no other process writes to it, even without locks
+        with open(mine, "rb+") as handle:
             os.fsync(handle.fileno())
-        os.replace(file.part, file.path)
+        if fault := file.fault(mine):
+            mine.unlink()
+            raise Refused(f"{file.url}: fetched by two at once: {fault}; call again")
+        os.replace(mine, file.path)
 
-    def _append(self, file: File) -> int | None:
-        """Add what is missing to the part. Where the server began, None if it had nothing more."""
-        begun, have = None, _length(file.part)
-        try:
-            with open(file.part, "ab") as handle, closing(self._stream(file.url, have)) as stream:
-                for at, block in stream:
-                    if begun is None:
-                        begun = at
-                        if at != have:  # the server does not resume
-                            handle.truncate(at)
-                            self._bar.update(at - have)
+    def _append(self, file: File) -> None:
+        """Add what is missing to the part, or write all of it where the server does not resume."""
+        have = _length(file.part)
+        with closing(self._stream(file.url, have)) as stream:
+            for at, block in stream:
+                with open(file.part, "ab" if at else "wb") as handle:
                     handle.write(block)
-                    self._bar.update(len(block))
-        finally:
-            if not _length(file.part):
-                file.part.unlink()
-        return begun
+                self._bar.update(0 if at else -have)  # what is fetched again
 
     def _rest(self, url: str, failures: int, error: Interrupted) -> None:
         """Wait before the next try, or give up."""
         if failures >= self.tries:
             raise error.final(f"{url}: {error} ({failures} times); call again later")
-        if error.wait is None:
-            pause = min(60.0, self.pause * 2 ** (failures - 1))
-            self._stop.wait(pause * random.uniform(0.75, 1.25))
-        elif error.wait > PATIENCE:
-            raise Unreachable(f"{url}: asks to wait {error.wait:,.0f} s: call again then")
-        else:
-            self._until = max(self._until, time.monotonic() + error.wait)
+        pause = min(60.0, self.pause * 2 ** (failures - 1)) * random.uniform(0.75, 1.25)
+        pause = pause if error.wait is None else error.wait
+        if pause > PATIENCE:
+            raise Unreachable(f"{url}: asks to wait {pause:,.0f} s: call again then")
+        self._stop.wait(pause)
 
     def _get(self, url: str, part: str = "") -> requests.Response:
         """The server's answer, its body unread; Refused or Interrupted where that is no file."""
-        self._stop.wait(max(0.0, self._until - time.monotonic()))
         if self._stop.is_set():
             raise Refused(f"{url}: stopped")
         try:
@@ -246,7 +231,8 @@ class Fetcher:
         reply.close()
         what = f"the server answers {reply.status_code} {reply.reason}"
         if reply.status_code in PASSING or (not reply.ok and "Retry-After" in reply.headers):
-            raise Interrupted(what, _asked(reply.headers.get("Retry-After", "")))
+            asked = reply.headers.get("Retry-After", "")
+            raise Interrupted(what, float(asked) if asked.isdigit() else None)
         if reply.ok:
             what = "a web page in the place of the file; open it in a browser"
         raise Refused(f"{url}: {what}")
@@ -262,20 +248,15 @@ class Fetcher:
             at = int(sent[1]) if sent and reply.status_code == 206 else 0
             if at not in (0, start):
                 raise Interrupted("the server sends another part than was asked for")
-            length = reply.headers.get("Content-Length", "")
-            end = at + int(length) if length.isdigit() else 0
             try:
                 for block in reply.raw.stream(BLOCK, decode_content=False):
                     if self._stop.is_set():
                         raise Refused(f"{url}: stopped")
-                    if at == 0 and block.lstrip()[:9].lower().startswith(PAGE):
-                        raise Refused(f"{url}: a web page in the place of the file")
+                    self._bar.update(len(block))
                     yield at, block
                     at += len(block)
             except (HTTPError, OSError):
                 raise Interrupted(f"the connection was lost after {at:,} bytes") from None
-            if at < end:
-                raise Interrupted(f"it ended after {at:,} of {end:,} bytes")
 
     def members(self, url: str, folder: Path, names: set[str]) -> None:
         """Read a ``.tar.gz`` as it comes and put those of ``names`` into ``folder/images``, once
@@ -291,9 +272,10 @@ class Fetcher:
             for failures in itertools.count(1):
                 shutil.rmtree(part, ignore_errors=True)
                 part.mkdir(parents=True)
-                body = archives.Body(self._counted(url))
                 try:
-                    listed = archives.untar(body, part, names, where=url)
+                    with closing(self._stream(url, 0)) as stream:
+                        body = archives.Body(block for _, block in stream)
+                        listed = archives.untar(body, part, names, where=url)
                     break
                 except (archives.Damaged, Interrupted) as error:
                     self._bar.update(-body.taken)
@@ -306,13 +288,6 @@ class Fetcher:
             os.replace(part / "names.txt", folder / "names.txt")
         finally:
             shutil.rmtree(part, ignore_errors=True)
-
-    def _counted(self, url: str) -> Iterator[bytes]:
-        """A file's blocks, shown on the bar."""
-        with closing(self._stream(url, 0)) as stream:
-            for _, block in stream:
-                self._bar.update(len(block))
-                yield block
 
 
 def check_room(folder: Path, need: int) -> None:
@@ -327,16 +302,6 @@ def mirrored(url: str) -> str:
     """The address to ask: of ``CXR_MIRROR``, if that is set."""
     mirror = os.environ.get("CXR_MIRROR")
     return f"{mirror.rstrip('/')}/{url.partition('://')[2]}" if mirror else url
-
-
-def _asked(text: str) -> float | None:
-    """Seconds to wait, from Retry-After: a number of them or a date."""
-    try:
-        return (
-            float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - time.time()
-        )
-    except (TypeError, ValueError):
-        return None
 
 
 def _length(file: Path) -> int:

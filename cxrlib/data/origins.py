@@ -19,7 +19,7 @@ from urllib.parse import quote
 import yaml
 
 from cxrlib.data import chestxray14, covid_chestxray, kermany, rsna
-from cxrlib.data.archives import Damaged, unzip
+from cxrlib.data.archives import unzip
 from cxrlib.data.fetch import Fetcher, File, check_room
 from cxrlib.data.manifest import present, read_csv
 from cxrlib.files import InputError, inside, write_text
@@ -130,17 +130,14 @@ def plan_kermany(data: Path) -> Plan:
         archive.path.unlink(missing_ok=True)
 
     def fetch(fetcher: Fetcher, size: int | None) -> None:
-        for left in (1, 0):
-            fetcher.download(_absent([archive]), size)
-            shutil.rmtree(part, ignore_errors=True)
-            try:
-                unzip(archive.path, part)
-                check(part)
-                break
-            except InputError as error:
-                clear()
-                if not left or not isinstance(error, Damaged):
-                    raise
+        fetcher.download(_absent([archive]), size)
+        shutil.rmtree(part, ignore_errors=True)
+        try:
+            unzip(archive.path, part)
+            check(part)
+        except InputError as error:
+            clear()
+            raise InputError(f"{error}; deleted: call again to have it fetched anew") from None
         os.replace(part / "chest_xray", folder / "chest_xray")
         clear()
 
@@ -219,18 +216,13 @@ def plan_imagenet(networks: Iterable[str]) -> Plan:
 
 def plan_rsna(data: Path) -> Plan:
     """RSNA's radiographs need an account, so none is fetched: ``fetch`` names what is missing."""
-    folder, missing = data / rsna.CHALLENGE, ""
-    try:
-        manifest = rsna.read_manifest(data)
-        lost = manifest.loc[~present(manifest, data), "path"]
-        summary = f"{len(manifest) - len(lost):,} of {len(manifest):,} radiographs are there"
-        if len(lost):
-            missing = f"{data}: {len(lost):,} radiographs are missing, the first {lost.iloc[0]}"
-    except InputError as error:
-        summary, missing = "nothing that can be fetched", str(error)
 
     def fetch(fetcher: Fetcher, size: int | None) -> None:
-        if missing:
-            raise InputError(missing)
+        manifest = rsna.read_manifest(data)
+        lost = manifest.loc[~present(manifest, data), "path"]
+        if len(lost):
+            what = f"{len(lost):,} radiographs are missing, the first {lost.iloc[0]}"
+            raise InputError(f"{data}: {what}")
 
-    return Plan("rsna-normal", folder, summary, [], fetch)
+    summary = "nothing that can be fetched: it needs an account"
+    return Plan("rsna-normal", data / rsna.CHALLENGE, summary, [], fetch)

@@ -29,64 +29,36 @@ PATTERN = {"covid": "bilateral", "viral": "diffuse", "bacterial": "focal", "norm
 SHOTS = {"covid": [1, 1, 2, 1, 1, 2, 1, 4, 1, 2], "normal": [1]}  # pictures per person, in turn
 SHOTS["viral"] = SHOTS["bacterial"] = [1, 2, 3, 1, 3]
 VIEWS = ("PA", "PA", "AP", "PA", "AP Supine")
-COLUMNS = (  # of the real metadata file, whose header ends with a comma
-    "patientid offset sex age finding survival intubated intubation_present went_icu"
-    " needed_supplemental_O2 extubated temperature pO2_saturation leukocyte_count neutrophil_count"
-    " lymphocyte_count view modality date location folder filename doi url license clinical_notes"
-    " other_notes"
-).split() + [""]
-ROW = {  # of that file; what is not known of a phantom stays empty, as in most real rows
-    **{"offset": 0, "age": 50, "finding": "COVID-19", "modality": "X-ray", "date": "March 1, 2020"},
-    **{"location": "nowhere", "folder": "images", "license": "synthetic"},
-    "clinical_notes": "synthetic, no patient",
-}
-DECOYS = [  # what a selection of frontal COVID-19 radiographs must leave out; no such file exists
-    {"patientid": 1, "sex": "M", "view": "L", "filename": "phantom-001-lateral.png"},
-    {"patientid": 2, "sex": "F", "view": "Axial", "filename": "phantom-002-slice.png"}
-    | {"modality": "CT"},
-    {"patientid": 9001, "sex": "F", "view": "PA", "filename": "phantom-9001-day0.png"}
-    | {"finding": "SARS"},
-]
-TRUTH_COLUMNS = "image_id path class pattern split artefact opacity_mask lung_mask centres".split()
+COLUMNS = "patientid sex age finding view modality folder filename".split()  # of the metadata
+ALL = {"finding": "COVID-19", "modality": "X-ray", "folder": "images"}  # the same in each row
+TRUTH_COLUMNS = "image_id path class pattern split opacity_mask lung_mask centres".split()
 
 
-def radiograph(
-    rng: np.random.Generator,
-    opacity: str = "none",
-    adult: bool = True,
-    size: int = 256,
-    marker: str | None = "R",
-    artefact: bool = False,
-) -> Radiograph:
-    """Draw one radiograph of a new person, ``size`` pixels square, from the state of ``rng`` alone.
+def radiograph(rng: np.random.Generator, opacity: str = "none", size: int = 256) -> Radiograph:
+    """Draw one radiograph of a new adult, ``size`` pixels square, from the state of ``rng`` alone.
 
     ``opacity`` is none, diffuse (patches all over both lungs), focal (one dense lobe) or bilateral
     (ground glass in both, low and peripheral). It is drawn last: two calls in the same state with
     different opacities show the same chest. The mask lies inside the lungs; it and ``centres`` are
-    empty exactly for none. ``marker`` is the side letter (R, L or None), ``artefact`` burns a
-    bright tag into the lower left corner. :class:`InputError` for an unknown opacity or a size
-    below 32.
+    empty exactly for none. :class:`InputError` for an unknown opacity or a size below 32.
     """
     if opacity not in PATTERN.values() or size < 32:
         fault = f"opacity {opacity!r} is not in {[*PATTERN.values()]}, or size {size} is below 32"
         raise InputError(f"radiograph: {fault}")
-    return draw(person(rng, adult), rng, opacity, size, marker, artefact)
+    return draw(person(rng, True), rng, opacity, size, "R")
 
 
-def write(
-    folder: str | Path, n: int, seed: int = 0, *, artefact: str | None = None, size: int = 256
-) -> pd.DataFrame:
+def write(folder: str | Path, n: int, seed: int = 0, *, size: int = 256) -> pd.DataFrame:
     """Write ``n`` synthetic radiographs under ``folder`` in the layouts of two real collections,
     :mod:`cxrlib.data.covid_chestxray` and :mod:`cxrlib.data.kermany`.
 
     About n/5 are covid (adults, 1.6 pictures each), n/5 viral, 3n/10 bacterial and the rest normal
-    (children); a fifth of the children's are ``test``, by person. ``artefact`` names the class
-    whose pictures all bear the tag. As in reality, covid is PNG and the rest JPEG, which alone
-    tells them apart. The truth is returned and stands in ``phantom-truth/truth.csv``, a row per
-    picture: ``image_id`` as in the manifest, ``path``, ``class``, ``pattern``, ``split`` (missing
-    for covid), ``artefact``, ``opacity_mask`` and ``lung_mask`` (PNG, 0 or 255; paths are relative
-    to ``folder``), and ``centres``, a JSON list of [x, y], the pixels about which opacities were
-    drawn.
+    (children); a fifth of the children's are ``test``, by person. As in reality, covid is PNG and
+    the rest JPEG, which alone tells them apart. The truth is returned and stands in
+    ``phantom-truth/truth.csv``, a row per picture: ``image_id`` as in the manifest, ``path``,
+    ``class``, ``pattern``, ``split`` (missing for covid), ``opacity_mask`` and ``lung_mask`` (PNG,
+    0 or 255; paths are relative to ``folder``), and ``centres``, a JSON list of [x, y], the pixels
+    about which opacities were drawn.
 
     The same arguments give the same bytes, so a call may be repeated; ``truth.csv`` comes last, so
     where it is missing a call was interrupted. :class:`InputError` when ``n`` is below 40, another
@@ -95,11 +67,10 @@ def write(
     """
     if n < 40:
         raise InputError(f"n={n}: a phantom data set needs at least 40 images")
-    if seed < 0 or size < 32 or artefact not in (None, *PATTERN):
-        given = f"seed={seed}, size={size}, artefact={artefact!r}"
-        raise InputError(f"{given}: need >= 0, >= 32, a class or None")
+    if seed < 0 or size < 32:
+        raise InputError(f"seed={seed}, size={size}: need >= 0 and >= 32")
     folder = Path(folder)
-    _label(folder, f"n={n} seed={seed} marker=True artefact={artefact} size={size}")
+    _label(folder, f"n={n} seed={seed} marker=True artefact=None size={size}")
     truth, metadata = [], []
     for kind, number, shot, split, path in _plan(n):
         key = [seed, list(PATTERN).index(kind), number]
@@ -108,23 +79,15 @@ def write(
         age = int(rng.integers(25, 86))
         rng = np.random.default_rng([*key, shot + 1])  # not 0: a trailing zero is the same seed
         letter = rng.choice(["R", "L", ""], p=[0.75, 0.10, 0.15])
-        tagged = artefact == kind
-        drawn = draw(someone, rng, PATTERN[kind], size, letter, tagged)
-        row = {"class": kind, "pattern": PATTERN[kind], "split": split, "artefact": tagged}
+        drawn = draw(someone, rng, PATTERN[kind], size, letter)
+        row = {"class": kind, "pattern": PATTERN[kind], "split": split}
         truth.append(row | _save(folder, path, drawn))
         if kind == "covid":
-            metadata.append(_row(path, number, shot, sex, age))
-    metadata += [ROW | decoy for decoy in DECOYS]
+            view = VIEWS[(number + shot) % len(VIEWS)]
+            about = {"patientid": number + 1, "sex": sex, "age": age, "view": view}
+            metadata.append(ALL | about | {"filename": Path(path).name})
     _write_csv(folder / COVID / "metadata-2020-05-04-6e57ed3.csv", metadata, COLUMNS)
     return pd.read_csv(_write_csv(folder / TRUTH / "truth.csv", truth, TRUTH_COLUMNS))
-
-
-def _row(path: str, number: int, shot: int, sex: str, age: int) -> dict:
-    """A phantom's row of the metadata file."""
-    day = {"offset": 3 * shot, "date": f"March {1 + 3 * shot}, 2020"}
-    view = VIEWS[(number + shot) % len(VIEWS)]
-    someone = {"patientid": number + 1, "sex": sex, "age": age}
-    return ROW | someone | day | {"view": view, "filename": Path(path).name}
 
 
 def _label(folder: Path, arguments: str) -> None:

@@ -288,13 +288,10 @@ def test_sources_of_a_phantom(capsys, phantom_data):
 
 
 def test_phantom(capsys, tmp_path):
-    assert (
-        cli.main(["phantom", str(tmp_path / "p"), "-n", "40", "--seed", "3", "--artefact", "viral"])
-        == 0
-    )
+    assert cli.main(["phantom", str(tmp_path / "p"), "-n", "40", "--seed", "3"]) == 0
     assert capsys.readouterr().out.startswith("40 synthetic radiographs")
     truth = pd.read_csv(tmp_path / "p" / "phantom-truth" / "truth.csv")
-    assert len(truth) == 40 and set(truth.loc[truth["artefact"], "class"]) == {"viral"}
+    assert len(truth) == 40
     assert "n=5" in complaint(capsys, "phantom", str(tmp_path / "q"), "-n", "5")
     assert "phantom" in complaint(capsys, "phantom", str(tmp_path / "p"), "-n", "40", "--seed", "4")
 

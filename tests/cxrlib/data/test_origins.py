@@ -175,16 +175,13 @@ def test_kermany_comes_unpacked_and_counted(pediatric, tmp_path):
     assert not again.urls and again.summary == "nothing, all is there"
 
 
-def test_kermany_damaged_comes_once_more(pediatric, tmp_path):
-    right = pediatric.files[pediatric.path]
+def test_kermany_damaged_is_deleted_and_comes_with_the_next_call(pediatric, tmp_path):
     pediatric.faults[pediatric.path] = ["wrong bytes"]
+    with pytest.raises(InputError, match="the archive is damaged.*call again"):
+        do(origins.plan_kermany(tmp_path))
+    assert not list((tmp_path / "kermany").iterdir())
     do(origins.plan_kermany(tmp_path))
     assert len(kermany.read_manifest(tmp_path)) == len(pediatric.kermany)
-    assert pediatric.sent[pediatric.path] == 2 * len(right)
-    pediatric.faults[pediatric.path], pediatric.for_ever = ["wrong bytes"], {pediatric.path}
-    with pytest.raises(InputError, match="the archive is damaged"):
-        do(origins.plan_kermany(tmp_path / "other"))
-    assert not list((tmp_path / "other" / "kermany").iterdir())
 
 
 def test_kermany_with_other_numbers_is_refused(pediatric, tmp_path):
