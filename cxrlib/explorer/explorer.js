@@ -11,9 +11,15 @@ const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
 /** Runs as arrays from the payload that cxrlib.explorer packs; runs share equal columns. */
 export function decode({ runs, columns }) {
-  const whole = (place) => Int32Array.from(columns[place]);
+  const whole = (place) => Int32Array.from(columns[place]), ten = Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
+  // The last class may be given by its decimals and how far it is, in units of the last of them, from what the others leave of one.
+  const left = ([away, decimals], made) => Float64Array.from(columns[away], (x, i) => {
+    const unit = ten[columns[decimals][i]];
+    return (Math.floor(made.reduce((rest, p) => rest - p[i], 1) * unit) + x) / unit;
+  });
+  const scores = (all) => all.reduce((made, places) => [...made, places.length > 1 ? left(places, made) : Float64Array.from(columns[places[0]])], []);
   return runs.map((run) => ({
-    ...run, y: whole(run.y), patient: whole(run.patient), p: run.p.map((place) => Float64Array.from(columns[place])),
+    ...run, y: whole(run.y), patient: whole(run.patient), p: scores(run.p),
     groups: run.groups.map((group) => ({ ...group, codes: whole(group.codes) })),
   }));
 }

@@ -26,6 +26,28 @@ def _column(values: np.ndarray, columns: dict[tuple, int]) -> int:
     return columns.setdefault(tuple(values.tolist()), len(columns))
 
 
+def _scores(p: np.ndarray, columns: dict[tuple, int]) -> list[list[int]]:
+    """Probabilities (N, K) without loss, as places of columns.
+
+    The last class is nearly what the others leave of 1. Where it is a number of nine digits, it
+    takes two short columns: its decimals, and how many units of the last of them it is away from
+    that.
+    """
+    places, rest = [[_column(values, columns)] for values in p.T[:-1]], np.ones(len(p))
+    for values in p.T[:-1]:  # one by one, as the page does
+        rest = rest - values
+    last = p[:, -1]
+    with np.errstate(divide="ignore"):
+        decimals = np.where(last > 0, 8 - np.floor(np.log10(last)), 9)
+    if decimals.max(initial=0) <= 22:  # up to there powers of ten are exact
+        ten = 10.0**decimals
+        away = np.rint(last * ten) - np.floor(rest * ten)
+        if ((np.floor(rest * ten) + away) / ten == last).all():
+            short = [away.astype(int), decimals.astype(int)]
+            return [*places, [_column(values, columns) for values in short]]
+    return [*places, [_column(last, columns)]]
+
+
 def subgroups_of(frame: pd.DataFrame, known: pd.DataFrame | None) -> pd.DataFrame:
     """Subgroups of each row of predictions, as text: a column for each of ``known``, and its
     source.
@@ -59,5 +81,5 @@ def pack(frame: pd.DataFrame, groups: pd.DataFrame, columns: dict[tuple, int]) -
         "groups": packed,
         "y": _column(y, columns),
         "patient": _column(pd.factorize(frame["patient_id"])[0], columns),
-        "p": [_column(values, columns) for values in p.T],
+        "p": _scores(p, columns),
     }
