@@ -54,6 +54,9 @@ COMMANDS = {  # by module: functions, and what they do
     "companion.commands.evaluate": {
         "evaluate": "Tables, 95 % intervals and figures for your own predictions."
     },
+    "companion.commands.audit": {
+        "audit": "Does a network read the lungs? Audits of a recorded run or of your own ResNet."
+    },
     "companion.sources": {
         "sources": "Say where each image collection was looked for, and what of it is missing.",
         "phantom": "Write synthetic radiographs in the layout of the real collections.",

@@ -139,8 +139,8 @@ def audit(data=None, device=None) -> tuple[dict, dict[str, pd.DataFrame]]:
 
 
 def results(table: pd.DataFrame) -> pd.DataFrame:
-    """COVID-19 against the rest in the recorded test predictions, and the share of all that is called
-    rightly: of all images and without those of pairs, with intervals over patients.
+    """COVID-19 against the rest in the recorded test predictions, and the share of all that is
+    called rightly: of all images and without those of pairs, with intervals over patients.
     """
     rows = []
     for study, runs in RUNS.items():

@@ -61,7 +61,7 @@ def regions(image_ids: pd.Series, size: int, root: Path) -> dict[str, dict[str, 
     """
     truth = root / "phantom-truth" / "truth.csv"
     if truth.is_file():
-        table = pd.read_csv(truth).set_index("image_id").loc[list(image_ids)]
+        table = pd.read_csv(truth, index_col="image_id").filter(list(image_ids), axis=0)
         files = {"opacity": table["opacity_mask"], "lung mask": table["lung_mask"]}
         return {
             kind: {name: _mask(root / path, size) for name, path in paths.items()}

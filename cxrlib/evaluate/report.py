@@ -56,14 +56,14 @@ def page(measured: Measures, name: str = "predictions.csv") -> str:
     )
 
 
-def _text(value: float, low: float, high: float) -> str:
+def in_words(value: float, low: float, high: float) -> str:
     """``0.853 (0.812–0.889)``; a dash for what cannot be computed."""
     return number(value) if np.isnan(low) else with_interval(value, low, high)
 
 
 def _rates(rows: pd.DataFrame) -> pd.DataFrame:
     """The statistics of the positive class, a row each."""
-    texts = [_text(*row) for row in rows.to_numpy()]
+    texts = [in_words(*row) for row in rows.to_numpy()]
     return pd.DataFrame({"Measure": rows.index.map(STATISTIC_NAMES), "Value": texts})
 
 
@@ -73,7 +73,7 @@ def _every_class(bounds: pd.DataFrame) -> pd.DataFrame:
     shown = {"Class": bounds.index, "Images": sizes.map("{:,}".format)}
     for key in [key for key in metrics.METRICS if key in STATISTIC_NAMES]:
         # a line ends before an interval, not within
-        texts = [_text(*ends).replace("–", "\u2060–\u2060") for ends in bounds[key].to_numpy()]
+        texts = [in_words(*ends).replace("–", "\u2060–\u2060") for ends in bounds[key].to_numpy()]
         shown[STATISTIC_NAMES[key]] = texts
     return pd.DataFrame(shown)
 
@@ -96,19 +96,19 @@ def _figures(measured: Measures) -> dict[str, dict]:
     lines = None if 2 < len(found.classes) <= 7 else [cls]  # of two classes either says all
     bins = {cls: metrics.reliability(found.frame, cls)}
     made = {
-        "roc": _picture(plots.roc_curves, found.frame, lines),
-        "reliability": _picture(plots.reliability, bins, what=cls),
+        "roc": picture(plots.roc_curves, found.frame, lines),
+        "reliability": picture(plots.reliability, bins, what=cls),
     }
     if len(found.classes) <= 12:
-        made["confusion"] = _picture(plots.confusion, metrics.confusion(found.frame))
+        made["confusion"] = picture(plots.confusion, metrics.confusion(found.frame))
     if not np.isnan([point["sensitivity"], point["specificity"]]).any():
         thresholds = np.geomspace(0.001, 0.99, 120)
         benefit = metrics.net_benefit(found.frame, cls, thresholds, measured.prevalence)
-        made["benefit"] = _picture(plots.decision_curve, {cls: benefit})
+        made["benefit"] = picture(plots.decision_curve, {cls: benefit})
     return made
 
 
-def _picture(draw, *arguments, **options) -> dict:
+def picture(draw, *arguments, **options) -> dict:
     """What ``draw`` draws, as a picture within the page; names are no formulas."""
     with plots.style(formulas=False), warnings.catch_warnings():
         # a square stands there; the tables have the letters

@@ -12,7 +12,7 @@ from typing import get_args, get_origin, get_type_hints
 
 from cxrlib.files import InputError
 
-NETWORKS = ["resnet18", "resnet50", "resnet101"]
+NETWORKS = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
 MOST = 100_000  # epochs
 HISTORY = [  # columns of a record's history.csv
     *("epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy"),
