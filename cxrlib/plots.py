@@ -386,28 +386,3 @@ def predictive_values(
         axis.set_major_formatter(_PLAIN)
     _legend_below(axes[0], 2)
     return axes
-
-
-@style(formulas=False)
-def decision_curve(curves: Mapping[str, pd.DataFrame]) -> Axes:
-    """Net benefit over the threshold, with its interval as a band, beside calling everybody and
-    nobody; tables as `calibration.net_benefit` gives them, of one prevalence, which is the most
-    that a net benefit can be. The axis ends half as far below 0.
-    """
-    ax = _figure(4.6)
-    for place, (name, table) in enumerate(curves.items()):
-        x, drawn = 100 * table.index, look(name, place) | {"marker": ""}
-        ax.fill_between(
-            x, table["low"], table["high"], color=drawn["color"], alpha=0.18, linewidth=0
-        )
-        ax.plot(x, table["benefit"], label=label(name), **drawn)
-    ax.plot(x, table["treat_all"], ":", color="0.35", label="Call everybody positive")
-    ax.axhline(0, color="0.35", linewidth=1, label="Call nobody positive")
-    # treat_all = (prevalence - t) / (1 - t)
-    top = float((table["treat_all"] * (1 - table.index) + table.index).max()) or 1
-    ax.set(xscale="log", xlim=(x.min(), x.max()), ylim=(-top / 2, 1.05 * top))
-    ax.set(xlabel="Threshold probability (%)", ylabel="Net benefit (true positives per person)")
-    ax.xaxis.set_major_formatter(_PLAIN)
-    ax.grid(color="0.9")
-    _legend_below(ax, 3)
-    return ax

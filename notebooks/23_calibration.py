@@ -300,13 +300,37 @@ pages.table(counted, caption="Of 1,000 people, at each operating point")
 #
 # Compare it with calling everybody positive, and with calling nobody, which has 0. Here a model counts as *of use* at those thresholds where the whole 95 % interval of its net benefit lies above both. Elsewhere it may be of use as well; these patients do not show it.
 
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Drawing a decision curve", "code_prompt_hide": "Drawing a decision curve"}
+@plots.style(formulas=False)
+def decision_curve(curves):
+    """Tables of net benefits of one prevalence, with their intervals as bands, beside calling
+    everybody and nobody. No net benefit is above the prevalence; the axis ends half as far below 0.
+    """
+    ax = plt.subplots(figsize=(7, 4.6))[1]
+    for place, (name, table) in enumerate(curves.items()):
+        x, looks = 100 * table.index, plots.look(name, place) | {"marker": ""}
+        band = {"color": looks["color"], "alpha": 0.18, "linewidth": 0}
+        ax.fill_between(x, table["low"], table["high"], **band)
+        ax.plot(x, table["benefit"], label=plots.label(name), **looks)
+    ax.plot(x, table["treat_all"], ":", color="0.35", label="Call everybody positive")
+    ax.axhline(0, color="0.35", linewidth=1, label="Call nobody positive")
+    top = float((table["treat_all"] * (1 - table.index) + table.index).max())  # the prevalence
+    ax.set(xscale="log", xlim=(x.min(), x.max()), ylim=(-top / 2, 1.05 * top))
+    ax.set(xlabel="Threshold probability (%)", ylabel="Net benefit (true positives per person)")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.grid(color="0.9")
+    ax.figure.legend(loc="outside lower center", ncol=3, frameon=False)
+    return ax
+
+
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Decision curves of the stand-in", "code_prompt_hide": "Decision curves of the stand-in", "figure": {"caption": "Decision curves of Study A's stand-in, at the test set's {glue:text}`share-a` % COVID-19. Bands: 95 % intervals from resampled patients.", "name": "decisions-standin"}, "image": {"alt": "Decision curves of Study A's stand-in at the test set's prevalence. As trained the curve falls with that of calling everybody and below zero; corrected for the prevalence it stays above both a little longer, then falls below zero too."}}
 thresholds = np.geomspace(0.001, 0.5, 100)
 decisions = {
     "As trained": cxrlib.net_benefit(standin.predictions, "covid", thresholds),
     "Corrected for the prevalence": cxrlib.net_benefit(after, "covid", thresholds),
 }
-plots.decision_curve(decisions)
+decision_curve(decisions)
 plt.show()
 
 # %% [markdown]
@@ -318,11 +342,11 @@ of_class = {
     where: cxrlib.net_benefit(four.predictions, positive_class, thresholds, where)
     for where in (share, lower)
 }
-plots.decision_curve({positive_class: of_class[share]}).set_title(f"Prevalence {100 * share:.3g} %")
+decision_curve({positive_class: of_class[share]}).set_title(f"Prevalence {100 * share:.3g} %")
 plt.show()
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "The same at a lower prevalence", "code_prompt_hide": "The same at a lower prevalence", "figure": {"caption": "The same class, with the same sensitivities and specificities, at another prevalence.", "name": "decisions-lower"}, "image": {"alt": "Decision curve of the same class at a lower prevalence: the curve is above both alternatives at low thresholds and falls below zero at middle ones."}}
-plots.decision_curve({positive_class: of_class[lower]}).set_title(f"Prevalence {100 * lower:.3g} %")
+decision_curve({positive_class: of_class[lower]}).set_title(f"Prevalence {100 * lower:.3g} %")
 plt.show()
 
 # %% [markdown]

@@ -91,8 +91,8 @@ def _prevalences(measured: Measures) -> pd.DataFrame:
 
 
 def _figures(measured: Measures) -> dict[str, dict]:
-    """The figures of the page; without the decision curve where a side has no images."""
-    found, cls, point = measured.found, measured.found.positive, measured.point
+    """The figures of the page."""
+    found, cls = measured.found, measured.found.positive
     lines = None if 2 < len(found.classes) <= 7 else [cls]  # of two classes either says all
     bins = {cls: metrics.reliability(found.frame, cls)}
     made = {
@@ -101,10 +101,6 @@ def _figures(measured: Measures) -> dict[str, dict]:
     }
     if len(found.classes) <= 12:
         made["confusion"] = picture(plots.confusion, metrics.confusion(found.frame))
-    if not np.isnan([point["sensitivity"], point["specificity"]]).any():
-        thresholds = np.geomspace(0.001, 0.99, 120)
-        benefit = metrics.net_benefit(found.frame, cls, thresholds, measured.prevalence)
-        made["benefit"] = picture(plots.decision_curve, {cls: benefit})
     return made
 
 

@@ -490,12 +490,3 @@ def test_predictive_values_over_the_prevalence():
     assert len(axes[1].lines) == 2
     assert legend(axes[0].figure) == ["A", "perfect", "blind", "here"]
     assert_legible(axes[0].figure)
-
-
-def test_decision_curve_draws_the_table_within_the_prevalence():
-    table = calibration.net_benefit(made_up(), "viral", np.geomspace(0.01, 0.9, 20), 0.05)
-    ax = plots.decision_curve({"viral": table})
-    np.testing.assert_allclose(ax.lines[0].get_ydata(), table["benefit"])
-    np.testing.assert_allclose(ax.lines[1].get_ydata(), table["treat_all"])
-    assert ax.get_ylim() == pytest.approx((-0.025, 0.0525))
-    assert_legible(ax.figure)
