@@ -21,18 +21,9 @@ from companion.options import heavy
 from cxrlib import __version__
 from cxrlib.files import InputError, line
 
-MOVED = {  # commands of 0.1.0 and what to type now
-    "cams": "python -m companion.build cams RUN",
-    "flow": "python -m companion.build table flow/STUDY",
-    "subgroups": "python -m companion.build table subgroups/covid-chestxray",
-    "frame": "python -m companion.build table audits/lungs-in-frame",
-    "readme": "make readme",
-    "notebooks": "make notebooks",
-    "make": "make book or make records",
-    "execute": "python -m companion.build execute SOURCE TARGET",
-    "book": "make book",
-    "bench": "python -m benchmarks all",
-    "efficiency": "python -m benchmarks efficiency",
+MOVED = {  # commands of 0.1.0, by the place where they are now
+    "python -m companion.build": "cams flow subgroups frame readme notebooks make execute book",
+    "python -m benchmarks": "bench efficiency",
 }
 
 
@@ -151,7 +142,8 @@ def main(argv: list[str] | None = None) -> int:
     error.
     """
     words = sys.argv[1:] if argv is None else argv
-    if words and words[0] in MOVED:
-        print(f"cxr: {words[0]}: type {MOVED[words[0]]} in a clone now", file=sys.stderr)
-        return 2
+    for place, former in MOVED.items():
+        if words and words[0] in former.split():
+            print(f"cxr: {words[0]}: type {place} --help in a clone now", file=sys.stderr)
+            return 2
     return run("cxr", COMMANDS, words)

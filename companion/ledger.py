@@ -33,8 +33,8 @@ def compare(printed: pd.DataFrame, rates: pd.DataFrame, bounds: pd.DataFrame) ->
     return printed.join(pd.DataFrame(values, printed.index, ["rebuilt", "low", "high"]))
 
 
-def claims(only: Collection[str] | None = None, ids: Collection[str] | None = None) -> pd.DataFrame:
-    """Every printed number with its verdict, or those of some studies, or of some ids.
+def claims(ids: Collection[str] | None = None) -> pd.DataFrame:
+    """Every printed number with its verdict, or those of some ids.
 
     The columns of :func:`companion.studies.printed`, ``study`` now A or B, and: ``said`` (the
     number in words), ``rebuilt``, ``low``, ``high`` (95 % interval), ``verdict``, ``why``, ``also``
@@ -43,7 +43,7 @@ def claims(only: Collection[str] | None = None, ids: Collection[str] | None = No
     study's formula with its interval; NaN elsewhere.
     """
     found = []
-    for study in only or studies.LETTERS:
+    for study in studies.LETTERS:
         rows = {row["id"]: row for row in studies.printed(study).to_dict("records")}
         found += [_claim(row, rows) for row in rows.values() if ids is None or row["id"] in ids]
     return pd.DataFrame(found, dtype=object)

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from companion import studies
-from cxrlib.files import InputError, write_text
+from companion.options import read_yaml
+from cxrlib.files import write_text
 
-FIELDS = ["name", "input", "parameters", "fc", "modules"]
 HEADS = (1000, 4, 2)  # classes: ImageNet's and those of the two studies
 
 
@@ -87,18 +87,7 @@ def write(name: str = "resnet18") -> Path:
 
 
 def recorded(name: str = "resnet18") -> dict:
-    """The recorded :func:`trace`. :class:`InputError` when it is missing or damaged, one line that
-    names the file.
+    """The recorded :func:`trace`. :class:`InputError` when it cannot be read, one line that names
+    the file.
     """
-    file = _file(name)
-    try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        how = f"companion.networks.write({name!r}) makes it"
-        raise InputError(f"{file}: not yet recorded; {how}") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read as JSON ({error})") from None
-    for field in FIELDS:
-        if not isinstance(facts, dict) or field not in facts:
-            raise InputError(f"{file}: lacks the field {field}")
-    return facts
+    return read_yaml(_file(name))  # which JSON is, too

@@ -48,14 +48,11 @@ def fits(value: Any, kind: Any) -> bool:
 
 
 def spelt(kind: Any) -> str:
-    """A type in words: ``recorded, phantom or images``; ``a float``."""
-    if get_origin(kind) is Literal:
-        *others, last = map(str, get_args(kind))
-        return f"{', '.join(others)} or {last}" if others else last
+    """A type in words: ``recorded or phantom or images``; ``a number``."""
     if get_args(kind) and get_origin(kind) is not list:
         return " or ".join(map(spelt, get_args(kind)))
     names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-    return "nothing" if kind in {None, type(None)} else names.get(kind, str(kind))
+    return names.get(kind, str(kind))
 
 
 def check_given(given: Mapping[str, Any], kinds: Mapping[str, Any], where: str | Path) -> None:

@@ -9,7 +9,6 @@ verdicts of :data:`VERDICTS` are given here and nowhere else.
 from __future__ import annotations
 
 import functools
-import inspect
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -61,13 +60,9 @@ def findings(row: dict, rows: dict[str, dict]) -> list[Finding]:
         if name not in RULES:
             raise InputError(f"{at}: check has no rule {name!r}, only {', '.join(RULES)}")
         try:
-            call = inspect.signature(RULES[name]).bind(row, rows, **arguments)
-        except TypeError as error:
+            found += RULES[name](row, rows, **arguments)
+        except (TypeError, KeyError, AttributeError, IndexError) as error:
             raise InputError(f"{at}: check {name}: {error}") from None
-        try:
-            found += RULES[name](*call.args, **call.kwargs)
-        except (KeyError, AttributeError, IndexError) as error:
-            raise InputError(f"{at}: check: no {error} to be found") from None
     if not any(finding.verdict for finding in found):
         raise InputError(f"{at}: none of its checks gives a verdict")
     return sorted(found, key=lambda finding: [*VERDICTS, None].index(finding.verdict))

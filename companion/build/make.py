@@ -7,7 +7,6 @@ begin with ``cxr:``, is shown.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -39,7 +38,9 @@ def make(target: Literal["book", "records"], cores: int = 1) -> None:
         command = [sys.executable, "-m", "snakemake", target, "--cores", str(cores)]
         command += ["--rerun-triggers", "mtime", "params", "--rerun-incomplete"]
         command += ["--nolock"]  # the lock above is free again however its holder ended
-        environment = {**os.environ, **places()}
+        environment = dict(os.environ)
+        if not os.access(os.path.expanduser("~"), os.W_OK):  # what others keep between runs
+            environment["XDG_CACHE_HOME"] = str((BUILD / "cache").resolve())
         if target == "records":  # with the bars of its trainings
             if subprocess.run([*command, "--quiet", "rules"], env=environment).returncode:
                 raise InputError("make records: a run failed, see the lines above")
@@ -68,17 +69,6 @@ def run_snakemake(command: list[str], environment: dict[str, str]) -> None:
     raise InputError(
         f"make book: a step failed, see the lines above; {log} holds all that Snakemake said"
     )
-
-
-def places() -> dict[str, str]:
-    """A folder in ``_build`` for what Snakemake and others keep between runs, where the user's own
-    cannot be written.
-    """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
-    with contextlib.suppress(OSError):
-        cache.mkdir(parents=True, exist_ok=True)
-    writable = cache.is_dir() and os.access(cache, os.W_OK)
-    return {} if writable else {"XDG_CACHE_HOME": str((BUILD / "cache").resolve())}
 
 
 def check_sources() -> None:

@@ -12,7 +12,6 @@ import cxrlib.records
 from companion import ledger, studies
 from companion.options import heavy, pairs
 from companion.rules import VERDICTS
-from cxrlib.files import InputError
 
 # Options that the training takes as they are.
 HANDED_ON = "data results device work resume overwrite precision".split()
@@ -81,20 +80,12 @@ def records() -> None:
     print("make records makes what is missing")
 
 
-def claims(study: str | None = None, verdict: str | None = None, json: bool = False) -> None:
+def claims(json: bool = False) -> None:
     """List every number that the studies print, what was rebuilt, and the verdict with its reason.
 
-    study: A or B, or its id
-    verdict: only these, e.g. differs
     json: rules, what the runs lacked, and all fields of companion.ledger.PUBLISHED, as JSON
     """
-    ids = {name: key for key, letter in studies.LETTERS.items() for name in (key, letter)}
-    for option, asked, known in (("study", study, ids), ("verdict", verdict, VERDICTS)):
-        if asked not in {None, *known}:
-            raise InputError(f"--{option} {asked}: there are {', '.join(known)}")
-    table = ledger.claims([ids[study]] if study else None)
-    if verdict:
-        table = table[table["verdict"] == verdict]
+    table = ledger.claims()
     print(as_json(table) if json else as_text(table))
 
 

@@ -112,7 +112,6 @@ def split(
     data=None,
     seed: int = 0,
     *,
-    train="val",
     exclude="patient",
     snapshot: str | None = SNAPSHOT,
     negatives: int = NEGATIVES,
@@ -124,25 +123,20 @@ def split(
     test set.
 
     Args:
-        train: the adjudicated set that trains, ``val`` or ``test``; the other one validates.
         exclude: what the random draw of negatives avoids: adjudicated images (``image``) or every
         image of their patients (``patient``).
         snapshot: commit of the COVID-19 collection; with None its images are left out.
     """
-    if train not in {"val", "test"} or exclude not in EXCLUDE:
-        raise InputError(
-            f"split: train must be val or test and exclude image or patient, not {train!r} and"
-            f" {exclude!r}"
-        )
+    if exclude not in EXCLUDE:
+        raise InputError(f"split: exclude must be image or patient, not {exclude!r}")
     _, read, free = _lists(data)
     free = free[~free[EXCLUDE[exclude]].isin(read[EXCLUDE[exclude]])]
     if len(free) < negatives:
         raise InputError(
             f"split: {negatives} test negatives cannot be drawn from {len(free)} images"
         )
-    positive, part = read["opacity"], read["set"] == train
-    seen = read.assign(split=np.where(part, "train", "val"))
-    seen["y_true"] = np.where(positive, "opacity", "none")
+    seen = read.assign(split=read["set"].map({"val": "train", "test": "val"}))
+    seen["y_true"] = np.where(read["opacity"], "opacity", "none")
     drawn = free.sample(negatives, random_state=np.random.default_rng(seed)).sort_index()
     tested = [covid(data, snapshot).assign(y_true="covid")] if snapshot else []
     tested = pd.concat([*tested, drawn.assign(y_true="none")]).assign(split="test")

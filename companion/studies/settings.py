@@ -26,14 +26,6 @@ FIXED = {  # what a variant cannot change
     *("name", "study", "classes", "tested_as", "printed", "assumptions", "variant_of", "lacks"),
     "optional",
 }
-# Values that say: do nothing, or (val_folds) what is done anyway: a quarter of the stand-in's
-# patients validates.
-OFF = {
-    **dict.fromkeys(("rotate", "translate", "hflip", "fold"), 0),
-    "scale": (1, 1),
-    "milestones": (),
-    "val_folds": 4,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +51,8 @@ class Experiment(Config):
     def variant(self, name: str, /, **changes) -> Experiment:
         """A run of another name with some settings changed.
 
-        :class:`InputError` for a setting or a value that cannot be, and for a changed setting that
-        would do nothing (:func:`idle`) and is not the value that says so, such as ``rotate=0``.
+        :class:`InputError` for a setting or a value that cannot be. What does nothing
+        (:func:`idle`) is taken, and the record says so.
         """
         known = {item.name for item in dataclasses.fields(self)} - FIXED
         for key in changes:
@@ -75,13 +67,7 @@ class Experiment(Config):
             )
         changes = {key: _tuple(value) for key, value in changes.items()}
         base = self.variant_of or self.name
-        made = dataclasses.replace(self, name=name, variant_of=base, **changes)
-        for key, why in idle(made.as_dict()).items():
-            if why and key in changes and changes[key] not in (getattr(self, key), OFF.get(key)):
-                raise InputError(
-                    f"experiment {name}: {key}={spell(changes[key])} would do nothing: {why}"
-                )
-        return made
+        return dataclasses.replace(self, name=name, variant_of=base, **changes)
 
     def own(self) -> dict:
         """What of the settings is the study's, not the training's; None for what does nothing."""

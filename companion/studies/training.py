@@ -43,7 +43,6 @@ class StudyTask(Task):
     code: tuple[str, ...] = ("cxrlib", "companion", "book/studies")
     keep_maps: bool = False
     asked: dict = field(default_factory=dict)  # settings of the machine that were asked for
-    files: list[str] = field(default_factory=list)  # what the record should hold
 
     def stands(self, target: Path, ready: Ready) -> bool:
         """Whether the record in ``target`` is of this very run, which is then said; False where a
@@ -63,10 +62,7 @@ class StudyTask(Task):
                 raise InputError(f"{target}: a finished record is there, with {found}; {advice}")
         others = ["images"] * (info["data"]["fingerprint"] != ready.fingerprint)
         others += ["weights"] * (info["weights"]["sha256"] != ready.weights["sha256"])
-        there = {file.name for file in target.iterdir()}
-        lost = [names for names in self.files if not there & set(names.split(" or "))]
         what = f"made from other {' and '.join(others)}" if others else ""
-        what = what or (f"without {lost[0]}" if lost else "")
         if what and info["run"] not in settings.RECORDS | settings.BASES:
             raise InputError(f"{target}: a finished record is there, {what}; {advice}")
         same = "already recorded, with these settings and images; --overwrite makes it again"
@@ -130,10 +126,7 @@ def train(experiment: Experiment, *, data=None, results=None, keep_maps=False, *
     """
     precision = options.get("precision", "auto")
     asked = {"precision": precision} if precision != "auto" else {}
-    files = ["cams.npz"] if keep_maps else []
-    if options.get("keep_model"):
-        files.insert(0, "model.safetensors or head.npz")
-    made = task(experiment, data, keep_maps=keep_maps, asked=asked, files=files)
+    made = task(experiment, data, keep_maps=keep_maps, asked=asked)
     note = other_state(made.split, made.root, experiment.study)
     if note and options.get("progress", True):
         print(f"cxr: {note}", file=sys.stderr)

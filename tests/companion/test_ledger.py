@@ -158,19 +158,12 @@ def test_places_and_numbers_in_words(claims):
     assert claims.loc["zhu-abstract-models", ["place", "said"]].tolist() == ["Abstract", "2"]
 
 
-def test_one_study_alone(claims):
-    assert (
-        ledger.claims(["cheazemin2020"])["id"].tolist()
-        == claims.index[claims["study"] == "A"].tolist()
-    )
-
-
 def test_a_missing_record_is_said(monkeypatch, tmp_path):
     """Counts of images and results wait for their record; nothing else does."""
     for part in ("flow", "networks"):
         (tmp_path / part).symlink_to(studies.results_folder() / part)
     monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
-    rows = ledger.claims(["zhu2020"]).set_index("id")
+    rows = ledger.claims().set_index("id")
     waits = rows[rows["why"].str.contains("not yet recorded; cxr train zhu-")]
     assert {"zhu-t4.2-viral-auc", "zhu-t4.1-covid-recall", "zhu-t2.1-viral-images"} <= set(
         waits.index

@@ -78,31 +78,6 @@ def refused(capsys, arguments: list[str]) -> str:
 # --- settings that do nothing
 
 
-@pytest.mark.parametrize(
-    "name, changes, named",
-    [
-        ("zhu-fourclass", {"frozen": True, "rotate": 10}, "rotate"),
-        ("zhu-fourclass", {"frozen": True, "scale": [0.8, 1.2]}, "scale"),
-        ("zhu-binary", {"frozen": True, "translate": 0.2}, "translate"),
-        ("zhu-binary", {"frozen": True, "hflip": 1}, "hflip"),
-        ("azemin-standin-resnet50", {"rotate": 15}, "rotate"),
-        ("zhu-fourclass", {"batch_norm": "re-estimated"}, "batch_norm"),
-        ("azemin-adjudicated", {"batch_norm": "re-estimated", "frozen": False}, "batch_norm"),
-        ("azemin-standin-resnet50", {"fold": 1}, "fold"),
-        ("azemin-standin-resnet50-variants/lr-0.001", {"unit": "image"}, "unit"),
-        ("azemin-adjudicated", {"val_folds": 5}, "val_folds"),
-        ("zhu-fourclass-cv/fold-1", {"unit": "image"}, "unit"),
-        ("zhu-fourclass", {"keep": "last", "patience": 1}, "patience"),
-        ("zhu-fourclass-variants/last-epoch", {"epoch_by": "test"}, "epoch_by"),
-        ("zhu-fourclass", {"milestones": [], "gamma": 0.5}, "gamma"),
-        ("zhu-fourclass", {"epochs": 9, "gamma": 0.5}, "gamma"),
-    ],
-)
-def test_a_setting_that_would_do_nothing_is_refused(name, changes, named):
-    with pytest.raises(InputError, match=f"experiment mine: {named}=.* would do nothing: "):
-        studies.experiment(name).variant("mine", **changes)
-
-
 def test_what_does_nothing_is_null_and_what_says_so_is_taken():
     frozen = studies.ZHU_FOURCLASS.variant(
         "mine", frozen=True, rotate=0, hflip=0, scale=[1, 1], translate=0
@@ -417,8 +392,6 @@ def test_the_same_run_again_is_read(few, copied, capsys, monkeypatch, more):
         (["--set", "scale=[1, 1]"], "scale 0.9, 1.1, this run has 1, 1"),
         (["--set", "frozen=true"], "batch_norm off, this run has kept"),
         (["--precision", "bfloat16"], "precision float32, this run has bfloat16"),
-        (["--keep-model"], "without model.safetensors"),
-        (["--maps"], "without cams.npz"),
     ],
 )
 def test_a_finished_record_of_another_run_is_not_replaced(few, copied, capsys, more, named):
