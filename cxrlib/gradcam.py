@@ -8,7 +8,6 @@ alpha_k A_k)``. A map says what the score depends on, not what is ill.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from collections.abc import Iterator, Sequence
 
@@ -23,17 +22,6 @@ from cxrlib.transfer import augment
 STAGES = ("fc", "layer4", "layer3", "layer2", "layer1", "conv1")  # of a ResNet, from last to first
 
 
-@contextlib.contextmanager
-def _evaluating(model: torch.nn.Module):
-    """The model in evaluation mode; then each part as it was."""
-    modes = {module: module.training for module in model.modules()}
-    try:
-        yield model.eval()
-    finally:
-        for module, training in modes.items():
-            module.training = training
-
-
 @torch.inference_mode(False)  # what is made in inference mode cannot be differentiated
 def cams(
     model: torch.nn.Module,
@@ -44,7 +32,7 @@ def cams(
     """:func:`grad_cam` of images ``(B, 3, H, W)`` standardised as the model expects, as a tensor.
 
     Nothing before the layer is differentiated or kept in memory, so maps of a late layer cost
-    little more than a prediction. The model runs in evaluation mode and is left as it was.
+    little more than a prediction. The model is put into evaluation mode.
     :class:`InputError` for no such layer, class or number of classes, or a layer that runs not once
     or gives another shape.
     """
@@ -68,9 +56,9 @@ def cams(
         torch.set_grad_enabled(True)  # until no_grad below ends
         return leaves[0].clone()  # what follows may write into it
 
-    with module.register_forward_hook(cut), _evaluating(model), torch.no_grad():
+    with module.register_forward_hook(cut), torch.no_grad():
         # (B, C); on a CPU a quarter faster
-        scores = model(x.contiguous(memory_format=torch.channels_last))
+        scores = model.eval()(x.contiguous(memory_format=torch.channels_last))
         if not leaves:
             raise InputError(f"gradcam: layer {layer!r} does not run in a forward pass")
         wanted = scores.argmax(1).cpu() if wanted is None else wanted
@@ -96,7 +84,7 @@ def grad_cam(
     Parameters
     ----------
     model : torch.nn.Module
-        Gives scores before softmax, ``(B, classes)``.
+        Gives scores before softmax, ``(B, classes)``. It is put into evaluation mode.
     pixels : uint8 ``(N, H, W)``, or one image ``(H, W)``; or a tensor ``(N, 3, H, W)``
         Grey images, which are prepared as ImageNet's networks expect; a tensor is taken as it is.
     target : int, one int per image, or None

@@ -1,14 +1,12 @@
 """A trained model on images: class probabilities, and of picture files Grad-CAM overlays too.
 
-Research software, not a medical device. A folder may hold more pictures than memory: threads decode
-some files ahead of the network, and each answer leaves as it comes.
+Research software, not a medical device. A folder may hold more pictures than memory: one after
+another is read, and its answer leaves as it comes.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -23,8 +21,6 @@ from cxrlib.records import Record
 from cxrlib.transfer import augment, fit, resnet
 
 SIDE = 1000  # pixels, longest side of an overlay
-BATCH = 64  # pictures that the network sees at once; as many are decoded before their turn
-THREADS = min(8, os.cpu_count() or 1)  # that decode
 FOOTER = "Research software, not a medical device"
 
 
@@ -138,43 +134,21 @@ class Job:
         return found
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray | InputError]]:
-        pool = ThreadPoolExecutor(THREADS)
-        try:
-            ahead = pool.map(self._read, self.files[:BATCH])
-            for start in range(0, len(self.files), BATCH):
-                reading = ahead
-                ahead = pool.map(self._read, self.files[start + BATCH : start + 2 * BATCH])
-                yield from self._answers(start, list(reading))
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-    def _read(self, file: str) -> tuple[np.ndarray, np.ndarray] | InputError:
-        """Pixels as the network sees them, and the picture as a reader sees it; or what is wrong
-        with the file.
-        """
-        try:
-            image = Image.fromarray(radiographs.read_radiograph(file))
-        except InputError as error:
-            return error
-        pixels = radiographs.square(image, self.record.info["config"]["size"])
-        image.thumbnail((SIDE, SIDE))
-        return pixels, np.asarray(image)
-
-    def _answers(self, start: int, batch: list) -> Iterator[tuple]:
-        """The answers for files from number ``start`` on, of which :meth:`_read` gave ``batch``."""
-        good = [read[0] for read in batch if not isinstance(read, InputError)]
-        of_target, answers, maps = self.record.classes.index(self.target), iter(()), iter(())
-        if good:
-            part = self.record.info["config"].get("shown", "whole")
-            shown = radiographs.show_part(np.stack(good), part)
-            answers = iter(predict(self.model, shown, device=self.device, batch=BATCH))
+        config, of_target = self.record.info["config"], self.record.classes.index(self.target)
+        for number, file in enumerate(self.files):
+            try:
+                image = Image.fromarray(radiographs.read_radiograph(file))
+            except InputError as error:
+                yield file, error
+                continue
+            pixels = radiographs.square(image, config["size"])[None]  # (1, H, W)
+            pixels = radiographs.show_part(pixels, config.get("shown", "whole"))
+            (p,) = predict(self.model, pixels, device=self.device)
             if self.overlays:
-                maps = iter(gradcam.grad_cam(self.model, shown, of_target))
-        for number, read in enumerate(batch, start):
-            answer = read if isinstance(read, InputError) else next(answers)
-            if self.overlays and answer is not read:
-                self._draw(self.overlays[number], read[1], next(maps), answer[of_target])
-            yield self.files[number], answer
+                (cam,) = gradcam.grad_cam(self.model, pixels, of_target)
+                image.thumbnail((SIDE, SIDE))
+                self._draw(self.overlays[number], np.asarray(image), cam, p[of_target])
+            yield file, p
 
     def _draw(self, overlay: Path, picture: np.ndarray, cam: np.ndarray, p: float) -> None:
         title = f"Grad-CAM for {plots.label(self.target)} (p = {p:.3f}), run {self.record.name}"

@@ -133,7 +133,7 @@ class Fetcher:
         """
         have = sum(_length(file.part) for file in files)
         for file in files:
-            check_room(file.path.parent, (total or 0) - have)
+            file.path.parent.mkdir(parents=True, exist_ok=True)
         self.run([lambda file=file: self._one(file) for file in files], total, have)
 
     def run(self, tasks: list[Callable[[], None]], total: int | None, have: int = 0) -> None:
@@ -182,14 +182,12 @@ class Fetcher:
             file.part.unlink(missing_ok=True)  # once more, from its beginning
             if wrong > 1:
                 raise Refused(f"{file.url}: not the file that was expected: {fault}")
-        mine = file.part.with_suffix(f".{os.getpid()}")
-        os.replace(file.part, mine)  # no other process writes to it, even without locks
-        with open(mine, "rb+") as handle:
+        with open(file.part, "rb+") as handle:
             os.fsync(handle.fileno())
-        if fault := file.fault(mine):
-            mine.unlink()
+        os.replace(file.part, file.path)
+        if fault := file.fault(file.path):  # where there are no locks, another call wrote to it
+            file.path.unlink()
             raise Refused(f"{file.url}: fetched by two at once: {fault}; call again")
-        os.replace(mine, file.path)
 
     def _append(self, file: File) -> None:
         """Add what is missing to the part, or write all of it where the server does not resume."""
@@ -288,14 +286,6 @@ class Fetcher:
             os.replace(part / "names.txt", folder / "names.txt")
         finally:
             shutil.rmtree(part, ignore_errors=True)
-
-
-def check_room(folder: Path, need: int) -> None:
-    """Make a folder; :class:`InputError` where its disk has fewer bytes left than are needed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if need > free:
-        raise InputError(f"{folder}: {need:,} bytes are to come and {free:,} are free")
 
 
 def mirrored(url: str) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -109,16 +108,9 @@ def stored_size(path: str | Path, name: str | None = None) -> tuple[int, int]:
 
 def cache_folder(cache: str | Path | None = None) -> Path:
     """Where arrays are kept between runs: the argument, else ``CXR_CACHE``, else
-    ``~/.cache/cxrlib``. :class:`InputError` where it cannot be made or written.
+    ``~/.cache/cxrlib``.
     """
-    folder = Path(cache or os.environ.get("CXR_CACHE") or "~/.cache/cxrlib").expanduser()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        fault = f"decoded images cannot be kept there ({error.strerror})"
-        raise InputError(f"{folder}: {fault}; CXR_CACHE names another folder") from None
-    return folder
+    return Path(cache or os.environ.get("CXR_CACHE") or "~/.cache/cxrlib").expanduser()
 
 
 def load(

@@ -75,7 +75,6 @@ def cached(
             key.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     key.update(b"" if kind == "float32" else kind.encode())
     folder = radiographs.cache_folder(cache) / f"features-{key.hexdigest()[:32]}"
-    folder.mkdir(exist_ok=True)
     blocks = []
     with tqdm(total=len(pixels), desc="features", unit="image", disable=not progress) as bar:
         for start in range(0, max(1, len(pixels)), BLOCK):

@@ -23,19 +23,14 @@ from cxrlib.transfer.config import NETWORKS
 PRECISIONS = ("auto", "float32", "bfloat16")
 IMAGENET = 1000  # classes
 FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
-INNER = {"state_dict", "model_state_dict", "model"}  # what training scripts keep a state under
-NO_WEIGHTS = {  # how files begin that lie where weights should
-    b"version https://git-lfs": "a pointer of Git LFS (git lfs pull fetches the file)",
-    b"<": "a web page",
-}
 
 
 def imagenet(name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """ImageNet weights in torchvision's key names, float32, and what they are (``name``,
     ``sha256``, ``note``).
 
-    ``CXR_WEIGHTS``, a folder with one file ``<name>….safetensors``, ``.pth`` or ``.pt``, or such a
-    file, comes first; otherwise torchvision's ``IMAGENET1K_V1``, from torch.hub's cache or
+    ``CXR_WEIGHTS``, a folder with one file ``<name>….safetensors``, ``.pth`` or ``.pt``, comes
+    first; otherwise torchvision's ``IMAGENET1K_V1``, from torch.hub's cache or
     downloaded. Where a name ends with digits of the file's SHA-256, as torchvision's do, they are
     checked. The note is what a README.md beside the file says of it, and empty for torchvision's.
 
@@ -67,8 +62,6 @@ def _known(name: str) -> None:
 
 def _given(folder: Path, name: str) -> Path:
     """The one file of a network's weights in ``CXR_WEIGHTS``."""
-    if folder.is_file():
-        return folder
     pattern = re.compile(rf"{name}([^0-9a-z].*)?\.(safetensors|pth|pt)", re.IGNORECASE)
     files = sorted(file for file in folder.glob("*") if pattern.fullmatch(file.name))
     if len(files) == 1:
@@ -115,40 +108,29 @@ def _note(file: Path) -> str:
 
 def read(path: str | Path) -> dict[str, torch.Tensor]:
     """The weights in a safetensors file or in one that ``torch.save`` wrote, told apart by their
-    first bytes; as float32.
-
-    Read too: a state under ``state_dict``, ``model_state_dict`` or ``model``, and names that all
-    begin alike (``module.``). :class:`InputError` when the file is missing, damaged or no weights.
+    first bytes; as float32. :class:`InputError` when the file is missing, damaged or no plain
+    ``state_dict``.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: model cannot be read (no such file)")
     with open(path, "rb") as stream:
-        begin = stream.read(64)
-    for start, kind in NO_WEIGHTS.items():
-        if begin.startswith(start):
-            raise InputError(f"{path}: {kind} in the place of weights")
+        begin = stream.read(2)
     try:
-        if begin.startswith((b"PK", b"\x80")):
+        if begin in (b"PK", b"\x80\x02"):
             with warnings.catch_warnings(action="ignore"):
                 state = torch.load(path, map_location="cpu", weights_only=True)
         else:
             state = load_file(path)
     except Exception:  # PyTorch's own line advises to load what may run code
         raise InputError(
-            f"{path}: weights cannot be read: damaged, cut short, or more than tensors"
-            " (delete it and fetch it again; or save model.state_dict() alone, best as safetensors)"
+            f"{path}: weights cannot be read: damaged, cut short, a pointer of Git LFS, a web page,"
+            " or more than tensors (delete it and fetch it again; or save model.state_dict() alone)"
         ) from None
-    if isinstance(state, dict) and len(inner := state.keys() & INNER) == 1:
-        state = state[inner.pop()]
     values = state.values() if isinstance(state, dict) else ()
     if not values or not all(isinstance(value, torch.Tensor) for value in values):
         how = "save model.state_dict() of the network itself, and nothing else"
         raise InputError(f"{path}: holds no plain dictionary of weights by name; {how}")
-    stems = [key.removesuffix("conv1.weight") for key in state if key.endswith("conv1.weight")]
-    stem = min(stems, key=len, default="")
-    if all(key.startswith(stem) for key in state):
-        state = {key.removeprefix(stem): value for key, value in state.items()}
     return {key: value.float() if value.dtype in FLOATS else value for key, value in state.items()}
 
 

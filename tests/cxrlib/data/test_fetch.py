@@ -6,7 +6,6 @@ import hashlib
 import multiprocessing
 import os
 import random
-import shutil
 import signal
 import socket
 import sys
@@ -206,16 +205,6 @@ def test_a_full_disk_is_said_and_the_next_call_goes_on(tmp_path):
         file.part.unlink()
         quick().download([file])
         assert file.path.read_bytes() == DATA
-
-
-def test_a_disk_that_is_too_small_is_said_before(tmp_path, monkeypatch):
-    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda _: usage)
-    with serving({PATH: DATA}) as server:
-        file = File(server.address + PATH, tmp_path / "file.bin", digest=SHA256)
-        with pytest.raises(InputError, match="300,000 bytes are to come and 1,000 are free"):
-            quick().download([file], len(DATA))
-        assert not server.asked
 
 
 # Killed, and two at once

@@ -369,15 +369,6 @@ def test_nih_on_a_full_disk_the_next_call_goes_on(nih, tmp_path, monkeypatch):
     assert kept(tmp_path) == nih.images
 
 
-def test_nih_on_a_disk_that_is_too_small(nih, tmp_path, monkeypatch):
-    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    plan = origins.plan_chestxray14(tmp_path, set(NAMES))
-    with pytest.raises(InputError, match="11,238 bytes are to come and 1,000 are free"):
-        plan.fetch(quick(), 42_000_000)
-    assert not nih.asked
-
-
 def test_nih_images_in_no_archive_are_named(nih, tmp_path):
     with pytest.raises(InputError, match="1 images are in no archive, first 00099999_000.png"):
         do(origins.plan_chestxray14(tmp_path, {NAMES[0], "00099999_000"}))

@@ -105,13 +105,6 @@ def test_other_names_are_read(folder, state, name):
     assert resnet.imagenet("resnet18")[1]["name"] == name
 
 
-def test_the_folder_may_be_the_file(folder, state, monkeypatch):
-    torch.save(state, folder / "anything.bin")
-    monkeypatch.setenv("CXR_WEIGHTS", str(folder / "anything.bin"))
-    assert resnet.imagenet("resnet18")[1]["name"] == "anything.bin"
-    assert "anything.bin" in refused("resnet50")
-
-
 def test_several_files_are_not_chosen_between(folder, state):
     for name in ("resnet18-a.pth", "resnet18_b.safetensors", "resnet18d-c.pth", "resnet181.pth"):
         (folder / name).touch()
@@ -124,14 +117,6 @@ def test_several_files_are_not_chosen_between(folder, state):
 @pytest.mark.parametrize(
     "wrap",
     [
-        lambda state: {"state_dict": state, "epoch": 90, "arch": "resnet18", "best_acc1": 69.7},
-        lambda state: {"model_state_dict": state, "optimizer_state_dict": {"lr": 0.1}},
-        lambda state: {"model": state},
-        lambda state: {f"module.{key}": value for key, value in state.items()},
-        lambda state: {
-            "state_dict": {f"module.encoder.{key}": value for key, value in state.items()}
-        },
-        lambda state: {f"_orig_mod.{key}": value for key, value in state.items()},
         lambda state: {
             key: value.half() if value.is_floating_point() else value
             for key, value in state.items()
@@ -142,20 +127,10 @@ def test_several_files_are_not_chosen_between(folder, state):
         },
         lambda state: {key: value for key, value in state.items() if not key.startswith("fc.")},
     ],
-    ids=[
-        "state_dict",
-        "model_state_dict",
-        "model",
-        "module",
-        "both",
-        "compiled",
-        "half",
-        "double",
-        "headless",
-    ],
+    ids=["half", "double", "headless"],
 )
 def test_what_is_plain_is_read(folder, state, wrap, request):
-    old = "compiled" in request.node.name  # once in the form of before PyTorch 1.6
+    old = "double" in request.node.name  # once in the form of before PyTorch 1.6
     torch.save(wrap(state), folder / "resnet18-x.pth", _use_new_zipfile_serialization=not old)
     got, _ = resnet.imagenet("resnet18")
     assert all(
@@ -210,8 +185,9 @@ def test_the_form_is_told_by_the_content(folder, state):
             ),
             "conv1.weight is missing",
         ),
-        (lambda s: {"state_dict": s, "model": s}, "no plain dictionary of weights"),
-        (lambda s: {"state_dict": {}}, "no plain dictionary of weights"),
+        (lambda s: {f"module.{key}": value for key, value in s.items()}, "conv1.weight is missing"),
+        (lambda s: {"state_dict": s}, "no plain dictionary of weights"),
+        (lambda s: {}, "no plain dictionary of weights"),
         (lambda s: [*s.values()], "no plain dictionary of weights"),
         (lambda s: torch.nn.Linear(2, 2), "weights cannot be read"),
         (lambda s: {"state_dict": s, "args": Path("x")}, "weights cannot be read"),
@@ -226,7 +202,8 @@ def test_the_form_is_told_by_the_content(folder, state):
         "four classes",
         "resnet50",
         "mixed",
-        "two",
+        "prefix",
+        "wrapped",
         "none",
         "list",
         "model",
@@ -254,11 +231,7 @@ def test_what_is_no_imagenet_state_is_refused_and_named(folder, state, make, sai
 def test_what_is_no_file_of_weights(folder, content, name):
     (folder / name).write_bytes(content)
     line = refused()
-    assert (
-        name in line
-        and ("git lfs pull" in line) == content.startswith(b"version")
-        and ("a web page" in line) == content.startswith(b"<")
-    )
+    assert name in line and "weights cannot be read" in line
 
 
 def test_nothing_in_a_file_is_run(folder, tmp_path):
