@@ -51,12 +51,10 @@ def run(
     folder = Path(results or results_folder()) / name
     if origin == "recorded":
         if not recorded(name, results):
-            how = (
-                f"cxr train {name} makes it"
-                if name in settings.RECORDS | settings.STUDY_A
-                else "cxr records lists the book's; cxr train EXPERIMENT --name makes others"
+            raise InputError(
+                f"{folder}: not yet recorded (no run.json); cxr train {name} makes it if cxr"
+                " records lists it; cxr train EXPERIMENT --name makes others"
             )
-            raise InputError(f"{folder}: not yet recorded (no run.json); {how}")
         return records.read_record(folder)
     if origin not in {"phantom", "images"}:
         raise ValueError(f"origin must be recorded, phantom or images, not {origin!r}")

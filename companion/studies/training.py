@@ -15,7 +15,7 @@ from companion.studies import cheazemin2020, maps, runs, settings, zhu2020
 from companion.studies.printed import folder, texts
 from companion.studies.settings import Experiment, effective, spell
 from cxrlib import records
-from cxrlib.data import chestxray14, covid_chestxray, kermany
+from cxrlib.data import chestxray14, kermany
 from cxrlib.data.manifest import COLUMNS, Absent, data_folder
 from cxrlib.data.radiographs import FRAME
 from cxrlib.files import InputError
@@ -86,7 +86,6 @@ class StudyTask(Task):
             "printed": run.printed,
             "assumptions": list(run.assumptions),
             "lacked": lacked(ready, run),
-            "covid": covid_images(ready.split, self.root, run.study),
         }
 
     def draw(self, ready: Ready, model: torch.nn.Module, folder: Path) -> list[str]:
@@ -154,26 +153,6 @@ def divided(experiment: Experiment, root: Path) -> tuple[pd.DataFrame, pd.DataFr
         split = cheazemin2020.split(root, experiment.seed)
     manifest = manifest.set_index("image_id").loc[split["image_id"]].reset_index()
     return manifest[COLUMNS], split
-
-
-def covid_images(split: pd.DataFrame, root: Path, study: str) -> dict:
-    """COVID-19 images: how many the study counts, the collection's table lists by its rule, and are
-    on disk.
-
-    ``left_out`` counts the other radiographs that the table labels COVID-19, by view. Of phantoms
-    none is expected.
-    """
-    expected, snapshot = COVID[study]
-    ours = split[split["image_id"].str.startswith("covid-chestxray/")]
-    listed = covid_chestxray.read_manifest(root, snapshot)
-    other = listed[covid_chestxray.is_covid19(listed) & ~listed["image_id"].isin(ours["image_id"])]
-    left_out = other["view"].fillna("no view").value_counts()
-    return {
-        "expected": None if (root / "PHANTOM.txt").is_file() else expected,
-        "listed": len(ours),
-        "found": int((~ours["missing"]).sum()),
-        "left_out": {str(view): int(count) for view, count in left_out.items()},
-    }
 
 
 def other_state(split: pd.DataFrame, root: Path, study: str) -> str:

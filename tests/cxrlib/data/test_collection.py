@@ -2,7 +2,6 @@
 dropped in silence.
 """
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -158,13 +157,6 @@ def test_a_record_states_found_and_expected(clone, tmp_path):
     )
     covid = table[table["finding"].str.contains("COVID-19") & (table["modality"] == "X-ray")]
     frontal = covid["view"].isin(["pa", "AP", "AP Supine"])
-    other = covid.loc[~frontal, "view"].value_counts().to_dict()
-    assert info["covid"] == {
-        "expected": 232,
-        "listed": frontal.sum(),
-        "found": frontal.sum() - 1,
-        "left_out": other,
-    }
     [line] = [line for line in info["lacked"] if "by the study's rule" in line]
     assert (
         f"lists {frontal.sum()} images" in line
@@ -182,13 +174,6 @@ def test_the_pinned_commit_lacks_nothing_of_it(real_data):
     )
     split["missing"] = ~present(manifest, real_data).to_numpy()
     assert training.other_state(split, real_data, "zhu2020") == ""
-    counts = training.covid_images(split, real_data, "zhu2020")
-    assert counts == {
-        "expected": 232,
-        "listed": 232,
-        "found": 228,
-        "left_out": {"L": 20, "AP semi erect": 1},
-    }
 
 
 def test_sources_says_that_it_is_another_state(real_data, tmp_path, capsys):
@@ -221,4 +206,3 @@ def test_study_a_names_the_commit_too(real_data, tmp_path):
     split = pd.DataFrame({"image_id": found["image_id"], "split": "test", "missing": True})
     line = training.other_state(split, tmp_path, "cheazemin2020")
     assert "not 154" in line and "29e0b70" in line
-    assert json.dumps(training.covid_images(split, tmp_path, "cheazemin2020"))
