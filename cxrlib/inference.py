@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from PIL import Image
+from tqdm import tqdm
 
 from cxrlib import gradcam, plots
 from cxrlib.data import radiographs
@@ -21,6 +22,7 @@ from cxrlib.records import Record
 from cxrlib.transfer import augment, fit, resnet
 
 SIDE = 1000  # pixels, longest side of an overlay
+SLOW = 2  # seconds after which a bar is shown
 FOOTER = "Research software, not a medical device"
 
 
@@ -31,7 +33,7 @@ def predict(
     device: torch.device | str | None = None,
     batch: int = 64,
 ) -> np.ndarray:
-    """Class probabilities of images.
+    """Class probabilities of images, with a bar where that takes more than two seconds.
 
     Parameters
     ----------
@@ -64,7 +66,13 @@ def predict(
     ((5, 2), [1.0, 1.0, 1.0, 1.0, 1.0])
     """
     on, pixels = resnet.device(device), augment.grey(pixels)
-    return np.exp(fit.predict(model.to(on), pixels, on, batch))
+    model, starts = model.to(on), range(0, max(len(pixels), 1), batch)
+    bar = {"desc": "predict", "unit": "batch", "delay": SLOW, "disable": len(starts) == 1}
+    parts = [
+        fit.predict(model, pixels[start : start + batch], on, batch)
+        for start in tqdm(starts, **bar)
+    ]
+    return np.exp(np.concatenate(parts))
 
 
 def image_files(paths: Sequence[str | Path]) -> list[str]:

@@ -35,6 +35,7 @@ import json
 import shutil
 import zipfile
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,7 @@ LOCALISATION = [
     *("image_id", "patient_id", "split", "kind", "stage", "draw"),
     *("region", "inside", "peak", "iou"),
 ]
+SHOWN = ["model", "size", "batch", "lr", "milestones", "weight_decay"]  # settings, in Jupyter
 # a folder with one of these files is a record's
 OURS = ("run.json", "history.csv", "split.csv", "predictions.csv", "cams.npz")
 
@@ -103,6 +105,25 @@ class Record:
 
     def __repr__(self) -> str:
         return f"<Record {self.name}: {len(self.predictions)} test images>"
+
+    def _repr_html_(self) -> str:
+        """What Jupyter shows: what the run was, and what came out."""
+        info, config = self.info, self.info.get("config") or {}
+        shown = {"classes": self.classes, "origin": info.get("origin"), "seed": info.get("seed")}
+        shown |= {name: config[name] for name in SHOWN if name in config}
+        if epochs := info.get("epochs"):
+            shown["epochs"] = "{run} of {planned}, {kept} kept".format_map(epochs)
+        for name, value in (info.get("metrics") or {}).items():
+            shown[name.replace("_", " ")] = f"{value:.3f}" if isinstance(value, float) else value
+        rows = "".join(
+            f"<tr><th scope='row'>{escape(name)}</th><td>{escape(_words(value))}</td></tr>"
+            for name, value in shown.items()
+        )
+        return f"<table class='numbers'><caption>Run {escape(self.name)}</caption>{rows}</table>"
+
+
+def _words(value) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def read_record(folder: str | Path) -> Record:

@@ -134,6 +134,22 @@ class Resamples:
         return np.stack([estimate, *ends], axis=1)
 
 
+class Intervals(pd.DataFrame):
+    """A table of intervals, each ``estimate``, ``low``, ``high``, which Jupyter shows as one cell
+    each: ``0.93 (0.88 to 0.97)``. What is taken of it is a plain table.
+    """
+
+    def _repr_html_(self) -> str:
+        kinds = self.columns.get_level_values(-1)
+        if list(kinds) != [*Interval._fields] * (len(kinds) // 3):  # columns were added
+            return super()._repr_html_()
+        names = self.columns.get_level_values(0)[::3]
+        names = ["interval"] if self.columns.nlevels == 1 else names
+        cells = self.to_numpy().reshape(len(self), -1, 3)
+        shown = [[str(Interval(*values)) for values in row] for row in cells]
+        return pd.DataFrame(shown, self.index, names).to_html(border=0)
+
+
 def bootstrap_by_patient(
     predictions: pd.DataFrame,
     statistic: str | Sequence[str] = "per_class",
@@ -175,10 +191,10 @@ def bootstrap_by_patient(
             row[:] = share_interval(row, *share, predictions["patient_id"], level)
     if table:
         columns = pd.MultiIndex.from_product([METRICS, Interval._fields])
-        return pd.DataFrame(rows.reshape(len(classes) + 2, -1), rows_of(classes), columns)
+        return Intervals(rows.reshape(len(classes) + 2, -1), rows_of(classes), columns)
     if isinstance(statistic, str):
         return Interval(*rows[0].tolist())
-    return pd.DataFrame(rows, names, Interval._fields)
+    return Intervals(rows, names, Interval._fields)
 
 
 def share_interval(

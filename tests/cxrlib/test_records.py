@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -342,3 +343,17 @@ def test_cams_say_what_is_damaged(record):
     pd.DataFrame(columns=records.LOCALISATION[1:]).to_csv(record / "localisation.csv", index=False)
     with pytest.raises(InputError, match=r"localisation\.csv: lacks the column image_id"):
         records.read_maps(run)
+
+
+def test_jupyter_shows_settings_and_headline_and_no_markup_of_the_data(tmp_path):
+    """Of a real record; a name that is markup stays text."""
+    record = studies.run("phantom-localisation")
+    found = dict(re.findall(r"<th scope='row'>([^<]+)</th><td>([^<]+)</td>", record._repr_html_()))
+    shares = record.predictions.set_index("y_true").filter(like="p_").idxmax(axis=1)
+    accuracy = (shares.str.removeprefix("p_") == shares.index).mean()
+    assert found["accuracy"] == f"{accuracy:.3f}" and found["images"] == str(len(shares))
+    assert found["lr"] == "0.003" and found["classes"].startswith("covid, viral")
+    assert len(record._repr_html_()) < 3000 and len(repr(record)) < 100
+    evil = dataclasses.replace(record, info=record.info | {"run": "<script>", "classes": ["<b>"]})
+    assert "<script>" not in evil._repr_html_() and "<b>" not in evil._repr_html_()
+    assert "<table" in make(tmp_path)._repr_html_(), "a record may say little of itself"

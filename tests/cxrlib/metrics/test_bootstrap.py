@@ -7,7 +7,19 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
-from frames import FOUR, auc_or_nan, drawn, drawn_images, made_up, predictions, scored, slow_table
+from bs4 import BeautifulSoup
+from frames import (
+    FOUR,
+    THESIS,
+    auc_or_nan,
+    drawn,
+    drawn_images,
+    from_matrix,
+    made_up,
+    predictions,
+    scored,
+    slow_table,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -462,3 +474,29 @@ def test_a_share_is_the_same_from_either_side():
         (row,) = found.intervals(sums, lambda drawn: drawn[:, :1] / drawn[:, 1:], True)
         ends.append(metrics.bootstrap.share_interval(row, kind, every, patients, 0.95))
     assert ends[0] == pytest.approx([1 - ends[1].estimate, 1 - ends[1].high, 1 - ends[1].low])
+
+
+def cells(table):
+    """What a browser shows of a table, as text."""
+    rows = BeautifulSoup(table._repr_html_(), "html.parser").find_all("tr")
+    (_, *columns), *rows = ([cell.text for cell in row.find_all(["th", "td"])] for row in rows)
+    return pd.DataFrame([row[1:] for row in rows], [row[0] for row in rows], columns)
+
+
+def test_jupyter_shows_each_interval_in_a_cell():
+    """Of both tables; what is taken of one, or added to it, is an ordinary table."""
+    frame = from_matrix(THESIS)
+    table = metrics.bootstrap_by_patient(frame, replicates=50)
+    shown = cells(table)
+    assert list(shown.columns) == list(dict.fromkeys(table.columns.get_level_values(0)))
+    for row in table.index:
+        for metric in shown.columns:
+            assert shown.loc[row, metric] == str(intervals.Interval(*table.loc[row, metric]))
+    few = metrics.bootstrap_by_patient(frame, ["recall", "auc"], "covid", replicates=50)
+    shown = cells(few)
+    assert shown["interval"].to_dict() == {
+        name: str(intervals.Interval(*few.loc[name])) for name in ("recall", "auc")
+    }
+    assert type(few[["low"]]) is pd.DataFrame and type(few.loc["auc"]) is pd.Series
+    few["width"] = few["high"] - few["low"]
+    assert "width" in few._repr_html_()
