@@ -114,7 +114,13 @@ def tables(rows: pd.DataFrame, template: str = "_headline.md.jinja") -> str:
     """The Markdown of README's tables, or of the first page's opening: a template in ``book/``, for
     the rows of :func:`numbers`.
     """
-    text = (clone_folder() / "book" / template).read_text(encoding="utf-8")
+    return filled((clone_folder() / "book" / template).read_text(encoding="utf-8"), rows)
+
+
+def filled(text: str, rows: pd.DataFrame) -> str:
+    """A template of Markdown with the rows of :func:`numbers`, and with ``stand_in``: whether Study
+    A is compared by a stand-in.
+    """
     found: dict = {"four": FOUR, "two": TWO, "a": STUDY_A, "rows": [], "by": {}}
     found["stand_in"] = not studies.recorded(studies.AZEMIN_ADJUDICATED.name)
     for row in rows.to_dict("records"):

@@ -30,6 +30,7 @@ COLORS = {
     "redraw": "#56B4E9",
     "fold": "#009E73",
     "stand-in": "#CC79A7",
+    "the paper's network": "#D55E00",  # beside the stand-in's
     "possible": "#E69F00",  # what printed numbers leave possible
 }
 

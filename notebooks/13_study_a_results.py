@@ -345,7 +345,7 @@ row_of(misses)
 # %% [markdown]
 # ## Figure 7: Grad-CAM
 #
-# The paper shows a map beside a radiologist's phrase, "{glue:text}`phrase`". The phrase is in the notes of one image, of patient 149, whose probability {glue:text}`by` is {glue:text}`p-shown`. The right mid lung zone would be in the left half of the picture. The map is {glue:text}`place`.
+# The paper shows a map beside a radiologist's phrase, "{glue:text}`phrase`". The phrase is in the notes of one image, of patient 149, whose probability {glue:text}`by` is {glue:text}`p-shown`. The right mid lung zone would be in the left half of the picture. There the file has a white rectangle, drawn around the finding by whoever published it (its name says *annot*). The network saw that as well, so its map may follow the drawing. The map is {glue:text}`place`.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "The image and its map", "code_prompt_hide": "The image and its map"}
 SHOWN = "covid-chestxray/fff49165-b22d-4bb4-b9d1-d5d62c52436c.annot.original"

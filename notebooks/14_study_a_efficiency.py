@@ -40,6 +40,7 @@ folder: str | None = None
 prevalence: float | None = None  # share of COVID-19 among the images read; default: the paper's
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the figures", "code_prompt_hide": "Load the figures"}
+import itertools
 import json
 from pathlib import Path
 
@@ -49,14 +50,26 @@ import pandas as pd
 import cxrlib
 from companion import pages, parameters, studies
 from companion.studies import cheazemin2020
-from cxrlib import formatting, plots
+from cxrlib import InputError, formatting, plots
 
 parameters.check(globals())
 folder = Path(folder or studies.results_folder() / "efficiency")
-measured = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
-measured = sorted(measured, key=lambda info: info["recorded"], reverse=True)  # the newest first
-processors = [info for info in measured if info["device"]["type"] == "cpu"]
-gpus = [info for info in measured if info["device"]["type"] != "cpu"]
+
+
+def figures_of(folder):
+    """What was measured on CPUs and on other devices, the newest first. InputError where no file
+    of the folder is of a CPU.
+    """
+    found = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
+    found = sorted(found, key=lambda info: info["recorded"], reverse=True)
+    on_cpu = [info for info in found if info["device"]["type"] == "cpu"]
+    if not on_cpu:
+        way = "python -m benchmarks efficiency --device cpu writes one"
+        raise InputError(f"folder: {folder} holds no figures of a CPU; {way}")
+    return on_cpu, [info for info in found if info["device"]["type"] != "cpu"]
+
+
+processors, gpus = figures_of(folder)
 cpu = processors[0]
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "What the paper prints", "code_prompt_hide": "What the paper prints"}
@@ -98,13 +111,14 @@ small, large = sorted(ways["batch"].unique())
 wide = ways.pivot_table(index=["network", "way"], columns="batch", values="per_minute", sort=False)
 (paper,) = [name for name in ways["network"].unique() if name != cpu["network"]]
 order = list(dict.fromkeys(ways["way"]))
-LOOKS = {(cpu["network"], small): ("#0072B2", "s"), (cpu["network"], large): ("#0072B2", "o")}
-LOOKS |= {(paper, small): ("#D55E00", "s"), (paper, large): ("#D55E00", "o")}
+COLORS = {cpu["network"]: pages.COLORS["stand-in"], paper: pages.COLORS["the paper's network"]}
+MARKERS = {small: "s", large: "o"}
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Draw them", "code_prompt_hide": "Draw them", "figure": {"caption": "Images a minute by way, of both networks, with the paper's two rates as dotted lines.", "name": "rates"}, "image": {"alt": "Dot chart, logarithmic: images a minute of ResNet-50 and ResNet-101 in each way, single images and batches, with the paper's rate and the radiologist's as vertical lines."}}
 with plots.style():
     ax = plt.subplots(figsize=(7, 4.6))[1]
-    for (network, batch), (color, marker) in LOOKS.items():
+    for network, batch in itertools.product(COLORS, MARKERS):
+        color, marker = COLORS[network], MARKERS[batch]
         part = ways[(ways["network"] == network) & (ways["batch"] == batch)]
         text = "single images" if batch == small else f"batches of {batch}"
         look = {"color": color, "markerfacecolor": "white" if batch == small else color}
@@ -128,6 +142,8 @@ plt.show()
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "What each way changes", "code_prompt_hide": "What each way changes"}
 ends = ["patients_low", "patients_high"]  # not in figures recorded before patients were resampled
 agreement = named(cpu["agreement"]).set_index("way")
+if "change" not in agreement:  # nor these in still older ones
+    agreement["change"] = agreement["auc"] - agreement.loc[plain, "auc"]
 agreement = agreement.reindex(columns=[*agreement.columns.difference(ends), *ends])
 rates = wide.loc[cpu["network"]].join(agreement)
 rates["change"] = rates["change"].map(lambda value: formatting.signed(value, decimals=4))
@@ -178,7 +194,7 @@ for info in processors:
 by_processor = pd.DataFrame(by_processor).loc[wide.loc[cpu["network"]].index]
 ratios = by_processor / by_processor.loc[plain]
 text = ratios.map(formatting.number, decimals=2)
-text.loc[plain] = [f"1 ({rate:,.0f} a minute)" for rate in by_processor.loc[plain]]
+text.loc[plain, :] = [f"1 ({rate:,.0f} a minute)" for rate in by_processor.loc[plain]]
 pages.table(
     text.rename_axis("Way").reset_index(),
     caption=f"Rate of ResNet-50 in batches of {large}, divided by that of the plain way",

@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 import cxrlib
-from companion import headline, status
+from companion import headline, rerun, status
 from cxrlib.files import InputError, write_text
 
 TELLING = re.compile("WARNING|ERROR|Error")
@@ -37,8 +37,11 @@ def book(stage: Path, output: Path = Path("_build/html")) -> None:
     rows = headline.numbers()
     for name in ("_headline.md", "_opening.md"):
         write_text(stage / "book" / name, headline.tables(rows, f"{name}.jinja") + "\n")
+    first = stage / f"{chapters()[0]}.md"  # it says by which run Study A is compared
+    write_text(first, headline.filled(first.read_text(encoding="utf-8"), rows) + "\n")
     headline.figure(rows, stage / "book" / "_headline.svg")
     write_text(stage / "book" / "_api.md", public_names())
+    write_text(stage / "book" / "_own_rule.md", rerun.own_rule())
     items = status.states(stage, Path("."))
     write_text(stage / "book" / "_states.md", status.summary(items))
     write_text(stage / "book" / "_status.md", status.page(items))
