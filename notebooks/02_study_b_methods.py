@@ -21,7 +21,7 @@
 #
 # **Question.** Which network did {cite:t}`zhu2020` take, how was it turned to chest radiographs, and by which measures was it judged?
 #
-# **Answer.** {glue:text}`network`, pretrained on the photographs of ImageNet. Its last layer was replaced by one with as many outputs as there are classes, and the network was trained further. It was judged by five measures and the AUC. One name is misleading: the column "Accuracy" of Table {glue:text}`table` holds the recall, in {glue:text}`rows-same` of {glue:text}`rows` rows.
+# **Answer.** {glue:text}`network`, pretrained on the photographs of ImageNet. Its last layer was replaced by one with as many outputs as there are classes, and the network was trained further. It was judged by five measures and the {term}`AUC`. One name is misleading: the column "Accuracy" of Table {glue:text}`table` holds the {term}`recall`, in {glue:text}`rows-same` of {glue:text}`rows` rows.
 #
 # **How sure.** Shapes and numbers of parameters were counted in torchvision's network. That "Accuracy" is the recall follows from the printed numbers. The look of the figures is ours: the text of the thesis that we have lacks its pictures. Which layers were trained, and how the new one began, the thesis does not say.
 
@@ -325,7 +325,7 @@ fits &= given - half <= means((measures + half).clip(upper=1))
 # | **Specificity** (or selectivity)<br>$\dfrac{\text{TN}}{\text{TN} + \text{FP}}$ | As Selectivity. Negative are the images of all other classes. |
 # | **F1-score**<br>$\dfrac{2 \times \text{precision} \times \text{recall}}{\text{precision} + \text{recall}}$ | Under its name. In {glue:text}`f1-same` of {glue:text}`classes` classes it agrees, within rounding, with the printed precision and recall. |
 #
-# For the class {glue:text}`worst`, the printed recall, specificity and sizes give an accuracy of {glue:text}`worst-low` to {glue:text}`worst-high` by the formula. Printed is {glue:text}`worst-printed`.
+# For the class {glue:text}`worst`, the printed recall, {term}`specificity` and sizes give an {term}`accuracy` of {glue:text}`worst-low` to {glue:text}`worst-high` by the formula. Printed is {glue:text}`worst-printed`.
 #
 # Averages over $K$ classes are made of the measure $m_k$ of each class and, if weighted, of its number of images $n_k$:
 #
@@ -333,11 +333,11 @@ fits &= given - half <= means((measures + half).clip(upper=1))
 #
 # $$\text{weighted average} = \frac{\sum_k n_k m_k}{\sum_k n_k}$$
 #
-# The weighted average of the recall is the share of all images classified correctly. The table prints {glue:text}`averages` averages. Of these, {glue:text}`averages-same` agree, within rounding, with the class values printed above them. The exception: {glue:text}`averages-other` ([Four classes](04_study_b_four_classes.ipynb) says more).
+# The {term}`weighted average` of the recall is the share of all images classified correctly. The table prints {glue:text}`averages` averages. Of these, {glue:text}`averages-same` agree, within rounding, with the class values printed above them. The exception: {glue:text}`averages-other` ([Four classes](04_study_b_four_classes.ipynb) says more).
 #
 # ### ROC curve and AUC
 #
-# A classifier gives a score. Every threshold on the score gives a point: the true positive rate (recall) and the false positive rate (1 − specificity). The curves below are computed. Scores are normally distributed with standard deviation 1, and the mean of the positives is higher by $d$.
+# A classifier gives a score. Every {term}`threshold` on the score gives a point: the true positive rate (recall) and the false positive rate (1 − specificity). The curves below are computed. Scores are normally distributed with standard deviation 1, and the mean of the positives is higher by $d$.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Three classifiers", "code_prompt_hide": "Three classifiers"}
 fpr = np.concatenate([[0], np.logspace(-6, -2, 200), np.linspace(0.01, 1, 500)[1:]])

@@ -26,7 +26,7 @@
 #
 # **Answer.** {glue:text}`covid-right` of {glue:text}`covid-size` COVID-19 images and {glue:text}`non_covid-right` of {glue:text}`non_covid-size` others were classified correctly. In this data set COVID-19, age, hospital, view and file processing go together almost without exception, so the result shows that the two collections can be told apart. Whether COVID-19 was recognised, these images cannot tell.
 #
-# **How sure.** The COVID-19 images come from {glue:text}`covid-patients` patients, which leaves a recall as low as {glue:text}`covid-low` possible. Trained again with other test patients and seeds, {glue:text}`perfect-other` of {glue:text}`other` runs made no mistake.
+# **How sure.** The COVID-19 images come from {glue:text}`covid-patients` patients, which leaves a {term}`recall` as low as {glue:text}`covid-low` possible. Trained again with other test patients and seeds, {glue:text}`perfect-other` of {glue:text}`other` runs made no mistake.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -86,7 +86,7 @@ ax.set_xlabel("Share of images")
 plt.show()
 
 # %% [markdown]
-# The re-draws repeat the training with other COVID-19 test patients and other seeds ({glue:text}`redraw-note`). Among them is the headline run's own draw, seed 0, which is {glue:text}`repeat`.
+# The {term}`re-draws <re-draw>` repeat the training with other COVID-19 test patients and other seeds ({glue:text}`redraw-note`). Among them is the {term}`headline run`'s own draw, seed 0, which is {glue:text}`repeat`.
 #
 # ## Table 4.1
 #
@@ -99,7 +99,7 @@ pages.side_by_side(printed, rates, bounds, redrawn)
 pages.not_recorded(missing_redraws)
 
 # %% [markdown]
-# **Intervals** are 95 % intervals from {glue:text}`replicates` bootstrap resamples of patients. Where few patients carry the errors, resampling shows too little spread, and of a perfect result none: [Wilson's interval over patients](the-rule-of-this-book) is given there. F1 and AUC have no interval where they are exactly 1, and the table has a dash.
+# **Intervals** are 95 % intervals from {glue:text}`replicates` {term}`bootstrap` resamples of patients. Where few patients carry the errors, resampling shows too little spread, and of a perfect result none: [Wilson's interval over patients](the-rule-of-this-book) is given there. F1 and {term}`AUC` have no interval where they are exactly 1, and the table has a dash.
 #
 # ## Figure 4.1: confusion matrix
 

@@ -26,7 +26,7 @@
 #
 # **Answer.** In part. Here {glue:text}`correct` of {glue:text}`images` images were right, {glue:text}`accuracy`. Of the COVID-19 images {glue:text}`covid-right` of {glue:text}`covid-all` were recognised. Most errors are in the class {glue:text}`most`: {glue:text}`most-missed` of {glue:text}`all-missed`.
 #
-# **How sure.** The 95 % interval over patients is {glue:text}`accuracy-low` to {glue:text}`accuracy-high`; the printed number lies {glue:text}`verdict` it. Trained again with other test patients and seeds, the share went from {glue:text}`redraw-low` to {glue:text}`redraw-high`, with a median of {glue:text}`redraw-median`. The recall of COVID-19 rests on {glue:text}`covid-patients` patients and may be as low as {glue:text}`covid-low`. COVID-19 images also differ from all others by age, hospital and file, so a high score on them need not come from the disease {cite}`maguolo2021,degrave2021`. What the frame of the pictures alone gives away is measured under {ref}`How sure? <frame-alone>`.
+# **How sure.** The 95 % interval over patients is {glue:text}`accuracy-low` to {glue:text}`accuracy-high`; the printed number lies {glue:text}`verdict` it. Trained again with other test patients and seeds, the share went from {glue:text}`redraw-low` to {glue:text}`redraw-high`, with a median of {glue:text}`redraw-median`. The {term}`recall` of COVID-19 rests on {glue:text}`covid-patients` patients and may be as low as {glue:text}`covid-low`. COVID-19 images also differ from all others by age, hospital and file, so a high score on them need not come from the disease {cite}`maguolo2021,degrave2021`. What the frame of the pictures alone gives away is measured under {ref}`How sure? <frame-alone>`.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -76,7 +76,7 @@ printed = studies.printed("zhu2020", "Table 4.2")  # a row for each printed numb
 # %% [markdown]
 # ## Printed and rebuilt
 #
-# The chart has the two kinds of numbers that carry the thesis's conclusion: the averages over the classes, and each class's recall. The thesis prints the recall under the name of accuracy.
+# The chart has the two kinds of numbers that carry the thesis's conclusion: the averages over the classes, and each class's recall. The thesis prints the recall under the name of {term}`accuracy`.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Printed and rebuilt in one chart", "code_prompt_hide": "Printed and rebuilt in one chart", "figure": {"caption": "Recall of each class and of all images: as printed, as rebuilt with its 95 % interval over patients, and in the re-draws.", "name": "four-classes-recall"}, "image": {"alt": "A line for each class and average. The printed recalls of viral pneumonia and of normal images, and both averages, lie to the right of the rebuilt ones or of their intervals; those of COVID-19 and bacterial pneumonia are close."}}
 names = [*record.classes, "macro avg", "weighted avg"]
@@ -91,7 +91,7 @@ ax.set_xlabel("Share of images")
 plt.show()
 
 # %% [markdown]
-# The re-draws repeat the training with other COVID-19 test patients and other seeds ({glue:text}`redraw-note`). Among them is the headline run's own draw, seed 0, which is {glue:text}`repeat`. The page [How sure?](06_study_b_how_sure.ipynb) has them one by one.
+# The {term}`re-draws <re-draw>` repeat the training with other COVID-19 test patients and other seeds ({glue:text}`redraw-note`). Among them is the {term}`headline run`'s own draw, seed 0, which is {glue:text}`repeat`. The page [How sure?](06_study_b_how_sure.ipynb) has them one by one.
 #
 # ## Table 4.2
 #
@@ -104,9 +104,9 @@ pages.side_by_side(printed, rates, bounds, redrawn)
 pages.not_recorded(missing_redraws)
 
 # %% [markdown]
-# **Intervals** are 95 % intervals over patients: the images of one patient are not independent, so patients are drawn, {glue:text}`replicates` times, within classes. Where few patients carry the errors of a share, resampling shows too little spread, and Wilson's interval over patients is given ([the rule](the-rule-of-this-book)); a dash means that neither applies. The intervals cover the choice of test patients and nothing else. An average over classes is resampled all the same, so where a share in it is close to 1 its interval is too narrow. Other kinds of interval are compared under [calibration](23_calibration.ipynb).
+# **Intervals** are 95 % intervals over patients: the images of one patient are not independent, so patients are drawn, {glue:text}`replicates` times, within classes. Where few patients carry the errors of a share, resampling shows too little spread, and {term}`Wilson's interval` over patients is given ([the rule](the-rule-of-this-book)); a dash means that neither applies. The intervals cover the choice of test patients and nothing else. An average over classes is resampled all the same, so where a share in it is close to 1 its interval is too narrow. Other kinds of interval are compared under [calibration](23_calibration.ipynb).
 #
-# **Accuracy.** The abstract gives an "average accuracy, precision, sensitivity, specificity, and F1-score" of {glue:text}`printed-accuracy`, {glue:text}`printed-precision`, {glue:text}`printed-recall`, {glue:text}`printed-specificity` and {glue:text}`printed-f1`. These are the macro averages of the table: plain means over the four classes, in which the rarest counts as much as the commonest. The "accuracy" among them is the mean recall. The share of images classified correctly is in the row of weighted averages. The thesis's own section 3.4.1 defines accuracy otherwise, for each class against the rest:
+# **Accuracy.** The abstract gives an "average accuracy, precision, sensitivity, specificity, and F1-score" of {glue:text}`printed-accuracy`, {glue:text}`printed-precision`, {glue:text}`printed-recall`, {glue:text}`printed-specificity` and {glue:text}`printed-f1`. These are the {term}`macro averages <macro average>` of the table: plain means over the four classes, in which the rarest counts as much as the commonest. The "accuracy" among them is the mean recall. The share of images classified correctly is in the row of {term}`weighted averages <weighted average>`. The thesis's own section 3.4.1 defines accuracy otherwise, for each class against the rest:
 #
 # $$\text{accuracy} = \frac{\text{TP} + \text{TN}}{\text{TP} + \text{FP} + \text{TN} + \text{FN}}.$$
 
@@ -138,7 +138,7 @@ plt.show()
 #
 # ## Where the difference lies
 #
-# Recall and AUC of each class on the test set, and on the validation fold, which comes from Kermany's training images and from other COVID-19 patients.
+# Recall and {term}`AUC` of each class on the test set, and on the validation fold, which comes from Kermany's training images and from other COVID-19 patients.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Measure the validation fold", "code_prompt_hide": "Measure the validation fold"}
 validation = cxrlib.bootstrap_by_patient(record.validation, replicates=replicates, level=level)

@@ -21,7 +21,7 @@
 # %% [markdown]
 # # Where does the network look?
 #
-# **Question.** {cite:t}`zhu2020` draws Grad-CAM maps {cite}`selvaraju2017` of five COVID-19 radiographs beside the radiologists' comments, and concludes that the four-class model "manages to focus on the lung area instead of other areas". Does it?
+# **Question.** {cite:t}`zhu2020` draws {term}`Grad-CAM` maps {cite}`selvaraju2017` of five COVID-19 radiographs beside the radiologists' comments, and concludes that the four-class model "manages to focus on the lung area instead of other areas". Does it?
 #
 # **Answer.** Only a little. On the {glue:text}`images` COVID-19 test images with a lung mask, the lungs fill {glue:text}`region` % of the picture and hold {glue:text}`inside` % of the map's activation: {glue:text}`than` an even spread would put there. The other {glue:text}`outside` % lie outside the lungs.
 #
@@ -389,7 +389,7 @@ pages.table(
 )
 
 # %% [markdown]
-# There are {glue:text}`phantom-images` test pictures with an opacity; the network's accuracy is {glue:text}`phantom-accuracy`. The hottest point lies in a true opacity in {glue:text}`phantom-peak` % of them, where {glue:text}`phantom-chance` % would be chance. The overlap is {glue:text}`phantom-iou`.
+# There are {glue:text}`phantom-images` test pictures with an opacity; the network's {term}`accuracy` is {glue:text}`phantom-accuracy`. The hottest point lies in a true opacity in {glue:text}`phantom-peak` % of them, where {glue:text}`phantom-chance` % would be chance. The overlap is {glue:text}`phantom-iou`.
 #
 # So where a network decides by the opacities, the method finds them, coarsely. These are drawings; real radiographs are harder.
 #

@@ -94,9 +94,9 @@ def difference(run, other):
 # %% [markdown]
 # ## Other draws of the test patients
 #
-# Study B has {glue:text}`covid-images` COVID-19 images. It tests 60, drawn at random by patient; one or two of them are not on disk here. Each re-draw takes another seed for this draw, for the validation fold, for the new last layer and for the order of images. Kermany's test images stay the same.
+# Study B has {glue:text}`covid-images` COVID-19 images. It tests 60, drawn at random by patient; one or two of them are not on disk here. Each {term}`re-draw` takes another seed for this draw, for the validation fold, for the new last layer and for the order of images. Kermany's test images stay the same.
 #
-# Four classes: {glue:text}`note-zhu-fourclass-redraws`. Two classes: {glue:text}`note-zhu-binary-redraws`. Seed 0 is the headline run's own draw; its row among the re-draws is {glue:text}`repeat`.
+# Four classes: {glue:text}`note-zhu-fourclass-redraws`. Two classes: {glue:text}`note-zhu-binary-redraws`. Seed 0 is the {term}`headline run`'s own draw; its row among the re-draws is {glue:text}`repeat`.
 
 # %% tags=["remove-input"]
 if absent := missing["zhu-fourclass-redraws"] + missing["zhu-binary-redraws"]:
@@ -137,7 +137,7 @@ pages.table(draws, caption="Four classes, one run per row; the first is the head
 # %% [markdown]
 # "Epoch kept" is of the epochs run, up to where early stopping ended the run. Re-draws: {glue:text}`time-redraws`.
 #
-# Every COVID-19 test image was found in {glue:text}`all-found` of {glue:text}`runs` runs (where seed 0 was drawn again, the headline's draw counts twice). By accuracy, highest first, the headline run ranks {glue:text}`rank`. On the headline's own draw the re-draw has an accuracy of {glue:text}`same-draw`. That is noise of training, which an interval over test patients does not measure.
+# Every COVID-19 test image was found in {glue:text}`all-found` of {glue:text}`runs` runs (where seed 0 was drawn again, the headline's draw counts twice). By {term}`accuracy`, highest first, the headline run ranks {glue:text}`rank`. On the headline's own draw the re-draw has an accuracy of {glue:text}`same-draw`. That is noise of training, which an interval over test patients does not measure.
 #
 # The thesis's early stopping waits {glue:text}`patience` epochs, and its learning rate is first lowered after epoch {glue:text}`first-milestone`. So a run whose validation loss happens to be lowest in one of the first epochs ends before that or soon after it. The epoch kept comes before the rate was lowered in {glue:text}`early`, and after it in {glue:text}`late`. What keeping the last epoch would give instead is a row of {ref}`the table below <what-would-it-take>`. How often all images of two classes were right is on [their page](03_study_b_binary.ipynb).
 #
@@ -370,7 +370,7 @@ if absent := missing["zhu-fourclass-shown"] + missing["zhu-binary-shown"]:
     display(pages.not_recorded(absent))
 
 # %% [markdown]
-# Trainings: {glue:text}`time-shown`. Always answering the commonest class would be right for {glue:text}`null-accuracy-two` of the images (two classes) and {glue:text}`null-accuracy` (four). Recall of the four classes from the frame alone: {glue:text}`frame-recalls`. Each run has one seed; the four-class re-draws, of whole pictures, span {glue:text}`redraw-range`. A dash in brackets: no resample differs, so there is no interval.
+# Trainings: {glue:text}`time-shown`. Always answering the commonest class would be right for {glue:text}`null-accuracy-two` of the images (two classes) and {glue:text}`null-accuracy` (four). {term}`Recall <recall>` of the four classes from the frame alone: {glue:text}`frame-recalls`. Each run has one seed; the four-class re-draws, of whole pictures, span {glue:text}`redraw-range`. A dash in brackets: no resample differs, so there is no interval.
 #
 # The frame holds little of the lungs. So what a network learns from it about COVID-19 images is hardly a finding in a lung. It may be the edge of the body and its posture, side letters, collimation, age and size, contrast, or how a file was processed (the last in part by the copies used here).
 #

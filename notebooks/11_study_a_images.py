@@ -223,7 +223,7 @@ pages.table(ages, caption=caption)
 #
 # The paper's rule needs the radiographs of ChestX-ray14. With the whole collection in the data folder (`cxr sources` says where to get it and where to put it), `companion.studies.cheazemin2020.split` divides it as above. This book had {glue:text}`subset` of them, of which {glue:text}`subset-adjudicated` are adjudicated: too few to train on.
 #
-# So there is a **stand-in**, and it is named so wherever its results appear:
+# So there is a **{term}`stand-in`**, and it is named so wherever its results appear:
 #
 # - *Training.* Its opacity is mined from text: Infiltration, Consolidation, Pneumonia or Edema, against "No Finding". The {glue:text}`left-out` images that have other findings only are left out. About a quarter of the patients is used for validation.
 # - *Testing.* It is tested on the {glue:text}`on-disk` COVID-19 images on disk, and on {glue:text}`standin-negatives` of {glue:text}`normals` NIH radiographs that [RSNA's](https://doi.org/10.1148/ryai.2019180041) radiologists read as normal. That keeps the share of COVID-19 at {glue:text}`standin-share`.

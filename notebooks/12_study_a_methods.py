@@ -169,7 +169,7 @@ pages.table(pd.DataFrame(options, columns=columns), caption=caption)
 # %% [markdown]
 # Below the five rows of the paper's table is what its text says, or leaves open.
 #
-# - **Learning rate.** The names new_fc and new_classoutput and the batch size are those of an example by MathWorks, whose rate is {glue:text}`rate`. That the paper took this rate too is our assumption. {glue:text}`other-rates` were tried as well, with the stand-in.
+# - **Learning rate.** The names new_fc and new_classoutput and the batch size are those of an example by MathWorks, whose rate is {glue:text}`rate`. That the paper took this rate too is our assumption. {glue:text}`other-rates` were tried as well, with the {term}`stand-in`.
 # - **Momentum.** {glue:text}`momentum` is the default of MATLAB's `sgdm`. That the paper used MATLAB is inferred from the names of its layers; the text that we have does not say so.
 # - **Batch normalisation.** A learning rate of zero holds the scales and offsets of the {glue:text}`norms` normalisations, {glue:text}`norm-parameters` parameters. It says nothing of their {glue:text}`norm-statistics` means and variances, which are not learned but measured on images. There are two variants: those of ImageNet kept, and all measured again on the training images.
 #
@@ -227,7 +227,7 @@ pages.table(shown, caption="Cross-entropy of image A alone, for either label", f
 #
 # The two labels are called none and COVID-19, but no image with COVID-19 was trained on: the training labels are airspace opacity, present or absent. So the output of prob is a probability of opacity, in a set with the training set's share $\pi$ of opacities.
 #
-# That share is lost with the numbers of Figure 1. The adjudicated labels come as two sets, and the text that we have does not say which was trained on, or whether all of it. The validation set has {glue:text}`validation-positive` opacities in {glue:text}`validation-all` images ({glue:text}`validation-share` %), the test set {glue:text}`test-positive` in {glue:text}`test-all` ({glue:text}`test-share` %). The paper's own test set was composed for a prevalence of {glue:text}`printed-prevalence` %.
+# That share is lost with the numbers of Figure 1. The adjudicated labels come as two sets, and the text that we have does not say which was trained on, or whether all of it. The validation set has {glue:text}`validation-positive` opacities in {glue:text}`validation-all` images ({glue:text}`validation-share` %), the test set {glue:text}`test-positive` in {glue:text}`test-all` ({glue:text}`test-share` %). The paper's own test set was composed for a {term}`prevalence` of {glue:text}`printed-prevalence` %.
 #
 # At another share $\rho$ the same scores mean another probability, $q$. By Bayes' rule,
 #
@@ -279,7 +279,7 @@ pages.table(
 )
 
 # %% [markdown]
-# A softmax of {glue:text}`high` becomes {glue:text}`validation-moved` or {glue:text}`test-moved`. For $q$ to reach one half, the softmax must be {glue:text}`validation-half` or {glue:text}`test-half`. The shift is the same for all images, so it changes what a threshold does and leaves the ROC curve as it is.
+# A softmax of {glue:text}`high` becomes {glue:text}`validation-moved` or {glue:text}`test-moved`. For $q$ to reach one half, the softmax must be {glue:text}`validation-half` or {glue:text}`test-half`. The shift is the same for all images, so it changes what a {term}`threshold` does and leaves the {term}`ROC curve` as it is.
 #
 # Two things stay open. {glue:text}`printed-prevalence` % is the share of COVID-19 images in the paper's test set, and how many of its images show opacity is not known. And no change of shares turns a probability of opacity into one of COVID-19.
 

@@ -24,9 +24,9 @@
 # %% [markdown]
 # # Results of Study A
 #
-# **Question.** {cite:t}`cheazemin2020` report an area under the ROC curve of {glue:text}`printed-auc` and, at an operating point they do not name, a sensitivity of {glue:text}`printed-sensitivity` %, a specificity of {glue:text}`printed-specificity` % and an accuracy of {glue:text}`printed-accuracy` %. What does the same procedure give?
+# **Question.** {cite:t}`cheazemin2020` report an area under the {term}`ROC curve` of {glue:text}`printed-auc` and, at an operating point they do not name, a {term}`sensitivity` of {glue:text}`printed-sensitivity` %, a {term}`specificity` of {glue:text}`printed-specificity` % and an {term}`accuracy` of {glue:text}`printed-accuracy` %. What does the same procedure give?
 #
-# **Answer.** {glue:text}`whose-run` Its area is {glue:text}`auc`. At the printed sensitivity its specificity is {glue:text}`matched-specificity`; at a threshold of {glue:text}`threshold` its sensitivity is {glue:text}`fixed-sensitivity` and its specificity {glue:text}`fixed-specificity`. As the paper states no threshold, its two numbers describe one point of a curve, and a reader cannot tell how it was chosen.
+# **Answer.** {glue:text}`whose-run` Its area is {glue:text}`auc`. At the printed sensitivity its specificity is {glue:text}`matched-specificity`; at a {term}`threshold` of {glue:text}`threshold` its sensitivity is {glue:text}`fixed-sensitivity` and its specificity {glue:text}`fixed-specificity`. As the paper states no threshold, its two numbers describe one point of a curve, and a reader cannot tell how it was chosen.
 #
 # **How sure.** The 95 % interval of the area over patients is {glue:text}`auc-patients`. But all positive images come from one collection and all negative ones from another. A network that saw only how the pictures were made would have an area of its own, so this one does not say how well COVID-19 is told from health. The threshold that gives the printed sensitivity was chosen on the test set itself.
 
@@ -148,7 +148,7 @@ plt.show()
 # %% [markdown]
 # The paper's own matrix is in a picture that we do not have. But its three percentages leave only {glue:text}`candidates` matrices possible: {glue:text}`tp` true positives, {glue:text}`fn` false negatives, {glue:text}`fp` false positives and {glue:text}`tn` true negatives.
 #
-# So its PPV, which it does not give, is {glue:text}`paper-ppv` %: {glue:text}`per-true` false alarms for each case found. And its accuracy of {glue:text}`printed-accuracy` % must be compared with {glue:text}`all-negative` %, the accuracy of calling every image negative.
+# So its {term}`PPV`, which it does not give, is {glue:text}`paper-ppv` %: {glue:text}`per-true` false alarms for each case found. And its accuracy of {glue:text}`printed-accuracy` % must be compared with {glue:text}`all-negative` %, the accuracy of calling every image negative.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "The matrices that are possible", "code_prompt_hide": "The matrices that are possible"}
 NAMES = ["sensitivity", "specificity", "accuracy"]
@@ -161,7 +161,7 @@ tp, fn, fp, tn = candidates.iloc[0]
 ppvs = 100 * candidates["TP"] / (candidates["TP"] + candidates["FP"])
 
 # %% [markdown]
-# That PPV holds at the prevalence of the paper's test set. The same sensitivity and specificity at any other prevalence:
+# That PPV holds at the {term}`prevalence` of the paper's test set. The same sensitivity and specificity at any other prevalence:
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "PPV and NPV by prevalence", "code_prompt_hide": "PPV and NPV by prevalence", "figure": {"caption": "PPV and NPV of the paper's own matrix by prevalence. The bands are from Wilson's intervals of its sensitivity and specificity, with images taken as independent.", "name": "a-ppv-by-prevalence"}}
 explorer.Ppv(
@@ -171,7 +171,7 @@ explorer.Ppv(
 )
 
 # %% [markdown]
-# The [explorer](20_explorer.ipynb) does this with the stand-in's predictions, at any threshold.
+# The [explorer](20_explorer.ipynb) does this with the {term}`stand-in`'s predictions, at any threshold.
 #
 # ## A threshold nobody states is a free parameter
 #

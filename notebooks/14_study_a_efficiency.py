@@ -22,7 +22,7 @@
 #
 # **Question.** {cite:t}`cheazemin2020` gives its network {glue:text}`mpm` images a minute, a radiologist {glue:text}`rpm`, and concludes that the network is {glue:text}`efficiency` times as efficient. What is such a number worth?
 #
-# **Answer.** Little. On one and the same machine the slowest and the fastest way of running the stand-in's network are a factor of {glue:text}`range` apart. At the paper's operating point the network flags {glue:text}`flagged` % of the images, and somebody has to read those: the reading as a whole would go {glue:text}`gain` times as fast, not {glue:text}`efficiency` times, and {glue:text}`missed` % of the COVID-19 images would never be looked at.
+# **Answer.** Little. On one and the same machine the slowest and the fastest way of running the {term}`stand-in`'s network are a factor of {glue:text}`range` apart. At the paper's operating point the network flags {glue:text}`flagged` % of the images, and somebody has to read those: the reading as a whole would go {glue:text}`gain` times as fast, not {glue:text}`efficiency` times, and {glue:text}`missed` % of the COVID-19 images would never be looked at.
 #
 # **How sure.** The rates were measured on {glue:text}`device` with {glue:text}`threads` threads, and repeats were up to {glue:text}`spread` % of the median apart. The paper's own computer, batch and way of running are not known.
 
@@ -137,7 +137,7 @@ plt.show()
 # %% [markdown]
 # ### Does a faster way lose anything?
 #
-# The stand-in's ResNet-50 is trained, so its area under the curve (AUC) shows whether a faster way loses anything.
+# The stand-in's ResNet-50 is trained, so its area under the curve ({term}`AUC`) shows whether a faster way loses anything.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "What each way changes", "code_prompt_hide": "What each way changes"}
 ends = ["patients_low", "patients_high"]  # not in figures recorded before patients were resampled
@@ -177,7 +177,7 @@ pages.items([f"{name}: {why}" for name, why in cpu["skipped"].items()], "Could n
 #
 # The fastest way, {glue:text}`best`, reads {glue:text}`best-ratio` times as many images a minute as the plain one, and its AUC differs by {glue:text}`best-change`. Over all ways the AUC changes by at most {glue:text}`largest-change`; the AUC itself is known to {glue:text}`auc-interval` (95 % interval over patients).
 #
-# Something else does change: at a threshold of one half the fastest way answers otherwise for {glue:text}`best-others` % of the images. Who changes the number format must set the threshold again.
+# Something else does change: at a {term}`threshold` of one half the fastest way answers otherwise for {glue:text}`best-others` % of the images. Who changes the number format must set the threshold again.
 #
 # ### On other processors
 #

@@ -28,9 +28,9 @@
 # %% [markdown]
 # # Move the threshold, move the prevalence
 #
-# **Question.** A network gives each radiograph a probability. Somebody has to choose the threshold from which an image is called positive. How many of the people who are called are ill? That also depends on the prevalence: how many are ill among all whose picture is taken.
+# **Question.** A network gives each radiograph a probability. Somebody has to choose the {term}`threshold` from which an image is called positive. How many of the people who are called are ill? That also depends on the {term}`prevalence`: how many are ill among all whose picture is taken.
 #
-# **Answer.** Try it. At {glue:text}`prevalence` %, the share of COVID-19 in Study A's test set, the sensitivity and specificity that Study A prints give a PPV of {glue:text}`printed-ppv` %. Its stand-in with a threshold of {glue:text}`threshold` gives {glue:text}`half-ppv` %. Even <a href="#a-perfect-score-at-low-prevalence">a perfect score</a> leaves open what a positive result is worth where few people are ill.
+# **Answer.** Try it. At {glue:text}`prevalence` %, the share of COVID-19 in Study A's test set, the {term}`sensitivity` and {term}`specificity` that Study A prints give a {term}`PPV` of {glue:text}`printed-ppv` %. Its {term}`stand-in` with a threshold of {glue:text}`threshold` gives {glue:text}`half-ppv` %. Even <a href="#a-perfect-score-at-low-prevalence">a perfect score</a> leaves open what a positive result is worth where few people are ill.
 #
 # **How sure.** Each rate has its 95 % interval over patients, which moves along. (Of Study A's normal images the patients are not known; each of these images counts as one.) No interval covers <a href="#what-it-cannot-show">what the explorer cannot show</a>: these collections differ by more than the disease, and Study A is here by a stand-in.
 
@@ -142,16 +142,16 @@ HTML(f"<ul>{''.join(links)}</ul>")
 # ## How to read it
 #
 # - **Called** means that the probability is at least the threshold. "Called positive" chooses the class that is asked about, against all others together. The tables of Study B call the most probable of four classes. That is not the same as at least one half, so rates differ a little. The printed point of four classes is by that rule, too.
-# - **The thousand people** are like those pictured, but as many of them are ill as the prevalence says. Sensitivity and specificity stay; PPV and NPV do not.
-# - **Accuracy** needs a yardstick where one class is rare. The stand-in with a threshold of {glue:text}`threshold` is right in {glue:text}`half-accuracy` % of its test images; calling no one would be right in {glue:text}`null-accuracy` %.
-# - **Net benefit** counts a case found as one and a false alarm as the odds of the threshold. That makes sense where the probability means what it says. Calling no one has a net benefit of zero.
-# - **Runs** are the headline runs, Study A's other learning rates, the first {glue:text}`each` of each model's [re-draws](06_study_b_how_sure.ipynb), and those that saw the frame or the centre of each picture alone.
+# - **The thousand people** are like those pictured, but as many of them are ill as the prevalence says. Sensitivity and specificity stay; PPV and {term}`NPV` do not.
+# - **{term}`Accuracy <accuracy>`** needs a yardstick where one class is rare. The stand-in with a threshold of {glue:text}`threshold` is right in {glue:text}`half-accuracy` % of its test images; calling no one would be right in {glue:text}`null-accuracy` %.
+# - **{term}`Net benefit <net benefit>`** counts a case found as one and a false alarm as the odds of the threshold. That makes sense where the probability means what it says. Calling no one has a net benefit of zero.
+# - **Runs** are the {term}`headline runs <headline run>`, Study A's other learning rates, the first {glue:text}`each` of each model's [re-draws](06_study_b_how_sure.ipynb), and those that saw the frame or the centre of each picture alone.
 # - **The presets** other than *One half* choose the threshold on the images that are shown, of the test set, so what they show is a little too good. *Youden, on these images* is therefore another threshold than the one on [Study A's page](13_study_a_results.ipynb), which is chosen on validation images.
 # - **Stars** are the points that the studies print, of their own networks and images. A printed 1.00 may be anything that rounds to it: the bar in the prevalence chart shows what that leaves open.
 #
 # ### The intervals
 #
-# Images of one patient are alike, so an interval must not count them as independent. The other pages resample patients, which takes too long for a slider. Here the variance of a sensitivity or specificity over patients says how many independent images it is worth, and Wilson's interval is taken for that many. Where few patients carry the errors, that number moves towards one image for each patient, and where nothing is wrong, each patient counts once.
+# Images of one patient are alike, so an interval must not count them as independent. The other pages resample patients, which takes too long for a slider. Here the variance of a sensitivity or specificity over patients says how many independent images it is worth, and {term}`Wilson's interval` is taken for that many. Where few patients carry the errors, that number moves towards one image for each patient, and where nothing is wrong, each patient counts once.
 #
 # The likelihood ratios, PPV, NPV, accuracy and net benefit get their intervals from these two ({source}`cxrlib/metrics/intervals.py` has the formulas with their sources). The size of each class is taken as given, since the study chose it. Only the accuracy of calling no one, which is that size, gets an interval of its own. So the PPV's interval holds for a fixed prevalence. On [Study A's page](13_study_a_results.ipynb) the patients are resampled, and the share of ill images moves a little with them, so that page's interval of the PPV is not the same. RSNA's normals and most children are known by image only, so each counts as a patient.
 #

@@ -24,9 +24,9 @@
 #
 # **Question.** {cite:t}`zhu2020` (Study B) and {cite:t}`cheazemin2020` (Study A) print numbers about their images, settings and results. Which of them come out again?
 #
-# **Answer.** Of {glue:text}`rows` numbers {glue:text}`exact` are exact, of which {glue:text}`could-fail` could have failed, and {glue:text}`agrees` agree; {glue:text}`differs` differ, {glue:text}`impossible` cannot be true by the study's own definitions, and {glue:text}`untestable` cannot be tested here.
+# **Answer.** Of {glue:text}`rows` numbers {glue:text}`exact` are {term}`exact`, of which {glue:text}`could-fail` could have failed, and {glue:text}`agrees` agree; {glue:text}`differs` differ, {glue:text}`impossible` {term}`cannot be true` by the study's own definitions, and {glue:text}`untestable` cannot be tested here.
 #
-# **How sure.** Each verdict follows from a rule, and none is typed. The rules have limits: *agrees* is no proof of equality, and *differs* does not say whose fault it is ({ref}`what the rules are not <rules-are-not>`).
+# **How sure.** Each verdict follows from a rule, and none is typed. The rules have limits: *{term}`agrees`* is no proof of equality, and *{term}`differs`* does not say whose fault it is ({ref}`what the rules are not <rules-are-not>`).
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -106,7 +106,7 @@ template = jinja2.Environment(loader=folder, autoescape=True).get_template("_cla
 HTML(template.render(rows=shown.to_dict("records"), counts=counts, csv=csv))
 
 # %% [markdown]
-# `cxr claims` prints the same ledger in a terminal. `cxr claims --json` gives it to programs: `rules` (verdict: rule), `lacked` (run: sentences) and `claims`, whose fields are also the columns of the CSV: {glue:text}`fields`. There `rebuilt`, `low` and `high` are numbers, null where there is none, and `also` is what the other checks say.
+# `cxr claims` prints the same {term}`ledger` in a terminal. `cxr claims --json` gives it to programs: `rules` (verdict: rule), `lacked` (run: sentences) and `claims`, whose fields are also the columns of the CSV: {glue:text}`fields`. There `rebuilt`, `low` and `high` are numbers, null where there is none, and `also` is what the other checks say.
 #
 # (rules-are-not)=
 # ## What the rules are not
@@ -114,7 +114,7 @@ HTML(template.render(rows=shown.to_dict("records"), counts=counts, csv=csv))
 # - *Agrees* is no proof of equality. The rebuilt intervals cover the choice of test patients only and are wide for the small classes; a few images agree with nearly any number. Of the {glue:text}`agrees` rows that agree, {glue:text}`same` print the same, in {glue:text}`reaches` the rebuilt interval reaches the printed number, and {glue:text}`own` lie in the interval of the printed share only. Two intervals that overlap are no test of a difference either, and with so many rows a few differ by chance alone.
 # - *Differs* says that the number did not come out here, not whose fault that is. The rebuilt runs lacked things, which are listed below, and some choices that the thesis leaves open had to be made.
 # - *Exact* is worth little for a setting: the book's runs were set to what is printed, so {glue:text}`settings` of the {glue:text}`exact` exact rows hold by construction. So do {glue:text}`chosen` counts that a version of the collection or a draw was chosen to give, and {glue:text}`own-text` rows are words or formulas that the text itself fixes. Each such row says so.
-# - *Cannot be true* is meant by the study's own definitions. Of the {glue:text}`impossible` such rows, {glue:text}`impossible-accuracy` are "accuracies" that are recalls; as recalls they are possible. The row says how they fare, and gives the rebuilt accuracy by the study's formula next to the rebuilt recall.
+# - *Cannot be true* is meant by the study's own definitions. Of the {glue:text}`impossible` such rows, {glue:text}`impossible-accuracy` are "accuracies" that are {term}`recalls <recall>`; as recalls they are possible. The row says how they fare, and gives the rebuilt {term}`accuracy` by the study's formula next to the rebuilt recall.
 # - {glue:text}`study-a` Study A has {glue:text}`rows-a` rows.
 # - Rows are not independent: the same result is printed in the abstract, in a section, in a table and in the conclusion, and counts each time.
 #

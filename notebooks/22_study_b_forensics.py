@@ -26,7 +26,7 @@
 # **Question.** {cite:t}`zhu2020` prints rounded numbers. Which results can they have come from, and can all of them be true together?
 #
 # **Answer.** Exactly {glue:text}`matrix-count` confusion matrices give Table 4.2. In all of them {glue:text}`right` of {glue:text}`total` test images are right ({glue:text}`share-right` %). The column "Accuracy" holds the
-# recall, and the macro average of the AUC is higher than the four AUCs in the table allow.
+# {term}`recall`, and the {term}`macro average` of the {term}`AUC` is higher than the four AUCs in the table allow.
 #
 # **How sure.** Most of it is arithmetic, which holds whatever model was trained. Some answers also need counts of patients, or an assumption. The table says which.
 #
@@ -142,7 +142,7 @@ with plots.style():
 plt.show()
 
 # %% [markdown]
-# We do not have Figure 4.3, where the thesis shows its matrix. But Table 4.2 prints the precision, recall, selectivity (specificity) and F1-score of each class, to two decimals, and two averages of each. That leaves little room:
+# We do not have Figure 4.3, where the thesis shows its matrix. But Table 4.2 prints the {term}`precision`, recall, selectivity ({term}`specificity`) and {term}`F1-score` of each class, to two decimals, and two averages of each. That leaves little room:
 #
 # 1. For each class, try every number of true positives (TP) and of false positives (FP), and keep those that give its row of the table.
 # 2. A false positive of one class is an error in another. So over all classes the false positives are as many as the images missed.
@@ -194,7 +194,7 @@ plt.show()
 # (accuracy-column)=
 # ## Is the accuracy column accuracy?
 #
-# **No. In every row it is the recall.** Section 3.4.1 of the thesis defines accuracy as (TP + TN) / (TP + FP + TN + FN), each class against the rest. By that formula the column would read
+# **No. In every row it is the recall.** Section 3.4.1 of the thesis defines {term}`accuracy` as (TP + TN) / (TP + FP + TN + FN), each class against the rest. By that formula the column would read
 # {glue:text}`formula`, and {glue:text}`formula-mean` on average.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Accuracy by the formula", "code_prompt_hide": "Accuracy by the formula"}
@@ -247,7 +247,7 @@ pages.table(accuracy, index=True)
 # ## Which average is quoted?
 #
 # **The macro average ({glue:text}`abstract-all` %).** Table 4.2 ends with two averages: in the macro average each class counts alike, in the weighted one by its size. Abstract, section 4.2 and Conclusion quote
-# "an average" without saying which. With classes of such different sizes either is a fair choice, but the reader must be told: by the weighted average {glue:text}`lower` are {glue:text}`lower-value` %.
+# "an average" without saying which. With classes of such different sizes either is a fair choice, but the reader must be told: by the {term}`weighted average` {glue:text}`lower` are {glue:text}`lower-value` %.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "The averages", "code_prompt_hide": "The averages"}
 QUOTED = {  # the abstract's word: the table's column

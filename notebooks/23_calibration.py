@@ -24,9 +24,9 @@
 # %% [markdown]
 # # What a probability is worth
 #
-# **Question.** {cite:t}`cheazemin2020` (Study A) and {cite:t}`zhu2020` (Study B) turn a network's output into a probability of disease. They judge it by how well it ranks images, and by one threshold. Is that probability true? What is a positive result worth where fewer people are ill? Would anybody be better off by acting on it?
+# **Question.** {cite:t}`cheazemin2020` (Study A) and {cite:t}`zhu2020` (Study B) turn a network's output into a probability of disease. They judge it by how well it ranks images, and by one {term}`threshold`. Is that probability true? What is a positive result worth where fewer people are ill? Would anybody be better off by acting on it?
 #
-# **Answer.** The probabilities of Study A's [stand-in](13_study_a_results.ipynb) are far from true: {glue:text}`ece-a` off on average, and still {glue:text}`ece-shifted` off after a correction for the prevalence. Those of Study B's runs are at most {glue:text}`ece-b` off on average over a class's groups; single groups are further off. Where {glue:text}`low` % of people are ill, one positive result in {glue:text}`one-in` is right, at the sensitivity and specificity that Study A prints. When one acts on the stand-in's probabilities as they are, the interval of the net benefit lies above that of treating everybody alike {glue:text}`useful-raw`.
+# **Answer.** The probabilities of Study A's [stand-in](13_study_a_results.ipynb) are far from true: {glue:text}`ece-a` off on average, and still {glue:text}`ece-shifted` off after a correction for the {term}`prevalence`. Those of Study B's runs are at most {glue:text}`ece-b` off on average over a class's groups; single groups are further off. Where {glue:text}`low` % of people are ill, one positive result in {glue:text}`one-in` is right, at the {term}`sensitivity` and {term}`specificity` that Study A prints. When one acts on the {term}`stand-in`'s probabilities as they are, the interval of the {term}`net benefit` lies above that of treating everybody alike {glue:text}`useful-raw`.
 #
 # **How sure.** Intervals count patients, not images, except where the two are compared. (The patients of Study A's normal images are not known; each of these images counts as one.) Where patients have several images that makes intervals by percentiles up to {glue:text}`wider` times as wide. They cover the choice of test patients. They do not cover the choice of hospitals and collections, which sets the share of ill people in these test sets.
 
@@ -97,7 +97,7 @@ plt.show()
 # Two numbers sum this up.
 #
 # - The Brier score is the mean squared distance of the probability from 0 or 1. Its *skill* compares it with giving every image the share of positives: 1 is perfect, 0 is no better, below 0 is worse.
-# - The expected calibration error (ECE) is the mean distance of the groups from the diagonal. It depends on the groups: here ten of equal width, or ten of equal count. Chance alone keeps it above 0, so the last column says what true probabilities would give on as many images.
+# - The expected {term}`calibration` error (ECE) is the mean distance of the groups from the diagonal. It depends on the groups: here ten of equal width, or ten of equal count. Chance alone keeps it above 0, so the last column says what true probabilities would give on as many images.
 
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "The calibration error of true probabilities", "code_prompt_hide": "The calibration error of true probabilities"}
@@ -136,7 +136,7 @@ pages.table(scores, caption="How far the probabilities are from true, with 95 % 
 #
 # The stand-in's mean probability of COVID-19 is {glue:text}`mean-a`, but only {glue:text}`share-a` % of the images show it. This could not be otherwise. The network was trained to tell opacity from none, with opacity in {glue:text}`train-a` % of the images. Its answer is then read as a probability of COVID-19, in a set where few images show that. The paper does the same.
 #
-# A Brier skill of {glue:text}`skill-a` means: as a probability, it would be much better to say {glue:text}`share-a` % for everybody. None of this shows in an AUC, which knows the order of the images only.
+# A Brier skill of {glue:text}`skill-a` means: as a probability, it would be much better to say {glue:text}`share-a` % for everybody. None of this shows in an {term}`AUC`, which knows the order of the images only.
 #
 # ## Can arithmetic repair it?
 #
@@ -204,11 +204,11 @@ pages.table(pd.DataFrame(rows), caption=about)
 #
 # It does not make the probabilities true. They are still {glue:text}`mean-shifted` on average, and their skill is {glue:text}`skill-shifted`. No prevalence explains the rest: the network was asked about opacity, not COVID-19, and was trained on other people's radiographs.
 #
-# The order of the images stays as it was, and so do the ROC curve and its area. A threshold of {glue:text}`threshold` before is one of {glue:text}`half-becomes` % after. The correction needs the new prevalence. Here it is counted in the test set, which a user of the network could not do.
+# The order of the images stays as it was, and so do the {term}`ROC curve` and its area. A threshold of {glue:text}`threshold` before is one of {glue:text}`half-becomes` % after. The correction needs the new prevalence. Here it is counted in the test set, which a user of the network could not do.
 #
 # ## What is an alarm worth?
 #
-# Sensitivity and specificity say how the ill and the well fare. A person with a positive result asks the opposite: am I ill? With prevalence $\pi$, the PPV answers:
+# Sensitivity and specificity say how the ill and the well fare. A person with a positive result asks the opposite: am I ill? With prevalence $\pi$, the {term}`PPV` answers:
 #
 # $$\text{PPV} = \frac{\text{sens}\cdot\pi}{\text{sens}\cdot\pi + (1-\text{spec})(1-\pi)}, \qquad \frac{\text{false alarms}}{\text{true positive}} = \frac{1-\text{PPV}}{\text{PPV}}.$$
 #
@@ -359,7 +359,7 @@ plt.show()
 # Several 95 % intervals are in use for a share of images, and for an area under the curve.
 #
 # - **Over images** (Wilson, Clopper–Pearson, DeLong). These take images as independent. Where patients have several images they are too narrow.
-# - **Wilson's over patients.** The variance over patients says how many independent images a share is worth, and Wilson's interval is taken for that many. Of a share of 0 or 1, where all images of a patient say the same, each patient counts once.
+# - **Wilson's over patients.** The variance over patients says how many independent images a share is worth, and {term}`Wilson's interval` is taken for that many. Of a share of 0 or 1, where all images of a patient say the same, each patient counts once.
 # - **Resampled patients.** Patients are drawn at random, each with all of their images. This needs no such assumption. The interval lies between percentiles of the resamples, or between percentiles moved for bias and skewness (BCa, Efron 1987).
 
 

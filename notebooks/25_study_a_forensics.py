@@ -22,7 +22,7 @@
 # **Answer.** The study tested {glue:text}`positives` COVID-19 images among {glue:text}`tested`. Only {glue:text}`binary-count` confusion matrices give its percentages, and by all of them there are {glue:text}`alarms` false alarms for each true one. Calling every image
 # negative would have been right more often than the model: {glue:text}`null` % against {glue:text}`accuracy` %.
 #
-# **How sure.** These are arithmetic, if the printed prevalence is the share of COVID-19 images in the test set. What is said of the ROC curve and of the efficiency also needs an assumption.
+# **How sure.** These are arithmetic, if the printed {term}`prevalence` is the share of COVID-19 images in the test set. What is said of the {term}`ROC curve` and of the efficiency also needs an assumption.
 #
 # | Question | Answer | Standing |
 # |---|---|---|
@@ -101,9 +101,9 @@ plt.show()
 # (binary-matrices)=
 # ## Which confusion matrices give the percentages?
 #
-# **Only {glue:text}`binary-count`, and they differ by three images at most. The PPV, which the study does not print, is {glue:text}`ppv` %** ({glue:text}`ppv-interval` % by Wilson's interval, images taken as independent). The NPV is {glue:text}`npv` %.
+# **Only {glue:text}`binary-count`, and they differ by three images at most. The {term}`PPV`, which the study does not print, is {glue:text}`ppv` %** ({glue:text}`ppv-interval` % by {term}`Wilson's interval`, images taken as independent). The {term}`NPV` is {glue:text}`npv` %.
 #
-# Printed are a sensitivity of {glue:text}`sensitivity` %, a specificity of {glue:text}`specificity` % and an accuracy of {glue:text}`accuracy` %. Take every number of true positives (TP) that gives the first and every number of true negatives (TN) that gives the second, and
+# Printed are a {term}`sensitivity` of {glue:text}`sensitivity` %, a {term}`specificity` of {glue:text}`specificity` % and an {term}`accuracy` of {glue:text}`accuracy` %. Take every number of true positives (TP) that gives the first and every number of true negatives (TN) that gives the second, and
 # keep the pairs that give the third.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Every matrix", "code_prompt_hide": "Every matrix"}
