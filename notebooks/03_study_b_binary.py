@@ -99,7 +99,7 @@ pages.side_by_side(printed, rates, bounds, redrawn)
 pages.not_recorded(missing_redraws)
 
 # %% [markdown]
-# **Intervals** are 95 % intervals from {glue:text}`replicates` {term}`bootstrap` resamples of patients. Where few patients carry the errors, resampling shows too little spread, and of a perfect result none: [Wilson's interval over patients](the-rule-of-this-book) is given there. F1 and {term}`AUC` have no interval where they are exactly 1, and the table has a dash.
+# **Intervals** are 95 % intervals from {glue:text}`replicates` {term}`bootstrap` resamples of patients. Where few patients carry the errors, resampling shows too little spread, and of a perfect result none: {ref}`Wilson's interval over patients <the-rule-of-this-book>` is given there. F1 and {term}`AUC` have no interval where they are exactly 1, and the table has a dash.
 #
 # ## Figure 4.1: confusion matrix
 
