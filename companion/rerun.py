@@ -50,8 +50,9 @@ def machines(images: int) -> list[dict]:
             | {"kind": kind, "recorded": info["recorded"], "load": info["load"]}
             | {"busy": images / rate["per_minute"]}
             | {"features": images / rate["per_cpu_minute"] / cores}
-            | {"decode": images / info["decoding"]["per_cpu_minute"] / cores}
         )
+        if "decoding" in info:
+            found[-1]["decode"] = images / info["decoding"]["per_cpu_minute"] / cores
     for file in sorted((studies.results_folder() / "efficiency").glob("cpu-*.json")):
         info = json.loads(file.read_text(encoding="utf-8"))
         rates = pd.DataFrame(info["rates"]).query(

@@ -18,8 +18,10 @@ export function decode({ runs, columns }) {
     return (Math.floor(made.reduce((rest, p) => rest - p[i], 1) * unit) + x) / unit;
   });
   const scores = (all) => all.reduce((made, places) => [...made, places.length > 1 ? left(places, made) : Float64Array.from(columns[places[0]])], []);
+  // Two classes with few decimals come as units of the last one, the first class alone.
+  const both = ({ units, decimals }) => [(x) => x, (x) => ten[decimals] - x].map((of) => Float64Array.from(columns[units], (x) => of(x) / ten[decimals]));
   return runs.map((run) => ({
-    ...run, y: whole(run.y), patient: whole(run.patient), p: scores(run.p),
+    ...run, y: whole(run.y), patient: whole(run.patient), p: run.p.units === undefined ? scores(run.p) : both(run.p),
     groups: run.groups.map((group) => ({ ...group, codes: whole(group.codes) })),
   }));
 }

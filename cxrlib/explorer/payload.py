@@ -7,7 +7,7 @@ import pandas as pd
 
 from cxrlib import plots
 from cxrlib.files import InputError, isolated
-from cxrlib.metrics.predictions import arrays
+from cxrlib.metrics.predictions import arrays, decimals
 
 UNKNOWN = "not known"
 WORDS = {  # of a class: its name in a list, what people "are" or "have" in a sentence
@@ -26,24 +26,28 @@ def _column(values: np.ndarray, columns: dict[tuple, int]) -> int:
     return columns.setdefault(tuple(values.tolist()), len(columns))
 
 
-def _scores(p: np.ndarray, columns: dict[tuple, int]) -> list[list[int]]:
+def _scores(p: np.ndarray, columns: dict[tuple, int]) -> list[list[int]] | dict[str, int]:
     """Probabilities (N, K) without loss, as places of columns.
 
-    The last class is nearly what the others leave of 1. Where it is a number of nine digits, it
-    takes two short columns: its decimals, and how many units of the last of them it is away from
-    that.
+    Of two classes with up to four decimals the first alone, in units of the last decimal. The last
+    class is else nearly what the others leave of 1. Where it is a number of nine digits, it takes
+    two short columns: its decimals, and how many units of the last of them it is away from that.
     """
+    d = decimals(p)
+    units = np.rint(p * 10.0**d).astype(int)
+    if p.shape[1] == 2 and 0 < d <= 4 and (units.sum(axis=1) == 10**d).all():
+        return {"units": _column(units[:, 0], columns), "decimals": d}
     places, rest = [[_column(values, columns)] for values in p.T[:-1]], np.ones(len(p))
     for values in p.T[:-1]:  # one by one, as the page does
         rest = rest - values
     last = p[:, -1]
     with np.errstate(divide="ignore"):
-        decimals = np.where(last > 0, 8 - np.floor(np.log10(last)), 9)
-    if decimals.max(initial=0) <= 22:  # up to there powers of ten are exact
-        ten = 10.0**decimals
+        digits = np.where(last > 0, 8 - np.floor(np.log10(last)), 9)
+    if digits.max(initial=0) <= 22:  # up to there powers of ten are exact
+        ten = 10.0**digits
         away = np.rint(last * ten) - np.floor(rest * ten)
         if ((np.floor(rest * ten) + away) / ten == last).all():
-            short = [away.astype(int), decimals.astype(int)]
+            short = [away.astype(int), digits.astype(int)]
             return [*places, [_column(values, columns) for values in short]]
     return [*places, [_column(last, columns)]]
 

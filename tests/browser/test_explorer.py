@@ -207,6 +207,9 @@ def test_scores_arrive_as_they_were(numbers, headlines):
         predictions(np.zeros(len(p), int), np.stack([p, 1 - p], axis=1))
         for p in (odd, odd[[4, 5, 6, 7]])
     ]
+    short = np.arange(0, 1001, 7) / 1000  # sent in whole numbers
+    both = np.stack([short, (1 - short).round(3)], axis=1)
+    frames.append(predictions(np.zeros(len(short), int), both))
     for frame in [*frames, *(run.predictions for run in headlines)]:
         got = numbers.evaluate(
             "(data) => window.cxr.decode(data)[0].p.map((p) => [...p])",

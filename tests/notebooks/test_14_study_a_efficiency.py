@@ -11,7 +11,11 @@ figures_of = function("14_study_a_efficiency", "figures_of", json=json, InputErr
 
 
 def test_figures_come_by_device_the_newest_first(tmp_path):
-    for name, kind, day in (("a", "cpu", "2026-01-02"), ("b", "cuda", "2026"), ("c", "cpu", "2027")):
+    for name, kind, day in (
+        ("a", "cpu", "2026-01-02"),
+        ("b", "cuda", "2026"),
+        ("c", "cpu", "2027"),
+    ):
         info = {"device": {"type": kind, "name": name}, "recorded": day}
         (tmp_path / f"{name}.json").write_text(json.dumps(info))
     found = [[info["device"]["name"] for info in part] for part in figures_of(tmp_path)]
