@@ -1,4 +1,4 @@
-"""What Study A's own rule needs, for the page *Rerun it*, from counted images and measured rates."""
+"""What Study A's own rule needs, for *Rerun it*, from counted images and measured rates."""
 
 from __future__ import annotations
 
