@@ -11,7 +11,11 @@ from cxrlib.files import InputError
 # An audit's function takes the data folder and the device and gives what its record says
 # (companion.audits.record.SAID, but for the audit's name and the seconds) and its tables.
 AUDITS: dict[str, tuple[str, str]] = {  # name: module, function
-    "duplicates": ("duplicates", "audit")
+    "duplicates": ("duplicates", "audit"),
+    "other-adults": ("models", "other_adults"),
+    "lungs-out": ("models", "lungs_out"),
+    "marks": ("models", "marks"),
+    "cam-texture": ("models", "cam_texture"),
 }
 
 
