@@ -16,6 +16,11 @@ AUDITS: dict[str, tuple[str, str]] = {  # name: module, function
     "lungs-out": ("models", "lungs_out"),
     "marks": ("models", "marks"),
     "cam-texture": ("models", "cam_texture"),
+    "blackout-probes": ("probes", "blackout"),
+    "one-pipeline-probes": ("sources", "one_pipeline"),
+    "leave-source-out": ("sources", "leave_source_out"),
+    "frozen-against-finetuned": ("mistakes", "frozen_against_finetuned"),
+    "leakage": ("mistakes", "leakage"),
 }
 
 
