@@ -30,7 +30,7 @@ def test_copies_on_both_sides_find_what_is_not_there(seen):
         made = mistakes.made_by_probes(seen, noise, probes.BINARY, draw)
         found.append({name: auc(table) for name, table in made.items()})
     means = pd.DataFrame(found).mean()
-    assert means["copies before the split"] == 1
+    assert means["copies before the split"] > 0.9  # some have no copy there
     assert means.drop("copies before the split").between(0.3, 0.7).all()
 
 
@@ -42,7 +42,7 @@ def test_with_permuted_labels_even_a_perfect_feature_finds_nothing_but_copies(se
         mistakes.made_by_probes(seen, np.hstack([9 * sure, noise]), name, draw) for draw in range(6)
     ]
     means = pd.DataFrame({k: auc(t) for k, t in made.items()} for made in found).mean()
-    assert means["copies before the split"] == 1
+    assert means["copies before the split"] > 0.9  # some have no copy there
     assert means.drop("copies before the split").between(0.3, 0.7).all()
 
 
