@@ -100,7 +100,7 @@ def leakage(data=None, device=None) -> tuple[dict, dict]:
 
     for name in (BINARY, FOURCLASS, BINARY + PERMUTED):
         found = [made_by_probes(seen, features, name, draw) for draw in probes.DRAWS]
-        tables[table_of(name)] = pd.concat([table for each in found for table in each.values()])
+        tables[table_of(name)] = probes.by_image(table for each in found for table in each.values())
         for draw, each in enumerate(found):
             right = {"all by image": "all by patient"}
             for mistake in each.keys() - {"none", "all by patient"}:

@@ -166,6 +166,5 @@ def leave_source_out(data=None, device=None) -> tuple[dict, dict]:
             made.append(keys | result[2] | dict(Counter(parts)))
     what = "linear probes tested on a publisher's COVID-19 images, or on a fold's, never seen"
     said = probes.said(what, {BINARY: seen}, least=LEAST, folds=FOLDS)
-    predictions = pd.concat(found, ignore_index=True)
     said["publishers"] = {str(name): int(count) for name, count in counts.items()}
-    return said, {"predictions": predictions, "probes": pd.DataFrame(made)}
+    return said, {"predictions": probes.by_image(found), "probes": pd.DataFrame(made)}
