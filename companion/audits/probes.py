@@ -183,9 +183,7 @@ def lung_left(seen: list[Seen]) -> pd.DataFrame:
 def said(what: str, seen: dict[str, Seen], **config) -> dict:
     """What every record of probes says."""
     about = {"draws": list(DRAWS), "C": list(STRENGTHS), "scaled": "by the training images"}
-    about |= {
-        "C chosen by": "where the cross-entropy on the validation fold stops falling, from small to large"
-    }
+    about["C chosen by"] = "where the validation cross-entropy stops falling, from small to large"
     experiments = {name: settings.experiment(name) for name in seen}
     about["copies"] = {name: dict(made.oversample) for name, made in experiments.items()}
     lacked = {name: training.lacked(seen[name].ready, experiments[name]) for name in seen}
