@@ -52,11 +52,12 @@ def matched(pixels: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Pictures whose grey values are shared out as ``counts`` (256) are: each grey becomes the one
     that is reached there by the same share of pixels.
     """
-    wanted = np.cumsum(counts) / counts.sum()
+    greys = np.flatnonzero(counts)
+    wanted = np.cumsum(counts)[greys] / counts.sum()
     again = np.empty_like(pixels)
     for place, picture in enumerate(pixels):
         reached = np.cumsum(np.bincount(picture.ravel(), minlength=256)) / picture.size
-        again[place] = np.interp(reached, wanted, np.arange(256)).round().astype(np.uint8)[picture]
+        again[place] = np.interp(reached, wanted, greys).round().astype(np.uint8)[picture]
     return again
 
 

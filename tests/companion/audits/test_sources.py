@@ -85,7 +85,9 @@ def test_nobody_held_out_is_known(phantom_data):
 
 
 def test_without_addresses_one_line_says_so(phantom_data, tmp_path, monkeypatch):
-    listed = sources.covid_chestxray.read_metadata(phantom_data).drop(columns="url", errors="ignore")
+    listed = sources.covid_chestxray.read_metadata(phantom_data).drop(
+        columns="url", errors="ignore"
+    )
     monkeypatch.setattr(sources.covid_chestxray, "read_metadata", lambda *_: listed)
     with pytest.raises(InputError, match="url"):
         sources.publishers(pd.DataFrame(), phantom_data)
