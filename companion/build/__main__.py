@@ -26,6 +26,9 @@ COMMANDS = {  # by module: functions, and what they do
         "table": "Write a table that the book reads from results/ and counts in the images.",
         "cams": "Draw a recorded model's maps and measure where they lie, into its record.",
     },
+    "companion.audits.points": {
+        "points": "Train networks for the audit of what they look at, into its records."
+    },
 }
 
 
