@@ -37,7 +37,7 @@ class Chests:
     def __init__(self, people: int = PEOPLE):
         drawn = [
             [
-                phantom.radiograph(np.random.default_rng([23, number]), kind, True, SIDE, None)
+                phantom.radiograph(np.random.default_rng([23, number]), kind, SIDE)
                 for kind in ("none", "bilateral")
             ]
             for number in range(people)
