@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image, JpegImagePlugin
 
 from companion import studies
+from companion.audits import probes, sources
 from companion.studies import settings, training
 from cxrlib import metrics, occlusion
 from cxrlib.data import radiographs
@@ -123,11 +123,9 @@ def prepare(point: tuple, data=None, device=None) -> Ready:
     elif curve == "one-pipeline":
         files = [ready.task.root / path for path in rows.loc[~covid, "path"]]
         ready.pixels = np.array(ready.pixels)
-        ready.pixels[covid] = stored_like(ready.pixels[covid], files)
+        ready.pixels[covid] = sources.stored_like(ready.pixels[covid], files)
     elif curve == "px-56":
-        for side in (experiment.size // 4, experiment.size):
-            resized = [radiographs.square(Image.fromarray(image), side) for image in ready.pixels]
-            ready.pixels = np.stack(resized)
+        ready.pixels = sources.reduced(ready.pixels, experiment.size // 4)
     elif curve == "copies-before-split":
         at = np.append(np.flatnonzero(~covid), np.tile(np.flatnonzero(covid), COPIES))
         ready.rows, ready.pixels = rows.iloc[at].reset_index(drop=True), ready.pixels[at]
@@ -136,31 +134,9 @@ def prepare(point: tuple, data=None, device=None) -> Ready:
         parts[copies] = np.random.default_rng(seed).permutation(parts[copies])
         ready.rows["split"] = parts
     elif curve == "permuted-labels":
-        labels, rng = rows["label"].to_numpy(object, copy=True), np.random.default_rng(seed)
-        for part in ("train", "val"):
-            labels[ready.part(part)] = rng.permutation(labels[ready.part(part)])
-        rows["label"] = labels
+        labels, parts = (rows[column].to_numpy(object) for column in ("label", "split"))
+        rows["label"] = probes.permuted(labels, parts, seed)
     return ready
-
-
-def stored_like(pixels: np.ndarray, files: list[Path]) -> np.ndarray:
-    """Pictures ``(N, H, W)`` stored as JPEG the way all of the files are, and read again.
-    :class:`InputError` where these are stored in several ways.
-    """
-    ways, again = {}, np.empty_like(pixels)
-    for file in files:
-        with Image.open(file) as image:
-            sampling = JpegImagePlugin.get_sampling(image)
-            way = image.mode, {"qtables": image.quantization, "subsampling": sampling}
-            ways[str(way)] = way
-    if len(ways) != 1:
-        raise InputError(f"{files[0].parent}: images there are stored in {len(ways)} ways, not one")
-    [(mode, way)] = ways.values()
-    for place, picture in enumerate(pixels):
-        stored = io.BytesIO()
-        Image.fromarray(picture).convert(mode).save(stored, "JPEG", **way)
-        again[place] = Image.open(stored).convert("L")
-    return again
 
 
 def described(ready: Ready, curve: str) -> dict:
