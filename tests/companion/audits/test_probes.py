@@ -30,7 +30,7 @@ def test_a_probe_finds_what_is_planted_and_nothing_else():
             result = probes.probe(features, LABELS, PARTS, {"covid": 3})
             found.append(auc(probes.tested(rows, LABELS, PARTS == "test", result)))
     assert abs(np.mean(found[::2]) - 0.5) < 0.06
-    assert found[1::2] == [1] * 12
+    assert found[1::2] == pytest.approx([1] * 12)
 
 
 def test_a_probe_never_sees_a_label_of_the_test_set_nor_the_scale_of_its_images():
@@ -86,7 +86,7 @@ def test_a_planted_frame_is_found_until_the_frame_is_black(monkeypatch):
     seen = planted()
     table, made = probes.curve(seen, probes.BINARY, probes.blacked(seen))
     found = table.groupby(["arm", "draw"])[["y_true", "p_covid"]].apply(auc).unstack("arm")
-    assert (found["unchanged"] == 1).all() and (found["square-black"] == 1).all()
+    assert found[["unchanged", "square-black"]].min(axis=None) > 0.999
     assert abs(found["rest-black"].mean() - 0.5) < 0.1
     assert abs(found["permuted-labels"].mean() - 0.5) < 0.2
     assert len(made) == 4 * len(probes.DRAWS)
