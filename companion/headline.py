@@ -7,13 +7,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import jinja2
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from companion import ledger, pages, studies
+from companion import ledger, studies
 from companion.clone import clone_folder
-from cxrlib import formatting, metrics, plots
+from cxrlib import formatting, metrics
 from cxrlib.data import radiographs
 from cxrlib.files import InputError, write_text
 from cxrlib.metrics.bootstrap import Resamples
@@ -176,33 +175,6 @@ def circumstances() -> dict:
             "others": matrix.to_numpy().sum() - matrix.loc["covid"].sum(),
         }
     return found
-
-
-def figure(rows: pd.DataFrame, file: Path) -> None:
-    """Draw the rows of :func:`numbers` into an SVG file, a panel for each model: printed, rebuilt
-    with its interval over patients, and the re-draws.
-    """
-    groups = list(rows.groupby("model", sort=False))
-    heights = [len(rows) + 0.7 for _, rows in groups] or [1]
-    with plots.style(), plt.rc_context({"svg.hashsalt": "cxr", "svg.fonttype": "path"}):
-        size = (7, 1 + 0.29 * sum(heights))
-        fig, axes = plt.subplots(len(heights), 1, figsize=size, height_ratios=heights, sharex=True)
-        shown: dict = {}
-        for ax, (model, rows) in zip(np.atleast_1d(axes), groups, strict=False):
-            own_rule = model != STUDY_A or studies.recorded(studies.AZEMIN_ADJUDICATED.name)
-            kind = "rebuilt" if own_rule else "stand-in"
-            rows = rows.set_index("title")
-            again = pd.DataFrame(rows["again"].to_list(), rows.index)
-            pages.comparison_chart(rows, again, kind=kind, ax=ax)
-            ax.set_title(model + ", by a stand-in" * (kind == "stand-in"), loc="left", fontsize=10)
-            handles, labels = ax.get_legend_handles_labels()
-            shown |= dict(zip(labels, handles, strict=True))
-            ax.get_legend().remove()
-        fig.legend(shown.values(), shown.keys(), loc="outside upper center", ncols=4, frameon=False)
-        axes[-1].set_xlabel("Share, or area under the ROC curve")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fig.savefig(file, metadata={"Date": None})
-        plt.close(fig)
 
 
 def readme(file: Path = Path("README.md")) -> None:

@@ -14,6 +14,7 @@ import yaml
 
 import cxrlib
 from companion import headline, rerun, status
+from companion.audits import curves
 from cxrlib.files import InputError, write_text
 
 TELLING = re.compile("WARNING|ERROR|Error")
@@ -39,7 +40,7 @@ def book(stage: Path, output: Path = Path("_build/html")) -> None:
         write_text(stage / "book" / name, headline.tables(rows, f"{name}.jinja") + "\n")
     first = stage / f"{chapters()[0]}.md"  # it says by which run Study A is compared
     write_text(first, headline.filled(first.read_text(encoding="utf-8"), rows) + "\n")
-    headline.figure(rows, stage / "book" / "_headline.svg")
+    curves.hero(stage / "book" / "_lungs.svg")
     write_text(stage / "book" / "_api.md", public_names())
     write_text(stage / "book" / "_own_rule.md", rerun.own_rule())
     items = status.states(stage, Path("."))

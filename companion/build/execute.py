@@ -173,8 +173,13 @@ def stderr_taken(notebook: nbformat.NotebookNode) -> list[str]:
 def not_yet_recorded(names: list[str]) -> str:
     """The notice that stands in for a missing record."""
     lines = "\n".join(f"- {name}" for name in names)
-    price = "about half a minute of training on a data-centre GPU, an hour or more on two CPU cores"
+    how = (
+        "`make records` makes it. Price: about half a minute of training on a data-centre GPU, an"
+        " hour or more on two CPU cores."
+    )
+    if names[0].startswith("audits/"):
+        how = "`python -m companion.build audit NAME` makes each, with the collections on disk."
     return (
         ":::{admonition} Not yet recorded\n:class: warning\nThis page waits"
-        f" for\n{lines}\n\n`make records` makes it. Price: {price}.\n:::\n"
+        f" for\n{lines}\n\n{how}\n:::\n"
     )

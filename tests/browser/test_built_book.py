@@ -25,6 +25,7 @@ FIGURES = {  # pictures on each page; of the maps, those drawn without radiograp
     "notebooks/12_study_a_methods": 2,
     "notebooks/13_study_a_results": 6,
     "notebooks/14_study_a_efficiency": 1,
+    "notebooks/19_do_they_read_lungs": 7,
     "notebooks/20_explorer": 0,
     "notebooks/21_claims": 0,
     "notebooks/22_study_b_forensics": 10,

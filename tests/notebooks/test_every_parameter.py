@@ -64,6 +64,7 @@ OTHER: dict[str, dict] = {  # another value of each parameter; None: tried elsew
         "family": "zhu-binary-redraws",
     },
     "14_study_a_efficiency": {"folder": None, "prevalence": 0.3},
+    "19_do_they_read_lungs": {"level": 0.5, "threshold": 0.9, "replicates": 100},
     "20_explorer": {
         "origin": "phantom",
         "threshold": 0.3,

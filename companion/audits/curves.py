@@ -1,0 +1,159 @@
+"""How much of a result is left as the lungs go: what the audits' tables of probabilities say, and
+the figure of the first page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from companion.audits import record
+from companion.studies import settings
+from cxrlib import plots
+from cxrlib.metrics import intervals
+
+MODELS = {  # what a probe was made for: its name, and its colour (Okabe and Ito)
+    settings.ZHU_BINARY.name: ("Study B, two classes", "#0072B2"),
+    settings.ZHU_FOURCLASS.name: ("Study B, four classes", "#E69F00"),
+    settings.AZEMIN_STANDIN.name: ("Study A, by a stand-in", "#CC79A7"),
+}
+ARMS = {  # of the black-out audit: what they are called, and what they leave of the lungs
+    "square-black": ("A square in the middle is black", "square_black"),
+    "rest-black": ("All but that square is black", "rest_black"),
+}
+FINETUNED = ("blackout", "one-pipeline", "permuted-labels")  # curves of results/audits/finetuned
+CHANCE = "0.45"  # the grey of what knows nothing
+DRAWS = ["auc", "low", "high", "found", "of", "taken", "others"]
+
+
+def against_rest(rows: pd.DataFrame, ill: pd.Series) -> pd.DataFrame:
+    """Predictions of COVID-19 against the rest, as cxrlib takes them, from rows of ``p_covid`` and
+    whether each image shows it, ``ill``.
+    """
+    names = ill.map({True: "covid", False: "other"})
+    other = 1 - rows["p_covid"]
+    table = rows[["image_id", "patient_id", "p_covid"]].assign(y_true=names, p_other=other)
+    return table.assign(source="", split="test")
+
+
+def measured(
+    table: pd.DataFrame, by: Sequence[str], level: float = 0.95, threshold: float = 0.5
+) -> pd.DataFrame:
+    """What each group of rows of a table of probabilities says of COVID-19, a row each.
+
+    ``table`` has a row per image and the columns ``by``, ``image_id``, ``patient_id``, ``y_true``
+    and ``p_covid``. Columns: ``auc`` with ``low`` and ``high``, DeLong's interval over patients;
+    ``found`` ``of`` the COVID-19 images at a probability of ``threshold`` or more, and ``taken`` of
+    the ``others``.
+    """
+    rows = []
+    for key, group in table.groupby(list(by), sort=False):
+        ill, called = group["y_true"] == "covid", group["p_covid"] >= threshold
+        auc = intervals.auc_interval(against_rest(group, ill), "covid", level)
+        counts = [called[ill].sum(), ill.sum(), called[~ill].sum(), (~ill).sum()]
+        rows.append([*key, *auc, *counts])
+    return pd.DataFrame(rows, columns=[*by, *DRAWS])
+
+
+def over_draws(found: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """The rows of :func:`measured` with the draws of a training taken together.
+
+    ``auc`` is their mean, ``least`` and ``most`` the lowest and highest of them, ``low`` the lowest
+    and ``high`` the highest end of their intervals over patients; an area of 1 has none and counts
+    as 1. Counts are sums.
+    """
+    ends = found.assign(low=found["low"].fillna(found["auc"]))
+    ends["high"] = ends["high"].fillna(ends["auc"])
+    how = {"auc": ("auc", "mean"), "least": ("auc", "min"), "most": ("auc", "max")}
+    how |= {"low": ("low", "min"), "high": ("high", "max"), "draws": ("auc", "size")}
+    how |= {name: (name, "sum") for name in DRAWS[3:]}
+    return ends.groupby(list(by), sort=False).agg(**how).reset_index()
+
+
+def blackout(level: float = 0.95, threshold: float = 0.5) -> pd.DataFrame:
+    """The probes' curves, and the networks fine-tuned to their end: :func:`over_draws` by
+    ``model``, ``how`` (``probe`` or ``fine-tuned``), ``arm`` and ``size``, with ``lungs``, the
+    median share of the lungs left in the COVID-19 test images that have a mask or a box.
+    """
+    _, tables = record.read("blackout-probes")
+    by, parts = ["model", "how", "arm", "size", "draw"], []
+    for name in MODELS:
+        parts.append(tables[name].assign(model=name, how="probe"))
+    for audit in ("blackout", "permuted-labels"):
+        parts.append(finetuned(audit).assign(model=settings.ZHU_BINARY.name, how="fine-tuned"))
+    found = [over_draws(measured(part, by, level, threshold), by[:-1]) for part in parts]
+    return pd.concat(found, ignore_index=True).merge(
+        _left(tables), "left", ["model", "arm", "size"]
+    )
+
+
+def finetuned(audit: str) -> pd.DataFrame:
+    """Test predictions of the networks trained for an audit, those alone that trained to the end of
+    their schedule, as ``arm, size, draw, image_id, patient_id, y_true, p_covid``.
+    """
+    runs, file = _runs(audit), record.folder("finetuned") / audit / "predictions.csv.gz"
+    ended = runs.loc[runs["finished"], ["arm", "size", "seed"]]
+    return pd.read_csv(file, dtype=record.NAMES).merge(ended).rename(columns={"seed": "draw"})
+
+
+def unfinished() -> int:
+    """How many networks for the audits the clock stopped."""
+    return sum(int((~_runs(audit)["finished"]).sum()) for audit in FINETUNED)
+
+
+def _runs(audit: str) -> pd.DataFrame:
+    file = record.folder("finetuned") / audit / "run.json"
+    return pd.DataFrame(json.loads(file.read_text(encoding="utf-8"))["runs"])
+
+
+def _left(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Median share of the lungs that is left, by model, arm and size."""
+    share, parts = tables["lung-left"], []
+    for name in MODELS:
+        tested = tables[name].loc[tables[name]["y_true"] == "covid", "image_id"].unique()
+        known = share[share["image_id"].isin(tested)].groupby("size")
+        for arm, (_, column) in ARMS.items():
+            median = known[column].median().rename("lungs").reset_index()
+            parts.append(median.assign(model=name, arm=arm))
+        parts.append(pd.DataFrame({"model": name, "arm": ["unchanged"], "size": 0.0, "lungs": 1.0}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def draw(curves: pd.DataFrame, arm: str, ax: plt.Axes) -> None:
+    """The curves of an arm against the share of lungs left: lines through the mean AUC of the
+    probes' draws with a band from the lowest to the highest end of their intervals, points of
+    fine-tuned networks, what permuted labels give, and chance.
+    """
+    chance = curves[curves["arm"] == "permuted-labels"]
+    ax.axhspan(chance["least"].min(), chance["most"].max(), color="0.92", zorder=0)
+    ax.axhline(0.5, color=CHANCE, linestyle=":", zorder=1)
+    for name, (label, color) in MODELS.items():
+        of = curves[(curves["model"] == name) & curves["arm"].isin([arm, "unchanged"])]
+        line = of[of["how"] == "probe"].sort_values("lungs")
+        ax.plot(100 * line["lungs"], line["auc"], color=color, label=label, marker=".")
+        ax.fill_between(100 * line["lungs"], line["low"], line["high"], color=color, alpha=0.15)
+        points = of[of["how"] == "fine-tuned"]
+        if len(points):
+            mark = {"marker": "D", "facecolors": "none", "edgecolors": color, "zorder": 4}
+            ax.scatter(100 * points["lungs"], points["auc"], label=f"{label}, fine-tuned", **mark)
+    ax.set(xlim=(103, -3), ylim=(0.4, 1.02), title=ARMS[arm][0])
+    ax.set_xlabel("Lungs left in the picture (median, %)")
+
+
+def hero(file: Path) -> None:
+    """Draw how much of the result is left as the lungs go into an SVG file; empty axes where that
+    is not recorded.
+    """
+    with plots.style(), plt.rc_context({"svg.hashsalt": "cxr", "svg.fonttype": "path"}):
+        fig, ax = plt.subplots(figsize=(7, 4.2))
+        if (record.folder("blackout-probes") / "run.json").is_file():
+            draw(blackout(), "square-black", ax)
+            ax.legend(loc="center left", bbox_to_anchor=(0.02, 0.45), frameon=False)
+        ax.set(title="", ylabel="AUC of COVID-19 against the rest")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fig.savefig(file, metadata={"Date": None})
+        plt.close(fig)

@@ -1,0 +1,744 @@
+# ---
+# jupyter:
+#   cxr:
+#     records:
+#     - audits/blackout-probes
+#     - audits/one-pipeline-probes
+#     - audits/leave-source-out
+#     - audits/leakage
+#     - audits/frozen-against-finetuned
+#     - audits/other-adults
+#     - audits/lungs-out
+#     - audits/marks
+#     - audits/cam-texture
+#     - audits/duplicates
+#     families: [zhu-fourclass-redraws]
+#   jupytext:
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: cxr
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Do these models read lungs?
+#
+# **Question.** The networks of both studies tell COVID-19 images from others, those of Study B nearly without a mistake. Do they find the disease in the lungs, or something else that goes with it?
+#
+# **Answer.** Study B's networks can do without the lungs; Study A's stand-in cannot. With 90 % of each side black, where a median of {glue:text}`left-90` of the lungs is left, probes of Study B's two classes reach an AUC of {glue:text}`two-90` and a network trained whole {glue:text}`tuned-90`; the probe of the stand-in's task falls to {glue:text}`a-90`, which is chance. Nor do Study B's recorded models know COVID-19 from adulthood: of {glue:text}`normals` adults whom radiologists read as normal they call {glue:text}`normals-two` (two classes) and {glue:text}`normals-four` (four) COVID-19. Against other diseases of the *same* collection no model is much better than guessing.
+#
+# **How sure.** Each finding has its interval over patients, and what was trained has several draws. What the models pass is told as plainly: in whole pictures they do use the lungs, and neither marks, nor single publishers, nor the handling of files explain their results. No audit tells what a network goes by instead, the copies of the images here differ from the originals, and Study A is judged by a stand-in. [Objections](objections) are answered at the end.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
+# @title In Colab: fetch the companion
+import os as _os
+import sys as _sys
+
+if "google.colab" in _sys.modules and not _os.path.exists("../cxrlib"):
+    raise SystemExit("The companion has no address yet: this cell will fetch it once published.")
+
+# %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
+level: float = 0.95  # of the intervals
+threshold: float = 0.5  # probability from which on an image is called COVID-19
+replicates: int = 2000  # resamples of the patients
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the records of the audits", "code_prompt_hide": "Load the records of the audits"}
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+import cxrlib
+from companion import pages, parameters, studies
+from companion.audits import curves, record
+from cxrlib import formatting, occlusion, plots
+from cxrlib.data import phantom, radiographs
+from cxrlib.metrics import Interval, intervals
+
+parameters.check(globals())
+AUDITS = ["blackout-probes", "other-adults", "one-pipeline-probes", "lungs-out", "marks"]
+AUDITS += ["leave-source-out", "leakage", "duplicates", "frozen-against-finetuned", "cam-texture"]
+audits = {name: record.read(name) for name in AUDITS}  # what each says, and its tables
+tables = {name: found for name, (_, found) in audits.items()}
+TWO, FOUR, STANDIN = curves.MODELS
+how = {"replicates": replicates, "level": level}
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Measure the curves", "code_prompt_hide": "Measure the curves"}
+blackout = curves.blackout(level, threshold)
+probes = blackout[blackout["how"] == "probe"].set_index(["model", "arm", "size"])
+tuned = blackout[blackout["how"] == "fine-tuned"].set_index(["arm", "size"])
+steps = tables["one-pipeline-probes"]["predictions"]
+pipeline = curves.measured(steps, ["arm", "draw"], level, threshold)
+pipeline = curves.over_draws(pipeline, ["arm"]).set_index("arm")
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "How much is left as the lungs go", "code_prompt_hide": "How much is left as the lungs go", "figure": {"caption": "How much of the result is left as a black square grows over the lungs. Lines: linear probes on frozen features, mean of five draws, with a band from the lowest to the highest end of their 95 % intervals over patients. Diamonds: networks fine-tuned whole, to the end of their schedule. Dotted: chance; grey: what probes and networks reach whose training labels were permuted.", "name": "as-the-lungs-go"}, "image": {"alt": "AUC of COVID-19 against the rest, from 100 percent of the lungs left to few. The lines of Study B with two and with four classes stay close to 1 to the end, and so do the diamonds of fine-tuned networks. The line of Study A's stand-in begins below them and falls to chance. Chance and permuted labels lie about one half."}}
+with plots.style():
+    fig, ax = plt.subplots(figsize=(7, 4.2))
+    curves.draw(blackout, "square-black", ax)
+    ax.set(title="", ylabel="AUC of COVID-19 against the rest")
+    ax.legend(loc="center left", bbox_to_anchor=(0.02, 0.45), frameon=False)
+plt.show()
+
+# %% [markdown]
+# To the right less and less of the lungs is left, in training and in test. If the networks needed the lungs, the lines would fall to the dotted one. Those of Study B do not; that of Study A's stand-in does. (It drops at the very beginning, too: a small black square that hides no lung already disturbs it.)
+
+# %% [markdown]
+# ## All audits at a glance
+#
+# Each line is one experiment, told below. "Found" means a probability of {glue:text}`threshold` or more for COVID-19.
+
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Shares, means and points with intervals over patients", "code_prompt_hide": "Shares, means and points with intervals over patients"}
+def share(rows, right):
+    """The share of images for which ``right`` is true, with its interval over patients."""
+    everyone = np.ones(len(rows), bool)
+    return intervals.share_by_patient(right, everyone, rows["patient_id"], level)
+
+
+def by_group(rows, keys, measure):
+    """``estimate, low, high`` of ``measure(rows)`` for each group of rows."""
+    found = {key: measure(group) for key, group in rows.groupby(keys, sort=False)}
+    index = pd.MultiIndex.from_tuples(found, names=keys)
+    return pd.DataFrame([*found.values()], index, Interval._fields)
+
+
+def percent(found):
+    """A share with its interval, in per cent."""
+    return formatting.with_interval(*(100 * value for value in found), decimals=0) + " %"
+
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "A chart of points, one colour a model", "code_prompt_hide": "A chart of points, one colour a model"}
+def dots(found, ax, xlabel, scale=1):
+    """Draw ``found``, with the index levels ``model`` and ``line``, as points with intervals."""
+    lines = list(dict.fromkeys(found.index.get_level_values("line")))
+    for place, (model, (label, color)) in enumerate(curves.MODELS.items()):
+        if model not in found.index.get_level_values("model"):
+            continue
+        of = scale * found.xs(model, level="model")
+        at = np.array([lines.index(line) for line in of.index]) + 0.22 * (place - 1)
+        error = np.nan_to_num([of["estimate"] - of["low"], of["high"] - of["estimate"]])
+        drawn = {"fmt": "o", "capsize": 2, "color": color, "label": label}
+        ax.errorbar(of["estimate"], at, xerr=error, **drawn)
+    ax.set_yticks(range(len(lines)), lines)
+    ax.set(ylim=(len(lines) - 0.5, -0.5), xlabel=xlabel)
+    ax.grid(axis="x", alpha=0.3)
+
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Measure the other adults", "code_prompt_hide": "Measure the other adults"}
+COVID = "covid"  # the class; below also the side and the group of the runs' own test images
+adults = tables["other-adults"]["images"].rename(columns={"group": "line"})
+called = by_group(adults, ["model", "line"], lambda rows: share(rows, rows["p_covid"] >= threshold))
+aucs = {}
+for model, line in called.index.drop([(model, COVID) for model in curves.MODELS]):
+    pair = adults[(adults["model"] == model) & adults["line"].isin([COVID, line])]
+    pair = curves.against_rest(pair, pair["line"] == COVID)
+    aucs[model, line] = intervals.auc_interval(pair, COVID, level)
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Measure the covered lungs", "code_prompt_hide": "Measure the covered lungs"}
+covered = tables["lungs-out"]["images"]
+covered["side"] = np.where(covered["y_true"] == COVID, COVID, "others")
+keys = ["model", "side", "part", "fill", "control"]
+after = by_group(covered, keys, lambda rows: share(rows, rows["p_after"] >= threshold))
+before = by_group(covered, keys, lambda rows: share(rows, rows["p_before"] >= threshold))
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Measure the marks, the sources and the mistakes", "code_prompt_hide": "Measure the marks, the sources and the mistakes"}
+marked = tables["marks"]["images"]
+marked["side"] = np.where(marked["y_true"] == COVID, COVID, "others")
+marked["change"] = marked["p_after"] - marked["p_before"]
+moved = by_group(
+    marked,
+    ["model", "side", "mark", "control"],
+    lambda rows: cxrlib.mean_by_patient(rows["change"], rows["patient_id"], **how),
+)
+sources = tables["leave-source-out"]["predictions"].query("y_true == @COVID")
+sources = sources.assign(found=sources["p_covid"] >= threshold)
+each = ["publisher", "patient_id", "image_id"]
+own = sources.query("arm == 'publisher-out' and publisher == held_out").groupby(each)["found"]
+rest = sources[sources["arm"] == "patients-out"].groupby(each)["found"]
+sources = pd.DataFrame({"out": own.mean(), "in": rest.mean()}).reset_index()
+leaks = tables["leakage"]["summary"]
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Measure the publishers and the mistakes", "code_prompt_hide": "Measure the publishers and the mistakes"}
+rows = []
+for name, of in sources.dropna().groupby("publisher"):
+    most = [share(of, of[arm] > 0.5) for arm in ("out", "in")]  # in most of the five draws
+    change = cxrlib.mean_by_patient(of["out"] - of["in"], of["patient_id"], **how)
+    right = (of["out"] > 0.5).sum()
+    rows.append([name, len(of), of["patient_id"].nunique(), right, *most, change])
+columns = ["publisher", "images", "patients", "right", "out", "in", "change"]
+publishers = pd.DataFrame(rows, columns=columns).sort_values("images", ascending=False)
+wide = leaks.set_index(["mistake", "by", "task", "draw", "made"])[["auc", "recall", "accuracy"]]
+added = wide.xs(True, level="made") - wide.xs(False, level="made")
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Read the pairs, the probes of four classes and the correlations", "code_prompt_hide": "Read the pairs, the probes of four classes and the correlations"}
+pairs, without = tables["duplicates"]["pairs"], tables["duplicates"]["results"]
+across = pairs[pairs["first_split"] != pairs["second_split"]]
+tested = (across["first_split"] == "test") | (across["second_split"] == "test")
+same_pairs = pairs[pairs["seen"] == "same radiograph"]
+frozen = tables["frozen-against-finetuned"]["predictions"].query("arm == 'unchanged'")
+frozen = frozen.drop(columns="arm").assign(source="", split="test")
+by_draw = {draw: cxrlib.per_class(rows) for draw, rows in frozen.groupby("draw")}
+redrawn = [studies.run(f"zhu-fourclass-redraws/seed-{draw}") for draw in by_draw]
+again = [cxrlib.per_class(run.predictions) for run in redrawn]
+frozen_right, tuned_right = (
+    [table.loc["weighted avg", "recall"] for table in found] for found in (by_draw.values(), again)
+)
+texture = tables["cam-texture"]["images"]
+
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The answers: what is trained, and on what it rests", "code_prompt_hide": "The answers: what is trained, and on what it rests"}
+def auc_words(row):
+    return f"{row['auc']:.3f} ({formatting.interval(row['low'], row['high'], decimals=3)})"
+
+
+def left(model, size):
+    return probes.loc[(model, "square-black", size)]
+
+
+answers = {}
+answers["black-out"] = (
+    "How much of the picture can go?",
+    f"With 90 % of each side black, where a median of {100 * left(TWO, 0.9)['lungs']:.1f} % of the"
+    f" lungs is left, the AUC of probes is {auc_words(left(TWO, 0.9))} (two classes).",
+    f"Four classes: {auc_words(left(FOUR, 0.9))}. The edge of the picture is enough.",
+    f"{auc_words(left(STANDIN, 0.9))}, which is chance; unchanged"
+    f" {auc_words(probes.loc[(STANDIN, 'unchanged', 0)])}.",
+    "Maguolo and Nanni 2021",
+)
+same = "same collection, other disease"
+answers["other-adults"] = (
+    "Does it tell COVID-19 from other adults?",
+    f"Of adults read as normal {percent(called.loc[TWO, 'RSNA normal'])} are called COVID-19 by the"
+    f" two-class model, {percent(called.loc[FOUR, 'RSNA normal'])} by the four-class one.",
+    "AUC against other diseases of the same collection:"
+    f" {formatting.with_interval(*aucs[TWO, same], decimals=2)} and"
+    f" {formatting.with_interval(*aucs[FOUR, same], decimals=2)}.",
+    f"The same by the stand-in: {formatting.with_interval(*aucs[STANDIN, same], decimals=2)}.",
+    "in part DeGrave et al. 2021",
+)
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The answers: handling, covered lungs, publishers", "code_prompt_hide": "The answers: handling, covered lungs, publishers"}
+answers["one-pipeline"] = (
+    "Is it the handling of the files?",
+    "No, or not alone: after all three steps the AUC of probes is"
+    f" {auc_words(pipeline.loc['jpeg, histogram and px-56'])}.",
+    "What remains after a shared handling is enough to tell the classes apart.",
+    "not asked",
+    "this book",
+)
+lungs_black, other_black = ((COVID, "lungs", "black", control) for control in (0, 1))
+answers["lungs-out"] = (
+    "Where is the signal?",
+    f"With the lungs black, {percent(after.loc[(TWO, *lungs_black)])} of COVID-19 images are still"
+    f" found; with the same area elsewhere black, {percent(after.loc[(TWO, *other_black)])}.",
+    f"Four classes: {percent(after.loc[(FOUR, *lungs_black)])} against"
+    f" {percent(after.loc[(FOUR, *other_black)])}. The lungs count, but most images are found"
+    " without them.",
+    f"{percent(after.loc[(STANDIN, *lungs_black)])} against"
+    f" {percent(after.loc[(STANDIN, *other_black)])}: the stand-in leans on the lungs more.",
+    "DeGrave et al. 2021",
+)
+answers["leave-source-out"] = (
+    "Does it travel to another publisher?",
+    f"Yes, within this collection: {int(publishers['right'].sum())} of"
+    f" {publishers['images'].sum()} images of publishers never seen are found.",
+    "Cues of single publishers are not what its result rests on.",
+    "not asked",
+    "this book",
+)
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The answers: mistakes, copies, marks", "code_prompt_hide": "The answers: mistakes, copies, marks"}
+test_copies = across[tested & (across["seen"] == "same radiograph")].groupby("study").size()
+tuned_on_test = added["accuracy"].loc["threshold by test set", :, STANDIN].mean()
+most_added = added["accuracy"].xs(FOUR, level="task").groupby("mistake").mean().max()
+answers["leakage"] = (
+    "How much does each mistake give?",
+    "To a result that is already perfect hardly anything; a threshold chosen on the test set moves"
+    f" the stand-in's accuracy by {tuned_on_test:+.2f}.",
+    f"At most {most_added:+.3f} of accuracy (four classes).",
+    "Its printed threshold is not stated.",
+    "this book",
+)
+answers["duplicates"] = (
+    "Is the same picture on both sides?",
+    f"Of {len(pairs):,} pairs that were looked at {len(same_pairs)} show the same radiograph;"
+    f" {int(test_copies.sum())} of these has one picture in a test set and one outside.",
+    "Its results do not change without copies.",
+    "Nor do the stand-in's.",
+    "this book",
+)
+letter = moved.xs(0, level="control")["estimate"]
+most = letter.xs("others", level="side").groupby("model").max()
+answers["marks"] = (
+    "Does an annotation move it?",
+    f"Hardly: the largest mean change on normal images is {most[TWO]:+.2f} (two classes) and"
+    f" {most[FOUR]:+.2f} (four).",
+    "Hardly any image changes sides.",
+    "Of normals: tube "
+    f"{letter[STANDIN, 'others', 'tube']:+.2f}, its control"
+    f" {moved.loc[(STANDIN, 'others', 'tube', 1), 'estimate']:+.2f}.",
+    "in part Zech et al. 2018",
+)
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The answers: frozen features and texture", "code_prompt_hide": "The answers: frozen features and texture"}
+answers["frozen"] = (
+    "Can pretrained features be used directly?",
+    f"Yes: a probe is right on {min(frozen_right):.2f}–{max(frozen_right):.2f} of the images,"
+    f" fine-tuned networks on {min(tuned_right):.2f}–{max(tuned_right):.2f} (five draws each).",
+    "The thesis writes that they cannot (section 3.2).",
+    "It uses them directly itself.",
+    "this book",
+)
+follow = {
+    (model, kind): cxrlib.mean_by_patient(of["own"] - of["others"], of["patient_id"], **how)
+    for (model, kind), of in texture.groupby(["model", "texture"])
+}
+answers["texture"] = (
+    "What does Grad-CAM look at?",
+    "Maps follow their own picture's texture no more than other patients' maps do: difference of"
+    f" correlation {formatting.signed(*follow[FOUR, 'gradient'])} (gradient).",
+    f"{formatting.signed(*follow[FOUR, 'deviation'])} (deviation). The thesis's sentence on texture"
+    " is not confirmed.",
+    f"{formatting.signed(*follow[STANDIN, 'gradient'])} (gradient)",
+    "this book",
+)
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The table of audits", "code_prompt_hide": "The table of audits"}
+rows = []
+for name, (question, answer, b, a, proposed) in answers.items():
+    link = f'<a href="#{name}">{question}</a><br><small>{proposed}</small>'
+    rows.append({"Question, and who asked it": link, "Answer": answer, "Study B": b, "Study A": a})
+pages.table(
+    pd.DataFrame(rows), caption="Ten audits, and what they say", name="audits", escape=False
+)
+
+# %% [markdown]
+# (black-out)=
+# ## How much of the picture can go?
+#
+# {cite:t}`maguolo2021` covered the middle of radiographs with a black square and trained a network on what was left. It still told collections with COVID-19 from others. The same is done here with squares of ten sizes, in training **and** in test.
+#
+# Most of these networks are **probes**: a logistic regression on the features of an ImageNet network that never saw a radiograph. A probe trains in seconds, so each size has five draws of the test patients, in Study A five draws of the validation fold. It shows what is *in* the pictures for a network to find. Whether the studies' own networks use it is another question, which later sections take up. At {glue:text}`tuned-sizes` sizes whole networks were fine-tuned as well, as Study B's were, in up to three draws.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "What the square hides", "code_prompt_hide": "What the square hides", "figure": {"caption": "What a network sees, on a synthetic picture: whole; with a black square over 50 % and over 80 % of each side; and the smaller square alone.", "name": "what-the-square-hides"}, "image": {"alt": "A synthetic radiograph four times: whole; with the middle half of each side black; with the middle 80 percent black, which leaves a frame; and the middle half alone."}}
+drawn = phantom.radiograph(np.random.default_rng(5), "bilateral", size=224).image[None]
+shown = {"Whole": drawn}
+for size in (0.5, 0.8):
+    shown[f"{100 * size:.0f} % black"] = occlusion.black_out(drawn, size)
+shown["50 % left"] = occlusion.black_out(drawn, 0.5, rest=True)
+plots.radiographs([picture[0] for picture in shown.values()], [*shown])
+plt.show()
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Both arms", "code_prompt_hide": "Both arms", "figure": {"caption": "The same as above (left), and with all but the square black (right), against the share of the lungs left. The more of the lungs the right-hand arm leaves, the less it leaves of the frame.", "name": "black-out-curves"}, "image": {"alt": "Two panels of AUC against the share of lungs left. Left, as above: a square in the middle is black. Right: all but that square is black. In both Study B's lines stay near 1 over most of the range; Study A's stand-in falls to chance on the left and rises from near chance on the right."}}
+with plots.style():
+    fig, axes = plt.subplots(1, 2, figsize=(7, 4), sharey=True, layout="constrained")
+    for ax, arm in zip(axes, curves.ARMS, strict=True):
+        curves.draw(blackout, arm, ax)
+    axes[0].set_ylabel("AUC of COVID-19 against the rest")
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+plt.show()
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "The curves as a table", "code_prompt_hide": "The curves as a table"}
+rows = []
+for (model, arm, size), row in probes.iterrows():
+    net = tuned.loc[[(arm, size)]].iloc[0] if model == TWO and (arm, size) in tuned.index else None
+    rows.append(
+        {
+            "Model": curves.MODELS[model][0],
+            "Black": curves.ARMS.get(arm, [arm.replace("-", " ")])[0],
+            "Side of the square": f"{100 * size:.0f} %",
+            "Lungs left (median)": "" if np.isnan(row["lungs"]) else f"{100 * row['lungs']:.0f} %",
+            "AUC of the draws": formatting.interval(row["least"], row["most"], decimals=3),
+            "Ends of the intervals": formatting.interval(row["low"], row["high"], decimals=3),
+            "Found": f"{row['found']} of {row['of']}",
+            "Others called COVID-19": f"{row['taken']} of {row['others']:,}",
+            "AUC, fine-tuned": "" if net is None else f"{net['auc']:.4f} ({net['draws']} draws)",
+        }
+    )
+pages.table(pd.DataFrame(rows), caption="Probes and fine-tuned networks by what is black")
+
+# %% [markdown]
+# "Found" counts the images of all draws together. An area of exactly 1 has no interval; it counts as 1 at both ends.
+#
+# With 90 % of each side black, where {glue:text}`left-90` of the lungs is left, probes of two classes reach {glue:text}`two-90`, those of four {glue:text}`four-90`. The middle alone is enough as well: a square of half of each side gives {glue:text}`two-rest-50` (two classes). So Study B's classes can be told apart by nearly any part of the picture.
+#
+# In Study A's stand-in it is otherwise. Whole pictures give {glue:text}`a-whole`, with 80 % of each side black it is {glue:text}`a-80`, with 90 % {glue:text}`a-90`. Its probe learns airspace opacity from adults of one collection and needs the middle of the picture to find COVID-19 in another. That speaks for the lungs, though heart, spine and devices lie there too. The middle alone gives less than the whole: {glue:text}`a-rest-50` for half of each side.
+#
+# Probes whose training labels were permuted reach {glue:text}`permuted`. They scatter more widely about one half than the patients alone would make them, because the COVID-19 images are alike and go up or down together.
+#
+# (other-adults)=
+# ## Does it tell COVID-19 from other adults?
+#
+# In Study B nearly all COVID-19 images are of adults, and all others are of children. So its models were never asked to tell one adult from another. Here the recorded models of both studies are asked, without further training, about adults who do not have COVID-19: with other diseases or none in the *same* collection as the COVID-19 images, and from two other collections. Nothing that a model was trained on is among them.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Adults called COVID-19", "code_prompt_hide": "Adults called COVID-19", "figure": {"caption": "Share of the images called COVID-19, with 95 % intervals over patients. The first line are the models' own COVID-19 test images; on the others every call is a false alarm.", "name": "adults"}, "image": {"alt": "Points with intervals for six groups and three models. Study B's models call nearly all of their own COVID-19 images COVID-19, and nearly all of the same collection's other images, and most normal adults of RSNA and NIH."}}
+with plots.style():
+    fig, ax = plt.subplots(figsize=(7, 3.6))
+    dots(called.rename({COVID: "own COVID-19 test images"}), ax, "Called COVID-19 (%)", 100)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=3, frameon=False)
+plt.show()
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "The same as a table", "code_prompt_hide": "The same as a table"}
+rows = []
+for (model, line), row in called.iterrows():
+    size = adults[(adults["model"] == model) & (adults["line"] == line)]
+    auc = aucs.get((model, line))
+    rows.append(
+        {
+            "Model": curves.MODELS[model][0],
+            "Group": "own COVID-19 test images" if line == COVID else line,
+            "Images (patients)": f"{len(size):,} ({size['patient_id'].nunique():,})",
+            "Called COVID-19": percent(row),
+            "AUC, own COVID-19 against it": "" if auc is None else formatting.with_interval(*auc),
+        }
+    )
+pages.table(pd.DataFrame(rows), caption="Adults by model and group")
+
+# %% [markdown]
+# An image of an adult is called COVID-19 by Study B's models nearly whatever it shows. They rank COVID-19 above other collections' adults all the same: the AUC of the two-class model against RSNA's normals is {glue:text}`rsna-two`. Within the same collection that is gone. Against its images with other diseases the AUC is {glue:text}`same-two` (two classes), {glue:text}`same-four` (four) and {glue:text}`same-a` (Study A's stand-in). There are few of these images, {glue:text}`same-images` of {glue:text}`same-patients` patients, and SARS or pneumonia may look like COVID-19 to anyone. But a reader of lungs should tell at least the images without finding, which it does not ({glue:text}`none-images` images, too few for a number).
+#
+# The stand-in was trained on adults. Its false alarms among normals are those of its threshold of one half ([its page](13_study_a_results.ipynb)). The NIH groups are missing for it, since its training images come from there.
+#
+# (one-pipeline)=
+# ## Is it the handling of the files?
+#
+# Here Kermany's images were squashed to 224 pixels and stored anew as JPEG; the COVID-19 images were not. That alone could tell them apart. So the COVID-19 images were put through the same: stored with Kermany's own JPEG tables; given Kermany's distribution of grey values; and both classes reduced to 56 pixels a side, where fine traces of files are gone. Then probes were trained and tested again.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "After each step", "code_prompt_hide": "After each step", "figure": {"caption": "Two classes: AUC of probes after each step of a shared handling, mean of five draws, with the lowest and highest end of their 95 % intervals over patients.", "name": "one-pipeline-chart"}, "image": {"alt": "Five points between 0.997 and 1: unchanged, stored like Kermany's, Kermany's greys, 56 pixels a side, and all three steps."}}
+STEPS = {"unchanged": "unchanged", "jpeg": "stored like Kermany's", "histogram": "Kermany's greys"}
+STEPS |= {"px-56": "56 pixels a side", "jpeg, histogram and px-56": "all three"}
+shown = pipeline.loc[[*STEPS]].rename(STEPS, axis=0)
+shown = shown.assign(model=TWO, line=shown.index).set_index(["model", "line"])
+shown = shown.rename(columns={"auc": "estimate"})
+with plots.style():
+    fig, ax = plt.subplots(figsize=(7, 2.8))
+    dots(shown[["estimate", "low", "high"]], ax, "AUC of COVID-19 (the axis does not begin at 0)")
+plt.show()
+
+# %% [markdown]
+# The handling that could be shared does not explain the result: probes still tell the classes apart after all three steps. At 56 pixels a few more COVID-19 images are missed ({glue:text}`small-found` found, {glue:text}`whole-found` before). Fine-tuned networks say the same of the first step: {glue:text}`tuned-jpeg` in three draws.
+#
+# This audit cannot undo what was done to the files before. Here Kermany's images are copies, reduced and stored anew, and the COVID-19 images were reduced too. With the originals in place the same command runs on them, and the record says how large its files were.
+#
+# (lungs-out)=
+# ## Where is the signal?
+#
+# {cite:t}`degrave2021` asked trained networks about pictures without lungs. The recorded models are asked the same here, about their COVID-19 test images that have a lung mask or lung boxes: with the lungs covered, and with all but the lungs covered. Covering may itself look like COVID-19, or hide it. So the same area is also covered elsewhere (the mask moved to where it overlaps the lungs least), and the same masks are laid on the test images of the other classes.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "COVID-19 images still found", "code_prompt_hide": "COVID-19 images still found", "figure": {"caption": "COVID-19 test images still called COVID-19 after a part was covered with black, grey or blur; 95 % intervals over patients.", "name": "lungs-covered"}, "image": {"alt": "Points with intervals for twelve ways of covering and up to three models. Fewest images are found with the lungs covered; with the same area elsewhere covered, and with all but the lungs covered, nearly all."}}
+LINES = {("lungs", 0): "lungs", ("lungs", 1): "same area elsewhere"}
+LINES |= {("rest", 0): "all but lungs", ("rest", 1): "all but that area"}
+
+
+def lines(side):
+    """The shares of a side by what is covered, as `dots` draws them."""
+    found = after.xs(side, level="side").reset_index()
+    words = [
+        LINES[part, control] for part, control in zip(found["part"], found["control"], strict=True)
+    ]
+    found["line"] = [f"{what}: {fill}" for what, fill in zip(words, found["fill"], strict=True)]
+    return found.sort_values(["part", "control", "fill"]).set_index(["model", "line"])[
+        ["estimate", "low", "high"]
+    ]
+
+
+with plots.style():
+    fig, ax = plt.subplots(figsize=(7, 5.4))
+    dots(lines(COVID), ax, "COVID-19 images still found (%)", 100)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=3, frameon=False)
+plt.show()
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Both sides as a table", "code_prompt_hide": "Both sides as a table"}
+shown = after.join(before["estimate"].rename("before")).reset_index()
+rows = [
+    {
+        "Model": curves.MODELS[row["model"]][0],
+        "Images": "COVID-19" if row["side"] == COVID else "other classes",
+        "Covered": LINES[row["part"], row["control"]],
+        "With": row["fill"],
+        "Called COVID-19 before": f"{100 * row['before']:.0f} %",
+        "after": percent(row[["estimate", "low", "high"]]),
+    }
+    for _, row in shown.iterrows()
+]
+pages.table(pd.DataFrame(rows), caption="Called COVID-19 before and after covering")
+
+# %% [markdown]
+# Here the models pass in part. Of Study B's {glue:text}`region-images` images with a region, all of which were found before, the two-class model still finds {glue:text}`covered-two` when the lungs are black, against {glue:text}`elsewhere-two` when the same area elsewhere is; the four-class model {glue:text}`covered-four` against {glue:text}`elsewhere-four`; Study A's stand-in {glue:text}`covered-a` against {glue:text}`elsewhere-a`. So the lungs matter to them, more than their mere area. And shown *nothing but* the lungs, with the rest black, Study B's models still find {glue:text}`alone-two` and {glue:text}`alone-four`.
+#
+# How much the lungs matter depends on who drew them. Masks come from a network and can leave out opaque parts of a lung. Where only boxes are known, which cover the lungs and more, the four-class model finds {glue:text}`box-four` without them; where a mask is known, {glue:text}`mask-four`. Of the control's area {glue:text}`overlap` overlaps the lungs on average.
+#
+# Black lungs do not look like COVID-19 by themselves: of other classes' images {glue:text}`others-two` and {glue:text}`others-four` are called COVID-19 with the same masks laid on. With all but the mask black it is {glue:text}`others-rest-two` and {glue:text}`others-rest-four`.
+#
+# (leave-source-out)=
+# ## Does it travel to another publisher?
+#
+# The COVID-19 images were gathered from many publishers: journals, case collections, hospitals. Each publisher with 15 images or more was held out in turn. Probes trained on the other COVID-19 images were asked about its images. For comparison the same images were tested by probes that had seen that publisher, but not these patients.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Held out and not", "code_prompt_hide": "Held out and not"}
+shown = publishers[["publisher", "images", "patients"]].rename(columns=str.capitalize)
+shown["Found, publisher never seen"] = [percent(value) for value in publishers["out"]]
+shown["Found, only patients never seen"] = [percent(value) for value in publishers["in"]]
+shown["Difference (points)"] = [
+    formatting.signed(*(100 * end for end in value), decimals=0) for value in publishers["change"]
+]
+pages.table(shown, caption="COVID-19 images found, by publisher", name="publishers")
+
+# %% [markdown]
+# A probe that never saw a publisher finds its images as well as one that did. So the result does not rest on the marks of single publishers. This is no other hospital: publishers are mixtures themselves, gathered into one collection, and Kermany's children stay the comparison.
+#
+# (leakage)=
+# ## How much does each mistake give?
+#
+# Some mistakes let a test set be known in training. They were made on purpose: by probes in five draws, or in a recorded run. A number above 0 is what the mistake adds.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "What each mistake adds", "code_prompt_hide": "What each mistake adds"}
+summary = added.groupby(["mistake", "by", "task"]).agg(["mean", "min", "max"])
+rows = []
+for (mistake, by, task), row in summary.iterrows():
+    line = {"Mistake": mistake, "By": by, "Task": curves.MODELS[task][0]}
+    for measure in ("recall", "accuracy"):
+        line[measure.capitalize()] = formatting.signed(*row[measure], decimals=3)
+    rows.append(line)
+pages.table(
+    pd.DataFrame(rows),
+    caption="What it adds: mean, lowest and highest of the draws",
+    name="mistakes",
+)
+
+# %% [markdown]
+# Where a result is perfect already, a mistake cannot add to it: no AUC moves by more than {glue:text}`auc-moved`. With four classes, copying before the division adds most. The clearest gain is that of a threshold chosen on the test set. "All by image" divides Kermany's images anew, too, and is compared with the same by patient; "C by test set" chooses the probe's strength on the test set. Differences of a recorded run with one seed are within what another seed gives ([How sure?](06_study_b_how_sure.ipynb)).
+#
+# (duplicates)=
+# ## Is the same picture on both sides?
+#
+# Two copies of one radiograph, one in training and one in test, make a test too easy. All images of each study were compared by a perceptual hash and by what an ImageNet network makes of them. {glue:text}`pairs` pairs were close enough to be looked at, and each was looked at by eye.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Pairs, and results without them", "code_prompt_hide": "Pairs, and results without them"}
+counts = pairs.groupby(["study", "seen"]).size().rename("Pairs").to_frame()
+counts["across parts of the split"] = across.groupby(["study", "seen"]).size()
+counts["one of them tested"] = across[tested].groupby(["study", "seen"]).size()
+counts = counts.fillna(0).astype(int).reset_index()
+counts["study"] = counts["study"].map(studies.LETTERS)
+pages.table(counts.rename(columns={"study": "Study", "seen": "Judged by eye"}), name="pairs")
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "The pairs of one radiograph, by name", "code_prompt_hide": "The pairs of one radiograph, by name"}
+columns = ["first", "first_split", "second", "second_split", "same_patient", "hamming", "cosine"]
+pages.table(same_pairs[columns].rename(columns=lambda name: name.replace("_", " ").capitalize()))
+
+# %% [markdown]
+# No picture of a test set of Study B has a copy outside it. Of its {glue:text}`same-b` pairs of one radiograph {glue:text}`same-patient` are of one patient; nearly all others are COVID-19 images that two sources published under two patient numbers. {glue:text}`across-b` of these have one picture in training and one in validation. With one picture of each pair left out, no recorded share moves by more than {glue:text}`copy-change` points, and with any pair left out of which one picture lies elsewhere, Study B's stay perfect where they were.
+#
+# Near-duplicates between RSNA's normals and the NIH images of Study A's stand-in were removed before. This audit found {glue:text}`a-copies` more, and {glue:text}`a-perhaps` pairs that perhaps show the same person. Both collections come from ChestX-ray14, but RSNA's copies do not say which patient they show. So how many patients are shared cannot be known; [Study A's page](13_study_a_results.ipynb) says so too.
+#
+# (marks)=
+# ## Does an annotation move it?
+#
+# A side letter, a caption, a black border and a line like a tube were drawn on test images. The control changes as many pixels to the same grey elsewhere, without the form.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Change of the probability", "code_prompt_hide": "Change of the probability", "figure": {"caption": "Mean change of the probability of COVID-19 by a mark and by its control, with 95 % intervals over patients.", "name": "marks-chart"}, "image": {"alt": "Two panels, normal and COVID-19 images: mean change of probability for letter, caption, border and tube and their controls. Study B's models stay near 0; the stand-in falls with a dark border and its ring, and rises on normal images with bright lines or dots."}}
+SIDES = {"others": "Normal", COVID: "COVID-19"}
+
+
+def mark_lines(side):
+    """The changes of a side by mark, as `dots` draws them."""
+    found = moved.xs(side, level="side").reset_index()
+    words = found["mark"] + found["control"].map({0: "", 1: ", control"})
+    return found.assign(line=words).set_index(["model", "line"])[["estimate", "low", "high"]]
+
+
+with plots.style():
+    fig, axes = plt.subplots(1, 2, figsize=(7, 4), sharey=True, layout="constrained")
+    for ax, (side, title) in zip(axes, SIDES.items(), strict=True):
+        dots(mark_lines(side), ax, "Change of the probability")
+        ax.set_title(title)
+        ax.axvline(0, color=curves.CHANCE, linestyle=":")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+plt.show()
+
+# %% [markdown]
+# Marks do not move Study B's models: on normal images no mark changes the mean probability by more than {glue:text}`mark-most` (its controls: {glue:text}`mark-control`), and hardly any image changes sides. This they pass. Study A's stand-in calls more normals COVID-19 when a line like a tube is drawn, and as many more when the same number of bright pixels is scattered in the middle. So it reacts to bright pixels, not to the tube.
+#
+# (frozen)=
+# ## Can pretrained features be used directly?
+#
+# The thesis writes that features learnt on ImageNet "cannot be used directly" and fine-tunes the whole network (section 3.2). A linear probe of four classes on these very features tests that sentence.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Table 4.2 beside probes", "code_prompt_hide": "Table 4.2 beside probes"}
+printed = studies.printed("zhu2020", "Table 4.2").dropna(subset="metric").set_index("metric")
+rows = []
+for name in by_draw[0].index:
+    for column, head in {"precision": "Precision", "recall": "Recall"}.items():
+        cells = {"Label": plots.label(name), "Measure": head}
+        cells["Printed"] = printed["printed"].get(f"{name}.{column}", "")
+        for title, found in {"Fine-tuned": again, "Probe": [*by_draw.values()]}.items():
+            values = [table.loc[name, column] for table in found]
+            ends = formatting.interval(min(values), max(values), decimals=2)
+            cells[f"{title}, mean (range of draws)"] = f"{np.mean(values):.2f} ({ends})"
+        rows.append(cells)
+pages.table(pd.DataFrame(rows), caption="Table 4.2, fine-tuned and by a probe", name="probe-4-2")
+
+# %% [markdown]
+# A probe, which trains in seconds, is right on {glue:text}`frozen-right` of the images in five draws, fine-tuned networks on {glue:text}`tuned-right`, and the thesis prints {glue:text}`printed-right`. So the features can be used directly. Fine-tuning adds a few points, all of them among the children's classes: COVID-19 is told apart either way.
+#
+# (texture)=
+# ## What does Grad-CAM look at?
+#
+# The thesis concludes from its maps that the model looks at the lungs, and at places with rich texture (section 4.3). [Where does the network look?](05_study_b_gradcam.ipynb) measures the lungs. Here each map is correlated with the local texture of its picture: the standard deviation of the grey values in each of the 7 × 7 cells, and the mean size of their gradient. The maps of *other* patients on the same picture tell what correlation to expect from maps that cannot follow this picture.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Correlation with texture", "code_prompt_hide": "Correlation with texture"}
+rows = []
+for (model, kind), of in texture.groupby(["model", "texture"], sort=False):
+    values = [of["own"], of["others"], of["own"] - of["others"]]
+    found = [cxrlib.mean_by_patient(value, of["patient_id"], **how) for value in values]
+    rows.append([curves.MODELS[model][0], kind, *(formatting.signed(*each) for each in found)])
+columns = ["Model", "Texture", "Own map", "Maps of other patients", "Difference"]
+pages.table(pd.DataFrame(rows, columns=columns), caption="Spearman's correlation, mean of images")
+
+# %% [markdown]
+# Of the four-class model's maps the correlation with texture is what chance gives: other patients' maps correlate as much with the same picture. The stand-in's maps follow texture a little, and hardly more than other patients' maps do.
+#
+# (objections)=
+# ## Objections
+#
+# **You looked many times.** Yes: ten audits, most with several arms and three models. Among hundreds of intervals some miss by chance. The answer at the top rests on differences that are far larger than their intervals and that come again in every draw and in both tasks, not on a single one.
+#
+# **You chose the seeds.** Probes have draws 0 to 4 and fine-tuned networks draws 0 to 2 of the re-draws that were recorded before. None was left out but those of {glue:text}`unfinished` fine-tuned networks that the clock stopped, which are not shown; their records name them. The strength of the probes was chosen on validation images alone.
+#
+# **Masks miss lung.** They do, and mostly opaque lung. That works against us where lungs are covered, because some diseased lung may stay visible. Boxes err the other way. Both are shown above.
+#
+# **The frame still holds lung.** The frame of [How sure?](06_study_b_how_sure.ipynb), {glue:text}`frame-width` % of each side wide, holds at most {glue:text}`frame-mask` of the lungs by masks and {glue:text}`frame-box` by boxes. What a square leaves of them is the horizontal axis of the first figure. It is a median: {glue:text}`known` of {glue:text}`known-of` test images have a mask or boxes, and for the others it is unknown.
+#
+# **Posture, collimation, age and size are not artefacts.** They are properties of the patient and the examination, but none is COVID-19. A clinic where the ill and the well are both adults and lie on the same table would lose them.
+#
+# **The sources are mixtures themselves.** Publishers took images from many hospitals, and Kermany's come from one. The audits cannot tell a hospital from an age group or a machine. They tell only whether the lungs are needed.
+#
+# **Probes are not your networks.** They show what can be found in the pictures. The recorded networks are asked directly by covering, marks and other adults; the fine-tuned diamonds were trained as Study B's are.
+#
+# **What fires without a cause?** The rules were tried on pictures into which a shortcut had been planted, and on pictures without one; the matrix is in `tests/companion/audits/test_planted.py`.
+#
+# (make-again)=
+# ## Making them again
+#
+# Every number here is computed from records in `results/audits/`. With the collections on disk (`cxr fetch`), `python -m companion.build audit NAME` makes one again. Seconds are those of the recorded machine:
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Records and seconds", "code_prompt_hide": "Records and seconds"}
+rows = []
+for name, (info, _) in audits.items():
+    device = f"{info['device']['name']}, {info['device'].get('threads', '')} threads"
+    rows.append([name, info["what"], f"{info['seconds']:,.0f}", device, info["recorded"]])
+columns = ["NAME", "What", "Seconds", "On", "Recorded"]
+pages.table(pd.DataFrame(rows, columns=columns), caption="The audits' records")
+
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The numbers in the sentences", "code_prompt_hide": "The numbers in the sentences"}
+def range_of(values):
+    return formatting.interval(min(values), max(values), decimals=2)
+
+
+def words(model, arm, size):
+    return auc_words(probes.loc[(model, arm, size)])
+
+
+def still(model, side=COVID, part="lungs", control=0):
+    return percent(after.loc[(model, side, part, "black", control)])
+
+
+by_kind = covered.query("y_true == @COVID and part == 'lungs' and fill == 'black' and control == 0")
+by_kind = by_group(
+    by_kind, ["model", "kind"], lambda rows: share(rows, rows["p_after"] >= threshold)
+)
+same_rows = adults[(adults["model"] == TWO) & (adults["line"] == same)]
+known = tables["blackout-probes"]["lung-left"]["image_id"]
+first = tables["blackout-probes"][TWO].query(
+    "y_true == 'covid' and arm == 'unchanged' and draw == 0"
+)
+frame = pd.read_csv(studies.results_folder() / "audits/lungs-in-frame.csv").groupby("kind")["share"]
+jpeg = curves.measured(curves.finetuned("one-pipeline"), ["draw"], level)
+normal = letter.xs("others", level="side")
+same_b = same_pairs[same_pairs["study"] == "zhu2020"]
+once = without.pivot_table("estimate", ["run", "statistic"], "kept")
+change_by_copies = (once["one of each copy"] - once["all"]).abs().max()
+NAMES = {"two": TWO, "four": FOUR, "a": STANDIN}
+ring = moved.xs(1, level="control")["estimate"].xs("others", level="side")
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The numbers in the sentences, told to the page", "code_prompt_hide": "The numbers in the sentences, told to the page"}
+pages.glue_all(
+    {
+        "threshold": f"{threshold:g}",
+        "left-90": f"{100 * left(TWO, 0.9)['lungs']:.1f} %",
+        "tuned-90": f"{tuned.loc[('square-black', 0.9), 'auc'].item():.3f}",
+        "tuned-sizes": len(tuned.dropna(subset="lungs").groupby("size")),
+        "two-90": words(TWO, "square-black", 0.9),
+        "four-90": words(FOUR, "square-black", 0.9),
+        "two-rest-50": words(TWO, "rest-black", 0.5),
+        "a-whole": words(STANDIN, "unchanged", 0),
+        "a-80": words(STANDIN, "square-black", 0.8),
+        "a-90": words(STANDIN, "square-black", 0.9),
+        "a-rest-50": words(STANDIN, "rest-black", 0.5),
+        "permuted": range_of(
+            [
+                *blackout.query("arm == 'permuted-labels' and how == 'probe'")[
+                    ["least", "most"]
+                ].stack()
+            ]
+        ),
+        "normals": f"{(adults['line'] == 'RSNA normal').sum() // adults['model'].nunique():,}",
+        "normals-two": percent(called.loc[TWO, "RSNA normal"]),
+        "normals-four": percent(called.loc[FOUR, "RSNA normal"]),
+        "same-two": formatting.with_interval(*aucs[TWO, same], decimals=2),
+        "same-four": formatting.with_interval(*aucs[FOUR, same], decimals=2),
+        "same-a": formatting.with_interval(*aucs[STANDIN, same], decimals=2),
+        "rsna-two": formatting.with_interval(*aucs[TWO, "RSNA normal"], decimals=2),
+        "same-images": len(same_rows),
+        "same-patients": same_rows["patient_id"].nunique(),
+        "none-images": len(adults.query("model == @TWO and line == 'same collection, No Finding'")),
+    }
+)
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The numbers in the sentences, told to the page", "code_prompt_hide": "The numbers in the sentences, told to the page"}
+pages.glue_all(
+    {
+        "small-found": "{found:.0f} of {of:.0f}".format_map(pipeline.loc["px-56"]),
+        "whole-found": "{found:.0f} of {of:.0f}".format_map(pipeline.loc["unchanged"]),
+        "tuned-jpeg": f"an AUC of {range_of(jpeg['auc'])}",
+        "region-images": covered.query("y_true == @COVID and model == @TWO")["image_id"].nunique(),
+        "overlap": f"{100 * covered['overlap'].mean():.0f} %",
+        "box-four": percent(by_kind.loc[FOUR, "lung box"]),
+        "mask-four": percent(by_kind.loc[FOUR, "lung mask"]),
+        "pairs": len(pairs),
+        "auc-moved": f"{added['auc'].abs().max():.4f}",
+        "same-b": len(same_b),
+        "a-copies": len(across.query("seen == 'same radiograph' and study == 'cheazemin2020'")),
+        "a-perhaps": int((pairs["seen"] == "perhaps the same person").sum()),
+        "same-patient": int(same_b["same_patient"].sum()),
+        "across-b": int((same_b["first_split"] != same_b["second_split"]).sum()),
+        "copy-change": f"{100 * change_by_copies:.1f}",
+        "frame-width": f"{100 * radiographs.FRAME:g}",
+        "mark-most": f"{normal[[TWO, FOUR]].abs().max():.2f}",
+        "mark-control": f"{ring[[TWO, FOUR]].abs().max():.2f}",
+        "frozen-right": range_of(frozen_right),
+        "tuned-right": range_of(tuned_right),
+        "printed-right": printed["printed"]["weighted avg.recall"],
+        "frame-mask": f"{100 * frame.max()['lung mask']:.1f} %",
+        "frame-box": f"{100 * frame.max()['lung box']:.1f} %",
+        "known": int(first["image_id"].isin(known).sum()),
+        "known-of": len(first),
+        "unfinished": curves.unfinished(),
+    }
+    | {f"covered-{word}": still(model) for word, model in NAMES.items()}
+    | {f"elsewhere-{word}": still(model, control=1) for word, model in NAMES.items()}
+    | {f"alone-{word}": still(model, part="rest") for word, model in NAMES.items()}
+    | {f"others-{word}": still(model, "others") for word, model in NAMES.items()}
+    | {f"others-rest-{word}": still(model, "others", "rest") for word, model in NAMES.items()}
+)
+
+# %% [markdown]
+# `cxr audit MODEL --data FOLDER` asks some of these questions of your own network and your own images: [Evaluate your own](../book/evaluate.md).
