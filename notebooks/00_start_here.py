@@ -241,9 +241,7 @@ found[["region", "inside", "peak"]].mean().round(3)
 # Another 127 images would have given another number. How different? We draw **patients** again and again from those that we have, with replacement, and look at how the number moves (the bootstrap). The middle 95 % of these numbers is the interval.
 
 # %%
-names = ["recall", "precision", "auc"]
-found = cxrlib.bootstrap_by_patient(predictions, names, "covid", level=level)
-found.agg(lambda row: str(cxrlib.Interval(*row)), axis=1).to_frame("interval")
+cxrlib.bootstrap_by_patient(predictions, ["recall", "precision", "auc"], "covid", level=level)
 
 # %%
 cxrlib.bootstrap_by_patient(predictions, "accuracy", level=level)

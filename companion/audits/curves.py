@@ -25,6 +25,7 @@ ARMS = {  # of the black-out audit: what they are called, and what they leave of
     "square-black": ("A square in the middle is black", "square_black"),
     "rest-black": ("All but that square is black", "rest_black"),
 }
+AXES = {"lungs": "Lungs left in the picture (median, %)", "size": "Side of the square (%)"}
 FINETUNED = ("blackout", "one-pipeline", "permuted-labels")  # curves of results/audits/finetuned
 CHANCE = "0.45"  # the grey of what knows nothing
 DRAWS = ["auc", "low", "high", "found", "of", "taken", "others"]
@@ -123,25 +124,29 @@ def _left(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def draw(curves: pd.DataFrame, arm: str, ax: plt.Axes) -> None:
-    """The curves of an arm against the share of lungs left: lines through the mean AUC of the
-    probes' draws with a band from the lowest to the highest end of their intervals, points of
-    fine-tuned networks, what permuted labels give, and chance.
+def draw(curves: pd.DataFrame, arm: str, ax: plt.Axes, x: str = "lungs") -> None:
+    """The curves of an arm against the share of ``lungs`` left, or the ``size`` of the square.
+
+    Lines go through the mean AUC of the probes' draws, with a band from the lowest to the highest
+    end of their intervals; points are fine-tuned networks. Also drawn: what permuted labels give,
+    and chance.
     """
     chance = curves[curves["arm"] == "permuted-labels"]
     ax.axhspan(chance["least"].min(), chance["most"].max(), color="0.92", zorder=0)
     ax.axhline(0.5, color=CHANCE, linestyle=":", zorder=1)
     for name, (label, color) in MODELS.items():
         of = curves[(curves["model"] == name) & curves["arm"].isin([arm, "unchanged"])]
-        line = of[of["how"] == "probe"].sort_values("lungs")
-        ax.plot(100 * line["lungs"], line["auc"], color=color, label=label, marker=".")
-        ax.fill_between(100 * line["lungs"], line["low"], line["high"], color=color, alpha=0.15)
+        if x == "size" and arm == "rest-black":  # unchanged: all of the picture is left
+            of = of.assign(size=of["size"].where(of["arm"] == arm, 1.0))
+        line = of[of["how"] == "probe"].sort_values(x)
+        ax.plot(100 * line[x], line["auc"], color=color, label=label, marker=".")
+        ax.fill_between(100 * line[x], line["low"], line["high"], color=color, alpha=0.15)
         points = of[of["how"] == "fine-tuned"]
         if len(points):
             mark = {"marker": "D", "facecolors": "none", "edgecolors": color, "zorder": 4}
-            ax.scatter(100 * points["lungs"], points["auc"], label=f"{label}, fine-tuned", **mark)
-    ax.set(xlim=(103, -3), ylim=(0.4, 1.02), title=ARMS[arm][0])
-    ax.set_xlabel("Lungs left in the picture (median, %)")
+            ax.scatter(100 * points[x], points["auc"], label=f"{label}, fine-tuned", **mark)
+    ax.set(xlim=(103, -3) if x == "lungs" else (-3, 103), ylim=(0.15, 1.02), title=ARMS[arm][0])
+    ax.set_xlabel(AXES[x])
 
 
 def hero(file: Path) -> None:
@@ -152,7 +157,7 @@ def hero(file: Path) -> None:
         fig, ax = plt.subplots(figsize=(7, 4.2))
         if (record.folder("blackout-probes") / "run.json").is_file():
             draw(blackout(), "square-black", ax)
-            ax.legend(loc="center left", bbox_to_anchor=(0.02, 0.45), frameon=False)
+            ax.legend(loc="center left", bbox_to_anchor=(0.02, 0.52), frameon=False)
         ax.set(title="", ylabel="AUC of COVID-19 against the rest")
         file.parent.mkdir(parents=True, exist_ok=True)
         fig.savefig(file, metadata={"Date": None})

@@ -127,7 +127,9 @@ def test_importing_is_light():
 PROVIDES = metadata.packages_distributions()  # module: the distributions that have it
 WITH_TRAIN = {  # modules, and packages with all in them
     *("cxrlib.transfer", "cxrlib.gradcam", "cxrlib.inference"),
-    *("companion.studies.maps", "companion.studies.training", "companion.audits.anybody"),
+    *("companion.studies.maps", "companion.studies.training"),
+    *(f"companion.audits.{name}" for name in ("anybody", "models", "points")),
+    *(f"companion.audits.{name}" for name in ("probes", "sources", "mistakes")),
 }
 WITH_BOOK = {
     *("companion.diagrams", "companion.headline", "companion.pages"),

@@ -515,12 +515,11 @@ def test_what_is_not_shown_makes_no_difference(few, tmp_path, seen, monkeypatch)
         for name, pixels in given[few, "frame"]
         if name == "predict" and len(pixels) == len(rows)
     )
-    assert [name for name, _ in seen] == ["predict", "grad_cam"] and all(
-        np.array_equal(pixels, framed) for _, pixels in seen
-    )
-    np.testing.assert_allclose(
-        p_of(again), p_of(made[few, "frame"].predictions), rtol=5e-9
-    )  # nine digits are written
+    for shown in ("predict", "grad_cam"):  # one picture after another
+        taken = [pixels for name, pixels in seen if name == shown]
+        assert np.array_equal(np.concatenate(taken), framed), shown
+    # alone a picture may differ in the last digits from the same picture among others
+    np.testing.assert_allclose(p_of(again), p_of(made[few, "frame"].predictions), rtol=1e-5)
     for part in (
         "whole",
         "centre",
