@@ -11,9 +11,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from companion import studies
 from companion.audits import record
 from companion.studies import settings
 from cxrlib import plots
+from cxrlib.data import radiographs
 from cxrlib.metrics import intervals
 
 MODELS = {  # what a probe was made for: its name, and its colour (Okabe and Ito)
@@ -84,12 +86,10 @@ def blackout(level: float = 0.95, threshold: float = 0.5) -> pd.DataFrame:
     by, parts = ["model", "how", "arm", "size", "draw"], []
     for name in MODELS:
         parts.append(tables[name].assign(model=name, how="probe"))
-    for audit in ("blackout", "permuted-labels"):
-        parts.append(finetuned(audit).assign(model=settings.ZHU_BINARY.name, how="fine-tuned"))
-    found = [over_draws(measured(part, by, level, threshold), by[:-1]) for part in parts]
-    return pd.concat(found, ignore_index=True).merge(
-        _left(tables), "left", ["model", "arm", "size"]
-    )
+    for network in (finetuned("blackout"), finetuned("permuted-labels"), *_shown()):
+        parts.append(network.assign(model=settings.ZHU_BINARY.name, how="fine-tuned"))
+    found = pd.concat([measured(part, by, level, threshold) for part in parts])
+    return over_draws(found, by[:-1]).merge(_left(tables), "left", ["model", "arm", "size"])
 
 
 def finetuned(audit: str) -> pd.DataFrame:
@@ -99,6 +99,18 @@ def finetuned(audit: str) -> pd.DataFrame:
     runs, file = _runs(audit), record.folder("finetuned") / audit / "predictions.csv.gz"
     ended = runs.loc[runs["finished"], ["arm", "size", "seed"]]
     return pd.read_csv(file, dtype=record.NAMES).merge(ended).rename(columns={"seed": "draw"})
+
+
+def _shown() -> list[pd.DataFrame]:
+    """The recorded runs on the frame alone and without it, which are points of the two curves."""
+    size = round(1 - 2 * radiographs.FRAME, 6)
+    arms = {"frame": "square-black", "centre": "rest-black"}
+    family, _ = studies.family(f"{settings.ZHU_BINARY.name}-shown")
+    tables = {run.name.rpartition("/")[2]: run.predictions for run in family}
+    return [
+        table.assign(arm=arms[part], size=size, draw=f"{part}, recorded")
+        for part, table in tables.items()
+    ]
 
 
 def unfinished() -> int:
