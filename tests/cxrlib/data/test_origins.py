@@ -227,7 +227,9 @@ def killed_at(step: int | None, folder: Path, work) -> int:
     process = multiprocessing.get_context("fork").Process(target=watched)
     process.start()
     process.join()
-    assert process.exitcode == (-signal.SIGKILL if step else 0)
+    # threads share the work: one run may touch the disk a few times less than another
+    reached = step is not None and touched.value >= step
+    assert process.exitcode == (-signal.SIGKILL if reached else 0)
     return touched.value
 
 
