@@ -29,7 +29,7 @@ def book(stage: Path, output: Path = Path("_build/html")) -> None:
     Warnings are errors. The old pages are replaced only by a book that was built and checked whole.
 
     Raises:
-        InputError: jupyter-book complains.
+        InputError: jupyter-book complains, or a page holds a traceback.
     """
     for name in ("_config.yml", "_toc.yml"):
         shutil.copyfile(name, stage / name)
@@ -62,6 +62,9 @@ def book(stage: Path, output: Path = Path("_build/html")) -> None:
         raise InputError(
             f"{stage}: jupyter-book failed: {lines[0] if lines else 'see the lines above'}"
         )
+    for page in sorted((pages / "notebooks").glob("*.html")):  # the API's examples show some
+        if "Traceback (most recent call last)" in page.read_text(encoding="utf-8"):
+            raise InputError(f"{page.relative_to(pages)}: the page holds a traceback")
     shutil.rmtree(output, ignore_errors=True)
     pages.rename(output)
     shutil.rmtree(work)

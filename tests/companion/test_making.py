@@ -413,6 +413,14 @@ def test_a_book_in_a_folder_of_any_name(clone):
         and len(err.splitlines()) <= 2
     ), err
     assert page(clone) == before, "the old book stays"
+    write(
+        clone,
+        "import traceback\ntry:\n    1 / 0\nexcept ZeroDivisionError:\n"
+        "    print(traceback.format_exc())\n",
+    )
+    code, _, err = made()
+    assert code == 2 and "01_page.html" in err and "traceback" in err, err
+    assert page(clone) == before, "the old book stays"
 
 
 @pytest.mark.slow
