@@ -13,11 +13,9 @@ import hashlib
 import os
 import sys
 import tempfile
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-SIDEWAYS = "LRE RLE LRO RLO PDF LRI RLI FSI PDI".split()  # commands that turn what follows
 JOINERS = "\u200c\u200d"  # that words of some scripts need
 
 
@@ -26,18 +24,6 @@ def printable(text: str) -> str:
     encoding writes.
     """
     return "".join(x if x.isprintable() or x in JOINERS else "\ufffd" for x in text)
-
-
-def isolated(name: str) -> str:
-    """A name for a sentence: one with letters from right to left is kept apart from its neighbours.
-
-    Else a number after it would stand before it (U+2068 and U+2069, Unicode annex 9).
-    """
-    kinds = [unicodedata.bidirectional(letter) for letter in name]
-    if not {"R", "AL", "AN", *SIDEWAYS} & set(kinds):
-        return name
-    kept = [letter for letter, kind in zip(name, kinds, strict=True) if kind not in SIDEWAYS]
-    return f"\u2068{''.join(kept)}\u2069"
 
 
 def line(text: object, most: int = 500) -> str:

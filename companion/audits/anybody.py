@@ -23,7 +23,7 @@ from cxrlib import __version__, metrics, occlusion, plots
 from cxrlib.data.radiographs import show_part
 from cxrlib.evaluate import report
 from cxrlib.explorer.payload import UNKNOWN
-from cxrlib.files import InputError, isolated
+from cxrlib.files import InputError
 from cxrlib.formatting import DASH, number, signed
 from cxrlib.metrics.predictions import KEYS
 from cxrlib.transfer import fit, resnet
@@ -231,7 +231,6 @@ def page(info: dict, tables: dict[str, pd.DataFrame]) -> str:
         pairs=listed[:PAIRS].assign(correlation=listed["correlation"].map(number)),
         listed=listed,
         figure_of_curves=report.picture(curves, measured),
-        isolated=isolated,
         version=__version__,
     )
 

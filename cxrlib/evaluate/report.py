@@ -16,7 +16,7 @@ import pandas as pd
 
 from cxrlib import __version__, metrics, plots
 from cxrlib.evaluate.measures import STATISTIC_NAMES, Measures
-from cxrlib.files import InputError, isolated
+from cxrlib.files import InputError
 from cxrlib.formatting import number, with_interval
 from cxrlib.metrics.bootstrap import REPLICATES
 
@@ -43,7 +43,6 @@ def page(measured: Measures, name: str = "predictions.csv") -> str:
         measured=measured,
         sizes=found.frame["y_true"].value_counts(),
         patients=found.frame["patient_id"].nunique(),
-        shown=isolated(found.positive),
         point=measured.point,
         rates=_rates(pd.concat([measured.rates, measured.brier])),
         classes=_every_class(measured.classes),
@@ -52,7 +51,6 @@ def page(measured: Measures, name: str = "predictions.csv") -> str:
         replicates=REPLICATES,
         version=__version__,
         number=number,
-        isolated=isolated,
     )
 
 

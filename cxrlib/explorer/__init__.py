@@ -23,7 +23,7 @@ from traitlets import Bool, Dict, Float, Unicode, observe, validate
 
 from cxrlib import metrics
 from cxrlib.explorer import payload
-from cxrlib.files import InputError, isolated
+from cxrlib.files import InputError
 from cxrlib.formatting import with_interval
 from cxrlib.metrics import intervals
 from cxrlib.metrics.rates import COST
@@ -116,7 +116,7 @@ class RunWidget(Widget):
         for name, frame in predictions.items():
             metrics.check_predictions(frame, name)
             self._groups[name] = payload.subgroups_of(frame, subgroups)
-            known = {"name": name, "title": isolated((titles or {}).get(name, name))}
+            known = {"name": name, "title": (titles or {}).get(name, name)}
             known["printed"] = (printed or {}).get(name, {})
             runs.append(known | payload.pack(frame, self._groups[name], columns))
         self._classes = {run["name"]: run["classes"] for run in runs}
@@ -275,4 +275,4 @@ def page(frame: pd.DataFrame, name: str, **state) -> str:
         raise InputError(f"{name}: {len(frame):,} rows; the explorer's page holds at most {MOST:,}")
     explorer = Explorer({name: frame}, share=True, **state)
     template = jinja2.Template((FOLDER / "page.html").read_text("utf-8"), autoescape=True)
-    return template.render(name=name, isolated=isolated, widget=Markup(explorer.html()))
+    return template.render(name=name, widget=Markup(explorer.html()))

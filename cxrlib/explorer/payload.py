@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cxrlib import plots
-from cxrlib.files import InputError, isolated
+from cxrlib.files import InputError
 from cxrlib.metrics.predictions import arrays, decimals
 
 UNKNOWN = "not known"
@@ -64,6 +64,11 @@ def subgroups_of(frame: pd.DataFrame, known: pd.DataFrame | None) -> pd.DataFram
     return found.where(found.notna(), UNKNOWN).astype(str)
 
 
+def _apart(name: str) -> str:
+    """A name for a sentence, kept apart from what is beside it: its letters may run to the left."""
+    return name if name.isascii() else f"\u2068{name}\u2069"
+
+
 def pack(frame: pd.DataFrame, groups: pd.DataFrame, columns: dict[tuple, int]) -> dict:
     """One run of the payload: ids stay here, patients become numbers, subgroups codes; a grouping
     of one value is left out.
@@ -76,11 +81,11 @@ def pack(frame: pd.DataFrame, groups: pd.DataFrame, columns: dict[tuple, int]) -
             label = name[:1].upper() + name[1:]
             place = _column(codes, columns)
             packed.append({"name": name, "label": label, "values": values.tolist(), "codes": place})
-    words = {cls: (plots.label(cls), f"have {isolated(plots.label(cls))}") for cls in classes}
+    words = {cls: (plots.label(cls), f"have {_apart(plots.label(cls))}") for cls in classes}
     labels, have = zip(*[(words | WORDS)[cls] for cls in classes], strict=True)
     return {
         "classes": classes,
-        "labels": [isolated(x) for x in (labels if len({*labels}) == len(labels) else classes)],
+        "labels": [_apart(x) for x in (labels if len({*labels}) == len(labels) else classes)],
         "have": list(have),
         "groups": packed,
         "y": _column(y, columns),
