@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 
+from cxrlib.data import radiographs
 from cxrlib.files import InputError
 from cxrlib.transfer import augment
 
@@ -47,20 +48,18 @@ def cams(
 
     def cut(module, inputs, output):
         """Start differentiating at the layer's output."""
-        if leaves:
-            raise InputError(f"gradcam: layer {layer!r} runs more than once in a forward pass")
         if not isinstance(output, torch.Tensor) or output.dim() != 4:
             what = "does not give (B, K, h, w); choose one before the pooling"
             raise InputError(f"gradcam: layer {layer!r} {what}")
         leaves.append(output.detach().requires_grad_())
         torch.set_grad_enabled(True)  # until no_grad below ends
-        return leaves[0].clone()  # what follows may write into it
+        return leaves[-1].clone()  # what follows may write into it
 
     with module.register_forward_hook(cut), torch.no_grad():
         # (B, C); on a CPU a quarter faster
         scores = model.eval()(x.contiguous(memory_format=torch.channels_last))
-        if not leaves:
-            raise InputError(f"gradcam: layer {layer!r} does not run in a forward pass")
+        if len(leaves) != 1:
+            raise InputError(f"gradcam: layer {layer!r} runs {len(leaves)} times, not once")
         wanted = scores.argmax(1).cpu() if wanted is None else wanted
         last = scores.shape[1] - 1
         if ((wanted < 0) | (wanted > last)).any():
@@ -111,7 +110,7 @@ def grad_cam(
     (3, 2, 2)
     """
     device = next(model.parameters()).device
-    pixels = pixels if isinstance(pixels, torch.Tensor) else augment.grey(pixels)
+    pixels = pixels if isinstance(pixels, torch.Tensor) else radiographs.grey(pixels)
     wanted, out = _targets(target, len(pixels)), []
     for start in range(0, max(len(pixels), 1), batch):
         x = pixels[start : start + batch]

@@ -19,7 +19,7 @@ from cxrlib import gradcam, plots
 from cxrlib.data import radiographs
 from cxrlib.files import InputError, atomic
 from cxrlib.records import Record
-from cxrlib.transfer import augment, fit, resnet
+from cxrlib.transfer import fit, resnet
 
 SIDE = 1000  # pixels, longest side of an overlay
 SLOW = 2  # seconds after which a bar is shown
@@ -65,7 +65,7 @@ def predict(
     >>> p.shape, p.sum(axis=1).round(6).tolist()
     ((5, 2), [1.0, 1.0, 1.0, 1.0, 1.0])
     """
-    on, pixels = resnet.device(device), augment.grey(pixels)
+    on, pixels = resnet.device(device), radiographs.grey(pixels)
     model, starts = model.to(on), range(0, max(len(pixels), 1), batch)
     bar = {"desc": "predict", "unit": "batch", "delay": SLOW, "disable": len(starts) == 1}
     parts = [
@@ -129,16 +129,12 @@ class Job:
         self.model = resnet.recorded(record.folder, record.info, self.device)
 
     def _overlays(self, folder: Path) -> list[Path]:
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder}: is no folder for the overlays")
         found = [folder / f"{Path(file).name}_{self.target}.png" for file in self.files]
-        taken = {str(Path(file).resolve()).casefold() for file in self.files}
-        for file in found:
-            name = str(file.resolve()).casefold()  # for some file systems a.png is A.PNG
-            if name in taken:
-                what = "would replace an image or another overlay; choose another folder"
-                raise InputError(f"{file}: this overlay {what}, or ask for fewer images at once")
-            taken.add(name)
+        paths = [*map(Path, self.files), *found]
+        names = {str(path.resolve()).casefold() for path in paths}  # a.png may be A.PNG
+        if len(names) < len(paths) or (folder.exists() and not folder.is_dir()):
+            why = "is no folder, or overlays there would replace an image or one another"
+            raise InputError(f"{folder}: {why}; choose another, or ask for fewer images at once")
         return found
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray | InputError]]:

@@ -3,7 +3,7 @@
 A network that reads the lungs should lose its answer with the lungs, and should not mind a letter
 in a corner. But any change of a picture may move a network, so each change here has a control: the
 same area, or as many pixels of the same grey, elsewhere. Pictures are grey, uint8 ``(N, H, W)``;
-every function returns a copy.
+every function returns a copy. One picture ``(H, W)`` is a row of one.
 
 Black-out follows Maguolo and Nanni 2021 (doi 10.1016/j.inffus.2021.04.008), covered lungs DeGrave
 et al. 2021 (doi 10.1038/s42256-021-00338-7).
@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
+from cxrlib.data.radiographs import grey
 from cxrlib.files import InputError
 
 FILLS = ("black", "grey", "blur")
@@ -41,7 +42,7 @@ def black_out(pixels: np.ndarray, size: float, *, rest: bool = False) -> np.ndar
 
     Parameters
     ----------
-    pixels : uint8 ``(N, H, W)``
+    pixels : uint8 ``(N, H, W)``, or one ``(H, W)``
         Grey pictures.
     size : float
         Side of the square as a share of the picture's, 0 to 1. What stays of each side at either
@@ -67,7 +68,7 @@ def black_out(pixels: np.ndarray, size: float, *, rest: bool = False) -> np.ndar
            [9, 0, 0, 9],
            [9, 9, 9, 9]], dtype=uint8)
     """
-    pixels = _grey(pixels)
+    pixels = grey(pixels)
     if not 0 <= size <= 1:
         raise InputError(f"occlusion: size must be a share from 0 to 1, not {size!r}")
     inside = np.zeros(pixels.shape[1:], bool)
@@ -81,7 +82,7 @@ def cover(pixels: np.ndarray, regions: np.ndarray, fill: str = "black") -> np.nd
 
     Parameters
     ----------
-    pixels : uint8 ``(N, H, W)``
+    pixels : uint8 ``(N, H, W)``, or one ``(H, W)``
         Grey pictures.
     regions : bool ``(N, H, W)``
         What to cover, a region for each picture.
@@ -107,7 +108,7 @@ def cover(pixels: np.ndarray, regions: np.ndarray, fill: str = "black") -> np.nd
     array([[[10, 20],
             [30, 20]]], dtype=uint8)
     """
-    pixels, regions = _grey(pixels), _regions(regions)
+    pixels, regions = grey(pixels), _regions(regions)
     if regions.shape != pixels.shape:
         given = f"regions {regions.shape} are not of the pixels' shape {pixels.shape}"
         raise InputError(f"occlusion: {given}")
@@ -177,7 +178,7 @@ def mark(pixels: np.ndarray, kind: str, *, control: bool = False) -> np.ndarray:
 
     Parameters
     ----------
-    pixels : uint8 ``(N, H, W)``
+    pixels : uint8 ``(N, H, W)``, or one ``(H, W)``
         Grey pictures of at least 64 pixels a side.
     kind : str
         ``letter``: a white L at the upper right; ``caption``: two lines of white text at the lower
@@ -205,7 +206,7 @@ def mark(pixels: np.ndarray, kind: str, *, control: bool = False) -> np.ndarray:
     >>> bool((marked > 0).sum() == (other > 0).sum()), bool((marked & other).any())
     (True, False)
     """
-    pixels = _grey(pixels)
+    pixels = grey(pixels)
     if kind not in MARKS:
         raise InputError(f"occlusion: mark {kind!r} does not exist; there are {', '.join(MARKS)}")
     shape = pixels.shape[1:]
@@ -259,14 +260,6 @@ def _scattered(drawn: np.ndarray) -> np.ndarray:
     moved = np.zeros_like(drawn)
     moved[top : top + len(box), left : left + box.shape[1]] = mixed
     return moved
-
-
-def _grey(pixels: np.ndarray) -> np.ndarray:
-    pixels = np.asarray(pixels)
-    if pixels.dtype != np.uint8 or pixels.ndim != 3:
-        given = f"{pixels.dtype} {pixels.shape}"
-        raise InputError(f"occlusion: pixels must be grey, uint8 (N, H, W), not {given}")
-    return pixels
 
 
 def _regions(regions: np.ndarray) -> np.ndarray:

@@ -157,6 +157,21 @@ def fingerprint(image_ids: Sequence[str], hashes: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def grey(pixels: np.ndarray) -> np.ndarray:
+    """Images as everything here takes them, uint8 ``(N, H, W)``; one image ``(H, W)`` is a row of
+    one. :class:`InputError` for colour, and for numbers that are not from 0 to 255.
+    """
+    pixels = np.asarray(pixels)
+    images = pixels[None] if pixels.ndim == 2 else pixels
+    if images.ndim != 3 or images.dtype != np.uint8 or images.shape[2] == 3:
+        raise InputError(
+            "pixels must be grey images, uint8 (N, H, W) or one (H, W), not"
+            f" {pixels.dtype} {pixels.shape}: make colour grey with PIL's image.convert('L'), round"
+            " numbers to 0…255 and .astype('uint8'), or read files with cxrlib.read_radiograph"
+        )
+    return images
+
+
 def show_part(pixels: np.ndarray, part: str = "whole") -> np.ndarray:
     """The ``whole`` images, or copies of which all but the ``frame`` or all but the ``centre`` is
     black: ``(N, H, W)`` to the same.

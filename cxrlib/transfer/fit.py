@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
+from cxrlib.data import radiographs
 from cxrlib.data.splits import oversample
 from cxrlib.files import InputError, atomic
 from cxrlib.transfer import augment, resnet
@@ -121,7 +122,7 @@ def fit(
 def _begin(config, pixels, labels, split, state, device) -> Training:
     """A training before its first epoch."""
     if pixels.ndim != 2 or pixels.dtype != np.float32:
-        pixels = augment.grey(pixels)
+        pixels = radiographs.grey(pixels)
     if not len(pixels) == len(labels) == len(split):
         counts = f"{len(pixels)} images, {len(labels)} labels and {len(split)} parts of the split"
         raise InputError(f"{config.name}: {counts}; each image needs one of each")
