@@ -18,17 +18,7 @@ HISTORY = [  # columns of a record's history.csv
     *("epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy"),
     *("test_loss", "test_accuracy", "seconds"),
 ]
-KINDS = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a word",
-    tuple[int, ...]: "a list of whole numbers",
-    tuple[float, float]: "a list of two numbers",
-    tuple[str, ...]: "a list of words",
-    dict[str, int]: "whole numbers by class",
-    dict[str, str]: "words by setting",
-}
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
 
 
 def number(default, low, high):
@@ -96,7 +86,7 @@ class Config:
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
             if not _is(value, kinds[item.name]):
-                self.refuse(item.name, f"be {KINDS[kinds[item.name]]}")
+                self.refuse(item.name, f"be {_words(kinds[item.name])}")
             if "range" in item.metadata:
                 low, high = item.metadata["range"]
                 if not low <= value <= high:
@@ -139,6 +129,15 @@ def _is(value, kind) -> bool:
             _is(key, inner[0]) and _is(item, inner[1]) for key, item in value.items()
         )
     return type(value) is kind or (kind is float and type(value) is int)
+
+
+def _words(kind) -> str:
+    """What a value of a setting's type is called."""
+    inner = get_args(kind)
+    if not inner:
+        return KINDS[kind]
+    whole, each = ("list", inner[0]) if get_origin(kind) is tuple else ("table by name", inner[1])
+    return f"a {whole}, each {KINDS[each]}"
 
 
 # What a setting that came later had in a record or checkpoint from before.
