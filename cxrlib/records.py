@@ -35,7 +35,6 @@ import json
 import shutil
 import zipfile
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -115,15 +114,8 @@ class Record:
             shown["epochs"] = "{run} of {planned}, {kept} kept".format_map(epochs)
         for name, value in (info.get("metrics") or {}).items():
             shown[name.replace("_", " ")] = f"{value:.3f}" if isinstance(value, float) else value
-        rows = "".join(
-            f"<tr><th scope='row'>{escape(name)}</th><td>{escape(_words(value))}</td></tr>"
-            for name, value in shown.items()
-        )
-        return f"<table class='numbers'><caption>Run {escape(self.name)}</caption>{rows}</table>"
-
-
-def _words(value) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        rows = pd.Series(shown, name=f"Run {self.name}", dtype=object)
+        return rows.to_frame().to_html(classes="numbers", border=0)
 
 
 def read_record(folder: str | Path) -> Record:
