@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+import jinja2
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from IPython.display import HTML, Markdown, display
 from PIL import Image
 
 from companion import ledger, studies
+from companion.clone import clone_folder
 from companion.studies.printed import texts
 from cxrlib import formatting, metrics, plots
 from cxrlib.data import lungs
@@ -169,25 +171,18 @@ def side_by_side(
     sizes = shown.index.str.endswith(".size")
     shown.loc[sizes, "rebuilt"] = found.loc[sizes, "rebuilt"].map("{:.0f}".format)
     shown.loc[sizes, shown.columns[2:]] = ""
-    heads = ["Label", "Source", "Size", *HEADS["results"].values()]
-    head = "".join(f'<th scope="col">{text}</th>' for text in heads)
-    body = ""
+    parts = {}
     for name in dict.fromkeys(metric.rpartition(".")[0] for metric in shown.index):
         label = plots.label(name)
         if name in metrics.AVERAGES:
             label = name.capitalize().replace(" avg", " average")
-        rows = shown.reindex(
-            [f"{name}.{key}" for key in ("size", *HEADS["results"])], fill_value=""
-        )
-        first = f'<th scope="rowgroup" rowspan="{len(rows.columns)}">{escape(label)}</th>'
-        for style, source in zip(("printed", "rebuilt", "interval", "spread"), rows, strict=False):
-            cells = "".join(f"<td>{text}</td>" for text in rows[source])
-            body += f'<tr class="{style}">{first}<th scope="row">{source}</th>{cells}</tr>'
-            first = ""
-    return _wide(
-        f'<table class="dataframe numbers printed-rebuilt"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table>"
+        cells = [f"{name}.{key}" for key in ("size", *HEADS["results"])]
+        parts[label] = shown.reindex(cells, fill_value="")
+    folder = jinja2.FileSystemLoader(clone_folder() / "book")
+    template = jinja2.Environment(loader=folder, autoescape=True).get_template(
+        "_results.html.jinja"
     )
+    return _wide(template.render(heads=list(HEADS["results"].values()), parts=parts))
 
 
 def comparison_chart(
