@@ -37,21 +37,16 @@ COLORS = {
 }
 
 
-def say(name: str, value) -> None:
-    """Make a value available to the text of the book as ``{glue:text}`name```; anywhere else
-    nothing happens.
+def glue_all(values: Mapping[str, object]) -> None:
+    """Make values available to the text of the book as ``{glue:text}`name```, a notebook's numbers
+    for its sentences in one call; anywhere else nothing happens.
     """
     try:
         from myst_nb import glue
     except ModuleNotFoundError:
         return
-    glue(name, f"{value:,}" if isinstance(value, int) else str(value), display=False)
-
-
-def glue_all(values: Mapping[str, object]) -> None:
-    """:func:`say` for each name and value: a notebook's numbers for its sentences, in one call."""
     for name, value in values.items():
-        say(name, value)
+        glue(name, f"{value:,}" if isinstance(value, int) else str(value), display=False)
 
 
 def table(
@@ -123,12 +118,14 @@ def say_training(run: Record) -> None:
     """
     info, used = run.info, run.info["device"]
     threads = f" with {used['threads']} threads" if used["name"] == "cpu" else ""
-    for name in ("run", "planned", "kept"):
-        say(f"epochs-{name}", info["epochs"][name])
-    say("reason", info["epochs"]["reason"])
-    say("device", f"{device(run)}{threads}, in {info['config']['precision']}")
-    say("minutes", f"{info['seconds']['training'] / 60:.0f}")
-    say("recorded", info.get("recorded", ""))
+    epochs = {f"epochs-{name}": info["epochs"][name] for name in ("run", "planned", "kept")}
+    others = {
+        "reason": info["epochs"]["reason"],
+        "device": f"{device(run)}{threads}, in {info['config']['precision']}",
+        "minutes": f"{info['seconds']['training'] / 60:.0f}",
+        "recorded": info.get("recorded", ""),
+    }
+    glue_all(epochs | others)
 
 
 def test_epochs(run: Record) -> HTML:
@@ -247,12 +244,7 @@ def device(run: Record) -> str:
 
 def not_recorded(names: Sequence[str]) -> Markdown:
     """The notice for runs of a family that are not recorded; empty where there are none."""
-    families: dict[str, list[str]] = {}
-    for name in names:
-        family, _, member = name.rpartition("/")
-        families.setdefault(family, []).append(member)
-    listed = "; ".join(f"{family}: {', '.join(each)}" for family, each in families.items())
-    notice = f"*Not yet recorded: {listed}. `make records` makes them.*"
+    notice = f"*Not yet recorded: {', '.join(names)}. `make records` makes them.*"
     return Markdown(notice if names else NOTHING)
 
 
