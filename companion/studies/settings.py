@@ -21,7 +21,7 @@ from cxrlib.transfer.config import Config, choice, number
 # settings of a study's division of its images
 OWN = {"val_folds": 10, "unit": "patient", "fold": 0}
 # what a variant cannot change
-FIXED = "name study classes tested_as printed assumptions variant_of lacks optional".split()
+FIXED = {*"name study classes tested_as printed assumptions variant_of lacks optional".split()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Experiment(Config):
         :class:`InputError` for a setting or a value that cannot be. What does nothing
         (:func:`idle`) is taken, and the record says so.
         """
-        known = {item.name for item in dataclasses.fields(self)} - {*FIXED}
+        known = {item.name for item in dataclasses.fields(self)} - FIXED
         for key in changes:
             if key not in known:
                 there = ", ".join(sorted(known))
