@@ -15,7 +15,7 @@ from companion.studies import cheazemin2020, maps, runs, settings, zhu2020
 from companion.studies.printed import folder, texts
 from companion.studies.settings import Experiment, effective, spell
 from cxrlib import records
-from cxrlib.data import chestxray14, kermany
+from cxrlib.data import kermany
 from cxrlib.data.manifest import COLUMNS, Absent, data_folder
 from cxrlib.data.radiographs import FRAME
 from cxrlib.files import InputError
@@ -146,7 +146,7 @@ def divided(experiment: Experiment, root: Path) -> tuple[pd.DataFrame, pd.DataFr
         manifest = cheazemin2020.standin_manifest(root)
         split = cheazemin2020.standin_split(root, experiment.seed)
     else:
-        manifest = pd.concat([chestxray14.read_manifest(root), cheazemin2020.covid(root)])
+        manifest = cheazemin2020.manifest(root, experiment.seed)
         split = cheazemin2020.split(root, experiment.seed)
     manifest = manifest.set_index("image_id").loc[split["image_id"]].reset_index()
     return manifest[COLUMNS], split
