@@ -6,7 +6,6 @@ import contextlib
 import csv
 import sys
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -16,8 +15,15 @@ from cxrlib import evaluate
 from cxrlib.files import InputError, atomic, line
 
 
-@dataclass
-class predict:
+def predict(
+    image: list[str],
+    model: str = "zhu-fourclass",
+    cam: str | None = None,
+    target: str | None = None,
+    output: str | None = None,
+    results: str | None = None,
+    device: str | None = None,
+) -> int:
     """Class probabilities of your own radiographs by a recorded model, a row each as it comes. Not
     a medical device. A file that cannot be read is named on standard error and left out; the exit
     status is then 1, and 2 when nothing was done.
@@ -28,30 +34,15 @@ class predict:
     target: class of the overlays (default: the model's first)
     output: FILE.csv; write there, the whole table or nothing
     """
-
-    image: list[str]
-    model: str = "zhu-fourclass"
-    cam: str | None = None
-    target: str | None = None
-    output: str | None = None
-    results: str | None = None
-    device: str | None = None
-
-    def run(self) -> int:
-        if self.output and Path(self.output).suffix != ".csv":  # *.png would lose a radiograph
-            raise InputError(f"--output {self.output}: expected a file name that ends in .csv")
-        inference = heavy("cxrlib.inference", "predicting")
-        record = studies.run(self.model, results=self.results)
-        job = inference.Job(
-            record, self.image, overlays=self.cam, target=self.target, device=self.device
-        )
-        if not self.output:
-            return write_rows(job, self.model, sys.stdout)
-        with (
-            atomic(self.output) as temporary,
-            open(temporary, "w", encoding="utf-8", newline="") as file,
-        ):
-            return write_rows(job, self.model, file)
+    if output and Path(output).suffix != ".csv":  # *.png would lose a radiograph
+        raise InputError(f"--output {output}: expected a file name that ends in .csv")
+    inference = heavy("cxrlib.inference", "predicting")
+    record = studies.run(model, results=results)
+    job = inference.Job(record, image, overlays=cam, target=target, device=device)
+    if not output:
+        return write_rows(job, model, sys.stdout)
+    with atomic(output) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        return write_rows(job, model, file)
 
 
 def write_rows(job, name: str, file: TextIO) -> int:
