@@ -24,7 +24,8 @@ def files(*folders):
 
 NOTEBOOKS = sorted(file.stem for file in Path("notebooks").glob("[0-9]*.ipynb"))
 CODE = files("cxrlib", "companion")
-FACTS = files("book/studies", "book/checklists") + ["book/inventory.yml"]
+FACTS = files("book/studies", "book/checklists")
+FACTS += [f"book/{name}" for name in ("inventory.yml", "_claims.html.jinja", "_results.html.jinja")]
 TABLES = [f"results/{name}" for name in ("flow", "networks", "efficiency", "subgroups", "audits", "coverage")]
 # a demonstration on synthetic images: where Grad-CAM finds what is known to be there
 PHANTOM = "results/phantom-localisation/run.json"

@@ -21,37 +21,19 @@ from companion.options import heavy
 from cxrlib import __version__
 from cxrlib.files import InputError, line
 
-MOVED = {  # commands of 0.1.0, by the place where they are now
-    "python -m companion.build": "cams flow subgroups frame readme notebooks make execute book",
-    "python -m benchmarks": "bench efficiency",
-}
-
-
-COMMANDS = {  # by module: functions, and what they do
-    "companion.commands.studies": {
-        "train": "Train an experiment and write its record.",
-        "records": "List the records that the book knows, and how to make those that are missing.",
-        "claims": "List every number that the studies print, what was rebuilt, and the verdict.",
-    },
-    "companion.commands.run": {
-        "run": "Run a notebook of the book with other parameters: its page, as you want it."
-    },
-    "companion.commands.fetch": {
-        "fetch": "Fetch public radiographs and weights into the layout that the runs read."
-    },
-    "companion.commands.predict": {
-        "predict": "Class probabilities of your own radiographs. Not a medical device."
-    },
-    "companion.commands.evaluate": {
-        "evaluate": "Tables, 95 % intervals and figures for your own predictions."
-    },
-    "companion.commands.audit": {
-        "audit": "Does a network read the lungs? Audits of a recorded run or of your own ResNet."
-    },
-    "companion.sources": {
-        "sources": "Say where each image collection was looked for, and what of it is missing.",
-        "phantom": "Write synthetic radiographs in the layout of the real collections.",
-    },
+# commands of 0.1.0 that makers of the book use, now elsewhere
+MOVED = "cams flow subgroups frame readme notebooks make execute book bench efficiency".split()
+COMMANDS = {  # the module of each, and what it does
+    "train": ("commands.studies", "Train an experiment and write its record."),
+    "records": ("commands.studies", "List the book's records, and how to make those missing."),
+    "claims": ("commands.studies", "List every printed number, what was rebuilt, and the verdict."),
+    "run": ("commands.run", "Run a notebook of the book with other parameters: its page."),
+    "fetch": ("commands.fetch", "Fetch public radiographs and weights, as the runs read them."),
+    "predict": ("commands.predict", "Classify your own radiographs. Not a medical device."),
+    "evaluate": ("commands.evaluate", "Tables, 95 %% intervals, figures for your own predictions."),
+    "audit": ("commands.audit", "Does a network read the lungs? Audits of a run or your ResNet."),
+    "sources": ("sources", "Say where each collection was looked for, and what is missing."),
+    "phantom": ("sources", "Write synthetic radiographs in the layout of the real ones."),
 }
 SHARED = {  # options that mean the same in every command
     "data": "data folder (default: CXR_DATA, else data/)",
@@ -95,28 +77,27 @@ def add_options(parser: Parser, command: Callable) -> None:
             parser.add_argument(option, dest=name, default=parameter.default, **given)
 
 
-def serve(prog: str, commands: dict[str, dict[str, str]], words: list[str]) -> int:
+def serve(prog: str, commands: dict[str, tuple[str, str]], words: list[str]) -> int:
     """Run the command that ``words`` begin with; the exit status."""
     about = "Rebuild two studies of COVID-19 in chest radiographs. Not a medical device."
     top = Parser(prog=prog, description=about)
     top.add_argument("--version", action="version", version=__version__)
-    added, modules = top.add_subparsers(metavar="COMMAND"), {}
-    for module, functions in commands.items():
-        for name, what in functions.items():
-            added.add_parser(name, help=what.replace("%", "%%"))
-            modules[name] = module
-    if not words or words[0] not in modules:
+    added = top.add_subparsers(metavar="COMMAND")
+    for name, (_, what) in commands.items():
+        added.add_parser(name, help=what)
+    if not words or words[0] not in commands:
         top.parse_args(words)
         top.print_help(sys.stderr)
         return 2
-    command = getattr(heavy(modules[words[0]], words[0]), words[0])
-    parser = added.choices[words[0]]
+    name = words[0]
+    command = getattr(heavy(f"companion.{commands[name][0]}", name), name)
+    parser = added.choices[name]
     add_options(parser, command)
     done = command(**vars(parser.parse_intermixed_args(words[1:])))
     return (done.run() if dataclasses.is_dataclass(done) else done) or 0
 
 
-def run(prog: str, commands: dict[str, dict[str, str]], words: list[str]) -> int:
+def run(prog: str, commands: dict[str, tuple[str, str]], words: list[str]) -> int:
     """`serve`, with one line on standard error for what the user can mend; the exit status."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name that the terminal's code lacks
@@ -142,8 +123,8 @@ def main(argv: list[str] | None = None) -> int:
     error.
     """
     words = sys.argv[1:] if argv is None else argv
-    for place, former in MOVED.items():
-        if words and words[0] in former.split():
-            print(f"cxr: {words[0]}: type {place} --help in a clone now", file=sys.stderr)
-            return 2
+    if words and words[0] in MOVED:
+        made = "python -m companion.build and python -m benchmarks have it now, in a clone"
+        print(f"cxr: {words[0]}: {made}", file=sys.stderr)
+        return 2
     return run("cxr", COMMANDS, words)

@@ -40,14 +40,8 @@ def missing(root: Path = ROOT) -> list[str]:
     """The packages that the notebooks need and that are not installed, whatever their version."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked = project["dependencies"] + project["optional-dependencies"]["train"] + SHOWING
-    there = {plain(found.metadata["Name"]) for found in metadata.distributions()}
-    names = [re.match(r"[\w.-]+", text)[0] for text in asked]
-    return [name for name in names if plain(name) not in there | NOT_NEEDED]
-
-
-def plain(name: str) -> str:
-    """A package's name in the one spelling that pip compares."""
-    return re.sub(r"[-_.]+", "-", name or "").lower()
+    names = [re.match(r"[\w.-]+", text)[0] for text in asked if text not in NOT_NEEDED]
+    return [name for name in names if not any(metadata.distributions(name=name))]
 
 
 def install(names: list[str]) -> None:

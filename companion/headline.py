@@ -12,85 +12,60 @@ import pandas as pd
 
 from companion import ledger, studies
 from companion.clone import clone_folder
+from companion.studies.printed import texts
 from cxrlib import formatting, metrics
 from cxrlib.data import radiographs
 from cxrlib.files import InputError, write_text
 from cxrlib.metrics.bootstrap import Resamples
 
 MARKS = ("<!-- headline: written by make readme -->", "<!-- end of headline -->")
-FOUR, TWO, STUDY_A = "Study B, four classes", "Study B, two classes", "Study A"
-MEASURES = {  # by model: name of each number, and its metric of cxrlib.metrics.rates.per_class
-    FOUR: {
-        "Images classified correctly (weighted accuracy)": "weighted avg.recall",
-        "Recall, macro average": "macro avg.recall",
-        "Precision, macro average": "macro avg.precision",
-        "Specificity, macro average": "macro avg.specificity",
-        "F1-score, macro average": "macro avg.f1",
-        "AUC, macro average": "macro avg.auc",
-        "COVID-19 recall": "covid.recall",
-        "Viral pneumonia precision": "viral.precision",
-        "Normal recall": "normal.recall",
-        "COVID-19 AUC": "covid.auc",
-        "Viral pneumonia AUC": "viral.auc",
-        "Bacterial pneumonia AUC": "bacterial.auc",
-        "Normal AUC": "normal.auc",
-    },
-    TWO: {"COVID-19 recall": "covid.recall", "Recall of the others": "non_covid.recall"},
-}
+STUDY_A = "Study A"
+# by model: name of each number, and its metric of cxrlib.metrics.rates.per_class
+MEASURES = texts("heads")["measures"]
+FOUR, TWO = MEASURES
 RUNS = {FOUR: ("zhu-fourclass", "Table 4.2"), TWO: ("zhu-binary", "Table 4.1")}
-COLUMNS = "model title said printed rebuilt low high again".split()
 
 
-def numbers() -> pd.DataFrame:
+def numbers() -> list[dict]:
     """Every headline number that is recorded, one row each: ``model``, ``title``, ``said`` (as
-    printed), ``printed``, ``rebuilt``, ``low`` and ``high`` (95 % interval), and ``again``, the
-    values of the re-draws.
+    printed), ``rebuilt``, ``low`` and ``high`` (95 % interval), and ``again``, the values of the
+    re-draws.
     """
-    rows = [row for model in RUNS for row in study_b(model)] + study_a()
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return [row for model in RUNS for row in study_b(model)] + study_a()
 
 
-def study_b(model: str) -> list[tuple]:
+def study_b(model: str) -> list[dict]:
     """The rows of one of Study B's models."""
     name, table = RUNS[model]
     if not studies.recorded(name):
         return []
-    record, again = studies.run(name), studies.family(f"{name}-redraws")[0]
-    bounds = metrics.bootstrap_by_patient(record.predictions)
-    rates = metrics.per_class(record.predictions)
-    redrawn = [metrics.per_class(other.predictions) for other in again]
-    compared = ledger.compare(studies.printed("zhu2020", table), rates, bounds)
-    compared = compared.set_index("metric")
-    rows = []
-    for title, metric in MEASURES[model].items():
-        here, (row, _, column) = compared.loc[metric], metric.rpartition(".")
-        values = [rates.loc[row, column] for rates in redrawn]
-        interval = (here["rebuilt"], here["low"], here["high"])
-        said = here["printed"]
-        rows.append((model, title, said, float(said), *interval, values))
-    return rows
+    predictions, redraws = studies.run(name).predictions, studies.family(f"{name}-redraws")[0]
+    rates, bounds = metrics.per_class(predictions), metrics.bootstrap_by_patient(predictions)
+    redrawn = [metrics.per_class(other.predictions) for other in redraws]
+    titles, cells = list(MEASURES[model]), list(MEASURES[model].values())
+    again = [[other.loc[*cell.split(".")] for other in redrawn] for cell in cells]
+    rows = ledger.compare(studies.printed("zhu2020", table), rates, bounds)
+    rows = rows.set_index("metric").loc[cells].rename(columns={"printed": "said"})
+    return rows.assign(model=model, title=titles, again=again).to_dict("records")
 
 
-def study_a() -> list[tuple]:
+def study_a() -> list[dict]:
     """The rows of Study A: its AUC, and its specificity at the sensitivity that it prints. The
     threshold that gives this sensitivity is chosen on the test images.
     """
-    rows = ledger.claims(ids=[f"azemin-3-{name}" for name in ("auc", "sensitivity", "specificity")])
-    auc, sensitivity, specificity = rows.to_dict("records")
-    if not auc["records"]:
+    ids = [f"azemin-3-{name}" for name in ("auc", "specificity", "sensitivity")]
+    rows = ledger.claims(ids).set_index("id").loc[ids]
+    records, sensitivity = rows["records"].iloc[0], rows.iloc[2]
+    if not records:
         return []
-    predictions = studies.run(auc["records"][0]).predictions
+    predictions, wanted = studies.run(records[0]).predictions, float(sensitivity["printed"]) / 100
     curve = metrics.roc(predictions, "covid")
-    enough = curve["tpr"] >= float(sensitivity["printed"]) / 100
-    threshold = curve.loc[enough, "threshold"].max()
+    threshold = curve.loc[curve["tpr"] >= wanted, "threshold"].max()
     point = metrics.operating_point(predictions, "covid", threshold)["specificity"]
-    found = (point, *specificity_interval(predictions, float(sensitivity["printed"]) / 100))
-    title = f"Specificity at a sensitivity of {sensitivity['said']}"
-    area = (auc["rebuilt"], auc["low"], auc["high"])
-    return [
-        (STUDY_A, "AUC", auc["said"], float(auc["printed"]), *area, []),
-        (STUDY_A, title, specificity["said"], float(specificity["printed"]) / 100, *found, []),
-    ]
+    ends = specificity_interval(predictions, wanted)
+    rows.loc[ids[1], ["rebuilt", "low", "high"]] = [point, *ends]
+    titles = ["AUC", f"Specificity at a sensitivity of {sensitivity['said']}"]
+    return rows[:2].assign(model=STUDY_A, title=titles, again=[[], []]).to_dict("records")
 
 
 def specificity_interval(predictions: pd.DataFrame, sensitivity: float) -> tuple[float, float]:
@@ -109,20 +84,20 @@ def specificity_interval(predictions: pd.DataFrame, sensitivity: float) -> tuple
     return float(low), float(high)
 
 
-def tables(rows: pd.DataFrame, template: str = "_headline.md.jinja") -> str:
+def tables(rows: list[dict], template: str = "_headline.md.jinja") -> str:
     """The Markdown of README's tables, or of the first page's opening: a template in ``book/``, for
     the rows of :func:`numbers`.
     """
     return filled((clone_folder() / "book" / template).read_text(encoding="utf-8"), rows)
 
 
-def filled(text: str, rows: pd.DataFrame) -> str:
+def filled(text: str, rows: list[dict]) -> str:
     """A template of Markdown with the rows of :func:`numbers`, and with ``stand_in``: whether Study
     A is compared by a stand-in.
     """
     found: dict = {"four": FOUR, "two": TWO, "a": STUDY_A, "rows": [], "by": {}}
     found["stand_in"] = not studies.recorded(studies.AZEMIN_ADJUDICATED.name)
-    for row in rows.to_dict("records"):
+    for row in rows:
         found["rows"].append(shown := in_words(row))
         found["by"][row["model"], row["title"].partition(" at ")[0]] = shown
     if studies.recorded("zhu-fourclass"):
@@ -137,9 +112,7 @@ def in_words(row: dict) -> dict[str, str]:
     percent = row["said"].endswith("%")
     number, *ends = [100 * value for value in values] if percent else values
     digits = 1 if percent else 3
-    return {
-        "model": row["model"],
-        "title": row["title"],
+    return row | {
         "printed": row["said"],
         "rebuilt": f"{number:.{digits}f}" + " %" * percent,
         "interval": formatting.interval(*ends, decimals=digits),

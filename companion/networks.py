@@ -38,28 +38,26 @@ def trace(name: str = "resnet18", size: int = 224) -> dict:
 
     from cxrlib.transfer import resnet
 
-    model, rows, unfinished = resnet.build(name, HEADS[0]).eval(), [], []
+    model, rows = resnet.build(name, HEADS[0]).eval(), []
     blocks = (BasicBlock, Bottleneck)
 
-    def enter(title, module, inputs):
+    def note(title, module, inputs, output):
         row = {"name": title, "type": type(module).__name__, "input": list(inputs[0].shape[1:])}
-        row |= {"output": None, "parameters": _count(module)}
+        row |= {"output": list(output.shape[1:]), "parameters": _count(module)}
         if hasattr(module, "kernel_size"):
             for key in ("kernel_size", "stride", "padding"):
                 value = np.broadcast_to(getattr(module, key), 2)  # height, width
                 row[key.removesuffix("_size")] = value.tolist()
-        if isinstance(module, blocks):
+        place = len(rows)
+        if isinstance(module, blocks):  # before its layers, which are noted already
             row["downsample"] = module.downsample is not None
-        rows.append(row)
-        unfinished.append(row)
-
-    def leave(module, inputs, output):
-        unfinished.pop()["output"] = list(output.shape[1:])
+            inside = [other["name"].startswith(f"{title}.") for other in rows]
+            place = inside.index(True)
+        rows.insert(place, row)
 
     for title, module in model.named_modules():
         if isinstance(module, blocks) or not list(module.children()):
-            module.register_forward_pre_hook(functools.partial(enter, title))
-            module.register_forward_hook(leave)
+            module.register_forward_hook(functools.partial(note, title))
     with torch.no_grad():
         model(torch.zeros(1, 3, size, size))
     return {

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+import jinja2
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from IPython.display import HTML, Markdown, display
 from PIL import Image
 
 from companion import ledger, studies
+from companion.clone import clone_folder
 from companion.studies.printed import texts
 from cxrlib import formatting, metrics, plots
 from cxrlib.data import lungs
@@ -35,21 +37,16 @@ COLORS = {
 }
 
 
-def say(name: str, value) -> None:
-    """Make a value available to the text of the book as ``{glue:text}`name```; anywhere else
-    nothing happens.
+def glue_all(values: Mapping[str, object]) -> None:
+    """Make values available to the text of the book as ``{glue:text}`name```, a notebook's numbers
+    for its sentences in one call; anywhere else nothing happens.
     """
     try:
         from myst_nb import glue
     except ModuleNotFoundError:
         return
-    glue(name, f"{value:,}" if isinstance(value, int) else str(value), display=False)
-
-
-def glue_all(values: Mapping[str, object]) -> None:
-    """:func:`say` for each name and value: a notebook's numbers for its sentences, in one call."""
     for name, value in values.items():
-        say(name, value)
+        glue(name, f"{value:,}" if isinstance(value, int) else str(value), display=False)
 
 
 def table(
@@ -121,12 +118,14 @@ def say_training(run: Record) -> None:
     """
     info, used = run.info, run.info["device"]
     threads = f" with {used['threads']} threads" if used["name"] == "cpu" else ""
-    for name in ("run", "planned", "kept"):
-        say(f"epochs-{name}", info["epochs"][name])
-    say("reason", info["epochs"]["reason"])
-    say("device", f"{device(run)}{threads}, in {info['config']['precision']}")
-    say("minutes", f"{info['seconds']['training'] / 60:.0f}")
-    say("recorded", info.get("recorded", ""))
+    epochs = {f"epochs-{name}": info["epochs"][name] for name in ("run", "planned", "kept")}
+    others = {
+        "reason": info["epochs"]["reason"],
+        "device": f"{device(run)}{threads}, in {info['config']['precision']}",
+        "minutes": f"{info['seconds']['training'] / 60:.0f}",
+        "recorded": info.get("recorded", ""),
+    }
+    glue_all(epochs | others)
 
 
 def test_epochs(run: Record) -> HTML:
@@ -169,25 +168,18 @@ def side_by_side(
     sizes = shown.index.str.endswith(".size")
     shown.loc[sizes, "rebuilt"] = found.loc[sizes, "rebuilt"].map("{:.0f}".format)
     shown.loc[sizes, shown.columns[2:]] = ""
-    heads = ["Label", "Source", "Size", *HEADS["results"].values()]
-    head = "".join(f'<th scope="col">{text}</th>' for text in heads)
-    body = ""
+    parts = {}
     for name in dict.fromkeys(metric.rpartition(".")[0] for metric in shown.index):
         label = plots.label(name)
         if name in metrics.AVERAGES:
             label = name.capitalize().replace(" avg", " average")
-        rows = shown.reindex(
-            [f"{name}.{key}" for key in ("size", *HEADS["results"])], fill_value=""
-        )
-        first = f'<th scope="rowgroup" rowspan="{len(rows.columns)}">{escape(label)}</th>'
-        for style, source in zip(("printed", "rebuilt", "interval", "spread"), rows, strict=False):
-            cells = "".join(f"<td>{text}</td>" for text in rows[source])
-            body += f'<tr class="{style}">{first}<th scope="row">{source}</th>{cells}</tr>'
-            first = ""
-    return _wide(
-        f'<table class="dataframe numbers printed-rebuilt"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table>"
+        cells = [f"{name}.{key}" for key in ("size", *HEADS["results"])]
+        parts[label] = shown.reindex(cells, fill_value="")
+    folder = jinja2.FileSystemLoader(clone_folder() / "book")
+    template = jinja2.Environment(loader=folder, autoescape=True).get_template(
+        "_results.html.jinja"
     )
+    return _wide(template.render(heads=list(HEADS["results"].values()), parts=parts))
 
 
 def comparison_chart(
@@ -252,12 +244,7 @@ def device(run: Record) -> str:
 
 def not_recorded(names: Sequence[str]) -> Markdown:
     """The notice for runs of a family that are not recorded; empty where there are none."""
-    families: dict[str, list[str]] = {}
-    for name in names:
-        family, _, member = name.rpartition("/")
-        families.setdefault(family, []).append(member)
-    listed = "; ".join(f"{family}: {', '.join(each)}" for family, each in families.items())
-    notice = f"*Not yet recorded: {listed}. `make records` makes them.*"
+    notice = f"*Not yet recorded: {', '.join(names)}. `make records` makes them.*"
     return Markdown(notice if names else NOTHING)
 
 

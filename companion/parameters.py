@@ -94,11 +94,10 @@ def published(name: str, file: Path = Path("book/parameters.yml")) -> dict[str, 
         InputError: the file cannot be read, or names a notebook that is not there.
     """
     whole = read_yaml(file) or {}
-    if not isinstance(whole, dict):
-        raise InputError(f"{file}: expected notebooks, NAME: parameters")
-    for notebook, given in whole.items():
-        if not Path(f"notebooks/{notebook}.py").is_file():
-            raise InputError(f"{file}: {notebook}: there is no such notebook")
-        if not isinstance(given, dict):
-            raise InputError(f"{file}: {notebook}: expected parameters, NAME: VALUE")
+    for notebook in whole:
+        given = whole[notebook] if isinstance(whole, dict) else None
+        if not isinstance(given, dict) or not Path(f"notebooks/{notebook}.py").is_file():
+            raise InputError(
+                f"{file}: {notebook}: expected a notebook, and parameters, NAME: VALUE"
+            )
     return whole.get(name, {})

@@ -20,50 +20,43 @@ def own_rule() -> str:
     covid = int(flow.loc["test COVID-19, 29e0b70", "images"])
     every, seconds = kept + covid, studies.run(studies.AZEMIN_STANDIN.name).info["seconds"]
     operations = gflop("resnet101")
-    found = {
-        "kept": kept,
-        "covid": covid,
-        "images": every,
-        "pixels": every * SIDE**2 / 1e6,
-        "features": every * FEATURES * 4 / 1e6,
-        "machines": machines(every),
-        "seconds": seconds,
-        "gflop": operations,
-        "gpu": GPU,
-        "gpu_seconds": every * operations / (1000 * GPU),
-    }
     text = (clone_folder() / "book" / "_own_rule.md.jinja").read_text(encoding="utf-8")
-    return jinja2.Template(text, trim_blocks=True).render(found)
+    return jinja2.Template(text, trim_blocks=True).render(
+        kept=kept,
+        covid=covid,
+        images=every,
+        pixels=every * SIDE**2 / 1e6,
+        features=every * FEATURES * 4 / 1e6,
+        machines=machines(every),
+        seconds=seconds,
+        gflop=operations,
+        gpu=GPU,
+        gpu_seconds=every * operations / (1000 * GPU),
+    )
 
 
 def machines(images: int) -> list[dict]:
     """Minutes for so many images on each processor that was measured (``results/own-rule`` and, of
     the forward pass alone, ``results/efficiency``), with how busy it was where that is known.
     """
-    found = []
-    for file in sorted((studies.results_folder() / "own-rule").glob("*.json")):
+    folder, found = studies.results_folder(), []
+    for file in sorted(folder.glob("own-rule/*.json")):
         info = json.loads(file.read_text(encoding="utf-8"))
-        kind = max(info["forward"], key=lambda name: info["forward"][name]["per_cpu_minute"])
-        rate, cores = info["forward"][kind], info["device"]["threads"]
-        found.append(
-            info["device"]
-            | {"kind": kind, "recorded": info["recorded"], "load": info["load"]}
-            | {"busy": images / rate["per_minute"]}
-            | {"features": images / rate["per_cpu_minute"] / cores}
-        )
+        kind, rate = max(info["forward"].items(), key=lambda item: item[1]["per_cpu_minute"])
+        row = info["device"] | {"kind": kind, "recorded": info["recorded"], "load": info["load"]}
+        row["busy"] = images / rate["per_minute"]
+        row["features"] = images / rate["per_cpu_minute"] / row["threads"]
         if "decoding" in info:
-            found[-1]["decode"] = images / info["decoding"]["per_cpu_minute"] / cores
-    for file in sorted((studies.results_folder() / "efficiency").glob("cpu-*.json")):
+            row["decode"] = images / info["decoding"]["per_cpu_minute"] / row["threads"]
+        found.append(row)
+    for file in sorted(folder.glob("efficiency/cpu-*.json")):
         info = json.loads(file.read_text(encoding="utf-8"))
         rates = pd.DataFrame(info["rates"]).query(
             "network == 'resnet101' and how == 'eager, channels last'"
         )
         best = rates.loc[rates["per_minute"].idxmax()]
-        found.append(
-            info["device"]
-            | {"kind": best["format"], "recorded": info["recorded"], "load": None}
-            | {"features": images / best["per_minute"]}
-        )
+        features = images / best["per_minute"]
+        found.append(info["device"] | {"kind": best["format"], "features": features})
     return found
 
 

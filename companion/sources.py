@@ -45,7 +45,6 @@ def report(data: str | Path | None = None) -> pd.DataFrame:
             "absent": [],
             "revision": "not known",
             "licence": origins.read_origins()[source.name]["licence"],
-            "advice": "",
         }
         try:
             root = data_folder(data)
@@ -57,16 +56,13 @@ def report(data: str | Path | None = None) -> pd.DataFrame:
             row["found"] = int(here.sum())
             row["absent"] = manifest.loc[~here, "path"].tolist()
             row["missing"] = max(source.images - row["found"], len(row["absent"]))
-            row["advice"] = source.advice if row["missing"] else "nothing"
+            advice = source.advice if row["missing"] else ""
             if len(manifest) > source.images:
-                row["advice"] = (
-                    f"it lists {len(manifest):,} images, so another state than the"
-                    f" {source.images:,} of {use}; {source.advice}"
-                )
+                held = f"{len(manifest):,} images, so another state than the {source.images:,}"
+                advice = f"it lists {held} of {use}; {source.advice}"
         except InputError as error:
-            row["advice"] = str(error)
-        if row["advice"] != "nothing":
-            row["advice"] = f"cxr fetch {command}, or by hand: {row['advice']}"
+            advice = str(error)
+        row["advice"] = f"cxr fetch {command}, or by hand: {advice}" if advice else "nothing"
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import jinja2
 import pandas as pd
-import yaml
 
 from companion import studies
 from companion.clone import clone_folder
+from companion.options import read_yaml
 from cxrlib.files import InputError
 
 STUDIES = {"zhu2020": "Study B, Zhu 2020", "cheazemin2020": "Study A, Che Azemin et al. 2020"}
@@ -32,14 +32,14 @@ def inventory(file: Path) -> dict[str, list[dict]]:
     ``by`` (what stands in) or ``lacking`` (why it is not rebuilt). :class:`InputError` for a
     damaged one.
     """
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        for study, items in content.items():
-            if study not in STUDIES or any({"item", "title"} - item.keys() for item in items):
-                raise ValueError(f"study {study}: unknown, or an item lacks item or title")
-        return content
-    except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
-        raise InputError(f"{file}: cannot be read as an inventory ({error})") from None
+    content = read_yaml(file)
+    if not isinstance(content, dict) or not content.keys() <= STUDIES.keys():
+        raise InputError(f"{file}: expected the items of {' and '.join(STUDIES)}")
+    for study, items in content.items():
+        for item in items:
+            if not {"item", "title"} <= item.keys():
+                raise InputError(f"{file}: {study}: {item} lacks item or title")
+    return content
 
 
 def anchor(study: str, name: str) -> str:
@@ -113,36 +113,22 @@ def counted(found: pd.DataFrame) -> str:
     return ", ".join(f"{counts[state]} {state}" for state in STATES if state in counts)
 
 
-def records() -> list[tuple[str, ...]]:
-    """Of every record the book knows: name, epochs run and planned, device, minutes, date, code."""
-    rows = []
-    for name in studies.RECORDS:
-        if not studies.recorded(name):
-            rows.append((name, "*not yet recorded*", "", "", "", ""))
-            continue
-        file = studies.results_folder() / name / "run.json"
-        info = json.loads(file.read_text(encoding="utf-8"))
-        epochs = f"{info['epochs']['run']}, {info['epochs']['planned']}"
-        minutes = info["seconds"]["training"] / 60
-        minutes = f"{minutes:.0f}" if minutes >= 0.5 else "<1"
-        code = info["git"]["revision"][:7] + (", changed" if info["git"]["dirty"] else "")
-        rows.append((name, epochs, info["device"]["name"], minutes, info.get("recorded", ""), code))
-    return rows
-
-
 def page(items: pd.DataFrame) -> str:
     """The generated part of the status page, in Markdown, by ``book/_status.md.jinja``; ``items``
     is what :func:`states` gives.
     """
+    folder = studies.results_folder()
     text = (clone_folder() / "book" / "_status.md.jinja").read_text(encoding="utf-8")
-    phantoms = studies.results_folder().glob("phantom-*/run.json")
+    records = dict.fromkeys(studies.RECORDS)  # of each the content of its run.json
+    for name in filter(studies.recorded, records):
+        records[name] = json.loads((folder / name / "run.json").read_text(encoding="utf-8"))
     return jinja2.Template(text).render(
         titles=STUDIES,
         states=STATES,
         items={study: found.to_dict("records") for study, found in items.groupby("study")},
         counted={study: counted(found) for study, found in items.groupby("study")},
-        records=records(),
+        records=records,
         absent=[name for name in studies.STUDY_A if name not in studies.RECORDS],
         recorded=studies.recorded,
-        phantoms=sorted(file.parent.name for file in phantoms),
+        phantoms=sorted(file.parent.name for file in folder.glob("phantom-*/run.json")),
     )

@@ -6,29 +6,17 @@ import sys
 
 from companion import cli
 
-COMMANDS = {  # by module: functions, and what they do
-    "companion.build.make": {
-        "make": "Make the book, or the records that are missing: make book, make records."
-    },
-    "companion.build.notebooks": {
-        "notebooks": "Rewrite the .ipynb notebooks from their .py sources, without outputs."
-    },
-    "companion.build.address": {
-        "address": "Write the repository's address, typed in pyproject.toml, where it is needed."
-    },
-    "companion.build.execute": {
-        "execute": "Execute a notebook with papermill, output whole or not at all."
-    },
-    "companion.build.book": {"book": "Build the book from executed notebooks and check its pages."},
-    "companion.headline": {"readme": "Rewrite the headline table in README.md from the records."},
-    "companion.build.audit": {"audit": "Make an audit of models and images, into results/audits/."},
-    "companion.build.table": {
-        "table": "Write a table that the book reads from results/ and counts in the images.",
-        "cams": "Draw a recorded model's maps and measure where they lie, into its record.",
-    },
-    "companion.audits.points": {
-        "points": "Train networks for the audit of what they look at, into its records."
-    },
+COMMANDS = {  # the module of each, and what it does
+    "make": ("build.make", "Make the book, or the missing records: make book, make records."),
+    "notebooks": ("build.notebooks", "Rewrite the .ipynb notebooks from their .py sources."),
+    "address": ("build.address", "Write the repository's address, typed in pyproject.toml."),
+    "execute": ("build.execute", "Execute a notebook, output whole or not at all."),
+    "book": ("build.book", "Build the book from executed notebooks and check its pages."),
+    "readme": ("headline", "Rewrite the headline table in README.md from the records."),
+    "audit": ("build.audit", "Make an audit of models and images, into results/audits/."),
+    "table": ("build.table", "Write a table that the book reads from results/."),
+    "cams": ("build.table", "Draw a recorded model's maps and measure where they lie."),
+    "points": ("audits.points", "Train networks for the audit of what they look at."),
 }
 
 

@@ -4,20 +4,16 @@ those of the clone, which is the current folder.
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
 import cxrlib
 from companion import headline, rerun, status
 from companion.audits import curves
+from companion.options import read_yaml
 from cxrlib.files import InputError, write_text
-
-TELLING = re.compile("WARNING|ERROR|Error")
 
 
 def book(stage: Path, output: Path = Path("_build/html")) -> None:
@@ -54,14 +50,10 @@ def book(stage: Path, output: Path = Path("_build/html")) -> None:
     command = [sys.executable, "-c", start, "build", str(stage), "--path-output", str(work)]
     command += ["-W", "-n", "--keep-going", "--quiet"]
     ran = subprocess.run(command, capture_output=True, text=True)
-    said = re.sub(r"\x1b\[[0-9;]*m", "", ran.stdout + ran.stderr)  # colours
     pages = work / "_build" / "html"
     if ran.returncode or not (pages / "index.html").is_file():
-        lines = [line for line in said.splitlines() if TELLING.search(line)]
-        sys.stderr.write(said[-8000:])
-        raise InputError(
-            f"{stage}: jupyter-book failed: {lines[0] if lines else 'see the lines above'}"
-        )
+        sys.stderr.write((ran.stdout + ran.stderr)[-8000:])
+        raise InputError(f"{stage}: jupyter-book failed, see the lines above")
     for page in sorted((pages / "notebooks").glob("*.html")):  # the API's examples show some
         if "Traceback (most recent call last)" in page.read_text(encoding="utf-8"):
             raise InputError(f"{page.relative_to(pages)}: the page holds a traceback")
@@ -82,9 +74,9 @@ def chapters() -> list[str]:
     """The book's files by ``_toc.yml``, in its order and without their endings. :class:`InputError`
     for a file of another form.
     """
+    toc = read_yaml(Path("_toc.yml"))
     try:
-        toc = yaml.safe_load(Path("_toc.yml").read_text(encoding="utf-8"))
         others = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
         return [toc["root"], *others]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise InputError(f"_toc.yml: cannot be read as a table of contents ({error})") from None

@@ -174,12 +174,8 @@ def not_yet_recorded(names: list[str]) -> str:
     """The notice that stands in for a missing record."""
     lines = "\n".join(f"- {name}" for name in names)
     how = (
-        "`make records` makes it. Price: about half a minute of training on a data-centre GPU, an"
-        " hour or more on two CPU cores."
+        "`make records` makes runs: half a minute of training on a data-centre GPU, an hour or more"
+        " on two CPU cores. `python -m companion.build audit NAME` makes what lies in `audits/`."
     )
-    if names[0].startswith("audits/"):
-        how = "`python -m companion.build audit NAME` makes each, with the collections on disk."
-    return (
-        ":::{admonition} Not yet recorded\n:class: warning\nThis page waits"
-        f" for\n{lines}\n\n{how}\n:::\n"
-    )
+    head = ":::{admonition} Not yet recorded\n:class: warning"
+    return f"{head}\nThis page waits for\n{lines}\n\n{how}\n:::\n"

@@ -111,16 +111,15 @@ def pair_folder(folder: Path, check: bool = False) -> list[Path]:
     texts = {source: paired_text(source) for source in sorted(folder.glob("[0-9]*.py"))}
     if not texts:
         raise InputError(f"{folder}: holds no notebook")
-    differing = []
+    differing = {}
     for source, text in texts.items():
         target = source.with_suffix(".ipynb")
-        there = text_of(target) if target.is_file() else None
-        if there == text:
-            continue
-        if there is not None:
+        if not target.is_file():
+            differing[target] = text
+        elif (there := text_of(target)) != text:
             told_apart(source, target, there, text)
-        differing.append((target, text))
+            differing[target] = text
     if check and differing:
-        names = ", ".join(target.name for target, _ in differing)
+        names = ", ".join(target.name for target in differing)
         raise InputError(f"{folder}: {names} differ from their .py: make notebooks")
-    return [write_text(target, text) for target, text in differing]
+    return [write_text(target, text) for target, text in differing.items()]

@@ -4,8 +4,6 @@ and kept in results/.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from companion import studies
 from companion.options import heavy
 from companion.studies import cheazemin2020, subgroups, zhu2020
@@ -23,20 +21,18 @@ TABLES = {  # file in the folder of the records, without its ending: what makes 
 }
 
 
-def table(name: str, data: str | None = None, output: str | None = None) -> None:
-    """Write a table that the book reads from results/ and that is counted in the images.
+def table(name: str, data: str | None = None) -> None:
+    """Write a table that the book reads from the folder of the records and that is counted in the
+    images.
 
     name: its file in results/, e.g. flow/zhu2020; another name lists them all
-    output: file (default: NAME.csv in the folder of the records)
     """
     if name not in TABLES:
         raise InputError(f"table {name}: there are {', '.join(TABLES)}")
     made = TABLES[name](data)
     digits = "%.6f" if name.startswith("audits/") else None
-    file = Path(output or studies.results_folder() / f"{name}.csv")
+    file = studies.results_folder() / f"{name}.csv"
     write_text(file, made.to_csv(index=False, float_format=digits, lineterminator="\n"))
-    if name.startswith("flow/"):
-        print(made.drop(columns="assumption", errors="ignore").to_string(index=False))
     print(f"{len(made)} rows\n{file}")
 
 

@@ -42,7 +42,13 @@ class evaluate:
             raise InputError(
                 f"--prevalence {prevalence:g}: expected a share between 0 and 1, e.g. 0.01 for 1 %"
             )
-        outputs = self.outputs()
+        outputs = {"html": self.html, "explorer": self.explorer, "output": self.output}
+        outputs = {option: file for option, file in outputs.items() if file}
+        used = [Path(file).resolve() for file in (self.predictions, *outputs.values())]
+        for option, file in outputs.items():
+            if used.count(Path(file).resolve()) > 1:
+                what = "is the file of predictions, or of another option too"
+                raise InputError(f"--{option} {file}: {what}")
         found = read_file(self.predictions, self.positive)
         if self.positive is None:
             cls = spreadsheet_text(found.positive)
@@ -67,17 +73,3 @@ class evaluate:
             print(printable(file))
         if not outputs:
             print(texts["output"], end="")
-
-    def outputs(self) -> dict[str, str]:
-        """Files to be written by option; :class:`InputError` where one is a folder or meant
-        twice.
-        """
-        taken = {Path(self.predictions).resolve(): "the file of predictions"}
-        outputs = {"html": self.html, "explorer": self.explorer, "output": self.output}
-        outputs = {option: file for option, file in outputs.items() if file}
-        for option, file in outputs.items():
-            what = "a folder" if Path(file).is_dir() else taken.get(Path(file).resolve())
-            if what:
-                raise InputError(f"--{option} {file}: is {what}")
-            taken[Path(file).resolve()] = f"the file of --{option} too"
-        return outputs

@@ -74,14 +74,12 @@ def announce(what: str, plan: origins.Plan, fetcher: Fetcher) -> int | None:
     """Print what would come, from where and on what terms; its bytes, where they can be known."""
     origin = plan.origin
     asked = [] if plan.size else plan.urls[:: max(1, len(plan.urls) // ASKED)]
-    size, how_much = plan.size, "not said by the server"
+    size = plan.size
     if sizes := fetcher.sizes(asked):
         size = round(sum(sizes) * len(plan.urls) / len(asked))
-    if size is not None:
-        how_much = f"{size / 1e6:,.1f} MB"
-        how_much += (
-            f", by {len(asked)} of {len(plan.urls)}" if 0 < len(asked) < len(plan.urls) else ""
-        )
+    how_much = "not said by the server" if size is None else f"{size / 1e6:,.1f} MB"
+    if sizes and len(asked) < len(plan.urls):
+        how_much += f", by {len(asked)} of {len(plan.urls)}"
     about = f"; published as {origin['about']}" if "about" in origin else ""
     print(f"{what}: {origin['title']}, {origin['home']}")
     print(f"  licence   {origin['licence']}\n  cite      {origin['citation']}")

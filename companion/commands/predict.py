@@ -6,7 +6,6 @@ import contextlib
 import csv
 import sys
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -16,8 +15,15 @@ from cxrlib import evaluate
 from cxrlib.files import InputError, atomic, line
 
 
-@dataclass
-class predict:
+def predict(
+    image: list[str],
+    model: str = "zhu-fourclass",
+    cam: str | None = None,
+    target: str | None = None,
+    output: str | None = None,
+    results: str | None = None,
+    device: str | None = None,
+) -> int:
     """Class probabilities of your own radiographs by a recorded model, a row each as it comes. Not
     a medical device. A file that cannot be read is named on standard error and left out; the exit
     status is then 1, and 2 when nothing was done.
@@ -28,43 +34,15 @@ class predict:
     target: class of the overlays (default: the model's first)
     output: FILE.csv; write there, the whole table or nothing
     """
-
-    image: list[str]
-    model: str = "zhu-fourclass"
-    cam: str | None = None
-    target: str | None = None
-    output: str | None = None
-    results: str | None = None
-    device: str | None = None
-
-    def check(self) -> None:
-        """What can be refused before torch is loaded, which takes a while."""
-        for path in self.image:
-            if not Path(path).exists():
-                if studies.recorded(path, self.results):
-                    how = f"cxr predict --model {path} IMAGE"
-                    raise InputError(f"{path}: is a record, no image: {how}")
-                raise InputError(f"{path}: image file does not exist")
-        if self.output and (Path(self.output).suffix != ".csv" or Path(self.output).is_dir()):
-            # --output *.png would lose a radiograph
-            raise InputError(f"--output {self.output}: expected a file name that ends in .csv")
-        if self.output and Path(self.output).resolve() in map(Path.resolve, map(Path, self.image)):
-            raise InputError(f"--output {self.output}: is one of the images")
-
-    def run(self) -> int:
-        self.check()
-        inference = heavy("cxrlib.inference", "predicting")
-        record = studies.run(self.model, results=self.results)
-        job = inference.Job(
-            record, self.image, overlays=self.cam, target=self.target, device=self.device
-        )
-        if not self.output:
-            return write_rows(job, self.model, sys.stdout)
-        with (
-            atomic(self.output) as temporary,
-            open(temporary, "w", encoding="utf-8", newline="") as file,
-        ):
-            return write_rows(job, self.model, file)
+    if output and Path(output).suffix != ".csv":  # *.png would lose a radiograph
+        raise InputError(f"--output {output}: expected a file name that ends in .csv")
+    inference = heavy("cxrlib.inference", "predicting")
+    record = studies.run(model, results=results)
+    job = inference.Job(record, image, overlays=cam, target=target, device=device)
+    if not output:
+        return write_rows(job, model, sys.stdout)
+    with atomic(output) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        return write_rows(job, model, file)
 
 
 def write_rows(job, name: str, file: TextIO) -> int:
@@ -74,32 +52,30 @@ def write_rows(job, name: str, file: TextIO) -> int:
     """
     from tqdm import tqdm
 
-    rows, number = csv.writer(file, lineterminator="\n"), len(job.files)
+    rows, number, bad = csv.writer(file, lineterminator="\n"), len(job.files), 0
     bar = tqdm(total=number, unit="img", file=sys.stderr, disable=not sys.stderr.isatty())
-    classes, bad = job.record.classes, []
-    heads = ["image", *(f"p_{name}" for name in classes), "predicted"]
+    heads = ["image", *(f"p_{name}" for name in job.record.classes), "predicted"]
     with warnings.catch_warnings(action="ignore"), bar, contextlib.closing(iter(job)) as answers:
-        for done, (image, p) in enumerate(answers, start=1):
+        for done, (image, p) in enumerate(answers):
             with bar.external_write_mode(file=sys.stderr):
                 if isinstance(p, InputError):
-                    bad.append(p)
-                    if number > 1:
-                        print(f"cxr: {line(p)}", file=sys.stderr)
+                    if number == 1:
+                        raise p
+                    bad += 1
+                    print(f"cxr: {line(p)}", file=sys.stderr)
                 else:
-                    if done - len(bad) == 1:
+                    if done == bad:  # the first that can be read
                         disclaim(job, name)
                         rows.writerow(map(evaluate.spreadsheet_text, heads))
-                    row = [image, *(f"{value:.9g}" for value in p), classes[p.argmax()]]
+                    row = [image, *(f"{value:.9g}" for value in p), job.record.classes[p.argmax()]]
                     rows.writerow(map(evaluate.spreadsheet_text, row))
                     file.flush()
             bar.update()
-    if len(bad) == number == 1:
-        raise bad[0]
-    if len(bad) == number:
+    if bad == number:
         raise InputError(f"none of the {number:,} image files can be read")
     if bad:
-        print(f"cxr: {len(bad):,} of {number:,} image files cannot be read", file=sys.stderr)
-    return int(bool(bad))
+        print(f"cxr: {bad:,} of {number:,} image files cannot be read", file=sys.stderr)
+    return int(bad > 0)
 
 
 def disclaim(job, name: str) -> None:

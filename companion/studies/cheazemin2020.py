@@ -31,13 +31,8 @@ def covid(data=None, snapshot: str = SNAPSHOT) -> pd.DataFrame:
     """Manifest of the frontal COVID-19 radiographs at a commit of the collection: 154 at either of
     :data:`SNAPSHOTS`.
 
-    29e0b70 (6 April 2020) has 106 patients, 0bae3ba (3 April) 99. :class:`InputError` for any other
-    snapshot.
+    29e0b70 (6 April 2020) has 106 patients, 0bae3ba (3 April) 99.
     """
-    if snapshot not in SNAPSHOTS:
-        raise InputError(
-            f"snapshot {snapshot!r}: Study A's images are known at {' and '.join(SNAPSHOTS)} only"
-        )
     whole = covid_chestxray.read_manifest(data, snapshot)
     chosen = covid_chestxray.is_covid19(whole) & whole["view"].isin(SNAPSHOTS[snapshot])
     return whole[chosen].reset_index(drop=True)
@@ -127,8 +122,6 @@ def split(
         image of their patients (``patient``).
         snapshot: commit of the COVID-19 collection; with None its images are left out.
     """
-    if exclude not in EXCLUDE:
-        raise InputError(f"split: exclude must be image or patient, not {exclude!r}")
     _, read, free = _lists(data)
     free = free[~free[EXCLUDE[exclude]].isin(read[EXCLUDE[exclude]])]
     if len(free) < negatives:
@@ -179,7 +172,7 @@ def sharing(data=None, seed: int = 0) -> pd.DataFrame:
     return pd.concat(found, names=["seed", "exclude", None]).droplevel(2).reset_index()
 
 
-def standin_manifest(data=None, snapshot: str = SNAPSHOT) -> pd.DataFrame:
+def standin_manifest(data=None) -> pd.DataFrame:
     """Manifest of the stand-in's images with ``y_true``: ``opacity``, ``none`` or ``covid``.
 
     ChestX-ray14 images on disk by their text-mined label, ``opacity`` with any of :data:`OPACITY`
@@ -190,13 +183,13 @@ def standin_manifest(data=None, snapshot: str = SNAPSHOT) -> pd.DataFrame:
     parts = [
         images[images["finding"].str.contains(OPACITY)].assign(y_true="opacity"),
         images[images["finding"] == NO_FINDING].assign(y_true="none"),
-        covid(data, snapshot).assign(y_true="covid"),
+        covid(data).assign(y_true="covid"),
         rsna.read_manifest(data).assign(y_true="none"),
     ]
     return pd.concat(parts, ignore_index=True)
 
 
-def standin_split(data=None, seed: int = 0, snapshot: str = SNAPSHOT) -> pd.DataFrame:
+def standin_split(data=None, seed: int = 0) -> pd.DataFrame:
     """The stand-in's division, in the form of :func:`split`: text-mined labels train and validate,
     RSNA's normals are the negatives.
 
@@ -204,7 +197,7 @@ def standin_split(data=None, seed: int = 0, snapshot: str = SNAPSHOT) -> pd.Data
     COVID-19 images on disk at the printed share. The normals are ChestX-ray14 images too, their
     index lost, so that patients shared with training cannot be excluded.
     """
-    manifest = standin_manifest(data, snapshot)
+    manifest = standin_manifest(data)
     ours = manifest["source"] == chestxray14.COLLECTION.name
     normals = manifest.index[manifest["source"] == rsna.COLLECTION.name]
     held = splits.fold_by_patient(manifest[ours], manifest.loc[ours, "y_true"], 4, seed)

@@ -93,14 +93,6 @@ def of_run(name: str, data=None, results=None, on: str | None = None) -> Path:
     manifest = covid_chestxray.read_manifest(root)
     manifest = manifest.merge(parts, on="image_id", validate="one_to_one")
     rows, config = chosen(manifest, root, run.info["study"]), run.info["config"]
-    found = lungs.regions(rows["image_id"], config["size"], root)
-    had = run.folder / "localisation.csv"
-    kinds = {kind for kind in found if found[kind]}
-    if had.is_file() and (lost := set(pd.read_csv(had)["kind"]) - kinds):
-        raise InputError(
-            f"{root}: no {' and no '.join(sorted(lost))} is there for any of the images; the"
-            " record's stand as they are"
-        )
     pixels = load(rows, root, config["size"], config.get("shown", "whole"))
     write(rows, model, run.classes, pixels, root, run.folder)
     return run.folder

@@ -80,21 +80,20 @@ def _row(number, study: str) -> dict:
     for field in REQUIRED:
         if not isinstance(number, dict) or field not in number:
             raise ValueError(f"lacks the field {field}")
-    for field in number:
-        if field not in {*REQUIRED, *OPTIONAL}:
+    where = number["where"]
+    if not isinstance(where, dict) or not where.keys() & {"table", "section"}:
+        raise ValueError(f"where is {where!r}; it needs a table or a section")
+    for field in number | where:
+        if field not in {*REQUIRED, *OPTIONAL, *PLACE}:
             raise ValueError(f"unknown field {field}")
-    row = {**dict.fromkeys(PLACE), **OPTIONAL, **number, "study": study}
+    row = {**dict.fromkeys(PLACE), **OPTIONAL, **number, **where, "study": study}
+    del row["where"]
     for field, known in CHOICES.items():
         if row[field] not in known:
             raise ValueError(f"{field} is {row[field]!r}, none of {', '.join(filter(None, known))}")
-    text, where = row["printed"], row.pop("where")
+    text = row["printed"]
     if not isinstance(text, str) or len(text.partition(".")[2]) != row["decimals"]:
         raise ValueError(f"printed {text!r} is not text with {row['decimals']} decimals")
-    known = isinstance(where, dict) and not where.keys() - set(PLACE)
-    if not known or not where.keys() & {"table", "section"}:
-        places = ", ".join(PLACE)
-        raise ValueError(f"where is {where!r}; it needs a table or a section, and knows {places}")
-    row |= where
     if not row["check"] and row["run"]:
         row["check"] = [{"rule": "cell", "run": row["run"], "metric": row["metric"]}]
     if not isinstance(row["check"], list) or not row["check"]:

@@ -12,20 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
-from companion.clone import clone_folder
+from companion.options import read_yaml
+from companion.studies.printed import LETTERS, folder
 from cxrlib.files import InputError
 from cxrlib.transfer import config
 from cxrlib.transfer.config import Config, choice, number
 
-STUDIES = ("zhu2020", "cheazemin2020")
 # settings of a study's division of its images
 OWN = {"val_folds": 10, "unit": "patient", "fold": 0}
-FIXED = {  # what a variant cannot change
-    *("name", "study", "classes", "tested_as", "printed", "assumptions", "variant_of", "lacks"),
-    "optional",
-}
+# what a variant cannot change
+FIXED = {*"name study classes tested_as printed assumptions variant_of lacks optional".split()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,8 +133,8 @@ def load(file: Path) -> tuple[dict[str, Experiment], dict[str, dict[str, Experim
 
     :class:`InputError` names the file, the experiment and the setting.
     """
+    text = read_yaml(file)
     try:
-        text = yaml.safe_load(file.read_text(encoding="utf-8"))
         made: dict[str, Experiment] = {}
         for name, given in text["experiments"].items():
             made[name] = _made(name, given, made.get(given.get("inherits")), file.parent.name)
@@ -150,10 +146,10 @@ def load(file: Path) -> tuple[dict[str, Experiment], dict[str, dict[str, Experim
                 for name, changes in ((f"{family}/{key}", members[key]) for key in members)
             }
         phantom = {key: _tuple(value) for key, value in text.get("phantom", {}).items()}
-    except (OSError, yaml.YAMLError, InputError, AttributeError) as error:
+    except (InputError, AttributeError) as error:
         raise InputError(f"{file}: {error}") from None
     except (KeyError, TypeError) as error:
-        raise InputError(f"{file}: {error} is missing or out of place") from None
+        raise InputError(f"{file}: {error}, missing or out of place") from None
     return made, families, phantom
 
 
@@ -176,17 +172,14 @@ def _made(name: str, given: Mapping, base: Experiment | None, study: str) -> Exp
 def _changed(base: Experiment | None, settings: Mapping, **own) -> Experiment:
     """An experiment with these settings, the others as in ``base``."""
     settings = {key: _tuple(value) for key, value in settings.items()} | own
-    for key in settings:
-        if key not in {item.name for item in dataclasses.fields(Experiment)}:
-            raise InputError(f"{own['name']}: no setting {key}")
     return dataclasses.replace(base, **settings) if base else Experiment(**settings)
 
 
 BASES: dict[str, Experiment] = {}  # what a variant can be a variant of
 FAMILIES: dict[str, dict[str, Experiment]] = {}  # groups of runs beside them
 PHANTOM: dict = {}  # settings for phantoms
-for _study in STUDIES:
-    _loaded = load(clone_folder() / "book" / "studies" / _study / "settings.yml")
+for _study in LETTERS:
+    _loaded = load(folder() / _study / "settings.yml")
     BASES |= _loaded[0]
     FAMILIES |= _loaded[1]
     PHANTOM |= _loaded[2]

@@ -16,8 +16,8 @@ import pandas as pd
 from companion import studies
 from companion.studies import cheazemin2020
 from cxrlib.data import covid_chestxray, kermany
+from cxrlib.data.manifest import read_csv
 from cxrlib.explorer.payload import UNKNOWN, subgroups_of
-from cxrlib.files import InputError
 
 COLUMNS = ["view", "sex", "age"]
 BANDS = {"0–17": 0, "18–39": 18, "40–59": 40, "60–79": 60, "80 and over": 80}  # first years
@@ -48,13 +48,7 @@ def of(predictions: pd.DataFrame, known: pd.DataFrame | None = None) -> pd.DataF
     """
     if known is None:
         file = studies.results_folder() / FILE
-        try:
-            known = pd.read_csv(file, dtype=str)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{file}: cannot be read as CSV ({error}); make it with"
-                " python -m companion.build table subgroups/covid-chestxray"
-            ) from None
+        known = read_csv(file, str(file), ["image_id"]).replace("", None)
     found = subgroups_of(predictions, known)
     children = predictions["source"] == kermany.COLLECTION.name
     for column in found.columns.intersection(list(DESCRIBED)):

@@ -5,7 +5,7 @@ already. Needs torch.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +15,7 @@ from companion.studies import cheazemin2020, maps, runs, settings, zhu2020
 from companion.studies.printed import folder, texts
 from companion.studies.settings import Experiment, effective, spell
 from cxrlib import records
-from cxrlib.data import chestxray14, kermany
+from cxrlib.data import kermany
 from cxrlib.data.manifest import COLUMNS, Absent, data_folder
 from cxrlib.data.radiographs import FRAME
 from cxrlib.files import InputError
@@ -42,7 +42,6 @@ class StudyTask(Task):
     licence: str = (folder() / "model-licence.txt").read_text(encoding="utf-8")
     code: tuple[str, ...] = ("cxrlib", "companion", "book/studies")
     keep_maps: bool = False
-    asked: dict = field(default_factory=dict)  # settings of the machine that were asked for
 
     def stands(self, target: Path, ready: Ready) -> bool:
         """Whether the record in ``target`` is of this very run, which is then said; False where a
@@ -54,7 +53,7 @@ class StudyTask(Task):
         """
         info = records.read_record(target).info
         advice = "another --name keeps both, --overwrite replaces it"
-        here, there = self._settings() | self.asked, settings.recorded_settings(info)
+        here, there = self._settings(), settings.recorded_settings(info)
         for key in sorted(here):
             was, now = (list(v) if isinstance(v, tuple) else v for v in (there[key], here[key]))
             if was != now:
@@ -123,9 +122,7 @@ def train(experiment: Experiment, *, data=None, results=None, keep_maps=False, *
     settings, images and weights are the same, nothing is trained, and a line on standard error says
     so.
     """
-    precision = options.get("precision", "auto")
-    asked = {"precision": precision} if precision != "auto" else {}
-    made = task(experiment, data, keep_maps=keep_maps, asked=asked)
+    made = task(experiment, data, keep_maps=keep_maps)
     note = other_state(made.split, made.root, experiment.study)
     if note and options.get("progress", True):
         print(f"cxr: {note}", file=sys.stderr)
@@ -149,7 +146,7 @@ def divided(experiment: Experiment, root: Path) -> tuple[pd.DataFrame, pd.DataFr
         manifest = cheazemin2020.standin_manifest(root)
         split = cheazemin2020.standin_split(root, experiment.seed)
     else:
-        manifest = pd.concat([chestxray14.read_manifest(root), cheazemin2020.covid(root)])
+        manifest = cheazemin2020.manifest(root, experiment.seed)
         split = cheazemin2020.split(root, experiment.seed)
     manifest = manifest.set_index("image_id").loc[split["image_id"]].reset_index()
     return manifest[COLUMNS], split

@@ -87,8 +87,10 @@ def test_a_run_is_kept_and_taken_up_after_a_disconnect(clone, cells, tmp_path):
 
 def test_only_what_is_missing_is_named(clone, monkeypatch):
     assert colab.missing(clone) == []
-    there = [found for found in metadata.distributions() if found.metadata["Name"] != "pydicom"]
-    monkeypatch.setattr(metadata, "distributions", lambda: there)
+    there = metadata.distributions
+    monkeypatch.setattr(
+        metadata, "distributions", lambda name: [] if name == "pydicom" else there(name=name)
+    )
     assert colab.missing(clone) == ["pydicom"]
 
 

@@ -28,10 +28,6 @@ def test_predict_names_what_is_not_there(capsys):
     for words, line in (
         (["--model", "zhu-binary", "nowhere.png"], "nowhere.png: image file does not exist"),
         (["zhu-nope", __file__], "zhu-nope: image file does not exist"),
-        (
-            ["zhu-binary", __file__],
-            "zhu-binary: is a record, no image: cxr predict --model zhu-binary IMAGE",
-        ),
     ):
         assert cli.main(["predict", *words]) == 2 and capsys.readouterr().err == f"cxr: {line}\n"
 

@@ -11,22 +11,11 @@ from companion.studies import zhu2020
 from cxrlib.data import phantom
 
 
-def test_lungs_in_the_frame_of_phantoms_are_counted_pixel_by_pixel(tmp_path, capsys):
+def test_lungs_in_the_frame_of_phantoms_are_counted_pixel_by_pixel(tmp_path, capsys, monkeypatch):
     truth = phantom.write(tmp_path / "data", 40, seed=3, size=80).set_index("image_id")
-    assert (
-        build.main(
-            [
-                "table",
-                "audits/lungs-in-frame",
-                "--data",
-                str(tmp_path / "data"),
-                "--output",
-                str(tmp_path / "out.csv"),
-            ]
-        )
-        == 0
-    )
-    table = pd.read_csv(tmp_path / "out.csv")
+    monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
+    assert build.main(["table", "audits/lungs-in-frame", "--data", str(tmp_path / "data")]) == 0
+    table = pd.read_csv(tmp_path / zhu2020.LUNGS_IN_FRAME)
     masks = table[table["kind"] == "lung mask"].set_index("image_id")["share"]
     assert len(masks) > 5 and set(masks.index) <= set(truth.index)
     for name, share in masks.items():
@@ -38,7 +27,7 @@ def test_lungs_in_the_frame_of_phantoms_are_counted_pixel_by_pixel(tmp_path, cap
             if min(row, column, 223 - row, 223 - column) < 11
         )
         assert share == pytest.approx(held / lung.sum(), abs=1e-6)
-    assert str(tmp_path / "out.csv") in capsys.readouterr().out
+    assert str(tmp_path / zhu2020.LUNGS_IN_FRAME) in capsys.readouterr().out
 
 
 def test_the_recorded_table_is_the_collections(real_data):
@@ -49,18 +38,7 @@ def test_the_recorded_table_is_the_collections(real_data):
     pd.testing.assert_frame_equal(found, recorded, atol=1e-6)
 
 
-def test_without_masks_nothing_is_written(tmp_path, capsys):
-    assert (
-        build.main(
-            [
-                "table",
-                "audits/lungs-in-frame",
-                "--data",
-                str(tmp_path),
-                "--output",
-                str(tmp_path / "out.csv"),
-            ]
-        )
-        == 2
-    )
-    assert len(capsys.readouterr().err.splitlines()) == 1 and not (tmp_path / "out.csv").exists()
+def test_without_masks_nothing_is_written(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CXR_RESULTS", str(tmp_path / "results"))
+    assert build.main(["table", "audits/lungs-in-frame", "--data", str(tmp_path)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1 and not list(tmp_path.iterdir())

@@ -130,7 +130,7 @@ def test_absent_names_what_is_missing():
     assert (
         pages.not_recorded([]).data == pages.items([], "head").data == "<!-- nothing -->"
     )  # a page shows none of it
-    assert "seed-1, seed-2" in pages.not_recorded(["a/seed-1", "a/seed-2"]).data
+    assert "a/seed-1, a/seed-2" in pages.not_recorded(["a/seed-1", "a/seed-2"]).data
 
 
 def test_labels_from_a_file_are_escaped(run):

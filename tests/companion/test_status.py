@@ -138,7 +138,7 @@ def test_inventory_is_the_studies_lists():
 @pytest.mark.parametrize("damage", ["[", "- 1", "zhu2020: [{item: Table 1}]", "other: []"])
 def test_damaged_inventory_is_one_line(tmp_path, damage):
     (tmp_path / "inventory.yml").write_text(damage)
-    with pytest.raises(InputError, match=r"inventory\.yml: cannot be read as an inventory"):
+    with pytest.raises(InputError, match=r"inventory\.yml: "):
         status.inventory(tmp_path / "inventory.yml")
 
 

@@ -321,9 +321,8 @@ def test_a_model_of_other_results(some, capsys, tmp_path, monkeypatch, run):
     options = ["--device", "cpu", "--results", results]
     code, out, err = command(capsys, "--model", "mine", some[0], *options)
     assert code == 0 and len(out.splitlines()) == 2 and "model mine" in err
-    # the default is not recorded there, and a name alone is an image
+    # the default is not recorded there
     assert "zhu-fourclass" in complaint(capsys, some[0], *options)
-    assert "mine: is a record, no image" in complaint(capsys, "mine", some[0], *options)
     (results / "mine" / "model.safetensors").unlink()
     assert "holds no model" in complaint(capsys, "--model", "mine", some[0], *options)
 
@@ -509,15 +508,6 @@ def test_every_file_of_a_folder_is_read_or_named(some, tmp_path, capsys, table):
     names = [Path(line.removeprefix("cxr: ").partition(": image file")[0]).name for line in bad]
     assert names == ["deeper", "h.webp", "i.png", "notes.txt", "pipe.png"]
     assert err.splitlines()[-1] == "cxr: 5 of 8 image files cannot be read"
-
-
-def test_output_is_none_of_the_images(some, tmp_path, capsys):
-    shutil.copy(some[1], tmp_path / "a.csv")
-    before = (tmp_path / "a.csv").read_bytes()
-    assert "one of the images" in complaint(
-        capsys, tmp_path / "a.csv", "--output", tmp_path / "a.csv", "--device", "cpu"
-    )
-    assert (tmp_path / "a.csv").read_bytes() == before and os.listdir(tmp_path) == ["a.csv"]
 
 
 def test_bad_options(some, tmp_path, capsys):

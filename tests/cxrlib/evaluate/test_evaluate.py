@@ -217,7 +217,6 @@ def test_workbook_and_folder_and_nothing(capsys, tmp_path):
         ("--prevalence", "2.57"),
         ("--positive", "c"),
         ("--html", "p.csv"),
-        ("--output", "."),
         ("--html", "t.csv"),
     ],
 )
