@@ -17,7 +17,7 @@ JOBS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)")
 # What of the user's own Python and Snakemake would be loaded in place of what is installed here.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP SNAKEMAKE_PROFILE
 
-.PHONY: book test test-slow records train-env notebooks readme address lint clean
+.PHONY: book test test-slow records env train-env notebooks readme address lint clean
 
 book: $(VENV)/book.stamp
 	@$(BIN)/python -m companion.build make book --cores $(JOBS)
@@ -30,6 +30,8 @@ test-slow: $(VENV)/test.stamp book
 
 records: $(VENV)/train.stamp
 	@$(BIN)/python -m companion.build make records --cores $(JOBS)
+
+env: $(VENV)/book.stamp
 
 train-env: $(VENV)/train.stamp
 

@@ -116,7 +116,7 @@ def in_words(row: dict) -> dict[str, str]:
         "printed": row["said"],
         "rebuilt": f"{number:.{digits}f}" + " %" * percent,
         "interval": formatting.interval(*ends, decimals=digits),
-        "range": formatting.interval(min(again), max(again), decimals=2),
+        "range": formatting.interval(min(again), max(again)),
     }
 
 

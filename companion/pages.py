@@ -213,7 +213,7 @@ def comparison_chart(
 
 
 def _intervals(low: Iterable[float], high: Iterable[float]) -> list[str]:
-    return [formatting.interval(*ends, decimals=2) for ends in zip(low, high, strict=True)]
+    return [formatting.interval(*ends) for ends in zip(low, high, strict=True)]
 
 
 def schedule(family: Sequence[Record]) -> str:

@@ -204,7 +204,7 @@ pages.table(parts, caption=caption, formatters={"Parameters": "{:,}".format})
 #
 # ## Transfer learning
 #
-# The network is pretrained on ImageNet. The thesis names two strategies: to use it unchanged for extracting features, or to change and tune it. It takes the second. The last layer gets as many outputs as there are classes, and "parameters of the pretrained model" are fine-tuned. Of which layers it does not say; here, of all. An image is given the class with the largest score.
+# The network is pretrained on ImageNet ({term}`transfer learning`). The thesis names two strategies: to use it unchanged for extracting features, or to change and tune it. It takes the second. The last layer gets as many outputs as there are classes, and "parameters of the pretrained model" are fine-tuned. Of which layers it does not say; here, of all. An image is given the class with the largest score.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "How the transfer is drawn", "code_prompt_hide": "How the transfer is drawn"}
 body = facts["parameters"] - modules.at["fc", "parameters"]

@@ -26,7 +26,7 @@
 #
 # **Answer.** {glue:text}`covid-right` of {glue:text}`covid-size` COVID-19 images and {glue:text}`non_covid-right` of {glue:text}`non_covid-size` others were classified correctly. In this data set COVID-19, age, hospital, view and file processing go together almost without exception, so the result shows that the two collections can be told apart. Whether COVID-19 was recognised, these images cannot tell.
 #
-# **How sure.** The COVID-19 images come from {glue:text}`covid-patients` patients, which leaves a {term}`recall` as low as {glue:text}`covid-low` possible. Trained again with other test patients and seeds, {glue:text}`perfect-other` of {glue:text}`other` runs made no mistake.
+# **How sure.** The COVID-19 images come from {glue:text}`covid-patients` patients, which leaves a {term}`recall` as low as {glue:text}`covid-low` possible. Trained again with other test patients and {term}`seeds <seed>`, {glue:text}`perfect-other` of {glue:text}`other` runs made no mistake.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -186,12 +186,12 @@ pages.glue_all(
     | {f"{name}-size": int(matrix.loc[name].sum()) for name in record.classes}
     | {
         "covid-patients": int(predictions.loc[covid, "patient_id"].nunique()),
-        "covid-low": f"{bounds.loc['covid', ('recall', 'low')]:.2f}",
+        "covid-low": f"{bounds.loc['covid', ('recall', 'low')]:.3f}",
         "lowest": f"{predictions.loc[covid, 'p_covid'].min():.3f}",
         "highest": f"{predictions.loc[~covid, 'p_covid'].max():.3f}",
         "null": f"{metrics.overall(predictions)['null_accuracy']:.3f}",
         "printed-size": covid_size,
-        "printed-low": f"{cxrlib.wilson(covid_size, covid_size)[0]:.2f}",
+        "printed-low": f"{cxrlib.wilson(covid_size, covid_size)[0]:.3f}",
         "perfect": int((draws["All right"] == "yes").sum()),
         "draws": len(draws),
         "perfect-other": int((others["All right"] == "yes").sum()),

@@ -26,7 +26,7 @@
 #
 # **Answer.** In part. Here {glue:text}`correct` of {glue:text}`images` images were right, {glue:text}`accuracy`. Of the COVID-19 images {glue:text}`covid-right` of {glue:text}`covid-all` were recognised. Most errors are in the class {glue:text}`most`: {glue:text}`most-missed` of {glue:text}`all-missed`.
 #
-# **How sure.** The 95 % interval over patients is {glue:text}`accuracy-low` to {glue:text}`accuracy-high`; the printed number lies {glue:text}`verdict` it. Trained again with other test patients and seeds, the share went from {glue:text}`redraw-low` to {glue:text}`redraw-high`, with a median of {glue:text}`redraw-median`. The {term}`recall` of COVID-19 rests on {glue:text}`covid-patients` patients and may be as low as {glue:text}`covid-low`. COVID-19 images also differ from all others by age, hospital and file, so a high score on them need not come from the disease {cite}`maguolo2021,degrave2021`. What the frame of the pictures alone gives away is measured under {ref}`How sure? <frame-alone>`.
+# **How sure.** The {term}`95 % interval` over patients is {glue:text}`accuracy-low` to {glue:text}`accuracy-high`; the printed number lies {glue:text}`verdict` it. Trained again with other test patients and {term}`seeds <seed>`, the share went from {glue:text}`redraw-low` to {glue:text}`redraw-high`, with a median of {glue:text}`redraw-median`. The {term}`recall` of COVID-19 rests on {glue:text}`covid-patients` patients and may be as low as {glue:text}`covid-low`. COVID-19 images also differ from all others by age, hospital and file, so a high score on them need not come from the disease {cite}`maguolo2021,degrave2021`. What the frame of the pictures alone gives away is measured under {ref}`How sure? <frame-alone>`.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -279,7 +279,7 @@ pages.glue_all(
         "covid-right": int(matrix.loc["covid", "covid"]),
         "covid-all": covid_size,
         "covid-patients": int(covid["patient_id"].nunique()),
-        "covid-low": f"{bounds.loc['covid', ('recall', 'low')]:.2f}",
+        "covid-low": f"{bounds.loc['covid', ('recall', 'low')]:.3f}",
         "most": plots.label(most),
         "most-missed": int(missed[most]),
         "all-missed": int(wrong.sum()),

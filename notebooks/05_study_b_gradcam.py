@@ -25,7 +25,7 @@
 #
 # **Answer.** Only a little. On the {glue:text}`images` COVID-19 test images with a lung mask, the lungs fill {glue:text}`region` % of the picture and hold {glue:text}`inside` % of the map's activation: {glue:text}`than` an even spread would put there. The other {glue:text}`outside` % lie outside the lungs.
 #
-# **How sure.** Chance of the network first: networks with random weights have maps too. Of {glue:text}`draws` that were drawn, {glue:text}`drawn` left any map. They put {glue:text}`random-low` to {glue:text}`random-high` % into the lungs, and {glue:text}`below` of them put less there than the trained one: {glue:text}`random-verdict`. This comparison rests on {glue:text}`random-maps` maps of {glue:text}`images` images. Then chance of the images: the difference from an even spread is {glue:text}`spread` percentage points, a 95 % interval over {glue:text}`patients` patients. One trained network was measured, and the masks were drawn by another network. Even a map well inside the lungs would not show that disease is read there: adults' lungs differ from children's, too.
+# **How sure.** Chance of the network first: networks with random weights have maps too. Of {glue:text}`draws` that were drawn, {glue:text}`drawn` left any map. (A map shows only what raises the score. With unlucky weights nothing in any picture raises it, and the maps are empty.) Those with maps put {glue:text}`random-low` to {glue:text}`random-high` % into the lungs, and {glue:text}`below` of them put less there than the trained one: {glue:text}`random-verdict`. This comparison rests on {glue:text}`random-maps` maps of {glue:text}`images` images. Then chance of the images: the difference from an even spread is {glue:text}`spread` percentage points, a {term}`95 % interval` over {glue:text}`patients` patients. One trained network was measured, and the masks were drawn by another network. Even a map well inside the lungs would not show that disease is read there: adults' lungs differ from children's, too.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -80,7 +80,7 @@ about["hot"] = [(plots.enlarged(cam, (224, 224)) >= hot).mean() for cam in maps[
 # %% [markdown]
 # ## Figures 4.5 to 4.9
 #
-# The colour says how much a place raised the network's score for COVID-19: dark red is the most in this picture, dark blue the least. A map has only {glue:text}`fields` numbers; whatever looks finer comes from enlarging it. How a map is made is explained at the end of the page.
+# The colour says how much a place raised the network's score for COVID-19: dark red is the most in this picture, dark blue the least. A map has only {glue:text}`fields` numbers; whatever looks finer comes from enlarging it. [How a map is made](how-a-map-is-made) is explained at the end of the page.
 #
 # The radiographs themselves may not be published. Each map is drawn in the frame of its picture, with the outline of that image's lungs where one is known. The outlines come from masks that a network drew, which can leave out opaque parts of a lung. With the collections on disk, `CXR_DATA=… make book` shows the radiographs beside the maps.
 #
@@ -284,7 +284,7 @@ pages.table(table.set_axis(HEADS, axis=1), caption="Where the activation lies, b
 # %% [markdown]
 # The difference from the trained network is taken image by image. "Peak" is how often the hottest point lies in the region. The intervals are 95 %, from {glue:text}`replicates` resamples of patients; they do not cover the draws of random weights. A map without any activation, which random layers often give, counts in no mean.
 #
-# With all layers random the share in the lungs goes from {glue:text}`random-low` to {glue:text}`random-high` %, by the draw alone. {glue:text}`drawn` of {glue:text}`draws` draws leave a map, and {glue:text}`below` of them lie below the trained network; with boxes, {glue:text}`below-box` of {glue:text}`drawn-box`. The trained network's hottest point lies in the lungs in {glue:text}`peak` % of the images.
+# With all layers random the share in the lungs goes from {glue:text}`random-low` to {glue:text}`random-high` %, by the draw alone. {glue:text}`drawn` of {glue:text}`draws` draws leave a map. (In the rest the weighted sum behind the map is nowhere above zero, in any picture, and ReLU makes all of it zero: see [the formula](how-a-map-is-made).) Of those with a map {glue:text}`below` lie below the trained network; with boxes, {glue:text}`below-box` of {glue:text}`drawn-box`. The trained network's hottest point lies in the lungs in {glue:text}`peak` % of the images.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Image by image", "code_prompt_hide": "Image by image", "figure": {"caption": "The trained network, image by image: {glue:text}`images` images with a mask and {glue:text}`images-box` with boxes. On the dotted line the activation is spread as if the lungs played no part.", "name": "activation-image-by-image"}, "image": {"alt": "Scatter of test images: share of the picture that is lung against share of the activation inside, with the diagonal of equality, for lung masks and for boxes. Nearly all points lie a little above the diagonal."}}
 with plots.style():
@@ -393,6 +393,7 @@ pages.table(
 #
 # So where a network decides by the opacities, the method finds them, coarsely. These are drawings; real radiographs are harder.
 #
+# (how-a-map-is-made)=
 # ## How a map is made
 #
 # Let $A_k$ be the $k$-th channel of the last convolutional layer, 7 × 7 numbers in this network, and $s_c$ the score of class $c$ before softmax. The map is
@@ -422,17 +423,17 @@ for suffix, (kind, (rows, draws)) in zip(("", "-box"), measured.items(), strict=
     facts |= {
         f"images{suffix}": len(each),
         f"patients{suffix}": each.index.get_level_values("patient_id").nunique(),
-        f"region{suffix}": f"{rows['inside']['even'].estimate:.0f}",
-        f"inside{suffix}": f"{inside:.0f}",
-        f"outside{suffix}": f"{100 - inside:.0f}",
-        f"peak{suffix}": f"{rows['peak']['trained'].estimate:.0f}",
+        f"region{suffix}": f"{rows['inside']['even'].estimate:.1f}",
+        f"inside{suffix}": f"{inside:.1f}",
+        f"outside{suffix}": f"{100 - inside:.1f}",
+        f"peak{suffix}": f"{rows['peak']['trained'].estimate:.1f}",
         f"spread{suffix}": formatting.signed(*spread, decimals=1),
         f"than{suffix}": formatting.comparison(spread.low, spread.high),
         f"drawn{suffix}": len(random),
         f"below{suffix}": int((random < inside).sum()),
         f"random-maps{suffix}": int(where.query(OF_RANDOM)["inside"].notna().sum()),
-        f"random-low{suffix}": f"{random.min():.0f}",
-        f"random-high{suffix}": f"{random.max():.0f}",
+        f"random-low{suffix}": f"{random.min():.1f}",
+        f"random-high{suffix}": f"{random.max():.1f}",
     }
 some = "a random network can put as much there"
 

@@ -29,9 +29,9 @@
 # %% [markdown]
 # # How sure? Other draws, cross-validation, and what it would take
 #
-# **Question.** The tables of {cite:t}`zhu2020` come from one draw of 60 COVID-19 test images, one seed, and one choice of everything that the thesis leaves open. How far do its results depend on these?
+# **Question.** The tables of {cite:t}`zhu2020` come from one draw of 60 COVID-19 test images, one {term}`seed`, and one choice of everything that the thesis leaves open. How far do its results depend on these?
 #
-# **Answer.** The share of images classified correctly by the four-class model went {glue:text}`accuracy-range` over {glue:text}`runs` runs; {glue:text}`reach` of them reach the printed {glue:text}`printed-accuracy`. {glue:text}`reaching-short`. A network trained on the outer frame of the pictures alone, which holds little of the lungs, finds {glue:text}`frame-found` of {glue:text}`frame-size` COVID-19 images, with {glue:text}`frame-taken` false alarms.
+# **Answer.** The share of images classified correctly by the four-class model went {glue:text}`accuracy-range` over {glue:text}`runs` runs: the {term}`headline run` and {glue:text}`redraws` {term}`re-draws <re-draw>` of it. Of these {glue:text}`reach` reach the printed {glue:text}`printed-accuracy`. {glue:text}`reaching-short`. A network trained on the outer frame of the pictures alone, which holds little of the lungs, finds {glue:text}`frame-found` of {glue:text}`frame-size` COVID-19 images, with {glue:text}`frame-taken` false alarms.
 #
 # **How sure.** An interval over test patients covers the first of these choices only in part, and the others not at all. That is why the runs were repeated. All of them share Kermany's test images, so they are not independent; each variant was trained with one seed.
 
@@ -137,13 +137,13 @@ pages.table(draws, caption="Four classes, one run per row; the first is the head
 # %% [markdown]
 # "Epoch kept" is of the epochs run, up to where early stopping ended the run. Re-draws: {glue:text}`time-redraws`.
 #
-# Every COVID-19 test image was found in {glue:text}`all-found` of {glue:text}`runs` runs (where seed 0 was drawn again, the headline's draw counts twice). By {term}`accuracy`, highest first, the headline run ranks {glue:text}`rank`. On the headline's own draw the re-draw has an accuracy of {glue:text}`same-draw`. That is noise of training, which an interval over test patients does not measure.
+# Every COVID-19 test image was found in {glue:text}`all-found` of the {glue:text}`runs` runs. (The headline's draw counts twice among them, because seed 0 was drawn again.) By {term}`accuracy`, highest first, the headline run ranks {glue:text}`rank`. On the headline's own draw the re-draw has an accuracy of {glue:text}`same-draw`. That is noise of training, which an interval over test patients does not measure.
 #
 # The thesis's early stopping waits {glue:text}`patience` epochs, and its learning rate is first lowered after epoch {glue:text}`first-milestone`. So a run whose validation loss happens to be lowest in one of the first epochs ends before that or soon after it. The epoch kept comes before the rate was lowered in {glue:text}`early`, and after it in {glue:text}`late`. What keeping the last epoch would give instead is a row of {ref}`the table below <what-would-it-take>`. How often all images of two classes were right is on [their page](03_study_b_binary.ipynb).
 #
 # ## Cross-validation
 #
-# The thesis used five-fold cross-validation and does not report its results. Here all images, Kermany's test images too, are cut into five folds by patient, with the classes spread evenly, **before** any copying. Each fold is tested once, by a network trained on the other four. So more COVID-19 patients are tested than those of one draw: {glue:text}`cv-tested`; the images of the others are not on disk.
+# The thesis used five-fold cross-validation and does not report its results. Here all images, Kermany's test images too, are cut into five {term}`folds <fold>` by patient, with the classes spread evenly, **before** any copying. Each fold is tested once, by a network trained on the other four. So more COVID-19 patients are tested than those of one draw: {glue:text}`cv-tested`; the images of the others are not on disk.
 #
 # Cross-validation mixes Kermany's training and test images, and the two are unlike ([Four classes](04_study_b_four_classes.ipynb)). For comparison the chart and the tables also have the fixed test set, by the re-draw of seed 0, which trained as the folds did. Four classes: {glue:text}`note-zhu-fourclass-cv`. Two classes: {glue:text}`note-zhu-binary-cv`.
 
@@ -529,6 +529,7 @@ pages.glue_all(
         "covid-images": int((base.split["y_true"] == "covid").sum()),
         "repeat": repeat,
         "runs": len(draws),
+        "redraws": len(redraws),
         "all-found": sum(
             found == size
             for found, size, *_ in map(found_of, (run.predictions for run in [base, *redraws]))

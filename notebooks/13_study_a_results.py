@@ -28,7 +28,7 @@
 #
 # **Answer.** {glue:text}`whose-run` Its area is {glue:text}`auc`. At the printed sensitivity its specificity is {glue:text}`matched-specificity`; at a {term}`threshold` of {glue:text}`threshold` its sensitivity is {glue:text}`fixed-sensitivity` and its specificity {glue:text}`fixed-specificity`. As the paper states no threshold, its two numbers describe one point of a curve, and a reader cannot tell how it was chosen.
 #
-# **How sure.** The 95 % interval of the area over patients is {glue:text}`auc-patients`. But all positive images come from one collection and all negative ones from another. A network that saw only how the pictures were made would have an area of its own, so this one does not say how well COVID-19 is told from health. The threshold that gives the printed sensitivity was chosen on the test set itself.
+# **How sure.** The {term}`95 % interval` of the area over patients is {glue:text}`auc-patients`. But all positive images come from one collection and all negative ones from another. A network that saw only how the pictures were made would have an area of its own, so this one does not say how well COVID-19 is told from health. The threshold that gives the printed sensitivity was chosen on the test set itself.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -128,11 +128,17 @@ plt.show()
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Its area, with intervals", "code_prompt_hide": "Its area, with intervals"}
 area = cxrlib.bootstrap_by_patient(predictions, "auc", "covid", **options)  # patients drawn again
-by_image = intervals.auc_interval(predictions, "covid", level, by="image_id")  # DeLong's
+by_image, by_patient = (  # DeLong's
+    intervals.auc_interval(predictions, "covid", level, by=by) for by in ("image_id", "patient_id")
+)
 validation = intervals.auc_interval(record.validation, "opacity", level, by="image_id")
 
 # %% [markdown]
-# The area is {glue:text}`auc`. Its interval is {glue:text}`auc-delong` by DeLong's method, which takes images as independent, and {glue:text}`auc-patients` with patients drawn at random ({glue:text}`negatives-are`). On the validation images, for the opacity it was trained on, the area is {glue:text}`auc-validation`.
+# The area is {glue:text}`auc`. Its 95 % interval is {glue:text}`auc-patients`. It comes from drawing patients at random (the {term}`bootstrap <patient-clustered bootstrap>`; {glue:text}`negatives-are`), and it is the one that this book means wherever it says no more.
+#
+# Two formulas give other intervals of the same area. DeLong's with images taken as independent gives {glue:text}`auc-delong`. It does not know that some patients have several images. DeLong's over patients gives {glue:text}`auc-delong-patients`. It stands below, where you choose a threshold, because a formula can follow a slider and a bootstrap is too slow for that.
+#
+# On the validation images, for the opacity it was trained on, the area is {glue:text}`auc-validation` (by DeLong's formula, images taken as independent).
 #
 # The two collections differ in how pictures were made, stored and reduced. {glue:text}`ages`
 #
@@ -230,7 +236,7 @@ pages.table(shown, caption="Rates by three rules for the threshold")
 # %% [markdown]
 # The PPV's interval comes from resampled patients, so the share of ill images moves a little in it; [the explorer](20_explorer.ipynb) holds the prevalence fixed, and its interval differs.
 #
-# At each rule the intervals take the threshold as given. For the third, which picks it on the test images, that is too narrow: with the threshold picked again in each resample, the specificity is known to {glue:text}`chosen-again`.
+# At each rule the intervals take the threshold as given. For the third, which picks it on the test images, that is too narrow: with the threshold picked again in each resample, the 95 % interval of the specificity is {glue:text}`chosen-again`.
 #
 # The paper's learning rate is not in the text that we have either, nor what became of batch normalisation. {glue:text}`others`
 
@@ -281,7 +287,7 @@ plt.show()
 # Any two of the {glue:text}`points` runs at any threshold:
 
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "Two runs, one threshold", "code_prompt_hide": "Two runs, one threshold", "figure": {"caption": "ROC curves of two runs, the second dashed, with the operating points of one threshold. The intervals are computed by formula as the threshold moves (Wilson's, with the images counted for less where a patient has several; DeLong's). Those above come from resampling patients and differ a little. Probabilities are rounded to three decimals here.", "name": "a-two-runs"}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Two runs, one threshold", "code_prompt_hide": "Two runs, one threshold", "figure": {"caption": "ROC curves of two runs, the second dashed, with the operating points of one threshold. The intervals are computed by formula as the threshold moves (Wilson's, with the images counted for less where a patient has several; DeLong's). Those above come from resampling patients and differ a little. Probabilities are cut off after three decimals here, which changes no answer at a threshold of three decimals.", "name": "a-two-runs"}}
 class RocPair(explorer.RunWidget):
     """ROC curves of two runs, ``run`` and ``other``, with one ``threshold`` on both."""
 
@@ -298,14 +304,16 @@ class RocPair(explorer.RunWidget):
         return pd.DataFrame(rows, columns=["Run", "AUC", f"Sensitivity {at}", f"Specificity {at}"])
 
 
-def rounded(frame):
-    """Predictions with three decimals, so that the page stays small: the slider has no more."""
-    shown = frame["p_covid"].round(3)
+def cut_off(frame):
+    """Predictions with three decimals, so that the page stays small: the slider has no more. They
+    are cut off, so that an image is called at the same thresholds of the slider as before.
+    """
+    shown = np.floor(1000 * frame["p_covid"] + 1e-9) / 1000
     return frame.assign(p_covid=shown, p_none=(1 - shown).round(3))
 
 
 RocPair(
-    {run.name: rounded(run.predictions) for run in several},
+    {run.name: cut_off(run.predictions) for run in several},
     titles={run.name: named(run) for run in several},
     other=several[min(1, len(several) - 1)].name,
     threshold=threshold,
@@ -345,7 +353,7 @@ row_of(misses)
 # %% [markdown]
 # ## Figure 7: Grad-CAM
 #
-# The paper shows a map beside a radiologist's phrase, "{glue:text}`phrase`". The phrase is in the notes of one image, of patient 149, whose probability {glue:text}`by` is {glue:text}`p-shown`. The right mid lung zone would be in the left half of the picture. There the file has a white rectangle, drawn around the finding by whoever published it (its name says *annot*). The network saw that as well, so its map may follow the drawing. The map is {glue:text}`place`.
+# The paper shows a {term}`Grad-CAM` map beside a radiologist's phrase, "{glue:text}`phrase`". The phrase is in the notes of one image, of patient 149, whose probability {glue:text}`by` is {glue:text}`p-shown`. The right mid lung zone would be in the left half of the picture. There the file has a white rectangle, drawn around the finding by whoever published it (its name says *annot*). The network saw that as well, so its map may follow the drawing. The map is {glue:text}`place`.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "The image and its map", "code_prompt_hide": "The image and its map"}
 SHOWN = "covid-chestxray/fff49165-b22d-4bb4-b9d1-d5d62c52436c.annot.original"
@@ -471,6 +479,7 @@ pages.glue_all(
         ),
         "auc": f"{area.estimate:.3f}",
         "auc-delong": formatting.interval(by_image.low, by_image.high),
+        "auc-delong-patients": formatting.interval(by_patient.low, by_patient.high),
         "auc-patients": formatting.interval(area.low, area.high),
         "auc-validation": formatting.with_interval(*validation),
         "fixed-sensitivity": f"{fixed['sensitivity']:.3f}",
@@ -486,7 +495,7 @@ pages.glue_all(
         "all-negative": f"{100 * negatives / (negatives + positives):.1f}",
         "points": len(points),
         "aucs": span(points["auc"], "{:.3f}"),
-        "sensitivities": span(points["sensitivity"], "{:.2f}"),
+        "sensitivities": span(points["sensitivity"], "{:.3f}"),
         "phrase": PHRASE,
         "p-shown": formatting.number(
             predictions.set_index("image_id")["p_covid"].get(SHOWN, np.nan)

@@ -175,9 +175,9 @@ pages.items([f"{name}: {why}" for name, why in cpu["skipped"].items()], "Could n
 # %% [markdown]
 # AUC is over the same {glue:text}`images` test images ({glue:text}`positives` with COVID-19). p is the probability of COVID-19. {glue:text}`interval-note` The ranges of int8 were set on {glue:text}`calibration` training images, its method on the validation images; they showed that the first block moves the probabilities most, so in some ways it is left as it is.
 #
-# The fastest way, {glue:text}`best`, reads {glue:text}`best-ratio` times as many images a minute as the plain one, and its AUC differs by {glue:text}`best-change`. Over all ways the AUC changes by at most {glue:text}`largest-change`; the AUC itself is known to {glue:text}`auc-interval` (95 % interval over patients).
+# The fastest way, {glue:text}`best`, reads {glue:text}`best-ratio` times as many images a minute as the plain one, and its AUC differs by {glue:text}`best-change`. Over all ways the AUC changes by at most {glue:text}`largest-change`; the 95 % interval of the AUC itself, over patients, is {glue:text}`auc-interval`.
 #
-# Something else does change: at a {term}`threshold` of one half the fastest way answers otherwise for {glue:text}`best-others` % of the images. Who changes the number format must set the threshold again.
+# Something else does change: at a {term}`threshold` of one half the fastest way answers otherwise for {glue:text}`best-others` % of the images. Anyone who changes the number format must set the threshold again.
 #
 # ### On other processors
 #
@@ -262,9 +262,10 @@ apart = (100 * (ways["high"] - ways["low"]) / ways["per_minute"]).groupby(ways["
 area = cxrlib.bootstrap_by_patient(studies.run(cpu["run"]).predictions, "auc", "covid")
 widest = (ratios.max(axis=1) / ratios.min(axis=1)).idxmax()
 low, high = ratios.loc[widest].min(), ratios.loc[widest].max()
+other = "the other" if len(ratios.columns) == 2 else "another"
 between = (
     f"{widest} is {low:.2f} times as fast as the plain way on one of them and {high:.2f} times on"
-    " another"
+    f" {other}"
 )
 interval_note = (
     "The change of AUC is given without an interval: the recorded one takes the images of one"

@@ -32,9 +32,9 @@
 #
 # **Question.** The networks of both studies tell COVID-19 images from others, those of Study B nearly without a mistake. Do they find the disease in the lungs, or something else that goes with it?
 #
-# **Answer.** Study B's classes can be told apart without the lungs. With 90 % of each side black, where a median of {glue:text}`left-90` of the lungs is left, probes (logistic regressions on what an ImageNet network makes of a picture) of its two classes reach an AUC of {glue:text}`two-90` (the mean of five draws; lowest and highest end of their intervals) and two networks trained whole {glue:text}`tuned-90`. Probes of the task of Study A's stand-in fall to {glue:text}`a-90`, which five draws do not tell from chance. Study B's recorded models call {glue:text}`normals-two` (two classes) and {glue:text}`normals-four` (four) of {glue:text}`normals` other adults' radiographs without finding COVID-19, though the two-class model ranks COVID-19 above them (AUC {glue:text}`nih-two`; four classes {glue:text}`nih-four`). Against other diseases of the *same* collection the AUC is at most modest: {glue:text}`same-two`, {glue:text}`same-four`, and {glue:text}`same-a` of the stand-in.
+# **Answer.** Study B's classes can be told apart without the lungs. With 90 % of each side black, a median of {glue:text}`left-90` of the lungs is left. {term}`Probes <probe>` (logistic regressions on what an ImageNet network makes of a picture) of its two classes still reach an {term}`AUC` of {glue:text}`two-90`: the mean of five draws, with the lowest and highest end of their intervals. Two networks trained whole reach {glue:text}`tuned-90`. Probes of the task of Study A's {term}`stand-in` fall to {glue:text}`a-90`, which five draws do not tell from chance. Study B's recorded models were also shown {glue:text}`normals` radiographs of other adults without finding. They call {glue:text}`normals-two` (two classes) and {glue:text}`normals-four` (four) of these COVID-19. Yet the two-class model ranks COVID-19 above them (AUC {glue:text}`nih-two`; four classes {glue:text}`nih-four`). Against other diseases of the *same* collection the AUC is at most modest: {glue:text}`same-two`, {glue:text}`same-four`, and {glue:text}`same-a` of the stand-in.
 #
-# **How sure.** Intervals are over patients. Probes have five draws, fine-tuned networks one to three; other adults, covered lungs and marks are told of one recorded network a task. What speaks for the models is told as well: three steps of file handling that can be shared do not explain the results, no single publisher is needed for them, and marks hardly move Study B's models. No audit tells what a network goes by instead, the copies of the images here differ from the originals, and Study A is judged by a stand-in. [Objections](objections) are answered at the end.
+# **How sure.** {term}`Intervals <95 % interval>` are over patients. Probes have five draws, fine-tuned networks one to three. Other adults, covered lungs and marks were tried on one recorded network for each task. What speaks for the models is told as well: three steps of file handling that can be shared do not explain the results, no single publisher is needed for them, and marks hardly move Study B's models. No audit tells what a network goes by instead. The copies of the images here differ from the originals, and Study A is judged by a stand-in. [Objections](objections) are answered at the end.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -86,7 +86,7 @@ with plots.style():
 plt.show()
 
 # %% [markdown]
-# To the right less and less of the lungs is left, in training and in test. If the networks needed the lungs, the lines would fall to the dotted one. Those of Study B do not, though at a fixed threshold some images are lost: at the right end probes of two classes find {glue:text}`found-90`, of unchanged pictures {glue:text}`found-whole`. The line of Study A's stand-in does fall. It drops at the very beginning, too: a small black square that hides no lung already disturbs it.
+# To the right less and less of the lungs is left, in training and in test. If the networks needed the lungs, the lines would fall to the dotted one. Those of Study B do not, though at a fixed {term}`threshold` some images are lost: at the right end probes of two classes find {glue:text}`found-90`, of unchanged pictures {glue:text}`found-whole`. The line of Study A's stand-in does fall. It drops at the very beginning, too: a small black square that hides no lung already disturbs it.
 
 # %% [markdown]
 # ## All audits at a glance
@@ -325,9 +325,9 @@ pages.table(
 # (black-out)=
 # ## How much of the picture can go?
 #
-# {cite:t}`maguolo2021` covered the middle of radiographs with a black square and trained a network on what was left. It still told collections with COVID-19 from others. The same is done here with squares of nine sizes, in training **and** in test.
+# {cite:t}`maguolo2021` covered the middle of radiographs with a black square ({term}`black-out`) and trained a network on what was left. It still told collections with COVID-19 from others. The same is done here with squares of nine sizes, in training **and** in test.
 #
-# Most of these networks are **probes**: a logistic regression on the features of an ImageNet network that never saw a radiograph. A probe trains in seconds, so each size has five draws of the test patients, in Study A five draws of the validation fold. It shows what is *in* the pictures for a network to find. Whether the studies' own networks use it is another question, which later sections take up. At {glue:text}`tuned-sizes` sizes whole networks were fine-tuned as well, as Study B's were, in up to three draws; the recorded runs on the frame alone and without it ([How sure?](06_study_b_how_sure.ipynb)) are among them.
+# Most of these networks are **probes**: a logistic regression on the features of an ImageNet network that never saw a radiograph. A probe trains in seconds, so each size has five draws of the test patients, in Study A five draws of the validation {term}`fold`. It shows what is *in* the pictures for a network to find. Whether the studies' own networks use it is another question, which later sections take up. At {glue:text}`tuned-sizes` sizes whole networks were fine-tuned as well ({term}`transfer learning`), as Study B's were, in up to three draws; the recorded runs on the frame alone and without it ([How sure?](06_study_b_how_sure.ipynb)) are among them.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "What the square hides", "code_prompt_hide": "What the square hides", "figure": {"caption": "What a network sees, on a synthetic picture: whole; with a black square over 50 % and over 80 % of each side; and the smaller square alone.", "name": "what-the-square-hides"}, "image": {"alt": "A synthetic radiograph four times: whole; with the middle half of each side black; with the middle 80 percent black, which leaves a frame; and the middle half alone."}}
 drawn = phantom.radiograph(np.random.default_rng(5), "bilateral", size=224).image[None]
@@ -524,7 +524,7 @@ pages.table(shown, caption="COVID-19 images found, by publisher", name="publishe
 # (leakage)=
 # ## How much does each mistake give?
 #
-# Some mistakes let a test set be known in training. They were made on purpose: by probes in five draws, or in a recorded run. A number above 0 is what the mistake adds.
+# Some mistakes let a test set be known in training ({term}`leakage`). They were made on purpose: by probes in five draws, or in a recorded run. A number above 0 is what the mistake adds.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "What each mistake adds", "code_prompt_hide": "What each mistake adds"}
 summary = added.groupby(["mistake", "by", "task"]).agg(["mean", "min", "max"]) + 0.0
@@ -545,7 +545,7 @@ pages.table(
 # %% [markdown]
 # Where a result is perfect already, a mistake cannot add to it: with true labels no AUC moves by more than {glue:text}`auc-moved`. That such a mistake can make a result from nothing shows where labels were permuted, so that there is nothing to learn: copies of one image on both sides of the division raise the AUC from {glue:text}`copies-before` to {glue:text}`copies-after`. (The accuracy of that mistake is not comparable: its test set has more COVID-19 images.)
 #
-# A threshold chosen on the test set moves sensitivity and specificity against each other. "All by image" divides Kermany's images anew, too, and is compared with the same by patient; "C by test set" chooses the probe's strength on the test set. Differences of a recorded run with one seed are within what another seed gives ([How sure?](06_study_b_how_sure.ipynb)).
+# A threshold chosen on the test set moves {term}`sensitivity` and {term}`specificity` against each other. "All by image" divides Kermany's images anew, too, and is compared with the same by patient; "C by test set" chooses the probe's strength on the test set. Differences of a recorded run with one seed are within what another seed gives ([How sure?](06_study_b_how_sure.ipynb)).
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Pairs, and results without them", "code_prompt_hide": "Pairs, and results without them"}
 counts = pairs.groupby(["study", "seen"]).size().rename("Pairs").to_frame()
@@ -612,7 +612,7 @@ pages.table(pd.DataFrame(rows), caption="Table 4.2, fine-tuned and by a probe", 
 # (texture)=
 # ## What does Grad-CAM look at?
 #
-# The thesis concludes from its maps that the model looks at the lungs, and at places with rich texture (section 4.3). [Where does the network look?](05_study_b_gradcam.ipynb) measures the lungs: on test images with a mask the four-class model's maps have {glue:text}`cam-lungs` percentage points more of their activation in the lungs than an even spread would put there; networks with random weights differ by more than that among themselves. Here each map is correlated with the local texture of its picture: the standard deviation of the grey values in each of the 7 × 7 cells, and the mean size of their gradient. The maps of *other* patients on the same picture tell what correlation to expect from maps that cannot follow this picture.
+# The thesis concludes from its {term}`Grad-CAM` maps that the model looks at the lungs, and at places with rich texture (section 4.3). [Where does the network look?](05_study_b_gradcam.ipynb) measures the lungs: on test images with a mask the four-class model's maps have {glue:text}`cam-lungs` percentage points more of their activation in the lungs than an even spread would put there; networks with random weights differ by more than that among themselves. Here each map is correlated with the local texture of its picture: the standard deviation of the grey values in each of the 7 × 7 cells, and the mean size of their gradient. The maps of *other* patients on the same picture tell what correlation to expect from maps that cannot follow this picture.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Correlation with texture", "code_prompt_hide": "Correlation with texture"}
 rows = []
@@ -631,7 +631,7 @@ pages.table(pd.DataFrame(rows, columns=columns), caption="Spearman's correlation
 #
 # **You looked many times.** Yes: ten audits, most with several arms and three models. Among hundreds of intervals some miss by chance. The answer at the top rests on differences that are far larger than their intervals and, where something was trained, come again in every draw.
 #
-# **You chose the seeds.** Probes have draws 0 to 4 and fine-tuned networks draws 0 to 2 of the re-draws that were recorded before. None was left out but those of {glue:text}`unfinished` fine-tuned networks that the clock stopped; their records name them. The strength of the probes was chosen on validation images alone; its range was widened once after a first look, because validation chose its edges. The draws of Study B share Kermany's test images, and those of Study A their whole test set, so they vary less than new data would.
+# **You chose the {term}`seeds <seed>`.** Probes have draws 0 to 4 and fine-tuned networks draws 0 to 2 of the {term}`re-draws <re-draw>` that were recorded before. None was left out but those of {glue:text}`unfinished` fine-tuned networks that the clock stopped; their records name them. The strength of the probes was chosen on validation images alone; its range was widened once after a first look, because validation chose its edges. The draws of Study B share Kermany's test images, and those of Study A their whole test set, so they vary less than new data would.
 #
 # **An AUC of 1 cannot show what adds what.** It cannot. Where nearly every part of the picture is enough, the curves of Study B say only that, and the shares found at a threshold say a little more. Whether Kermany's own classes need the lungs was not asked.
 #

@@ -92,7 +92,7 @@ pages.not_recorded([name for _, missing in members for name in missing])
 # %% [markdown]
 # ## Worth a try
 #
-# Each of these opens a view above. The address in the browser always holds the view that you see, so you can pass it on.
+# Each of these links sets the explorer above to a view: a run, a threshold, a prevalence. The address in the browser always holds the view that you see, so you can pass it on.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "What Study A prints", "code_prompt_hide": "What Study A prints"}
 printed = studies.printed("cheazemin2020").set_index("id")["printed"]
@@ -100,6 +100,23 @@ in_test_set = float(printed["azemin-2-prevalence"]) / 100
 sensitivity = float(printed["azemin-3-sensitivity"]) / 100
 specificity = float(printed["azemin-3-specificity"]) / 100
 suggested = metrics.suggested_thresholds(standin.predictions, "covid", in_test_set, sensitivity)
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Views and ages of the images", "code_prompt_hide": "Views and ages of the images"}
+known = subgroups.of(four.predictions)  # view, sex, age and source of each test image
+covid = (four.predictions["y_true"] == "covid").to_numpy()
+counted = {}
+for name, column, value in (("ap", "view", "AP"), ("child", "age", "0–17")):
+    inside = (known[column] == value).to_numpy()
+    counted |= {f"covid-{name}": int((covid & inside).sum())}
+    counted |= {f"others-{name}": int((~covid & inside).sum())}
+
+ill_children = (
+    "No COVID-19 image of the test set is of a child: how many would be found is not known."
+)
+if few := counted["covid-child"]:
+    ill_children = (
+        f"COVID-19 images of children in the test set: {few}. What is found rests on these."
+    )
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Views to open", "code_prompt_hide": "Views to open"}
 usual = {"threshold": 0.5, "prevalence": in_test_set}
@@ -127,8 +144,7 @@ words = {
     " the interval of the PPV at a low prevalence.",
     "The class that is mistaken.": "Viral pneumonia against the rest. Move the threshold until nine"
     " in ten are found, and see who else is called.",
-    "Children only.": "Ask Study B's four classes for COVID-19 among children. There is nothing to"
-    " compare.",
+    "Children only.": f"Study B's four classes, asked for COVID-19 among children. {ill_children}",
     "The lungs blacked out.": "Study B's two classes, told apart by a network that saw nothing of"
     " each picture but its outer frame.",
 }
@@ -212,15 +228,6 @@ explorer.table().round(3)
 
 # %% [markdown]
 # Predictions of your own go into `cxrlib.Explorer(table)`. The table has the columns `image_id, patient_id, source, split, y_true` and one `p_<class>` for each class. Its method `.html()` gives a page that needs nothing else.
-
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "Views and ages of the images", "code_prompt_hide": "Views and ages of the images"}
-known = subgroups.of(four.predictions)  # view, sex, age and source of each test image
-covid = (four.predictions["y_true"] == "covid").to_numpy()
-counted = {}
-for name, column, value in (("ap", "view", "AP"), ("child", "age", "0–17")):
-    inside = (known[column] == value).to_numpy()
-    counted |= {f"covid-{name}": int((covid & inside).sum())}
-    counted |= {f"others-{name}": int((~covid & inside).sum())}
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "All numbers of the text", "code_prompt_hide": "All numbers of the text"}
 half = cxrlib.operating_point(standin.predictions, "covid", threshold)

@@ -26,7 +26,7 @@
 #
 # **Question.** {cite:t}`cheazemin2020` (Study A) and {cite:t}`zhu2020` (Study B) turn a network's output into a probability of disease. They judge it by how well it ranks images, and by one {term}`threshold`. Is that probability true? What is a positive result worth where fewer people are ill? Would anybody be better off by acting on it?
 #
-# **Answer.** The probabilities of Study A's [stand-in](13_study_a_results.ipynb) are far from true: {glue:text}`ece-a` off on average, and still {glue:text}`ece-shifted` off after a correction for the {term}`prevalence`. Those of Study B's runs are at most {glue:text}`ece-b` off on average over a class's groups; single groups are further off. Where {glue:text}`low` % of people are ill, one positive result in {glue:text}`one-in` is right, at the {term}`sensitivity` and {term}`specificity` that Study A prints. When one acts on the {term}`stand-in`'s probabilities as they are, the interval of the {term}`net benefit` lies above that of treating everybody alike {glue:text}`useful-raw`.
+# **Answer.** To see whether probabilities are true, images of like probability are put in a group, and the group's mean probability is compared with its share of ill people. For Study A's [stand-in](13_study_a_results.ipynb) the two differ by {glue:text}`ece-a` on average over the images, and still by {glue:text}`ece-shifted` after a correction for the {term}`prevalence`. For Study B's runs this average is at most {glue:text}`ece-b`, whatever the class and however the groups are cut; single groups differ by more. Where {glue:text}`low` % of people are ill, one positive result in {glue:text}`one-in` is right, at the {term}`sensitivity` and {term}`specificity` that Study A prints. By its {term}`net benefit`, acting on the {term}`stand-in`'s probabilities as they are is {glue:text}`better-raw`.
 #
 # **How sure.** Intervals count patients, not images, except where the two are compared. (The patients of Study A's normal images are not known; each of these images counts as one.) Where patients have several images that makes intervals by percentiles up to {glue:text}`wider` times as wide. They cover the choice of test patients. They do not cover the choice of hospitals and collections, which sets the share of ill people in these test sets.
 
@@ -97,7 +97,7 @@ plt.show()
 # Two numbers sum this up.
 #
 # - The Brier score is the mean squared distance of the probability from 0 or 1. Its *skill* compares it with giving every image the share of positives: 1 is perfect, 0 is no better, below 0 is worse.
-# - The expected {term}`calibration` error (ECE) is the mean distance of the groups from the diagonal. It depends on the groups: here ten of equal width, or ten of equal count. Chance alone keeps it above 0, so the last column says what true probabilities would give on as many images.
+# - The expected {term}`calibration` error (ECE) is the mean distance of the groups from the diagonal, each group counted by its images. It depends on how the groups are cut: here into ten of equal width, or into ten of equal count. So it has two values for each class. Chance alone keeps it above 0, so the last column says what true probabilities would give on as many images.
 
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "The calibration error of true probabilities", "code_prompt_hide": "The calibration error of true probabilities"}
@@ -200,9 +200,9 @@ about = "Every class, corrected from its share of the training images to that of
 pages.table(pd.DataFrame(rows), caption=about)
 
 # %% [markdown]
-# The correction takes most of the error away: {glue:text}`ece-a` becomes {glue:text}`ece-shifted`. Most of the error was the prevalence, because the stand-in saw {glue:text}`train-a` % opacity (the paper's own sets hold {glue:text}`adjudicated` %).
+# The correction takes most of the error away: an ECE of {glue:text}`ece-a` becomes {glue:text}`ece-shifted` (groups of equal width). Most of the error was the prevalence, because the stand-in saw {glue:text}`train-a` % opacity (the paper's own sets hold {glue:text}`adjudicated` %).
 #
-# It does not make the probabilities true. They are still {glue:text}`mean-shifted` on average, and their skill is {glue:text}`skill-shifted`. No prevalence explains the rest: the network was asked about opacity, not COVID-19, and was trained on other people's radiographs.
+# It does not make the probabilities true. Their mean over all images is still {glue:text}`mean-shifted`, where {glue:text}`share-a` % of the images show COVID-19, and their Brier skill is {glue:text}`skill-shifted`. No prevalence explains the rest: the network was asked about opacity, not COVID-19, and was trained on other people's radiographs.
 #
 # The order of the images stays as it was, and so do the {term}`ROC curve` and its area. A threshold of {glue:text}`threshold` before is one of {glue:text}`half-becomes` % after. The correction needs the new prevalence. Here it is counted in the test set, which a user of the network could not do.
 #
@@ -298,7 +298,7 @@ pages.table(counted, caption="Of 1,000 people, at each operating point")
 #
 # $$\text{NB}(t) = \text{sens}\cdot\pi - (1-\text{spec})(1-\pi)\frac{t}{1-t}.$$
 #
-# Compare it with calling everybody positive, and with calling nobody, which has 0. Here a model counts as *of use* at those thresholds where the whole 95 % interval of its net benefit lies above both. Elsewhere it may be of use as well; these patients do not show it.
+# Compare it with calling everybody positive, and with calling nobody, which has 0: these two treat everybody alike and need no model. The chart of it by threshold is a {term}`decision curve`. Here a model counts as *of use* at those thresholds where the whole 95 % interval of its net benefit lies above both. Elsewhere it may be of use as well; these patients do not show it.
 
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Drawing a decision curve", "code_prompt_hide": "Drawing a decision curve"}
@@ -334,7 +334,7 @@ decision_curve(decisions)
 plt.show()
 
 # %% [markdown]
-# As trained its interval lies above both {glue:text}`useful-raw`: a probability that is {glue:text}`mean-a` on average makes nearly everybody act. Corrected, it lies above both {glue:text}`useful-shifted`, and not by much. Some of the information was there, and the probability hid it.
+# As trained, the model is {glue:text}`better-raw`. Its mean probability is {glue:text}`mean-a`, so whoever believes it acts on nearly everybody. Corrected, it is {glue:text}`better-shifted`, and not by much. Some of the information was there, and the probability hid it.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Decision curves of a class of Study B", "code_prompt_hide": "Decision curves of a class of Study B", "figure": {"caption": "Study B, {glue:text}`class` against the rest, as trained, at the test set's share.", "name": "decisions-class"}, "image": {"alt": "Decision curve of one class of Study B's four-class run at the test set's share: the model is above both alternatives over most thresholds."}}
 share = shares(four, "test")[four.classes.index(positive_class)]
@@ -350,7 +350,7 @@ decision_curve({positive_class: of_class[lower]}).set_title(f"Prevalence {100 * 
 plt.show()
 
 # %% [markdown]
-# At {glue:text}`share-class` % the model is of use {glue:text}`useful-class`. (At the lowest the gain is very small.) With the same sensitivities and specificities at {glue:text}`lower` %, it is of use {glue:text}`useful-lower`.
+# At a prevalence of {glue:text}`share-class` % the model is {glue:text}`useful-class`. (At the lowest thresholds the gain is very small.) With the same sensitivities and specificities at {glue:text}`lower` %, it is {glue:text}`useful-lower`.
 #
 # **No curve here is a clinic's.** The studies' design and the collections that were available set the share of positives in these test sets, and chose the negatives. A net benefit at such a share holds for that mixture of images. What the curves do show is that discrimination alone does not make a model useful.
 #
@@ -560,7 +560,16 @@ def useful(table):
         for part, beat in zip(ranges, beats, strict=True)
         if beat[0]
     ]
-    return " and ".join(found) or "at no threshold"
+    return f"of use at thresholds {' and '.join(found)}" if found else "nowhere shown to be of use"
+
+
+def better(table):
+    """The same, said in full."""
+    than = "better than both ways that need no model, calling everybody positive and calling nobody"
+    words = useful(table)
+    if words.startswith("of use"):
+        return f"shown to be {than}, {words.removeprefix('of use ')}"
+    return f"at no threshold shown to be {than}"
 
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "How much wider, in words", "code_prompt_hide": "How much wider, in words"}
@@ -624,11 +633,11 @@ pages.glue_all(
         "percentiles-hold": f"{100 * few['percentiles'].min():.0f}",
         "policy-holds": f"{100 * few['policy'].min():.0f}",
         "ece-a": scores["ECE, equal width"].iloc[0],
-        "ece-b": scores["ECE, equal width"].iloc[1:].max(),
+        "ece-b": scores.filter(like="ECE, equal").iloc[1:].to_numpy().max(),
         "ece-shifted": f"{error:.3f}",
         "skill-a": scores["Brier skill"].iloc[0],
         "skill-shifted": formatting.with_interval(*skill, decimals=2),
-        "mean-a": f"{standin.predictions['p_covid'].mean():.2f}",
+        "mean-a": f"{standin.predictions['p_covid'].mean():.3f}",
         "mean-shifted": f"{after['p_covid'].mean():.3f}",
         "share-a": f"{100 * now[0]:.2f}",
         "train-a": f"{100 * before[0]:.1f}",
@@ -641,8 +650,8 @@ pages.glue_all(
         "ill": drawn["TP"] + drawn["FN"],
         "called": drawn["TP"] + drawn["FP"],
         "found": drawn["TP"],
-        "useful-raw": useful(decisions["As trained"]),
-        "useful-shifted": useful(decisions["Corrected for the prevalence"]),
+        "better-raw": better(decisions["As trained"]),
+        "better-shifted": better(decisions["Corrected for the prevalence"]),
         "class": plots.label(positive_class).lower(),
         "share-class": f"{100 * share:.1f}",
         "lower": f"{100 * lower:g}",

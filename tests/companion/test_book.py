@@ -140,7 +140,7 @@ def test_headline_equals_scikit_learn_and_stands_in_readme(headline):
     ]
     assert (
         spread["Images classified correctly (weighted accuracy)"]
-        == f"{min(right):.2f}–{max(right):.2f}"
+        == f"{min(right):.3f}–{max(right):.3f}"
     )
     frame = pd.read_csv(ROOT / "results/zhu-fourclass-shown/frame/predictions.csv")
     called = frame.filter(like="p_").idxmax(axis=1) == "p_covid"
