@@ -1,4 +1,4 @@
-"""What Study A's own rule needs, for *Rerun it*, from counted images and measured rates."""
+"""What can be fetched and what Study A's own rule needs, for *Rerun it*: counted, not typed."""
 
 from __future__ import annotations
 
@@ -9,30 +9,41 @@ import pandas as pd
 
 from companion import networks, studies
 from companion.clone import clone_folder
+from cxrlib.data import chestxray14, origins
 
 SIDE, FEATURES, GPU = 224, 2048, 8.1  # pixels; numbers an image; a T4's TFLOP a second, nominally
 
 
-def own_rule() -> str:
-    """The Markdown of the table of what each step needs: ``book/_own_rule.md.jinja``."""
+def part(template: str) -> str:
+    """The Markdown of a part of the page, from ``book/<template>``."""
+    text = (clone_folder() / "book" / template).read_text(encoding="utf-8")
+    return jinja2.Template(text, trim_blocks=True).render(facts()) + "\n"
+
+
+def facts() -> dict:
+    """What the parts say: counted images, sizes as published, measured rates."""
     flow = pd.read_csv(studies.results_folder() / "flow" / "cheazemin2020.csv", index_col="step")
     kept = int(flow.loc[["adjudicated", "test negatives"], "images"].sum())
     covid = int(flow.loc["test COVID-19, 29e0b70", "images"])
-    every, seconds = kept + covid, studies.run(studies.AZEMIN_STANDIN.name).info["seconds"]
-    operations = gflop("resnet101")
-    text = (clone_folder() / "book" / "_own_rule.md.jinja").read_text(encoding="utf-8")
-    return jinja2.Template(text, trim_blocks=True).render(
-        kept=kept,
-        covid=covid,
-        images=every,
-        pixels=every * SIDE**2 / 1e6,
-        features=every * FEATURES * 4 / 1e6,
-        machines=machines(every),
-        seconds=seconds,
-        gflop=operations,
-        gpu=GPU,
-        gpu_seconds=every * operations / (1000 * GPU),
-    )
+    every, operations = kept + covid, gflop("resnet101")
+    published = origins.read_origins()
+    gigabytes = published["nih-chest-xray14"]["gigabytes"]
+    return {
+        "kept": kept,
+        "covid": covid,
+        "images": every,
+        "archives": gigabytes,
+        "kept_gigabytes": gigabytes * kept / chestxray14.COLLECTION.images,
+        "weights": sum(published["imagenet"]["sizes"].values()) / 1e6,
+        "children": published["kermany"]["size"] / 1e9,
+        "pixels": every * SIDE**2 / 1e6,
+        "features": every * FEATURES * 4 / 1e6,
+        "machines": machines(every),
+        "seconds": studies.run(studies.AZEMIN_STANDIN.name).info["seconds"],
+        "gflop": operations,
+        "gpu": GPU,
+        "gpu_seconds": every * operations / (1000 * GPU),
+    }
 
 
 def machines(images: int) -> list[dict]:
@@ -43,11 +54,9 @@ def machines(images: int) -> list[dict]:
     for file in sorted(folder.glob("own-rule/*.json")):
         info = json.loads(file.read_text(encoding="utf-8"))
         kind, rate = max(info["forward"].items(), key=lambda item: item[1]["per_cpu_minute"])
-        row = info["device"] | {"kind": kind, "recorded": info["recorded"], "load": info["load"]}
-        row["busy"] = images / rate["per_minute"]
+        row = info["device"] | {"kind": kind, "busy": max(info["load"]) > info["device"]["cores"]}
         row["features"] = images / rate["per_cpu_minute"] / row["threads"]
-        if "decoding" in info:
-            row["decode"] = images / info["decoding"]["per_cpu_minute"] / row["threads"]
+        row["decode"] = images / info["decoding"]["per_cpu_minute"] / row["threads"]
         found.append(row)
     for file in sorted(folder.glob("efficiency/cpu-*.json")):
         info = json.loads(file.read_text(encoding="utf-8"))

@@ -38,7 +38,8 @@ def book(stage: Path, output: Path = Path("_build/html")) -> None:
     write_text(first, headline.filled(first.read_text(encoding="utf-8"), rows) + "\n")
     curves.hero(stage / "book" / "_lungs.svg")
     write_text(stage / "book" / "_api.md", public_names())
-    write_text(stage / "book" / "_own_rule.md", rerun.own_rule())
+    for name in ("_fetch.md", "_own_rule.md"):
+        write_text(stage / "book" / name, rerun.part(f"{name}.jinja"))
     items = status.states(stage, Path("."))
     write_text(stage / "book" / "_states.md", status.summary(items))
     write_text(stage / "book" / "_status.md", status.page(items))

@@ -32,8 +32,8 @@ PLANS = {
 
 def fetch(what: list[str], data: str | None = None, dry_run: bool = False) -> None:
     """Fetch public radiographs and weights into the layout that the runs read. Killed at any
-    moment, it goes on when called again. Of NIH's 42 GB what Study A needs is kept (some 4 GB);
-    RSNA's need an account, so for them it says what to do.
+    moment, it goes on when called again. Of NIH's archives what Study A needs is kept; RSNA's need
+    an account, so for them it says what to do.
 
     what: covid, kermany, nih, rsna, weights
     dry_run: say what would be fetched, how much, from where and under which licence
@@ -80,7 +80,7 @@ def announce(what: str, plan: origins.Plan, fetcher: Fetcher) -> int | None:
     how_much = "not said by the server" if size is None else f"{size / 1e6:,.1f} MB"
     if sizes and len(asked) < len(plan.urls):
         how_much += f", by {len(asked)} of {len(plan.urls)}"
-    about = f"; published as {origin['about']}" if "about" in origin else ""
+    about = f"; published as {origin['gigabytes']} GB" if "gigabytes" in origin else ""
     print(f"{what}: {origin['title']}, {origin['home']}")
     print(f"  licence   {origin['licence']}\n  cite      {origin['citation']}")
     print(f"  to fetch  {plan.summary}")

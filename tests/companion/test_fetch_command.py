@@ -97,7 +97,7 @@ def test_without_a_network_it_ends_at_once(upstream, tmp_path, monkeypatch, caps
         with pytest.raises(InputError, match="is there a network"):
             cxr_fetch("weights", "rsna", "--data", str(tmp_path / "data"))
     said = capsys.readouterr().out
-    assert "not said by the server; published as 45 MB" in said and "rsna" not in said
+    assert "not said by the server" in said and "rsna" not in said
     assert not list((tmp_path / "weights").iterdir())  # nor a note on what is not there
 
 
