@@ -157,7 +157,7 @@ except (InputError, KeyError):  # no images, or not of every class
 # %% [markdown]
 # ## Tables 2.2 and 2.3: training and test sets
 #
-# COVID-19 patients are assigned whole, at random, until {glue:text}`test-covid` test images are reached; Kermany's images keep the division they came with. Then the COVID-19 training images are copied: for two classes each is counted {glue:text}`copies-two` times, for four {glue:text}`copies-four` times.
+# COVID-19 patients are assigned whole, at random, until {glue:text}`test-covid` test images are reached; Kermany's images keep the division they came with. Then the COVID-19 training images are copied ({term}`oversampling`): for two classes each is counted {glue:text}`copies-two` times, for four {glue:text}`copies-four` times.
 #
 # The tables count the copies, and add them to the test images in "Total", which is therefore no number of images.
 

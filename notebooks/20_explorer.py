@@ -119,7 +119,7 @@ if few := counted["covid-child"]:
     )
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Views to open", "code_prompt_hide": "Views to open"}
-usual = {"threshold": 0.5, "prevalence": in_test_set}
+usual = {"threshold": 0.5, "prevalence": round(in_test_set, 6)}
 as_sensitive = {"threshold": suggested["printed"], "prevalence": 0.001}
 perfect_score = {"threshold": 0.5, "prevalence": 0.001}
 viral = {"positive_class": "viral", "threshold": 0.5, "prevalence": 0.1}

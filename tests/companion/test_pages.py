@@ -72,7 +72,7 @@ def test_side_by_side_shows_printed_rebuilt_interval_and_redraws(run):
         )
     ]
     values = [metrics.per_class(other.predictions).loc["viral", "precision"] for other in again]
-    assert viral["2 re-draws"][2] == f"{min(values):.2f}–{max(values):.2f}"
+    assert viral["2 re-draws"][2] == f"{min(values):.3f}–{max(values):.3f}"
     for row in rows:
         if row[1] == "95 % interval" and "–" in row[4][1:]:
             low, high = map(float, row[4].split("–"))
