@@ -806,9 +806,10 @@ function address(model, el) {
     model.heard?.();
     return true;
   };
-  read();
+  const show = () => el.scrollIntoView({ block: "start" });
+  if (read() && performance.getEntriesByType("navigation")[0]?.type === "navigate") requestAnimationFrame(show); // not where a reader reloads
   model.saved = quiet(() => history.replaceState(null, "", model.link()), 400);
-  addEventListener("hashchange", () => { if (read()) el.scrollIntoView({ block: "start" }); });
+  addEventListener("hashchange", () => { if (read()) show(); });
 }
 
 /** Bring every widget of the page to life that is not yet: what the embedded module ends with. */

@@ -232,6 +232,17 @@ def explorer_page(browser, tmp_path, made):
     page.context.close()
 
 
+def test_a_link_opened_directly_shows_the_explorer(browser, tmp_path, made):
+    page = show(browser, tmp_path, f"<p style='height: 3000px'>above</p>{made}")
+    page.wait_for_selector(".cxr-alive")
+    assert page.evaluate("scrollY") == 0
+    opened = f"{page.url.split('#')[0]}#explorer:run=zhu-binary"
+    page.goto("about:blank")
+    page.goto(opened)
+    page.wait_for_function("scrollY > 2900")
+    page.context.close()
+
+
 def click(page, selector: str, x: float, y: float) -> None:
     """Click at shares of an element's width and height."""
     box = page.locator(selector).bounding_box()
