@@ -21,7 +21,7 @@ COMMANDS = {  # by module: functions, and what they do
     },
     "companion.build.book": {"book": "Build the book from executed notebooks and check its pages."},
     "companion.headline": {"readme": "Rewrite the headline table in README.md from the records."},
-    "companion.build.audit": {"audit": "Make an audit of models and images, into results/audits/."},
+    "companion.audits.record": {"audit": "Make the record of an audit, in results/audits/."},
     "companion.build.table": {
         "table": "Write a table that the book reads from results/ and counts in the images.",
         "cams": "Draw a recorded model's maps and measure where they lie, into its record.",
