@@ -624,7 +624,7 @@ columns = ["Model", "Texture", "Own map", "Maps of other patients", "Difference"
 pages.table(pd.DataFrame(rows, columns=columns), caption="Spearman's correlation, mean of images")
 
 # %% [markdown]
-# Of the four-class model's maps the correlation with texture is what chance gives: other patients' maps correlate as much with the same picture. The stand-in's maps follow texture a little, and hardly more than other patients' maps do.
+# Of the four-class model's maps the correlation with texture is what chance gives: other patients' maps correlate as much with the same picture. The two-class model's maps follow the gradient a little, and no more than other patients' maps do. The stand-in's maps follow texture a little, and hardly more than other patients' maps do.
 #
 # (objections)=
 # ## Objections
