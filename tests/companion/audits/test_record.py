@@ -44,7 +44,6 @@ def test_what_fails_leaves_the_record_that_was_there(tmp_path):
     place = record.write(tmp_path / "mine", SAID, {"predictions": table()})
     for info, tables in [
         ({"audit": "mine"}, {"predictions": table()}),
-        (SAID, {}),
         (SAID | {"what": {1, 2}}, {"predictions": table(5)}),
     ]:
         with pytest.raises((InputError, TypeError)):
