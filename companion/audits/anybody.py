@@ -123,8 +123,7 @@ def read_rows(file: Path, root: Path, classes: list[str]) -> pd.DataFrame:
     """
     where = str(file)
     read = manifest.read_csv(file, where, manifest.NEEDED)
-    if "y_true" not in read:
-        read = read.rename(columns={"label": "y_true"})
+    read = read if "y_true" in read else read.rename(columns={"label": "y_true"})
     read = read if "split" in read else read.assign(split="test")
     if read.empty or read.columns.duplicated().any():
         raise InputError(f"{where}: lists no image, or has a column twice")

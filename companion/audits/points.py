@@ -80,11 +80,10 @@ def prepare(curve: str, point: dict, data=None, device=None) -> Ready:
     """A point's images, labels and division; on phantoms with the small settings meant for them."""
     changes = studies.PHANTOM if (data_folder(data) / "PHANTOM.txt").is_file() else {}
     redraw = studies.experiment(f"zhu-binary-redraws/seed-{point['seed']}")
-    experiment = dataclasses.replace(redraw, **changes)
-    ready = pipeline.prepare(training.task(experiment, data), device)
+    ready = pipeline.prepare(training.task(dataclasses.replace(redraw, **changes), data), device)
     ready.task.own |= {"curve": curve} | point
-    if experiment.pretrained:
-        ready.state, ready.weights = resnet.imagenet(experiment.model)
+    if ready.task.config.pretrained:
+        ready.state, ready.weights = resnet.imagenet(ready.task.config.model)
     rows, covid = ready.rows, (ready.rows["y_true"] == "covid").to_numpy()
     if curve == "blackout":
         ready.pixels = pictures.blacked(ready.pixels, point["arm"], point["size"])

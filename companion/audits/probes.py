@@ -138,12 +138,10 @@ def by_image(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(tables).sort_values("image_id", kind="stable", ignore_index=True)
 
 
-Condition = tuple[str, float, np.ndarray]  # arm, size, features
-
-
-def curve(seen: Seen, name: str, conditions: Iterable[Condition]) -> tuple:
-    """Probes of an experiment's classes in every draw under each condition: predictions of the test
-    images, and a row for each probe. Unchanged images are probed with permuted labels, too.
+def curve(seen: Seen, name: str, conditions: Iterable[tuple]) -> tuple:
+    """Probes of an experiment's classes in every draw under each condition (arm, size, features):
+    predictions of the test images, and a row for each probe. Unchanged images are probed with
+    permuted labels, too.
     """
     divided = {draw: seen.part(name, draw) for draw in DRAWS}
     copies, found = dict(settings.experiment(name).oversample), []
@@ -173,8 +171,10 @@ def said(what: str, seen: dict[str, Seen], **config) -> dict:
     return about
 
 
-def blacked(seen: Seen) -> Iterator[Condition]:
-    """The unchanged images, then a centred square black or all but it, at each size."""
+def blacked(seen: Seen) -> Iterator[tuple]:
+    """``arm, size, features`` of the unchanged images, then with a centred square black, or all but
+    it, at each size.
+    """
     yield "unchanged", 0.0, seen.whole()
     for arm, size in product(pictures.ARMS, pictures.SIZES):
         changed = pictures.blacked(seen.ready.pixels, arm, size)
@@ -210,7 +210,7 @@ def blackout_probes(data=None, device=None) -> tuple[dict, dict]:
     return about, tables | {"probes": made}
 
 
-def handled(seen: Seen) -> Iterator[Condition]:
+def handled(seen: Seen) -> Iterator[tuple]:
     """The unchanged images, then COVID-19's through each step of Kermany's handling; at 56 pixels
     both, alone and after the other steps.
     """
