@@ -355,7 +355,7 @@ for (model, arm, size), row in probes.iterrows():
     rows.append(
         {
             "Model": curves.MODELS[model][0],
-            "Black": curves.ARMS.get(arm, [arm.replace("-", " ")])[0],
+            "Black": curves.ARMS.get(arm, arm.replace("-", " ")),
             "Side of the square": f"{100 * size:.0f} %",
             "Lungs left (median)": "" if np.isnan(row["lungs"]) else f"{100 * row['lungs']:.0f} %",
             "AUC of the draws": formatting.interval(row["least"], row["most"], decimals=3),
@@ -624,7 +624,7 @@ columns = ["Model", "Texture", "Own map", "Maps of other patients", "Difference"
 pages.table(pd.DataFrame(rows, columns=columns), caption="Spearman's correlation, mean of images")
 
 # %% [markdown]
-# Of the four-class model's maps the correlation with texture is what chance gives: other patients' maps correlate as much with the same picture. The stand-in's maps follow texture a little, and hardly more than other patients' maps do.
+# Of the four-class model's maps the correlation with texture is what chance gives: other patients' maps correlate as much with the same picture. The two-class model's maps follow the gradient a little, and no more than other patients' maps do. The stand-in's maps follow texture a little, and hardly more than other patients' maps do.
 #
 # (objections)=
 # ## Objections
@@ -691,6 +691,7 @@ normal = letter.xs("others", level="side")
 copies = wide["auc"].loc[("copies before the split", "probe", PERMUTED)]
 same_b = same_pairs[same_pairs["study"] == "zhu2020"]
 once = without.pivot_table("estimate", ["run", "statistic"], "kept")
+unfinished = sum(int((~curves.runs(curve)["finished"]).sum()) for curve in curves.FINETUNED)
 change_by_copies = (once["one of each copy"] - once["all"]).abs().max()
 NAMES = {"two": TWO, "four": FOUR, "a": STANDIN}
 
@@ -767,7 +768,7 @@ pages.glue_all(
         "frame-box": f"{100 * frame.max()['lung box']:.1f} %",
         "known": int(first["image_id"].isin(known).sum()),
         "known-of": len(first),
-        "unfinished": curves.unfinished(),
+        "unfinished": unfinished,
     }
     | {f"covered-{word}": still(model) for word, model in NAMES.items()}
     | {f"elsewhere-{word}": still(model, control=1) for word, model in NAMES.items()}

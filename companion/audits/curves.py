@@ -13,34 +13,30 @@ import pandas as pd
 
 from companion import studies
 from companion.audits import record
-from companion.studies import settings
-from cxrlib import plots
+from companion.audits.pictures import ARMS
+from cxrlib import metrics, plots
 from cxrlib.data import radiographs
 from cxrlib.metrics import intervals
 
 MODELS = {  # what a probe was made for: its name, and its colour (Okabe and Ito)
-    settings.ZHU_BINARY.name: ("Study B, two classes", "#0072B2"),
-    settings.ZHU_FOURCLASS.name: ("Study B, four classes", "#E69F00"),
-    settings.AZEMIN_STANDIN.name: ("Study A, by a stand-in", "#CC79A7"),
+    studies.ZHU_BINARY.name: ("Study B, two classes", "#0072B2"),
+    studies.ZHU_FOURCLASS.name: ("Study B, four classes", "#E69F00"),
+    studies.AZEMIN_STANDIN.name: ("Study A, by a stand-in", "#CC79A7"),
 }
-ARMS = {  # of the black-out audit: what they are called, and what they leave of the lungs
-    "square-black": ("A square in the middle is black", "square_black"),
-    "rest-black": ("All but that square is black", "rest_black"),
-}
+BINARY, FOURCLASS, STANDIN = MODELS
 AXES = {"lungs": "Lungs left in the picture (median, %)", "size": "Side of the square (%)"}
 FINETUNED = ("blackout", "one-pipeline", "permuted-labels")  # curves of results/audits/finetuned
 CHANCE = "0.45"  # the grey of what knows nothing
-DRAWS = ["auc", "low", "high", "found", "of", "taken", "others"]
 
 
-def against_rest(rows: pd.DataFrame, ill: pd.Series) -> pd.DataFrame:
+def against_rest(rows: pd.DataFrame, ill: pd.Series | None = None) -> pd.DataFrame:
     """Predictions of COVID-19 against the rest, as cxrlib takes them, from rows of ``p_covid`` and
-    whether each image shows it, ``ill``.
+    whether each image shows it, ``ill``; by default by its label, or by opacity's, which stands for
+    it where the stand-in is trained.
     """
-    names = ill.map({True: "covid", False: "other"})
-    other = 1 - rows["p_covid"]
-    table = rows[["image_id", "patient_id", "p_covid"]].assign(y_true=names, p_other=other)
-    return table.assign(source="", split="test")
+    ill = rows["y_true"].isin({"covid", "opacity"}) if ill is None else ill
+    table = rows[["image_id", "patient_id", "p_covid"]].assign(p_other=1 - rows["p_covid"])
+    return table.assign(y_true=ill.map({True: "covid", False: "other"}), source="", split="test")
 
 
 def measured(
@@ -55,11 +51,13 @@ def measured(
     """
     rows = []
     for key, group in table.groupby(list(by), sort=False):
-        ill, called = group["y_true"] == "covid", group["p_covid"] >= threshold
-        auc = intervals.auc_interval(against_rest(group, ill), "covid", level)
-        counts = [called[ill].sum(), ill.sum(), called[~ill].sum(), (~ill).sum()]
-        rows.append([*key, *auc, *counts])
-    return pd.DataFrame(rows, columns=[*by, *DRAWS])
+        rest = against_rest(group)
+        auc = intervals.auc_interval(rest, "covid", level)
+        point = metrics.operating_point(rest, "covid", threshold)
+        found, taken = point["TP"], point["FP"]
+        rows.append([*key, *auc, found, found + point["FN"], taken, taken + point["TN"]])
+    heads = ["auc", "low", "high", "found", "of", "taken", "others"]
+    return pd.DataFrame(rows, columns=[*by, *heads])
 
 
 def over_draws(found: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -69,11 +67,10 @@ def over_draws(found: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     and ``high`` the highest end of their intervals over patients; an area of 1 has none and counts
     as 1. Counts are sums.
     """
-    ends = found.assign(low=found["low"].fillna(found["auc"]))
-    ends["high"] = ends["high"].fillna(ends["auc"])
+    ends = found.assign(**{end: found[end].fillna(found["auc"]) for end in ("low", "high")})
     how = {"auc": ("auc", "mean"), "least": ("auc", "min"), "most": ("auc", "max")}
     how |= {"low": ("low", "min"), "high": ("high", "max"), "draws": ("auc", "size")}
-    how |= {name: (name, "sum") for name in DRAWS[3:]}
+    how |= {name: (name, "sum") for name in ("found", "of", "taken", "others")}
     return ends.groupby(list(by), sort=False).agg(**how).reset_index()
 
 
@@ -83,57 +80,49 @@ def blackout(level: float = 0.95, threshold: float = 0.5) -> pd.DataFrame:
     median share of the lungs left in the COVID-19 test images that have a mask or a box.
     """
     _, tables = record.read("blackout-probes")
-    by, parts = ["model", "how", "arm", "size", "draw"], []
-    for name in MODELS:
-        parts.append(tables[name].assign(model=name, how="probe"))
+    by = ["model", "how", "arm", "size", "draw"]
+    parts = [tables[name].assign(model=name, how="probe") for name in MODELS]
     for network in (finetuned("blackout"), finetuned("permuted-labels"), *_shown()):
-        parts.append(network.assign(model=settings.ZHU_BINARY.name, how="fine-tuned"))
+        parts.append(network.assign(model=BINARY, how="fine-tuned"))
     found = pd.concat([measured(part, by, level, threshold) for part in parts])
-    return over_draws(found, by[:-1]).merge(_left(tables), "left", ["model", "arm", "size"])
+    found = over_draws(found, by[:-1]).merge(_left(tables), "left", ["model", "arm", "size"])
+    found.loc[found["arm"] == "unchanged", "lungs"] = 1.0
+    return found
 
 
 def finetuned(audit: str) -> pd.DataFrame:
     """Test predictions of the networks trained for an audit, those alone that trained to the end of
     their schedule, as ``arm, size, draw, image_id, patient_id, y_true, p_covid``.
     """
-    runs, file = _runs(audit), record.folder("finetuned") / audit / "predictions.csv.gz"
-    ended = runs.loc[runs["finished"], ["arm", "size", "seed"]]
+    file = record.folder("finetuned") / audit / "predictions.csv.gz"
+    ended = runs(audit).query("finished")[["arm", "size", "seed"]]
     return pd.read_csv(file, dtype=record.NAMES).merge(ended).rename(columns={"seed": "draw"})
 
 
 def _shown() -> list[pd.DataFrame]:
     """The recorded runs on the frame alone and without it, which are points of the two curves."""
     size = round(1 - 2 * radiographs.FRAME, 6)
-    arms = {"frame": "square-black", "centre": "rest-black"}
-    family, _ = studies.family(f"{settings.ZHU_BINARY.name}-shown")
-    tables = {run.name.rpartition("/")[2]: run.predictions for run in family}
-    return [
-        table.assign(arm=arms[part], size=size, draw=f"{part}, recorded")
-        for part, table in tables.items()
-    ]
+    arms = {f"{BINARY}-shown/frame": "square-black", f"{BINARY}-shown/centre": "rest-black"}
+    family, _ = studies.family(f"{BINARY}-shown")
+    named = {"size": size, "draw": "recorded"}
+    return [run.predictions.assign(arm=arms[run.name], **named) for run in family]
 
 
-def unfinished() -> int:
-    """How many networks for the audits the clock stopped."""
-    return sum(int((~_runs(audit)["finished"]).sum()) for audit in FINETUNED)
-
-
-def _runs(audit: str) -> pd.DataFrame:
+def runs(audit: str) -> pd.DataFrame:
+    """The trainings of a curve, a row each; not ``finished`` are those that the clock stopped."""
     file = record.folder("finetuned") / audit / "run.json"
     return pd.DataFrame(json.loads(file.read_text(encoding="utf-8"))["runs"])
 
 
 def _left(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Median share of the lungs that is left, by model, arm and size."""
-    share, parts = tables["lung-left"], []
+    """Median share of the lungs that is left, ``lungs``, by ``model``, ``arm`` and ``size``."""
+    columns, found = {arm.replace("-", "_"): arm for arm in ARMS}, {}
     for name in MODELS:
-        tested = tables[name].loc[tables[name]["y_true"] == "covid", "image_id"].unique()
-        known = share[share["image_id"].isin(tested)].groupby("size")
-        for arm, (_, column) in ARMS.items():
-            median = known[column].median().rename("lungs").reset_index()
-            parts.append(median.assign(model=name, arm=arm))
-        parts.append(pd.DataFrame({"model": name, "arm": ["unchanged"], "size": 0.0, "lungs": 1.0}))
-    return pd.concat(parts, ignore_index=True)
+        covid = tables[name]["y_true"] == "covid"
+        known = tables["lung-left"]["image_id"].isin(tables[name].loc[covid, "image_id"])
+        median = tables["lung-left"][known].groupby("size")[[*columns]].median()
+        found[name] = median.rename(columns=columns).stack()
+    return pd.concat(found, names=["model", "size", "arm"]).rename("lungs").reset_index()
 
 
 def draw(curves: pd.DataFrame, arm: str, ax: plt.Axes, x: str = "lungs") -> None:
@@ -157,7 +146,7 @@ def draw(curves: pd.DataFrame, arm: str, ax: plt.Axes, x: str = "lungs") -> None
         if len(points):
             mark = {"marker": "D", "facecolors": "none", "edgecolors": color, "zorder": 4}
             ax.scatter(100 * points[x], points["auc"], label=f"{label}, fine-tuned", **mark)
-    ax.set(xlim=(103, -3) if x == "lungs" else (-3, 103), ylim=(0.15, 1.02), title=ARMS[arm][0])
+    ax.set(xlim=(103, -3) if x == "lungs" else (-3, 103), ylim=(0.15, 1.02), title=ARMS[arm])
     ax.set_xlabel(AXES[x])
 
 
@@ -171,6 +160,5 @@ def hero(file: Path) -> None:
             draw(blackout(), "square-black", ax)
             ax.legend(loc="center left", bbox_to_anchor=(0.02, 0.52), frameon=False)
         ax.set(title="", ylabel="AUC of COVID-19 against the rest")
-        file.parent.mkdir(parents=True, exist_ok=True)
         fig.savefig(file, metadata={"Date": None})
         plt.close(fig)

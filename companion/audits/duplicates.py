@@ -17,20 +17,20 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 from scipy.fft import dctn
+from sklearn.preprocessing import normalize
 
 from companion import studies
-from companion.audits import record
-from companion.options import heavy
+from companion.audits import probes, record
+from companion.audits.curves import BINARY, FOURCLASS, STANDIN
+from companion.studies import training
 from cxrlib import metrics
+from cxrlib.transfer import resnet
 
 HAMMING, COSINE = 6, 0.98
 SIDE, BITS = 32, 64
 BLOCK = 500  # images that are compared with all others at once
 MOST = 100_000  # pairs that are listed
-RUNS = {  # of each study, whose images are compared
-    "zhu2020": ["zhu-binary", "zhu-fourclass"],
-    "cheazemin2020": ["azemin-standin-resnet50"],
-}
+RUNS = {"zhu2020": [BINARY, FOURCLASS], "cheazemin2020": [STANDIN]}  # whose images are compared
 KEYS = ["study", "first", "second"]
 RATES = ["auc", "sensitivity", "specificity"]
 SAME = "same radiograph"
@@ -58,8 +58,8 @@ def pairs(small: np.ndarray, features: np.ndarray | None = None, least: float = 
     N, not with its square; after :data:`MOST` pairs no more are looked for.
     """
     bits, grey = 2 * hashes(small).astype(np.float32) - 1, small.reshape(len(small), -1)
-    grey = _unit(grey - grey.mean(axis=1, keepdims=True))
-    seen, found, number = None if features is None else _unit(features), [], 0
+    grey, found = normalize(grey - grey.mean(axis=1, keepdims=True)), []
+    seen = None if features is None else normalize(features)
     for start in range(0, len(small), BLOCK):
         rows = slice(start, start + BLOCK)
         hamming = (BITS - bits[rows] @ bits[start:].T) / 2
@@ -74,16 +74,11 @@ def pairs(small: np.ndarray, features: np.ndarray | None = None, least: float = 
         if seen is not None:
             table["cosine"] = cosine[i, j]
         found.append(table[table["correlation"] >= least])
-        number += len(found[-1])
-        if number >= MOST:
+        if sum(map(len, found)) >= MOST:
             break
     order = [*found[0].columns[:2:-1]]  # cosine first, if there is one
     listed = pd.concat(found).sort_values(order, ascending=False, kind="stable")
     return listed[:MOST].reset_index(drop=True)
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)).astype("f4")
 
 
 def named(found: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -98,30 +93,26 @@ def named(found: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     return table.join(found.drop(columns=["first", "second"]))
 
 
-def twins(listed: pd.DataFrame) -> set[str]:
-    """Test images of which a pair is in another split: ``image_id``."""
+def left_out(listed: pd.DataFrame) -> dict[str, set[str]]:
+    """What a result without copies leaves out, ``image_id``: test images of which a pair is in
+    another split, and of each pair of test images the second.
+    """
     first, second = listed["first_split"] == "test", listed["second_split"] == "test"
-    return {*listed.loc[first & ~second, "first"], *listed.loc[~first & second, "second"]}
+    twins = {*listed.loc[first & ~second, "first"], *listed.loc[~first & second, "second"]}
+    spare = {*listed.loc[first & second, "second"]}
+    return {"no copy elsewhere": twins, "one of each copy": spare}
 
 
-def spare(listed: pd.DataFrame) -> set[str]:
-    """Of each pair of test images the second: ``image_id``."""
-    both = (listed["first_split"] == "test") & (listed["second_split"] == "test")
-    return set(listed.loc[both, "second"])
-
-
-def audit(data=None, device=None) -> tuple[dict, dict[str, pd.DataFrame]]:
+def duplicates(data=None, device=None) -> tuple[dict, dict[str, pd.DataFrame]]:
     """Pairs of each study's images, and its recorded results without them. What was ``seen`` when
     somebody looked at the pairs is kept as it is recorded: :data:`SAME` or another word.
     """
-    training, listed, images = heavy("companion.studies.training", "an audit"), [], {}
-    resnet, frozen = training.pipeline.resnet, training.pipeline.frozen
+    listed, images = [], {}
     state, weights = resnet.imagenet("resnet18")
     for study, (run, *_) in RUNS.items():
         ready = training.prepare(studies.experiment(run), data)
         net = resnet.build("resnet18", 2, state).to(resnet.device(device))
-        how = {"kind": ready.precision, "progress": True}
-        features = frozen.cached(net, ready.pixels, ready.hashes, ready.device, **how)
+        features = probes.Seen(ready, net).whole()
         found = named(pairs(thumbnails(ready.pixels), features), ready.rows)
         listed.append(found.assign(study=study))
         images[study] = record.images(ready)
@@ -129,13 +120,10 @@ def audit(data=None, device=None) -> tuple[dict, dict[str, pd.DataFrame]]:
     there = (record.folder("duplicates") / "run.json").is_file()
     looked = record.read("duplicates")[1]["pairs"] if there else table.assign(seen=None)
     table = table.merge(looked[[*KEYS, "seen"]], "left", KEYS)
-    return {
-        "study": list(RUNS),
-        "what": "pairs of images that may show the same radiograph, and results without them",
-        "config": {"hamming": HAMMING, "cosine": COSINE, "embedding": "resnet18, ImageNet"},
-        "images": images,
-        "weights": weights,
-    }, {"pairs": table, "results": results(table)}
+    what = "pairs of images that may show the same radiograph, and results without them"
+    config = {"hamming": HAMMING, "cosine": COSINE, "embedding": "resnet18, ImageNet"}
+    said = {"study": [*RUNS], "what": what, "config": config, "images": images, "weights": weights}
+    return said, {"pairs": table, "results": results(table)}
 
 
 def results(table: pd.DataFrame) -> pd.DataFrame:
@@ -146,8 +134,8 @@ def results(table: pd.DataFrame) -> pd.DataFrame:
     for study, runs in RUNS.items():
         listed = table[table["study"] == study]
         same = listed[listed["seen"] == SAME]
-        sets = {"all": set(), "no pair elsewhere": twins(listed)}
-        sets |= {"no copy elsewhere": twins(same), "one of each copy": spare(same)}
+        pairs_gone = left_out(listed)["no copy elsewhere"]
+        sets = {"all": set(), "no pair elsewhere": pairs_gone} | left_out(same)
         for run, (kept, gone) in itertools.product(runs, sets.items()):
             frame = studies.run(run).predictions
             frame = frame[~frame["image_id"].isin(gone)]

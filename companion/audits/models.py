@@ -9,25 +9,25 @@ an audit that was interrupted goes on.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from functools import partial
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.stats import rankdata
 
-from companion.studies import cheazemin2020, runs, settings
+from companion.audits import pictures
+from companion.audits.curves import MODELS, STANDIN
+from companion.studies import cheazemin2020, runs, settings, training
 from cxrlib import occlusion
-from cxrlib.data import chestxray14, covid_chestxray, kermany, lungs, radiographs, rsna
+from cxrlib.data import chestxray14, covid_chestxray, radiographs, rsna
 from cxrlib.data.manifest import data_folder, present
 from cxrlib.files import InputError
 from cxrlib.records import Record
 from cxrlib.transfer import fit, frozen, resnet
 
-STANDIN, FOUR = settings.AZEMIN_STANDIN.name, settings.ZHU_FOURCLASS.name
-RUNS = (settings.ZHU_BINARY.name, FOUR, STANDIN)
 SNAPSHOT = "9e80e4c"  # of the COVID-19 collection: the newest at hand, with most other diseases
 FRONTAL = ("PA", "AP", "AP Supine", "AP Erect", "AP semi erect")
 CLEAR, ADULT, SIZE = "No Finding", 18, 224  # years; pixels a side, of all three models
@@ -37,18 +37,15 @@ GROUP = ["group", "image_id", "patient_id", "finding", "view", "age"]
 KEPT = ["image_id", "patient_id", "y_true"]
 
 
-def asked(model, classes: list[str], pixels: np.ndarray, on="cpu") -> pd.DataFrame:
+def asked(model, classes: list[str], on: torch.device, pixels: np.ndarray) -> pd.DataFrame:
     """Of uint8 images ``p``, the probability of COVID-19, and ``called``, the likeliest class."""
     hashes = [hashlib.sha256(image.tobytes()).hexdigest() for image in pixels]
-    kind = resnet.precision(resnet.device(str(on)))
-    features = frozen.cached(model, pixels, hashes, on, kind=kind)
+    features = frozen.cached(model, pixels, hashes, on, kind=resnet.precision(on))
     p = pd.DataFrame(np.exp(fit.predict(model.fc, features, on)), columns=classes)
     return pd.DataFrame({"p": p["covid"], "called": p.idxmax(axis=1)})
 
 
-def changes(
-    ask: Callable, rows: pd.DataFrame, pixels: np.ndarray, arms: Iterable[tuple[dict, np.ndarray]]
-) -> pd.DataFrame:
+def changes(ask: Callable, rows: pd.DataFrame, pixels: np.ndarray, arms: pictures.Arms):
     """What changes of the pictures change: the rows for each arm, with the arm's own columns, then
     ``p_before, called_before, p_after, called_after``.
 
@@ -60,27 +57,6 @@ def changes(
         after = ask(changed).add_suffix("_after")
         tables.append(rows.assign(**columns).join(before).join(after))
     return pd.concat(tables, ignore_index=True)
-
-
-def lung_arms(
-    pixels: np.ndarray, regions: np.ndarray, fills=occlusion.FILLS, controls=occlusion.FILLS
-) -> Iterator[tuple[dict, np.ndarray]]:
-    """The lungs covered, and all but them; for the fills among ``controls`` also the same area
-    elsewhere, and all but that.
-    """
-    moved = occlusion.elsewhere(regions, SEED)
-    for part, fill, control in product(("lungs", "rest"), fills, (0, 1)):
-        if not control or fill in controls:
-            region = moved if control else regions
-            changed = occlusion.cover(pixels, region if part == "lungs" else ~region, fill)
-            yield {"part": part, "fill": fill, "control": control}, changed
-
-
-def mark_arms(pixels: np.ndarray) -> Iterator[tuple[dict, np.ndarray]]:
-    """Each mark, and its control."""
-    for kind, control in product(occlusion.MARKS, (0, 1)):
-        changed = occlusion.mark(pixels, kind, control=bool(control))
-        yield {"mark": kind, "control": control}, changed
 
 
 def collection(root: Path) -> pd.DataFrame:
@@ -119,17 +95,17 @@ def others(root: Path, run: Record) -> pd.DataFrame:
     return table[~seen & ~(table["age"] < ADULT)].reset_index(drop=True)
 
 
-def tested(run: Record, root: Path) -> pd.DataFrame:
-    """The run's test images and their ``path``; of the stand-in at most :data:`FEWER` a class."""
-    table, both = run.predictions, [covid_chestxray.read_manifest(root)]
+def test_images(run: Record, root: Path) -> pd.DataFrame:
+    """The run's test images, their ``path`` and ``finding``; of the stand-in at most :data:`FEWER`
+    a class.
+    """
+    table = run.predictions
+    manifest, _ = training.divided(settings.experiment(run.name), root)
     if run.name == STANDIN:
         table = table.sample(frac=1, random_state=np.random.default_rng(SEED))
         table = table.groupby("y_true").head(FEWER).sort_index()
-        both += [cheazemin2020.covid(root), rsna.read_manifest(root)]
-    else:
-        both += [kermany.read_manifest(root)]
-    listed = pd.concat(both).drop_duplicates("image_id")[["image_id", "path", "finding"]]
-    return table.merge(listed, on="image_id", validate="one_to_one")
+    about = manifest[["image_id", "path", "finding"]]
+    return table.merge(about, on="image_id", validate="one_to_one")
 
 
 def masked(rows: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, np.ndarray]:
@@ -137,18 +113,17 @@ def masked(rows: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, np.ndarray]:
     at random: rows with ``kind``, ``mask_of``, ``area`` and ``overlap`` (share of the region that
     its control cannot avoid); and the regions.
     """
-    found = lungs.regions(rows["image_id"], SIZE, root)
-    kind = {image: kind for kind in ("lung box", "lung mask") for image in found[kind]}
-    ill, well = rows[rows["image_id"].isin(kind)], rows[rows["y_true"] != "covid"]
+    found = pictures.lungs_of(rows["image_id"], SIZE, root)
+    ill, well = rows[rows["image_id"].isin(list(found))], rows[rows["y_true"] != "covid"]
     if ill.empty:
         raise InputError(f"{root}: no lung mask and no lung box is there for any COVID-19 image")
     drawn = np.random.default_rng(SEED).integers(len(ill), size=len(well))
-    owners = [*ill["image_id"], *ill["image_id"].to_numpy()[drawn]]
-    regions = np.stack([found[kind[owner]][owner] for owner in owners])
-    shared = (regions & occlusion.elsewhere(regions, SEED)).sum((1, 2)) / regions.sum((1, 2))
     table = pd.concat([ill, well], ignore_index=True)
-    table = table.assign(kind=[kind[owner] for owner in owners], mask_of=owners)
-    return table.assign(area=regions.mean((1, 2)), overlap=shared), regions
+    table["mask_of"] = [*ill["image_id"], *ill["image_id"].to_numpy()[drawn]]
+    kinds, regions = zip(*(found[owner] for owner in table["mask_of"]), strict=True)
+    regions = np.stack(regions)
+    shared = (regions & occlusion.elsewhere(regions, SEED)).sum((1, 2)) / regions.sum((1, 2))
+    return table.assign(kind=kinds, area=regions.mean((1, 2)), overlap=shared), regions
 
 
 def textures(pixels: np.ndarray, cells: int) -> dict[str, np.ndarray]:
@@ -172,9 +147,8 @@ def follows(rows: pd.DataFrame, cams: np.ndarray, pixels: np.ndarray) -> pd.Data
         ranks = rankdata(values.reshape(maps.shape), axis=1)
         found = np.corrcoef(ranks, maps)[: len(maps), len(maps) :]  # (picture, map)
         null, own = np.ma.masked_array(found, same), np.diag(found)
-        share = (null < own[:, None]).mean(1)
-        columns = {"own": own, "others": null.mean(1), "less": share}
-        tables.append(rows.assign(texture=name, **columns))
+        less = (null < own[:, None]).mean(1)
+        tables.append(rows.assign(texture=name, own=own, others=null.mean(1), less=less))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -192,7 +166,7 @@ def _other_adults(run: Record, ask, load, root: Path) -> pd.DataFrame:
 
 
 def _lungs_out(run: Record, ask, load, root: Path) -> pd.DataFrame:
-    rows, pixels = load(tested(run, root))
+    rows, pixels = load(test_images(run, root))
     table, regions = masked(rows, root)
     shown = pixels[pd.Index(rows["image_id"]).get_indexer(table["image_id"])]
     fills = ("black",) if run.name == STANDIN else occlusion.FILLS
@@ -200,47 +174,47 @@ def _lungs_out(run: Record, ask, load, root: Path) -> pd.DataFrame:
     for ill, controls in ((True, fills), (False, ("black",))):
         at = table["y_true"].eq("covid").to_numpy() == ill
         about = table.loc[at, [*KEPT, "kind", "mask_of", "area", "overlap"]].reset_index(drop=True)
-        arms = lung_arms(shown[at], regions[at], fills, controls)
+        arms = pictures.lung_arms(shown[at], regions[at], fills, controls)
         tables.append(changes(ask, about, shown[at], arms))
     return pd.concat(tables)
 
 
 def _marks(run: Record, ask, load, root: Path) -> pd.DataFrame:
-    rows = tested(run, root)
+    rows = test_images(run, root)
     asked_of = rows["y_true"].eq("covid") | rows["finding"].str.lower().eq("normal")
     rows, pixels = load(rows[asked_of])
-    return changes(ask, rows[KEPT], pixels, mark_arms(pixels))
+    return changes(ask, rows[KEPT], pixels, pictures.mark_arms(pixels))
 
 
 def _cam_texture(run: Record, ask, load, root: Path) -> pd.DataFrame:
-    rows = tested(run, root)
+    rows = test_images(run, root)
     rows, pixels = load(rows[rows["y_true"] == "covid"])
     maps, _ = runs.read_maps(run)
     order = pd.Index(maps["image_id"]).get_indexer(rows["image_id"])
     return follows(rows[KEPT], maps["cam"][order], pixels)
 
 
-def _each(one: Callable, what: str, config: dict, data, device, names=RUNS) -> tuple[dict, dict]:
+def _each(one: Callable, what: str, config: dict, data, device) -> tuple[dict, dict]:
     """``one``'s table of each run, and what the record says."""
-    root, on, digests, weights, tables = data_folder(data), resnet.device(device), {}, {}, []
+    root, on, weights, tables = data_folder(data), resnet.device(device), {}, []
+    missing, seen = set(), {}  # images, and the SHA-256 of each image's file
 
     def load(rows: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
         there = present(rows, root)
-        here = rows[there].reset_index(drop=True)
-        pixels, found = radiographs.load(root, here["path"].tolist(), SIZE)
-        digests.update(dict.fromkeys(rows["image_id"], ""))
-        digests.update(zip(here["image_id"], found, strict=True))
-        return here, pixels
+        missing.update(rows.loc[~there, "image_id"])
+        rows = rows[there].reset_index(drop=True)
+        pixels, hashes = radiographs.load(root, rows["path"].tolist(), SIZE)
+        seen.update(zip(rows["image_id"], hashes, strict=True))
+        return rows, pixels
 
-    for name in names:
+    for name in MODELS:
         run = runs.run(name)
         weights[name] = run.info["weights"]
-        ask = partial(asked, resnet.recorded(run.folder, run.info, on), run.classes, on=on)
+        ask = partial(asked, resnet.recorded(run.folder, run.info, on), run.classes, on)
         tables.append(one(run, ask, load, root).assign(model=name))
-    seen = {image: digest for image, digest in digests.items() if digest}
     images = {"fingerprint": radiographs.fingerprint([*seen], [*seen.values()])}
-    images |= {"images": len(seen), "missing": sorted(digests.keys() - seen.keys())}
-    config |= {"runs": [*names], "size": SIZE, "seed": SEED, "precision": resnet.precision(on)}
+    images |= {"images": len(seen), "missing": sorted(missing)}
+    config |= {"runs": [*MODELS], "size": SIZE, "seed": SEED, "precision": resnet.precision(on)}
     said = {"study": ["zhu2020", "cheazemin2020"], "what": what, "config": config}
     return said | {"images": images, "weights": weights}, {"images": pd.concat(tables)}
 
@@ -271,4 +245,4 @@ def cam_texture(data=None, device=None) -> tuple[dict, dict]:
     """Recorded maps of COVID-19 test images against the texture of the pictures."""
     config = {"null": "maps of other patients on the same picture"}
     what = "rank correlation of maps with the texture of pictures"
-    return _each(_cam_texture, what, config, data, device, (FOUR, STANDIN))
+    return _each(_cam_texture, what, config, data, device)

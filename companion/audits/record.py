@@ -6,6 +6,7 @@ A record is a folder of ``results/audits/``: ``run.json`` and tables as CSV, tho
 
 from __future__ import annotations
 
+import gzip
 import importlib.metadata
 import json
 import platform
@@ -24,6 +25,30 @@ SAID = ("audit", "study", "what", "config", "images", "weights", "seconds")  # b
 ADDED = ("made", "recorded", "packages", "device", "git")  # by `write`
 CODE = ("cxrlib", "companion", "book/studies")  # what makes a record
 NAMES = {"image_id": str, "patient_id": str}
+MODULES = {  # of the package: the audits in it, each a function of that name
+    "duplicates": "duplicates",
+    "models": "other-adults lungs-out marks cam-texture",
+    "probes": "blackout-probes one-pipeline-probes leave-source-out leakage"
+    " frozen-against-finetuned",
+}
+AUDITS = {name: module for module, names in MODULES.items() for name in names.split()}
+
+
+def audit(
+    name: str, data: str | None = None, output: str | None = None, device: str | None = None
+) -> None:
+    """Make the record of an audit, which the book reads.
+
+    name: its folder in results/audits/; another name lists them all
+    output: folder (default: NAME in the folder of the records of audits)
+    """
+    if name not in AUDITS:
+        raise InputError(f"audit {name}: there are {', '.join(AUDITS)}")
+    module = heavy(f"companion.audits.{AUDITS[name]}", "an audit")
+    began = time.perf_counter()
+    said, tables = getattr(module, name.replace("-", "_"))(data, device)
+    said = {"audit": name, "seconds": round(time.perf_counter() - began, 1)} | said
+    print(write(output or folder(name), said, tables, device))
 
 
 def folder(audit: str) -> Path:
@@ -42,6 +67,15 @@ def images(ready) -> dict:
     return found | {"stored": sides.astype(int).to_dict(), "missing": missing.tolist()}
 
 
+def machine(device=None) -> dict:
+    """What made a record: revision of the code, versions of packages, and the device."""
+    pipeline = heavy("cxrlib.transfer.pipeline", "recording an audit")
+    packages = {name: importlib.metadata.version(name) for name in pipeline.PACKAGES}
+    on = pipeline.resnet.describe(pipeline.resnet.device(device))
+    packages["python"] = platform.python_version()
+    return {"git": pipeline.revision(CODE), "packages": packages, "device": on}
+
+
 def write(target: str | Path, info: dict, tables: dict[str, pd.DataFrame], device=None) -> Path:
     """Write a record whole or not at all; what is there is replaced. Returns its folder.
 
@@ -51,52 +85,40 @@ def write(target: str | Path, info: dict, tables: dict[str, pd.DataFrame], devic
         digits. device: where it was computed, as :func:`cxrlib.transfer.resnet.device` has it.
 
     Raises:
-        InputError: a field or every table is missing, or other files are in the way.
+        InputError: a field is missing, or other files are in the way.
     """
-    target, pipeline = Path(target), heavy("cxrlib.transfer.pipeline", "recording an audit")
-    lost = [field for field in SAID if field not in info] + ["a table"] * (not tables)
-    if lost:
-        raise InputError(f"{target}: a record of an audit needs {lost[0]}")
-    records.refuse_foreign(target, ("run.json",))
-    versions = {name: importlib.metadata.version(name) for name in pipeline.PACKAGES}
+    records.refuse_foreign(Path(target), ("run.json",))
     info = {"made": f"python -m companion.build audit {info['audit']}"} | info
-    info |= {"recorded": time.strftime("%Y-%m-%d", time.gmtime()), "git": pipeline.revision(CODE)}
-    info |= {"packages": versions | {"python": platform.python_version()}}
-    info |= {"device": pipeline.resnet.describe(pipeline.resnet.device(device))}
+    info |= {"recorded": time.strftime("%Y-%m-%d", time.gmtime())} | machine(device)
     with files.whole(target) as new:
         for name, table in tables.items():
             text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-            file = f"{name}.csv.gz" if len(text) > LARGE else f"{name}.csv"
-            how = {"method": "gzip", "mtime": 0} if file.endswith("gz") else None
-            table.to_csv(
-                new / file, index=False, float_format="%.6g", lineterminator="\n", compression=how
-            )
-        text = json.dumps(info, indent=1, ensure_ascii=False)
-        files.write_text(new / "run.json", text + "\n")
+            if len(text) > LARGE:
+                (new / f"{name}.csv.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+            else:
+                files.write_text(new / f"{name}.csv", text)
+        files.write_text(new / "run.json", json.dumps(info, indent=1, ensure_ascii=False) + "\n")
         read(new)  # what cannot be read back is not written
-    return target
+    return Path(target)
 
 
 def read(audit: str | Path) -> tuple[dict, dict[str, pd.DataFrame]]:
     """What an audit's record says (run.json), and its tables by name: of an audit of this clone, or
     in a folder. :class:`InputError` where there is none or a file of it is damaged.
     """
-    place = folder(audit) if isinstance(audit, str) else Path(audit)
-    file = place / "run.json"
+    place = folder(audit) if isinstance(audit, str) else audit
+    file, tables = place / "run.json", {}
+    if not file.is_file():
+        make = f"python -m companion.build audit {place.name} makes it"
+        raise InputError(f"{place}: not yet recorded (no run.json); {make}")
     try:
         info = json.loads(file.read_text(encoding="utf-8"))
-        lost = [field for field in SAID + ADDED if field not in info]
-        if lost:
-            raise InputError(f"{file}: lacks the field {lost[0]}")
-        tables = {}
+        for field in SAID + ADDED:
+            if field not in info:
+                raise ValueError(f"it lacks the field {field}")
         for file in sorted([*place.glob("*.csv"), *place.glob("*.csv.gz")]):
             table = pd.read_csv(file, dtype=NAMES, keep_default_na=False, na_values=[""])
             tables[file.name.partition(".")[0]] = table
-    except FileNotFoundError:
-        make = f"python -m companion.build audit {place.name} makes it"
-        raise InputError(f"{place}: not yet recorded (no run.json); {make}") from None
-    except (OSError, ValueError, TypeError, EOFError) as error:
-        if isinstance(error, InputError):
-            raise
+    except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{file}: cannot be read ({error})") from None
     return info, tables

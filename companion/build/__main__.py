@@ -13,7 +13,7 @@ COMMANDS = {  # the module of each, and what it does
     "execute": ("build.execute", "Execute a notebook, output whole or not at all."),
     "book": ("build.book", "Build the book from executed notebooks and check its pages."),
     "readme": ("headline", "Rewrite the headline table in README.md from the records."),
-    "audit": ("build.audit", "Make an audit of models and images, into results/audits/."),
+    "audit": ("audits.record", "Make the record of an audit, in results/audits/."),
     "table": ("build.table", "Write a table that the book reads from results/."),
     "cams": ("build.table", "Draw a recorded model's maps and measure where they lie."),
     "points": ("audits.points", "Train networks for the audit of what they look at."),

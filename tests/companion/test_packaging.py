@@ -127,8 +127,8 @@ PROVIDES = metadata.packages_distributions()  # module: the distributions that h
 WITH_TRAIN = {  # modules, and packages with all in them
     *("cxrlib.transfer", "cxrlib.gradcam", "cxrlib.inference"),
     *("companion.studies.maps", "companion.studies.training"),
-    *(f"companion.audits.{name}" for name in ("anybody", "models", "points")),
-    *(f"companion.audits.{name}" for name in ("probes", "sources", "mistakes")),
+    *(f"companion.audits.{name}" for name in ("anybody", "duplicates", "models")),
+    *(f"companion.audits.{name}" for name in ("points", "probes")),
 }
 WITH_BOOK = {
     *("companion.diagrams", "companion.headline", "companion.pages"),

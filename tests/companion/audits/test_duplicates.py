@@ -102,9 +102,9 @@ def test_what_is_left_out_of_the_test_set():
     assert listed["first"].tolist() == ["a", "c", "a"]
     assert listed["second_split"].tolist() == ["test", "test", "val"]
     assert listed["same_patient"].tolist() == [False, True, False]
-    assert duplicates.twins(listed) == {"b"} and duplicates.spare(listed) == {"d"}
+    assert duplicates.left_out(listed) == {"no copy elsewhere": {"b"}, "one of each copy": {"d"}}
     turned = duplicates.named(found.rename(columns={"first": "second", "second": "first"}), rows)
-    assert duplicates.twins(turned) == {"b"} and duplicates.spare(turned) == {"c"}
+    assert duplicates.left_out(turned) == {"no copy elsewhere": {"b"}, "one of each copy": {"c"}}
 
 
 def test_the_record_holds_names_and_what_follows_from_them():

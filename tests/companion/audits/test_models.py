@@ -11,7 +11,8 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from companion.audits import models
+from companion.audits import curves, models, pictures, record
+from companion.audits.curves import FOURCLASS
 from companion.studies import runs
 from cxrlib import occlusion
 from cxrlib.files import InputError
@@ -60,7 +61,7 @@ def pixels() -> np.ndarray:
 
 
 def ask(region: np.ndarray):
-    return partial(models.asked, Sees(region), CLASSES)
+    return partial(models.asked, Sees(region), CLASSES, torch.device("cpu"))
 
 
 def rows(n: int) -> pd.DataFrame:
@@ -87,7 +88,7 @@ def test_what_is_lost_with_the_lungs(pixels, region, lost, kept):
     border; all but them black does the reverse.
     """
     regions = np.broadcast_to(LUNGS, pixels.shape)
-    arms = models.lung_arms(pixels, regions, ("black",))
+    arms = pictures.lung_arms(pixels, regions, ("black",))
     found = models.changes(ask(region), rows(len(pixels)), pixels, arms)
     assert (found["called_before"] == "covid").all()
     arm = dict(list(found.groupby(["part", "control"])))
@@ -102,18 +103,18 @@ def test_a_control_covers_as_much_elsewhere(pixels):
     regions = np.broadcast_to(LUNGS, pixels.shape)
     hidden = {
         (about["part"], about["control"]): changed == 0
-        for about, changed in models.lung_arms(pixels, regions, ("black",))
+        for about, changed in pictures.lung_arms(pixels, regions, ("black",))
     }
     for part, area in (("lungs", LUNGS.sum()), ("rest", (~LUNGS).sum())):
         for control in (0, 1):
             np.testing.assert_array_equal(hidden[part, control].sum((1, 2)), area)
     assert not (hidden["lungs", 1] & LUNGS).any()
-    asked_for = [about for about, _ in models.lung_arms(pixels, regions, controls=("grey",))]
+    asked_for = [about for about, _ in pictures.lung_arms(pixels, regions, controls=("grey",))]
     assert sum(about["control"] for about in asked_for) == 2 and len(asked_for) == 8
 
 
 def test_a_network_that_reads_the_border_sees_the_border_alone(pixels):
-    found = models.changes(ask(BORDER), rows(4), pixels, models.mark_arms(pixels))
+    found = models.changes(ask(BORDER), rows(4), pixels, pictures.mark_arms(pixels))
     assert len(found) == 4 * 2 * len(occlusion.MARKS)
     change = (
         (found["p_after"] - found["p_before"]).groupby([found["mark"], found["control"]]).mean()
@@ -152,7 +153,7 @@ def test_textures_are_those_of_each_cell():
 
 def test_masks_of_covid_images_are_lent_to_the_others(monkeypatch, tmp_path):
     found = {"lung box": {"a/0": LUNGS, "a/1": LUNGS.T}, "lung mask": {"a/1": LUNGS}}
-    monkeypatch.setattr(models.lungs, "regions", lambda *given: found)
+    monkeypatch.setattr(pictures.lungs, "regions", lambda *given: found)
     table = rows(8).assign(y_true=["covid"] * 3 + ["other"] * 5)
     lent, regions = models.masked(table, tmp_path)
     assert lent["image_id"].tolist() == ["a/0", "a/1", *(f"a/{i}" for i in range(3, 8))]
@@ -167,7 +168,7 @@ def test_masks_of_covid_images_are_lent_to_the_others(monkeypatch, tmp_path):
 @pytest.fixture
 def lists(monkeypatch):
     """Lists of the collections without a file: what the loaders would read."""
-    run = runs.run(models.FOUR)
+    run = runs.run(FOURCLASS)
     trained = run.split["split"].eq("train") & run.split["y_true"].eq("covid")
     known = run.split[trained].iloc[0]
     covid = pd.DataFrame(
@@ -210,11 +211,9 @@ def test_groups_hold_adults_who_were_not_trained_on(lists, tmp_path):
     assert not less["image_id"].isin(["nih/a/1", "nih/a/4"]).any()
 
 
-@pytest.mark.parametrize("name", models.RUNS)
+@pytest.mark.parametrize("name", curves.MODELS)
 def test_no_training_image_is_in_a_recorded_group(name):
     """By each run's recorded split."""
-    from companion.audits import record
-
     run: Record = runs.run(name)
     used = run.split[run.split["split"] != "test"]
     for audit in ("other-adults", "lungs-out", "marks", "cam-texture"):

@@ -32,6 +32,7 @@ from planting import CLASSES, SIDE
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
+import cxrlib
 from companion.audits import anybody
 from cxrlib import metrics, occlusion
 from cxrlib.transfer import fit
@@ -274,25 +275,29 @@ def test_a_letter_turns_every_picture_for_the_network_that_sees_it_and_for_no_ot
 @pytest.mark.parametrize("thing", SEES)
 def test_cxr_audit_says_of_such_a_network_what_is_known(thing):
     pixels, ill = pictures(SEES[thing], 40)
-    net = planting.SimpleNamespace(
-        model=sees(SEES[thing]), classes=CLASSES, shown="whole", device="cpu"
-    )
-    rows = table(np.full(len(ill), 0.5), ill)
-    looked = anybody.looks(net, rows, pixels, dict.fromkeys(rows["image_id"], np.packbits(LUNGS)))
+    net, rows = sees(SEES[thing]), table(np.full(len(ill), 0.5), ill)
+    rows = rows.assign(view="", sex="", age="")
+    regions = dict.fromkeys(rows["image_id"], np.packbits(LUNGS))
+
+    def predict(pixels):
+        return cxrlib.predict(net, pixels, device="cpu")
+
+    looked = anybody.looks(predict, CLASSES, rows, pixels, regions)
     found = all_changes(pixels)
-    arms = {"lungs-black": "lungs black", "lungs-black-control": "elsewhere black"}
-    arms |= {"lungs-alone": "alone black"} | {kind: kind for kind in occlusion.MARKS}
+    arms = {"lungs black": "lungs black", "lungs black, control": "elsewhere black"}
+    arms |= {"rest black": "alone black"} | {kind: kind for kind in occlusion.MARKS}
     for arm, name in arms.items():
         p = looked[looked["arm"] == arm]["p_ill"]
         np.testing.assert_allclose(p, expected(found[name], SEES[thing]), atol=1e-4, err_msg=arm)
-    measures = anybody.Measures(looked, "ill", 0.5).table()
+    pairs = pd.DataFrame(columns=["first", "second", "first_split", "second_split"])
+    measures = anybody.measured(looked, rows, pairs, "ill", 0.5)
     auc = measures[measures["statistic"] == "auc"].set_index(["arm", "size"])["estimate"]
     for arm, rest in {"square-black": False, "rest-black": True}.items():
         for size in (0.5, 0.8, 0.9):
             p = expected(occlusion.black_out(pixels, size, rest=rest), SEES[thing])
             assert auc[arm, size] == pytest.approx(roc_auc_score(ill, p)), (arm, size)
-    changed = measures[measures["statistic"] == "change less control's"].set_index(["arm", "group"])
-    letter = changed.loc[("letter", "others")]
+    measures = measures.set_index(["arm", "statistic"])
+    letter = measures.loc[("letter", "change less control's, others")]
     if thing == "mark":
         assert letter["low"] > 0.9
     else:

@@ -9,12 +9,13 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from companion import studies
-from companion.audits import probes, record
+from companion.audits import pictures, probes, record
 from companion.studies import settings
 from cxrlib.data import phantom
 
 PARTS = np.repeat(["train", "val", "test"], [240, 60, 100]).astype(object)
 LABELS = np.where(np.arange(400) % 4 == 0, "covid", "non_covid").astype(object)
+ROWS = pd.DataFrame({name: [f"{i}" for i in range(400)] for name in ("image_id", "patient_id")})
 
 
 def auc(table: pd.DataFrame) -> float:
@@ -25,34 +26,34 @@ def test_a_probe_finds_what_is_planted_and_nothing_else():
     found = []
     for seed in range(12):
         noise = np.random.default_rng(seed).normal(size=(400, 12))
-        rows = pd.DataFrame({name: [f"{i}" for i in range(400)] for name in probes.ABOUT})
         for features in (noise, noise + 9 * (LABELS == "covid")[:, None]):
-            result = probes.probe(features, LABELS, PARTS, {"covid": 3})
-            found.append(auc(probes.tested(rows, LABELS, PARTS == "test", result)))
+            table, _ = probes.probe(ROWS, features, LABELS, PARTS, {"covid": 3}, {})
+            found.append(auc(table))
     assert abs(np.mean(found[::2]) - 0.5) < 0.06
     assert found[1::2] == pytest.approx([1] * 12)
 
 
 def test_a_probe_never_sees_a_label_of_the_test_set_nor_the_scale_of_its_images():
     noise = np.random.default_rng(0).normal(size=(400, 6))
-    _, p, how = probes.probe(noise, LABELS, PARTS, {})
+    table, how = probes.probe(ROWS, noise, LABELS, PARTS, {}, {})
     swapped = np.where(PARTS == "test", "covid", LABELS)
+    other, again = probes.probe(ROWS, noise, swapped, PARTS, {}, {})
+    assert again == how
+    assert (other["y_true"] == "covid").all() and (other["p_covid"] == table["p_covid"]).all()
     far = np.where((PARTS == "test")[:, None], noise + 100, noise)
-    for features, labels in ((noise, swapped), (far, LABELS)):
-        _, other, again = probes.probe(features, labels, PARTS, {})
-        assert again == how
-        np.testing.assert_array_equal(other[PARTS != "test"], p[PARTS != "test"])
+    assert probes.probe(ROWS, far, LABELS, PARTS, {}, {})[1] == how
 
 
 def test_copies_weigh_as_if_the_images_stood_there_so_often():
     features = np.random.default_rng(1).normal(size=(400, 5)) + (LABELS == "covid")[:, None]
     at = np.repeat(np.arange(400), np.where((LABELS == "covid") & (PARTS == "train"), 4, 1))
     scaled = (features - features[PARTS == "train"].mean(0)) / features[PARTS == "train"].std(0)
-    _, weighted, how = probes.probe(features, LABELS, PARTS, {"covid": 4})
+    weighted, how = probes.probe(ROWS, features, LABELS, PARTS, {"covid": 4}, {})
     line = probes.LogisticRegression(C=how["C"], max_iter=5000)
     train = PARTS[at] == "train"
     line.fit(scaled[at][train], LABELS[at][train])
-    np.testing.assert_allclose(line.predict_proba(scaled), weighted, atol=1e-3)
+    p = line.predict_proba(scaled[PARTS == "test"])[:, 0]
+    np.testing.assert_allclose(weighted["p_covid"], p, atol=1e-3)
 
 
 def test_permuted_labels_stay_in_their_part():
@@ -77,12 +78,11 @@ class Pictures(probes.Seen):
 def planted() -> Pictures:
     pixels = np.random.default_rng(0).integers(0, 200, (400, 10, 10), np.uint8)
     pixels[LABELS == "covid", 0] = 255
-    rows = pd.DataFrame({name: [f"{i}" for i in range(400)] for name in probes.ABOUT})
-    return Pictures(SimpleNamespace(pixels=pixels, rows=rows), None)
+    return Pictures(SimpleNamespace(pixels=pixels, rows=ROWS), None)
 
 
 def test_a_planted_frame_is_found_until_the_frame_is_black(monkeypatch):
-    monkeypatch.setattr(probes, "SIZES", [0.8])
+    monkeypatch.setattr(pictures, "SIZES", [0.8])
     seen = planted()
     table, made = probes.curve(seen, probes.BINARY, probes.blacked(seen))
     found = table.groupby(["arm", "draw"])[["y_true", "p_covid"]].apply(auc).unstack("arm")

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from companion.audits import probes, record, sources
+from companion.audits import pictures, probes, record
 from companion.build import __main__ as build
 from companion.studies import settings, training
 from cxrlib.files import InputError
 from cxrlib.transfer import frozen, resnet
 
 
-def pictures(n=3, side=64, seed=0) -> np.ndarray:
+def drawn(n=3, side=64, seed=0) -> np.ndarray:
     rough = np.random.default_rng(seed).integers(0, 256, (n, 8, 8), np.uint8)
     return np.stack([np.asarray(Image.fromarray(image).resize((side, side))) for image in rough])
 
@@ -25,36 +25,36 @@ def jpeg(picture: np.ndarray, file, **how) -> None:
 
 def test_pictures_are_stored_as_most_of_the_files_are(tmp_path):
     for number, quality in enumerate((30, 30, 95)):
-        jpeg(pictures(1)[0], tmp_path / f"{number}.jpg", quality=quality)
-    Image.fromarray(pictures(1)[0]).save(tmp_path / "9.png")
-    again = sources.stored_like(pictures(2, seed=4), sorted(tmp_path.iterdir()))
-    for picture, found in zip(pictures(2, seed=4), again, strict=True):
+        jpeg(drawn(1)[0], tmp_path / f"{number}.jpg", quality=quality)
+    Image.fromarray(drawn(1)[0]).save(tmp_path / "9.png")
+    again = pictures.stored_like(drawn(2, seed=4), sorted(tmp_path.iterdir()))
+    for picture, found in zip(drawn(2, seed=4), again, strict=True):
         stored = io.BytesIO()
         jpeg(picture, stored, quality=30)
         np.testing.assert_array_equal(found, np.asarray(Image.open(stored)))
         assert (found != picture).any()
     with pytest.raises(InputError, match="JPEG"):
-        sources.stored_like(pictures(), [tmp_path / "9.png"])
+        pictures.stored_like(drawn(), [tmp_path / "9.png"])
 
 
 def test_matched_pictures_have_the_greys_that_are_wanted():
-    wanted = np.bincount(pictures(9, seed=2).ravel(), minlength=256)
-    for picture, found in zip(pictures(), sources.matched(pictures(), wanted), strict=True):
+    wanted = np.bincount(drawn(9, seed=2).ravel(), minlength=256)
+    for picture, found in zip(drawn(), pictures.matched(drawn(), wanted), strict=True):
         own = np.bincount(picture.ravel(), minlength=256) / picture.size
         have = np.cumsum(np.bincount(found.ravel(), minlength=256)) / found.size
         apart = np.abs(have - np.cumsum(wanted) / wanted.sum())
         assert apart.max() <= own.max() + (wanted / wanted.sum()).max()
         order = np.argsort(picture, axis=None, kind="stable")
         assert (np.diff(found.ravel()[order].astype(int)) >= 0).all()  # darker stays darker
-    own = np.bincount(pictures(1).ravel(), minlength=256)
-    np.testing.assert_array_equal(sources.matched(pictures(1), own), pictures(1))
+    own = np.bincount(drawn(1).ravel(), minlength=256)
+    np.testing.assert_array_equal(pictures.matched(drawn(1), own), drawn(1))
 
 
 def test_reduced_pictures_hold_no_more_than_their_small_copies():
     even = np.full((1, 64, 64), 77, np.uint8)
-    np.testing.assert_array_equal(sources.reduced(even, 16), even)
+    np.testing.assert_array_equal(pictures.reduced(even, 16), even)
     checks = np.indices((64, 64)).sum(0) % 2 * np.uint8(200)
-    assert np.ptp(sources.reduced(checks[None].astype(np.uint8), 16)[0][8:-8, 8:-8]) <= 2
+    assert np.ptp(pictures.reduced(checks[None].astype(np.uint8), 16)[0][8:-8, 8:-8]) <= 2
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,14 @@ def test_reduced_pictures_hold_no_more_than_their_small_copies():
     ],
 )
 def test_a_publisher_is_the_owner_of_the_address(address, owner):
-    assert sources.domain(address) == owner
+    assert probes.domain(address) == owner
 
 
 def test_nobody_held_out_is_known(phantom_data):
     rows = training.task(settings.experiment(probes.BINARY), phantom_data).manifest
     covid = (rows["source"] == "covid-chestxray").to_numpy()
     out = covid & (np.arange(len(rows)) % 3 == 0)
-    parts = sources.held_out(rows, out, draw=2)
+    parts = probes.held_out(rows, out, draw=2)
     assert (parts[out] == "test").all() and (parts[covid & (parts == "test")]).size == out.sum()
     assert ((parts == "test") & ~covid == (rows["predefined_split"] == "test")).all()
     table = pd.DataFrame({"patient": rows["patient_id"], "part": parts})[covid]
@@ -85,12 +85,10 @@ def test_nobody_held_out_is_known(phantom_data):
 
 
 def test_without_addresses_one_line_says_so(phantom_data, tmp_path, monkeypatch):
-    listed = sources.covid_chestxray.read_metadata(phantom_data).drop(
-        columns="url", errors="ignore"
-    )
-    monkeypatch.setattr(sources.covid_chestxray, "read_metadata", lambda *_: listed)
+    listed = probes.covid_chestxray.read_metadata(phantom_data).drop(columns="url", errors="ignore")
+    monkeypatch.setattr(probes.covid_chestxray, "read_metadata", lambda *_: listed)
     with pytest.raises(InputError, match="url"):
-        sources.publishers(pd.DataFrame(), phantom_data)
+        probes.publishers(pd.DataFrame(), phantom_data)
 
 
 @pytest.fixture
@@ -122,17 +120,17 @@ def test_an_audit_of_phantoms_is_recorded_and_says_that_they_are(
 
 
 def test_a_publisher_held_out_on_phantoms(small, phantom_data, tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "LEAST", 1)
+    monkeypatch.setattr(probes, "LEAST", 1)
     monkeypatch.setattr(probes, "DRAWS", range(1))
-    monkeypatch.setattr(sources, "FOLDS", 3)
+    monkeypatch.setattr(probes, "FOLDS", 3)
     own = {"covid-chestxray": 1}
 
     def halves(rows, data=None):
         number = rows["patient_id"].str.extract(r"(\d+)$")[0].astype(int)
         return rows["source"].where(~rows["source"].isin(own), "p" + (number % 2).astype(str))
 
-    monkeypatch.setattr(sources, "publishers", halves)
-    info, tables = sources.leave_source_out(phantom_data)
+    monkeypatch.setattr(probes, "publishers", halves)
+    info, tables = probes.leave_source_out(phantom_data)
     table = tables["predictions"]
     assert set(info["publishers"]) == {"p0", "p1"}
     ours = table[table["y_true"] == "covid"]
