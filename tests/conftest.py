@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+hypothesis.settings.register_profile("any machine", deadline=None)  # however busy it is
+hypothesis.settings.load_profile("any machine")
 ROOT = Path(__file__).resolve().parents[1]
 sys.path += [str(folder) for folder in ROOT.joinpath("tests").rglob("*") if folder.is_dir()]
 PARALLEL = "PYTEST_XDIST_WORKER" in os.environ

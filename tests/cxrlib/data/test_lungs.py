@@ -82,7 +82,11 @@ def test_outlines_enclose_what_the_masks_do(real_data):
     """Without the radiographs: nothing but the annotations is there to read."""
     found = lungs.outlines(real_data)
     recorded = pd.read_csv(studies.results_folder() / "audits/lung-outlines.csv")
-    pd.testing.assert_frame_equal(found, recorded)
+    pd.testing.assert_frame_equal(found.drop(columns="points"), recorded.drop(columns="points"))
+    for here, there in zip(found["points"], recorded["points"], strict=True):
+        if here != there:  # another processor may leave out another point of the edge
+            ours, theirs = (filled([lungs.polygon(each)], (500, 500)) for each in (here, there))
+            assert (ours & theirs).sum() / (ours | theirs).sum() >= 0.98
     masks = found[found["kind"] == "lung mask"]
     assert set(masks["image_id"]) == set(lungs.masks(real_data))
     for name, points in masks.groupby("image_id")["points"]:
