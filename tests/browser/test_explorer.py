@@ -153,7 +153,6 @@ def agree(page, explorer, questions):
 @given(drawn(), st.floats(0, 1), st.floats(1e-4, 0.9), st.floats(0.01, 1), st.floats(0.1, 1000))
 @settings(
     max_examples=30,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_numbers_are_pythons_on_predictions_full_of_ties(

@@ -420,7 +420,7 @@ masks = st.tuples(st.integers(1, 2**32), st.floats(0, 1)).map(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cams=maps, region=masks, level=st.floats(1e-6, 1e6), power=st.integers(-20, 20))
 def test_properties_of_localise(cams, region, level, power):
     even = gradcam.localise(np.full_like(cams, level), region).iloc[0]
@@ -439,7 +439,7 @@ def test_properties_of_localise(cams, region, level, power):
     np.testing.assert_allclose(whole[["region", "inside", "peak"]], 1, atol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cams=maps, region=masks)
 def test_localise_of_the_maps_own_hot_part_is_perfect(cams, region):
     large = gradcam.resize(cams, region.shape[1:])

@@ -77,7 +77,7 @@ def refused(folder: Path) -> str:
 
 
 @given(seed=st.integers(0, 10**6), images=st.integers(1, 30))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_round_trip(tmp_path_factory, seed, images):
     run = make(tmp_path_factory.mktemp("round") / "r", seed, images)
     assert write(run) == run.folder

@@ -97,7 +97,7 @@ def test_search_finds_neither_more_nor_less_than_brute_force():
 
 
 @given(st.integers(2, 4), st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_matrix_is_among_the_solutions_of_its_own_table(k, data):
     most = {2: 200, 3: 12, 4: 4}[k]
     matrix = np.array(

@@ -19,7 +19,7 @@ half_or_more = st.floats(0.5, 0.99)
 
 
 @given(half_or_more, half_or_more)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_auc_range_against_linear_programming(sensitivity, specificity):
     """The largest and the smallest area of a concave polygon through the point, on a fine grid, by
     linear programming.
@@ -48,7 +48,7 @@ def test_auc_range_of_the_papers_point():
 
 
 @given(rates, rates, st.floats(0.2, 4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_binormal_auc_by_integration(sensitivity, specificity, ratio):
     """Two normal distributions that have the operating point: the probability that a positive
     scores above a negative.

@@ -512,9 +512,7 @@ def test_report_of_nothing(tmp_path):
 # --- metadata that nobody thought of
 # --------------------------------------------------------------------------------------
 
-fuzz = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+fuzz = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @fuzz

@@ -177,7 +177,7 @@ def test_marker_stands_on_its_side():
     assert np.nonzero(left != bare)[1].min() > 192
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 2**32 - 1),
     st.sampled_from(["none", "diffuse", "focal", "bilateral"]),

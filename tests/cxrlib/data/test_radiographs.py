@@ -344,9 +344,7 @@ SAMPLES = list(samples())
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(SAMPLES),
     st.floats(0, 1),
@@ -638,9 +636,7 @@ def test_dicom_of_unreadable_compression_is_refused(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.floats(0, 1), st.binary(max_size=6), st.integers(0, 8), st.booleans())
 def test_damaged_dicom_is_read_or_refused(tmp_path, at, junk, lost, truncate):
     content = dicom(tmp_path / "a.dcm", RAMP, bits=8, WindowCenter=90, WindowWidth=200).read_bytes()

@@ -113,7 +113,7 @@ def labelled(draw):
     return manifest.iloc[order], labels.iloc[order], n
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(labelled(), st.integers(0, 9), st.integers(1, 24))
 def test_folds_part_no_patient_and_copies_stay(case, seed, copies):
     manifest, labels, n = case
@@ -185,7 +185,7 @@ def says(call, *fragments):
 
 
 @pytest.mark.parametrize("name", CALLS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.sets(st.integers(0, 15), min_size=1),
     st.sampled_from([None, np.nan, "", " "]),

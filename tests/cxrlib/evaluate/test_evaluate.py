@@ -494,7 +494,7 @@ SIGNED = [
 ]  # may be below 0, or above 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(drawn(), st.sampled_from([0.2, 0.25, 1 / 3, 0.5]))
 def test_every_interval_has_a_width_and_holds_its_estimate(frame, threshold):
     """Of everything that is shown, on files full of ties, of few patients and of classes without

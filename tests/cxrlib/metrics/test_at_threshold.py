@@ -35,7 +35,7 @@ def correlated(patients=120, per_patient=4, seed=0) -> pd.DataFrame:
 
 
 @given(drawn(), st.integers(0, 20), st.sampled_from([0.001, 0.1, 0.5]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_estimates_are_those_of_metrics(frame, place, prevalence):
     cls = frame["y_true"].iloc[0]
     threshold = float(
@@ -63,7 +63,7 @@ def test_estimates_are_those_of_metrics(frame, place, prevalence):
 
 
 @given(drawn(), st.sampled_from([0.2, 0.25, 1 / 3, 0.5, 0.75]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_limits_hold_their_estimate(frame, threshold):
     cls = frame["y_true"].iloc[0]
     rows = intervals.at_threshold(frame, cls, threshold, 0.05).dropna()
@@ -229,7 +229,7 @@ def test_net_benefit_by_hand():
 
 
 @given(drawn(), st.floats(0.01, 0.99), st.sampled_from([0.001, 0.1, 0.5]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_presets_do_what_they_say(frame, printed, prevalence):
     cls = frame["y_true"].iloc[0]
     found = metrics.suggested_thresholds(frame, cls, prevalence, printed, cost=7)

@@ -89,7 +89,7 @@ def test_bootstrap_equals_the_plain_loop():
     assert_bootstrap_equals_loop(made_up((9, 15, 24, 23), images_per_patient=3), 25, 5, 0.9)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(drawn(), st.integers(0, 100))
 def test_bootstrap_equals_the_plain_loop_on_anything(frame, seed):
     assert_bootstrap_equals_loop(frame, 4, seed, 0.8)
@@ -197,7 +197,7 @@ def test_bootstrap_of_a_class_equals_the_plain_loop(cls):
     assert found["estimate"].to_dict() == pytest.approx({name: point[name] for name in LOOPED})
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(drawn(), st.integers(0, 100), st.sampled_from([0.2, 0.5]))
 def test_bootstrap_of_a_class_equals_the_plain_loop_on_anything(frame, seed, threshold):
     for cls in metrics.check_predictions(frame):

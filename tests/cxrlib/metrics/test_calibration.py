@@ -77,7 +77,7 @@ def test_interval_of_a_bin_is_about_that_of_resampled_patients():
         assert [row.low, row.high] == pytest.approx(np.quantile(shares, [0.025, 0.975]), abs=0.03)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(drawn(), st.integers(1, 12), st.sampled_from(["width", "count"]))
 def test_ece_is_its_definition_on_anything(frame, bins, by):
     """Ties, values on a bound, fewer images than bins, one class: a plain loop over bins."""
@@ -170,7 +170,7 @@ def test_what_no_resample_moves_has_no_interval():
     assert well.loc["brier", "low"] < well.loc["brier", "estimate"] < well.loc["brier", "high"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     drawn(),
     st.lists(

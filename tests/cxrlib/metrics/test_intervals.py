@@ -97,7 +97,7 @@ def auc_by_image(frame, cls):
     return intervals.auc_interval(frame, cls, by="image_id")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.integers(0, 8), min_size=2, max_size=25),
     st.lists(st.integers(0, 8), min_size=2, max_size=25),
@@ -160,7 +160,7 @@ def slow_variance(first, second, positive):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(st.booleans(), st.integers(0, 6), st.integers(0, 6)), min_size=5, max_size=40

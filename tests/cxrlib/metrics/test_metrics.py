@@ -76,7 +76,7 @@ def test_against_classification_report():
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(drawn())
 def test_any_predictions_against_scikit_learn(frame):
     pd.testing.assert_frame_equal(
@@ -146,7 +146,7 @@ def test_ties_go_to_the_first_class():
     assert counts.to_numpy().tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(drawn())
 def test_roc_against_scikit_learn(frame):
     for cls in metrics.check_predictions(frame):
@@ -174,7 +174,7 @@ def test_roc_of_an_unknown_class():
         metrics.roc(made_up(), "flu")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(drawn(), st.sampled_from([0, 0.25, 0.5, 1 / 3, 1, 1.5]))
 def test_operating_point_against_scikit_learn(frame, threshold):
     for cls in metrics.check_predictions(frame):

@@ -19,7 +19,7 @@ from cxrlib.metrics import bootstrap
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(drawn(), st.integers(0, 100))
 def test_resamples_keep_patients_whole_and_their_number(frame, seed):
     weights = drawn_images(frame, 5, seed)

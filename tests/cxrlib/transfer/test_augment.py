@@ -38,7 +38,7 @@ def moved(x, angle=0.0, scale=1.0, shift=(0.0, 0.0), flip=False):
     return torch.nn.functional.grid_sample(x, grid, align_corners=False)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.floats(-180, 180),
     st.floats(0.5, 2),
@@ -100,7 +100,7 @@ def test_augment_is_torchvisions_when_the_draw_is_known():
     torch.testing.assert_close(got, expected, atol=MOVED, rtol=0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.integers(0, 2**32),
     st.floats(0, 180),

@@ -78,7 +78,7 @@ def test_learning_rate_is_pytorchs_multisteplr(name):
 
 
 @given(count=st.integers(1, 90), batch=st.integers(1, 40), seed=st.integers(0, 2**30))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_batches_visit_every_position_once(count, batch, seed):
     positions = np.random.default_rng(seed).integers(
         0, 50, count
@@ -105,7 +105,7 @@ def test_batches_are_shuffled_anew():
 
 
 @given(seed=st.integers(0, 10**6), images=st.integers(1, 40), classes=st.integers(2, 5))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_loss_and_accuracy_are_scikit_learns(seed, images, classes):
     rng = np.random.default_rng(seed)
     log_p = np.log(rng.dirichlet(np.ones(classes), images))
@@ -325,7 +325,7 @@ def test_kept_states_give_the_recorded_figures(tiny):
     losses=st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.5]), min_size=1, max_size=12),
     patience=st.integers(1, 5),
 )
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_finished_stops_after_patience_epochs_without_a_better_one(losses, patience):
     run = experiment(patience=patience, epochs=12)
     best = int(np.argmin(losses)) + 1
@@ -404,7 +404,7 @@ def test_missing_class_and_missing_validation(tmp_path):
 
 
 @given(seed=st.integers(0, 1000))
-@settings(deadline=None, max_examples=3)
+@settings(max_examples=3)
 def test_test_images_and_labels_are_never_looked_at(tmp_path_factory, seed):
     pixels, labels, split = toy()
     base = trained(experiment(epochs=1), (pixels, labels, split), tmp_path_factory.mktemp("base"))

@@ -272,7 +272,7 @@ def test_half_keeps_batch_norm_and_rounds_the_rest(state, tmp_path):
         max_size=20,
     )
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_half_rounds_by_less_than_a_thousandth(values):
     weight = torch.tensor([values])
     back = resnet.half({"fc.weight": weight})["fc.weight"].float()
