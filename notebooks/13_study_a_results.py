@@ -81,9 +81,9 @@ options = {"replicates": replicates, "level": level}
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "What this page calls the run", "code_prompt_hide": "What this page calls the run"}
 WORDS = {  # of a stand-in
     "whose-run": (
-        "The paper's training images and its network were not available where this book was made; the"
-        " end of this page says how to fetch and train them. So it shows a stand-in, in the forms of"
-        " the paper's Figures 3 to 7."
+        "The paper's training images and its network were not available where this book was made;"
+        " the commands at the end of this page fetch the images and train the network. Here a"
+        " stand-in is shown, in the forms of the paper's Figures 3 to 7."
     ),
     "by": "by the stand-in",
     "run": "the stand-in",
