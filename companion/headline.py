@@ -62,8 +62,8 @@ def study_a() -> list[dict]:
     curve = metrics.roc(predictions, "covid")
     threshold = curve.loc[curve["tpr"] >= wanted, "threshold"].max()
     point = metrics.operating_point(predictions, "covid", threshold)["specificity"]
-    ends = specificity_interval(predictions, wanted)
-    rows.loc[ids[1], ["rebuilt", "low", "high"]] = [point, *ends]
+    found = [point, *specificity_interval(predictions, wanted)]
+    rows.loc[ids[1], ["rebuilt", "low", "high"]] = found
     titles = ["AUC", f"Specificity at a sensitivity of {sensitivity['said']}"]
     return rows[:2].assign(model=STUDY_A, title=titles, again=[[], []]).to_dict("records")
 
@@ -91,12 +91,16 @@ def tables(rows: list[dict], template: str = "_headline.md.jinja") -> str:
     return filled((clone_folder() / "book" / template).read_text(encoding="utf-8"), rows)
 
 
-def filled(text: str, rows: list[dict]) -> str:
-    """A template of Markdown with the rows of :func:`numbers`, and with ``stand_in``: whether Study
-    A is compared by a stand-in.
+def filled(text: str, rows: list[dict], **build: object) -> str:
+    """A template of Markdown with the rows of :func:`numbers`, with what is known of the ``build``,
+    and with ``stand_in``: whether Study A is compared by a stand-in; if so, with the ``areas`` of
+    all its runs, that of the headline first.
     """
-    found: dict = {"four": FOUR, "two": TWO, "a": STUDY_A, "rows": [], "by": {}}
+    found: dict = {"four": FOUR, "two": TWO, "a": STUDY_A, "rows": [], "by": {}, **build}
     found["stand_in"] = not studies.recorded(studies.AZEMIN_ADJUDICATED.name)
+    if found["stand_in"] and studies.recorded(name := studies.AZEMIN_STANDIN.name):
+        runs = [studies.run(name), *studies.family(f"{name}-variants")[0]]
+        found["areas"] = [metrics.per_class(x.predictions).loc["covid", "auc"] for x in runs]
     for row in rows:
         found["rows"].append(shown := in_words(row))
         found["by"][row["model"], row["title"].partition(" at ")[0]] = shown
@@ -107,10 +111,8 @@ def filled(text: str, rows: list[dict]) -> str:
 
 def in_words(row: dict) -> dict[str, str]:
     """A row of :func:`numbers` for a table; in per cent where it was printed so."""
-    values = [row["rebuilt"], row["low"], row["high"]]
-    again = row["again"] or [np.nan]
-    percent = row["said"].endswith("%")
-    number, *ends = [100 * value for value in values] if percent else values
+    again, percent = row["again"] or [np.nan], row["said"].endswith("%")
+    number, *ends = (row[key] * (100 if percent else 1) for key in ("rebuilt", "low", "high"))
     digits = 1 if percent else 3
     return row | {
         "printed": row["said"],
@@ -141,12 +143,7 @@ def circumstances() -> dict:
         found["two_wrong"], found["two_images"] = two["images"] - two["correct"], two["images"]
     if studies.recorded(frame):
         matrix = metrics.confusion(studies.run(frame).predictions)
-        found["framed"] = {
-            "found": matrix.loc["covid", "covid"],
-            "of": matrix.loc["covid"].sum(),
-            "taken": matrix["covid"].sum() - matrix.loc["covid", "covid"],
-            "others": matrix.to_numpy().sum() - matrix.loc["covid"].sum(),
-        }
+        found["framed"] = {"ill": matrix.loc["covid"], "others": matrix.drop("covid").sum()}
     return found
 
 

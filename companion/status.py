@@ -67,6 +67,15 @@ def shown(notebook: Path) -> dict[str, str]:
     return found
 
 
+def radiographs_shown(stage: Path) -> bool:
+    """Whether an executed page in ``stage`` shows radiographs: one that can (it calls one of two
+    functions of :mod:`companion.pages`), and nowhere says that it does not.
+    """
+    pages = [file.read_text(encoding="utf-8") for file in stage.glob("notebooks/[0-9]*.ipynb")]
+    able = re.compile(r"pages\.(no_radiographs|show_map)\(").search
+    return any(able(page) and NO_RADIOGRAPHS not in page for page in pages)
+
+
 def worst(*states: str) -> str:
     """Of several states the one furthest from rebuilt."""
     return max(states, key=list(STATES).index)
@@ -102,8 +111,7 @@ def states(stage: Path, source: Path) -> pd.DataFrame:
 
 def summary(found: pd.DataFrame) -> str:
     """How many items of each study are in each state, as two lines of Markdown."""
-    groups = found.groupby("study")
-    lines = [f"- {STUDIES[study]}: {counted(items)}" for study, items in groups]
+    lines = [f"- {STUDIES[study]}: {counted(each)}" for study, each in found.groupby("study")]
     return "\n".join([*lines, ""])
 
 

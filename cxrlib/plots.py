@@ -29,7 +29,7 @@ LABELS = {
     "bacterial": "Bacterial",
     "normal": "Normal",
     "non_covid": "Non-COVID-19",
-    "none": "None",
+    "none": "No finding",
     "opacity": "Airspace opacity",
 }
 # colour, line, marker: of the classes above, in their order, and of any others by their place

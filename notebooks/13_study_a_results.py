@@ -28,7 +28,7 @@
 #
 # **Answer.** {glue:text}`whose-run` Its area is {glue:text}`auc`. At the printed sensitivity its specificity is {glue:text}`matched-specificity`; at a {term}`threshold` of {glue:text}`threshold` its sensitivity is {glue:text}`fixed-sensitivity` and its specificity {glue:text}`fixed-specificity`. As the paper states no threshold, its two numbers describe one point of a curve, and a reader cannot tell how it was chosen.
 #
-# **How sure.** The {term}`95 % interval` of the area over patients is {glue:text}`auc-patients`. But all positive images come from one collection and all negative ones from another. A network that saw only how the pictures were made would have an area of its own, so this one does not say how well COVID-19 is told from health. The threshold that gives the printed sensitivity was chosen on the test set itself.
+# **How sure.** The {term}`95 % interval` of the area over patients is {glue:text}`auc-patients`. But all positive images come from one collection and all negative ones from another. The collections differ in how pictures were made. A network could score on that alone, so the area does not measure how well COVID-19 is told from health. The threshold that gives the printed sensitivity was chosen on the test set itself.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -81,14 +81,15 @@ options = {"replicates": replicates, "level": level}
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "What this page calls the run", "code_prompt_hide": "What this page calls the run"}
 WORDS = {  # of a stand-in
     "whose-run": (
-        "Neither the paper's training images nor its network were available. So this page shows a"
-        " stand-in, in the forms of the paper's Figures 3 to 7."
+        "The paper's training images and its network were not available where this book was made;"
+        " the commands at the end of this page fetch the images and train the network. Here a"
+        " stand-in is shown, in the forms of the paper's Figures 3 to 7."
     ),
     "by": "by the stand-in",
     "run": "the stand-in",
     "short": "the stand-in (ResNet-50, text-mined opacity)",
     "training-images": "opacity against No Finding, by text",
-    "negative": "normal radiographs",
+    "negative": "radiographs without finding (RSNA's normal ones)",
     "negatives-are": "each normal image counts as a patient, since its patient is not known",
     "ages": "The ages of the two were not compared: those of the normal images are not known here.",
     "others": "The same training with other rates, and with batch normalisation re-estimated:",
@@ -287,7 +288,7 @@ plt.show()
 # Any two of the {glue:text}`points` runs at any threshold:
 
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "Two runs, one threshold", "code_prompt_hide": "Two runs, one threshold", "figure": {"caption": "ROC curves of two runs, the second dashed, with the operating points of one threshold. The intervals are computed by formula as the threshold moves (Wilson's, with the images counted for less where a patient has several; DeLong's). Those above come from resampling patients and differ a little. Probabilities are cut off after three decimals here, which changes no answer at a threshold of three decimals.", "name": "a-two-runs"}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Two runs, one threshold", "code_prompt_hide": "Two runs, one threshold", "figure": {"caption": "ROC curves of two runs, the second dashed, with the operating points of one threshold. The intervals are computed by formula as the threshold moves (Wilson's, with the images counted for less where a patient has several; DeLong's). Those above come from resampling patients and differ a little. Probabilities are cut to the slider's three decimals.", "name": "a-two-runs"}}
 class RocPair(explorer.RunWidget):
     """ROC curves of two runs, ``run`` and ``other``, with one ``threshold`` on both."""
 
@@ -414,7 +415,7 @@ pages.images(record)
 # %% [markdown]
 # Computing the features of all images once took {glue:text}`features` seconds and the {glue:text}`epochs-run` epochs on them {glue:text}`training` seconds, on {glue:text}`where-run`; recorded {glue:text}`recorded`.
 #
-# The test set has other labels than those trained on, and far fewer of them are positive, which makes most of the test loss (see [What a probability is worth](23_calibration.ipynb)).
+# {glue:text}`kept-why` The network was trained to find opacity and is tested on COVID-19, of which the test set has far less. That makes most of the test loss (see [What a probability is worth](23_calibration.ipynb)).
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Learning curves", "code_prompt_hide": "Learning curves", "figure": {"caption": "Learning curves of {glue:text}`run` (not in the paper).", "name": "a-learning-curves"}, "image": {"alt": "Two line charts by epoch: cross-entropy loss and accuracy of training and validation; test values of the last epoch as points, for which the classes are others."}}
 plots.learning_curves(record.history, kept=record.info["epochs"]["kept"])
@@ -464,6 +465,12 @@ def span(values, form="{:,}"):
     return f"{form.format(min(values))} to {form.format(max(values))}"
 
 
+KEPT = {  # by what the run's settings say
+    "last": "The paper does not say which epoch it kept. Here it is the last, as the run's setting"
+    " `keep` says, and the validation loss was lowest in epoch {}.",
+    "best": "Kept is the epoch with the lowest validation loss, epoch {}.",
+}
+lowest = record.history.set_index("epoch")["val_loss"].idxmin()
 pages.say_training(record)
 seconds, device = record.info["seconds"], record.info["device"]
 fixed, _, matched = (rates["estimate"] for rates in at.values())
@@ -497,6 +504,7 @@ pages.glue_all(
         "aucs": span(points["auc"], "{:.3f}"),
         "sensitivities": span(points["sensitivity"], "{:.3f}"),
         "phrase": PHRASE,
+        "kept-why": KEPT[record.info["config"]["keep"]].format(lowest),
         "p-shown": formatting.number(
             predictions.set_index("image_id")["p_covid"].get(SHOWN, np.nan)
         ),

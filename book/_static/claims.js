@@ -15,13 +15,15 @@
     let left = 0;
     rows.forEach((row, i) => {
       const other = fits(row, "study") && fits(row, "place") && parts.every((part) => words[i].includes(part));
-      if (other) counts[row.dataset.verdict] = (counts[row.dataset.verdict] || 0) + 1;
+      if (other) (counts[row.dataset.verdict] ||= { A: 0, B: 0 })[row.dataset.study]++;
       row.hidden = !(other && fits(row, "verdict"));
       left += !row.hidden;
     });
     for (const tile of tiles) {
       tile.setAttribute("aria-pressed", tile.dataset.verdict === wanted.verdict);
-      tile.querySelector(".count").textContent = counts[tile.dataset.verdict] || 0;
+      const { A, B } = counts[tile.dataset.verdict] || { A: 0, B: 0 };
+      tile.querySelector(".count").textContent = A + B;
+      tile.querySelector(".parts").textContent = `A ${A}, B ${B}`;
     }
     status.textContent = `${left} of ${rows.length} numbers.`;
     shown.hidden = left === rows.length;

@@ -12,6 +12,7 @@ from pathlib import Path
 import cxrlib
 from companion import headline, rerun, status
 from companion.audits import curves
+from companion.build import address
 from companion.options import read_yaml
 from cxrlib.files import InputError, write_text
 
@@ -34,8 +35,9 @@ def book(stage: Path, output: Path = Path("_build/html")) -> None:
     rows = headline.numbers()
     for name in ("_headline.md", "_opening.md"):
         write_text(stage / "book" / name, headline.tables(rows, f"{name}.jinja") + "\n")
-    first = stage / f"{chapters()[0]}.md"  # it says by which run Study A is compared
-    write_text(first, headline.filled(first.read_text(encoding="utf-8"), rows) + "\n")
+    first = stage / f"{chapters()[0]}.md"
+    build = {"address": address.typed(Path(".")), "radiographs": status.radiographs_shown(stage)}
+    write_text(first, headline.filled(first.read_text(encoding="utf-8"), rows, **build) + "\n")
     curves.hero(stage / "book" / "_lungs.svg")
     write_text(stage / "book" / "_api.md", public_names())
     for name in ("_fetch.md", "_own_rule.md"):

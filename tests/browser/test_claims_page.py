@@ -87,6 +87,8 @@ def test_filters_and_the_address(page, claims):
         "zhu-t4.2-viral-accuracy",
     }  # "printed is the recall"
     assert tiles(page)["agrees"] == 1 and tiles(page)["differs"] == 0
+    by_study = page.locator(".tiles .parts").all_inner_texts()
+    assert sorted(by_study) == ["A 0, B 0"] * 3 + ["A 0, B 1"] * 2
     page.click("button[type=reset]")
     page.wait_for_function(f"{SHOWN}.length === {len(claims)}")
     assert page.evaluate("location.hash") == ""

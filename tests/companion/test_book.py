@@ -212,3 +212,40 @@ def test_how_sure_with_and_without_the_families(recorded, tmp_path, monkeypatch)
         r"\+0\.000 \((?:–|\\+u2013)\)", text
     )  # no resample differs; glued text is stored as Python writes it
     assert len(same) == (15 if recorded else 0), "copies do not differ"
+
+
+def test_the_first_page_says_its_bad_news_too():
+    opening = short.tables(short.numbers(), "_opening.md.jinja")
+
+    def right(frame: pd.DataFrame) -> bool:
+        guess = frame.filter(regex="^p_").idxmax(axis=1).str[2:]
+        return bool((guess == frame["y_true"]).all())
+
+    def perfect(name: str, only: str = "") -> tuple[int, int]:
+        folders = [ROOT / "results" / name, *(ROOT / f"results/{name}-redraws").glob("*")]
+        frames = [pd.read_csv(folder / "predictions.csv") for folder in folders]
+        frames = [one[one["y_true"] == only] if only else one for one in frames]
+        return sum(map(right, frames)), len(frames)
+
+    whole, runs = perfect("zhu-fourclass", "covid")
+    assert f"found, and all in {whole} of {runs} runs" in opening
+    whole, runs = perfect("zhu-binary")
+    assert f"images; of {runs} runs {whole} made none and {runs - whole} at least one" in opening
+    folders = [ROOT / "results/azemin-standin-resnet50"]
+    folders += (ROOT / "results/azemin-standin-resnet50-variants").glob("*")
+    areas = []
+    for folder in folders:
+        frame = pd.read_csv(folder / "predictions.csv")
+        areas.append(roc_auc_score(frame["y_true"] == "covid", frame["p_covid"]))
+    assert f"areas from {min(areas):.3f} to {max(areas):.3f}, and this is the highest" in opening
+
+
+@pytest.mark.parametrize("radiographs", [False, True])
+@pytest.mark.parametrize("address", ["", "https://github.com/somebody/some"])
+def test_the_first_page_follows_the_build(radiographs, address):
+    text = (ROOT / "book/index.md").read_text("utf-8")
+    first = short.filled(text, [], radiographs=radiographs, address=address)
+    assert ("do not publish it" in first) == radiographs
+    assert ("No radiograph is in the published book" in first) != radiographs
+    assert ("Binder or a Colab GPU" in first) == bool(address)
+    assert ("Binder and Colab come with the repository’s address" in first) == (not address)

@@ -77,6 +77,21 @@ def test_states_are_read_from_the_executed_cells(book):
     }
 
 
+def test_a_build_shows_radiographs_where_a_page_that_can_has_none_missing(tmp_path):
+    def page(name: str, code: str, output: str) -> None:
+        out = nbformat.v4.new_output("display_data", {"text/html": output})
+        cell = nbformat.v4.new_code_cell(code, outputs=[out])
+        (tmp_path / "notebooks").mkdir(exist_ok=True)
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "notebooks" / name)
+
+    page("01_a.ipynb", "plots.radiographs(phantoms)", "a picture")
+    page("02_b.ipynb", "pages.show_map(name)", pages.no_radiographs(map_alone=True).data)
+    page("03_c.ipynb", "display(pages.no_radiographs())", pages.no_radiographs().data)
+    assert not status.radiographs_shown(tmp_path)
+    page("03_c.ipynb", "display(pages.no_radiographs())", "a picture")
+    assert status.radiographs_shown(tmp_path)
+
+
 def test_an_item_is_as_far_as_its_last_part(book):
     notebook(book[0] / "notebooks" / "01_a.ipynb", Figure_1_A="1", Figure_1_B=None)
     assert found(book, "state")["Figure 1"] == (status.NOT_REBUILT,)
