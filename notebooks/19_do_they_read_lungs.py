@@ -546,6 +546,11 @@ pages.table(
 # Where a result is perfect already, a mistake cannot add to it: with true labels no AUC moves by more than {glue:text}`auc-moved`. That such a mistake can make a result from nothing shows where labels were permuted, so that there is nothing to learn: copies of one image on both sides of the division raise the AUC from {glue:text}`copies-before` to {glue:text}`copies-after`. (The accuracy of that mistake is not comparable: its test set has more COVID-19 images.)
 #
 # A threshold chosen on the test set moves {term}`sensitivity` and {term}`specificity` against each other. "All by image" divides Kermany's images anew, too, and is compared with the same by patient; "C by test set" chooses the probe's strength on the test set. Differences of a recorded run with one seed are within what another seed gives ([How sure?](06_study_b_how_sure.ipynb)).
+#
+# (duplicates)=
+# ## Is the same picture on both sides?
+#
+# Two copies of one radiograph, one in training and one in test, make a test too easy. All images of each study were compared by a perceptual hash and by what an ImageNet network makes of them. {glue:text}`pairs` pairs were close enough to be looked at, and each was looked at by eye.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Pairs, and results without them", "code_prompt_hide": "Pairs, and results without them"}
 counts = pairs.groupby(["study", "seen"]).size().rename("Pairs").to_frame()
@@ -591,6 +596,11 @@ plt.show()
 
 # %% [markdown]
 # Letter, caption and tube hardly move Study B's models; on normal images no mark changes the mean probability by more than {glue:text}`mark-most`. A dark border as such does nothing to COVID-19 images either, but its control, a dark ring further inside, lowers the four-class model's mean by {glue:text}`ring-four`. So it minds dark rings more than dark edges. Study A's stand-in is moved by all that is bright or dark: on normals a tube adds {glue:text}`tube-a`, as many bright pixels scattered in the middle {glue:text}`tube-control-a`; a border and its ring take away. It reacts to brightness, not to the form of a tube.
+#
+# (frozen)=
+# ## Can pretrained features be used directly?
+#
+# The thesis writes that features learnt on ImageNet "cannot be used directly" and fine-tunes the whole network (section 3.2). A probe of four classes on these very features tests that sentence.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Table 4.2 beside probes", "code_prompt_hide": "Table 4.2 beside probes"}
 printed = studies.printed("zhu2020", "Table 4.2").dropna(subset="metric").set_index("metric")
