@@ -555,11 +555,13 @@ counts["across parts of the split"] = across.groupby(["study", "seen"]).size()
 counts["one of them tested"] = across[tested].groupby(["study", "seen"]).size()
 counts = counts.fillna(0).astype(int).reset_index()
 counts["study"] = counts["study"].map(studies.LETTERS)
-pages.table(counts.rename(columns={"study": "Study", "seen": "Judged by eye"}), name="pairs")
+counts = counts.rename(columns={"study": "Study", "seen": "Judged by eye"})
+pages.table(counts, caption="Pairs that were looked at, by what the eye said", name="pairs")
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "The pairs of one radiograph, by name", "code_prompt_hide": "The pairs of one radiograph, by name"}
 columns = ["first", "first_split", "second", "second_split", "same_patient", "hamming", "cosine"]
-pages.table(same_pairs[columns].rename(columns=lambda name: name.replace("_", " ").capitalize()))
+shown = same_pairs[columns].rename(columns=lambda name: name.replace("_", " ").capitalize())
+pages.table(shown, caption="The pairs that show one radiograph")
 
 # %% [markdown]
 # No picture of a test set of Study B has a copy outside it. Of its {glue:text}`same-b` pairs of one radiograph {glue:text}`same-patient` are of one patient; nearly all others are COVID-19 images that two sources published under two patient numbers. {glue:text}`across-b` of these have one picture in training and one in validation. With one picture of each pair left out, no recorded share moves by more than {glue:text}`copy-change` points.
