@@ -153,7 +153,7 @@ pages.table(pd.DataFrame(columns), caption=caption, name="five-maps")
 # %% [markdown]
 # Of Figures 4.5 and 4.6 the thesis says that the model "focuses on the right area", of 4.7 to 4.9 that it "tends to be unfocused". On our maps the hot area is large in all five, and in the test images it is {glue:text}`hot` % of the picture on average. Neither group is focused. The thesis does not say whether its five were test images; only validation and test images have a recorded probability here.
 #
-# Below, Figure 4.6 once more ({ref}`with a slider <map-with-a-slider>`).
+# Below is {ref}`the map of Figure 4.6 <map-with-a-slider>` once more.
 
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Figure 4.6 with its slider", "code_prompt_hide": "Figure 4.6 with its slider", "figure": {"caption": "The map of Figure 4.6 over its radiograph or, where that is not shown, over the lungs in grey. The slider moves the map's opacity.", "name": "map-with-a-slider"}}

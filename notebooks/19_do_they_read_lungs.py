@@ -176,7 +176,7 @@ frozen_right, tuned_right = (
 )
 texture = tables["cam-texture"]["images"]
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "How much is left as the lungs go", "code_prompt_hide": "How much is left as the lungs go", "figure": {"caption": "How much of the result is left as a black square grows over the lungs. Lines: linear probes on frozen features, mean of five draws, with a band from the lowest to the highest end of the five 95 % intervals over patients: no interval itself, but a wider span. Diamonds: fine-tuned networks, trained to the end of their schedule. Dotted: chance; grey: from the lowest to the highest AUC that probes and fine-tuned networks of any task reach on unchanged pictures after permuting their training labels. The upright strokes at 100 % go from whole pictures to those with a square so small that it hides no lung. The lungs left are known for COVID-19 test images with a mask or boxes; those of the other class, children's in Study B, are not.", "name": "as-the-lungs-go"}, "image": {"alt": "AUC of COVID-19 against the rest, from 100 percent of the lungs left to few. The lines of Study B with two and with four classes stay close to 1 to the end, and so do the diamonds of fine-tuned networks. The line of Study A's stand-in begins below them and falls to chance. Chance and permuted labels lie about one half."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "How much is left as the lungs go", "code_prompt_hide": "How much is left as the lungs go", "figure": {"caption": "How much of the result is left as a black square grows over the lungs. Lines: probes, mean of five draws, with a band from the lowest to the highest end of the five 95 % intervals over patients: no interval itself, but a wider span. Diamonds: fine-tuned networks, trained to the end of their schedule. Dotted: chance; grey: from the lowest to the highest AUC that probes and fine-tuned networks of any task reach on unchanged pictures after permuting their training labels. The upright strokes at 100 % go from whole pictures to those with a square so small that it hides no lung. The lungs left are known for COVID-19 test images with a mask or boxes; those of the other class, children's in Study B, are not.", "name": "as-the-lungs-go"}, "image": {"alt": "AUC of COVID-19 against the rest, from 100 percent of the lungs left to few. The lines of Study B with two and with four classes stay close to 1 to the end, and so do the diamonds of fine-tuned networks. The line of Study A's stand-in begins below them and falls to chance. Chance and permuted labels lie about one half."}}
 with plots.style():
     fig, ax = plt.subplots(figsize=(7, 4.2))
     curves.draw(blackout, "square-black", ax)
@@ -530,7 +530,7 @@ for (mistake, by, task), row in summary.iterrows():
     source = by.replace("recorded run", "one run").replace("probe", "probes, five draws")
     line = {"Mistake": mistake, "By": source, "Task": words}
     for measure, head in {"auc": "AUC", "recall": "Recall", "accuracy": "Accuracy"}.items():
-        of = row[measure].round(3)
+        of = row[measure].round(3) + 0.0
         line[head] = formatting.signed(*(of[:1] if by == "recorded run" else of), decimals=3)
     rows.append(line)
 pages.table(
@@ -608,12 +608,14 @@ for name in by_draw[0].index:
     for column, head in {"precision": "Precision", "recall": "Recall"}.items():
         cells = {"Label": plots.label(name), "Measure": head}
         cells["Printed"] = printed["printed"].get(f"{name}.{column}", "")
-        for title, found in {"Fine-tuned": again, "Probe": [*by_draw.values()]}.items():
+        for title, found in {"Fine-tuned networks": again, "Probes": [*by_draw.values()]}.items():
             values = [table.loc[name, column] for table in found]
             ends = formatting.interval(min(values), max(values), decimals=2)
             cells[f"{title}, mean (range of draws)"] = f"{np.mean(values):.2f} ({ends})"
         rows.append(cells)
-pages.table(pd.DataFrame(rows), caption="Table 4.2, fine-tuned and by a probe", name="probe-4-2")
+pages.table(
+    pd.DataFrame(rows), caption="Table 4.2, by fine-tuned networks and by probes", name="probe-4-2"
+)
 
 # %% [markdown]
 # A probe, which trains in seconds, is right on {glue:text}`frozen-right` of the images in five draws, fine-tuned networks on {glue:text}`tuned-right`, and the thesis prints {glue:text}`printed-right`. So the features can be used directly. Fine-tuning adds a few points, most of them among the children's classes: COVID-19 is told apart either way.
@@ -709,7 +711,7 @@ itself = cxrlib.per_class(studies.run(STANDIN).predictions).loc[COVID, "auc"]
 permuted = blackout.query("arm == 'permuted-labels'")
 reached = permuted["most"].max()
 permuted = permuted[permuted["how"] == "probe"].set_index("model")
-of_squares = probes.xs((STANDIN, "square-black"))["auc"]
+of_squares = probes["auc"].sort_index().loc[(STANDIN, "square-black")]
 low = of_squares[of_squares <= reached].index
 within = (
     f"from {100 * low.min():.0f} % of each side black on it lies within the grey, which reaches up"
