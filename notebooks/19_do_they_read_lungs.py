@@ -218,7 +218,8 @@ answers["other-adults"] = (
         f" against other diseases of its own collection {against[model]}"
         for model in (TWO, FOUR)
     ],
-    f"{percent(called.loc[STANDIN, 'RSNA normal'])} of normal adults (RSNA); AUC {against[STANDIN]}",
+    f"{percent(called.loc[STANDIN, 'RSNA normal'])} of normal adults (RSNA) called COVID-19; AUC"
+    f" against other diseases {against[STANDIN]}",
     "Study B's models call most adults COVID-19. Within one collection the ranking is modest at"
     " most.",
 )
@@ -256,9 +257,10 @@ most_added = most_added.groupby("mistake").mean().max()
 threshold_moves = added.loc[("threshold by test set", "recorded run", STANDIN)].iloc[0]
 answers["leakage"] = (
     ("How much does each mistake give?", "this book"),
-    f"Labels permuted: copying before the division adds {formatting.signed(copied.mean(), decimals=2)}"
-    f" of AUC ({formatting.signed(copied.min(), copied.max(), decimals=2)})",
-    f"At most {formatting.signed(most_added, decimals=2)} of accuracy, by mistakes other than copies",
+    "Labels permuted: copying before the division adds"
+    f" {formatting.signed(copied.mean(), copied.min(), copied.max(), decimals=2)} of AUC",
+    f"At most {formatting.signed(most_added, decimals=2)} of accuracy, by mistakes other than"
+    " copies",
     "A threshold chosen on the test set: accuracy"
     f" {formatting.signed(threshold_moves['accuracy'], decimals=2)}, sensitivity"
     f" {formatting.signed(threshold_moves['recall'], decimals=2)}",
@@ -514,7 +516,7 @@ shown["Difference (points)"] = [
 pages.table(shown, caption="COVID-19 images found, by publisher", name="publishers")
 
 # %% [markdown]
-# A probe that never saw a publisher finds the same images as one that did, to within one. So no single publisher is needed. With so few patients each, a loss of up to a tenth or two could have gone unseen, and small publishers were never held out. This is no other hospital: publishers are mixtures themselves, gathered into one collection, and Kermany's children stay the comparison.
+# An image counts as found where most of the five draws find it; the difference is of the mean over draws, and a dash in its brackets says that no draw differs. A probe that never saw a publisher finds the same images as one that did, to within one. So no single publisher is needed. With so few patients each, a loss of up to a tenth or two could have gone unseen, and small publishers were never held out. This is no other hospital: publishers are mixtures themselves, gathered into one collection, and Kermany's children stay the comparison.
 #
 # (leakage)=
 # ## How much does each mistake give?
@@ -699,9 +701,10 @@ first = tables["blackout-probes"][TWO].query(
 frame = pd.read_csv(studies.results_folder() / "audits/lungs-in-frame.csv").groupby("kind")["share"]
 frame_lungs = (
     f"it holds a median of {100 * left(TWO, 0.9)['lungs']:.1f} % of the lungs of the COVID-19 test"
-    f" images with a mask or boxes; of all such images it holds {100 * frame.mean()['lung mask']:.1f} %"
-    f" on average and at most {100 * frame.max()['lung mask']:.1f} % by masks, and"
-    f" {100 * frame.mean()['lung box']:.1f} % and {100 * frame.max()['lung box']:.1f} % by boxes"
+    " images with a mask or boxes; of all such images it holds"
+    f" {100 * frame.mean()['lung mask']:.1f} % on average and at most"
+    f" {100 * frame.max()['lung mask']:.1f} % by masks, and {100 * frame.mean()['lung box']:.1f} %"
+    f" and {100 * frame.max()['lung box']:.1f} % by boxes"
 )
 jpeg = curves.measured(curves.finetuned("one-pipeline"), ["draw"], level)
 lowest = jpeg["auc"].min()
