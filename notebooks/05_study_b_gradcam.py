@@ -23,9 +23,9 @@
 #
 # **Question.** {cite:t}`zhu2020` draws {term}`Grad-CAM` maps {cite}`selvaraju2017` of five COVID-19 radiographs beside the radiologists' comments, and concludes that the four-class model "manages to focus on the lung area instead of other areas". Does it?
 #
-# **Answer.** Only a little. On the {glue:text}`images` COVID-19 test images with a lung mask, the lungs fill {glue:text}`region` % of the picture and hold {glue:text}`inside` % of the map's activation: {glue:text}`than` an even spread would put there. The other {glue:text}`outside` % lie outside the lungs.
+# **Answer.** Hardly more than a map of another patient's picture would. On the {glue:text}`images` COVID-19 test images with a lung mask {glue:text}`inside` % of the map's activation lies in the lungs. Maps of *other* patients, laid on the same lungs, have {glue:text}`others` % there. The picture's own map has {glue:text}`than-others` they have: the difference is {glue:text}`own-less-others` percentage points, with its {term}`95 % interval`. An even spread would put {glue:text}`region` % there, the lungs' share of the picture; on average the maps are cool in the corners. The other {glue:text}`outside` % of the activation lie outside the lungs.
 #
-# **How sure.** Chance of the network first: networks with random weights have maps too. Of {glue:text}`draws` that were drawn, {glue:text}`drawn` left any map. (A map shows only what raises the score. With unlucky weights nothing in any picture raises it, and the maps are empty.) Those with maps put {glue:text}`random-low` to {glue:text}`random-high` % into the lungs, and {glue:text}`below` of them put less there than the trained one: {glue:text}`random-verdict`. This comparison rests on {glue:text}`random-maps` maps of {glue:text}`images` images. Then chance of the images: the difference from an even spread is {glue:text}`spread` percentage points, a {term}`95 % interval` over {glue:text}`patients` patients. One trained network was measured, and the masks were drawn by another network. Even a map well inside the lungs would not show that disease is read there: adults' lungs differ from children's, too.
+# **How sure.** Could an untrained network do the same? {glue:text}`draws` with random weights were tried; {glue:text}`drawn` of them left any map. (A map shows only what raises the score. With unlucky weights nothing in any picture raises it, and the maps are empty.) The {glue:text}`drawn` put from {glue:text}`random-low` to {glue:text}`random-high` % of their activation into the lungs. In {glue:text}`below` of them that is less than in the trained network: {glue:text}`random-verdict`. This rests on {glue:text}`random-maps` maps of {glue:text}`images` images; {glue:text}`random-empty` more maps of these networks are empty. Against an even spread the trained network has {glue:text}`spread` percentage points more in the lungs, over {glue:text}`patients` patients; a map that is warm in the middle of any picture would beat an even spread, too. One trained network was measured, and the masks were drawn by another network. Even a map well inside the lungs would not show that disease is read there: adults' lungs differ from children's, too.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -48,7 +48,7 @@ level: float = 0.95  # of the intervals
 replicates: int = 2000  # resamples of the patients
 hot: float = 0.5  # share of a map's maximum from which on a place counts as hot
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the run and its maps", "code_prompt_hide": "Load the run and its maps"}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The run and its maps", "code_prompt_hide": "The run and its maps"}
 import base64
 import io
 
@@ -56,6 +56,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import display
+from matplotlib.path import Path
 from PIL import Image, ImageDraw
 from traitlets import Float, Unicode
 
@@ -69,7 +70,6 @@ parameters.check(globals())
 record = studies.run(run_name, origin, data)
 pages.changed(record)
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "Maps, and where they lie", "code_prompt_hide": "Maps, and where they lie"}
 maps, where = studies.read_maps(record)  # arrays with a map per image; a table of measurements
 cams = dict(zip(maps["image_id"], maps["cam"], strict=True))  # 7 x 7 numbers each
 about = pd.DataFrame({"part": maps["split"]}, index=maps["image_id"])
@@ -86,7 +86,7 @@ about["hot"] = [(plots.enlarged(cam, (224, 224)) >= hot).mean() for cam in maps[
 #
 # The thesis does not say which images it shows. They were found by the radiologists' comments, which are in the notes of the image collection. The thesis's own maps were not in the text that we have, so ours cannot be compared with them.
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "The five images", "code_prompt_hide": "The five images"}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The five images, and how one is shown", "code_prompt_hide": "The five images, and how one is shown"}
 STEMS = {
     "4.5": "covid-19-pneumonia-43-day0",
     "4.6": "covid-19-pneumonia-101",
@@ -99,7 +99,6 @@ absent = shown["4.7"] not in cams  # then another image of the same patient take
 if absent:
     shown["4.7"] = "covid-chestxray/covid-19-pneumonia-24-day7"
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "How one is shown", "code_prompt_hide": "How one is shown"}
 shapes = dict(zip(maps["image_id"], maps["shape"], strict=True))  # height and width in pixels
 
 
@@ -154,10 +153,10 @@ pages.table(pd.DataFrame(columns), caption=caption, name="five-maps")
 # %% [markdown]
 # Of Figures 4.5 and 4.6 the thesis says that the model "focuses on the right area", of 4.7 to 4.9 that it "tends to be unfocused". On our maps the hot area is large in all five, and in the test images it is {glue:text}`hot` % of the picture on average. Neither group is focused. The thesis does not say whether its five were test images; only validation and test images have a recorded probability here.
 #
-# Below, Figure 4.6 once more: its map over the radiograph or, where that is not shown, over the lungs in grey. The slider moves the map's opacity.
+# Below is {ref}`the map of Figure 4.6 <map-with-a-slider>` once more.
 
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "A map with an opacity to move", "code_prompt_hide": "A map with an opacity to move"}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Figure 4.6 with its slider", "code_prompt_hide": "Figure 4.6 with its slider", "figure": {"caption": "The map of Figure 4.6 over its radiograph or, where that is not shown, over the lungs in grey. The slider moves the map's opacity.", "name": "map-with-a-slider"}}
 class CamSlider(explorer.Widget):
     """A map over a picture, with an opacity to move."""
 
@@ -175,7 +174,6 @@ def as_address(pixels):
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "What lies under the map", "code_prompt_hide": "What lies under the map"}
 def lungs_in_grey(image_id):
     """The lungs of an image, filled in grey, on white."""
     height, width = map(int, shapes[image_id])
@@ -186,7 +184,6 @@ def lungs_in_grey(image_id):
     return np.asarray(picture)
 
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "Figure 4.6 with its slider", "code_prompt_hide": "Figure 4.6 with its slider"}
 moved = shown["4.6"]
 if moved in cams:
     picture = pages.radiograph(covid, moved, data)
@@ -199,8 +196,9 @@ if moved in cams:
 # %% [markdown]
 # ## The lungs, as a number
 #
-# Five chosen pictures cannot show where a network looks. For some of its images the collection has lung masks, which a network drew, and lung boxes, which people drew. With these, the share of the activation that lies in the lungs can be measured on many images and compared with two things:
+# Five chosen pictures cannot show where a network looks. For some of its images the collection has lung masks, which a network drew, and lung boxes, which people drew. With these, the share of the activation that lies in the lungs can be measured on many images and compared with three things:
 #
+# - **Other patients' maps.** The map of another patient cannot follow these lungs. Laid on them, it tells what a map gets for being where maps usually are.
 # - **An even spread.** Activation spread evenly over the picture would have in the lungs just their share of the picture.
 # - **Random weights.** A network that has learned nothing has maps too: they follow the brightness and texture of the picture. So more and more of the trained network's layers are replaced by random ones, from the last layer upwards, {glue:text}`draws` times each.
 
@@ -218,7 +216,6 @@ def mean(values):
     return cxrlib.Interval(*found)
 
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "The share of the activation in a kind of region, by network", "code_prompt_hide": "The share of the activation in a kind of region, by network"}
 def shares(where, kind, stages=STAGES):
     """A row for each network, and the share of each draw of random weights."""
     each, draws = pages.maps_by_stage(where, kind)  # by image; by draw of the random weights
@@ -235,27 +232,59 @@ def shares(where, kind, stages=STAGES):
 measured = {kind: shares(where, kind) for kind in kinds}
 
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "Dots and strokes", "code_prompt_hide": "Dots and strokes"}
+def laid_on(where):
+    """The share of each test image's own map inside its lungs, and the mean of other patients'
+    maps laid on them, by the recorded outlines; None where none of a mask is recorded.
+    """
+    rows = where.query("kind == 'lung mask' and stage == 'trained' and split == 'test'")
+    outlines = [
+        pages.lung_outlines(name).get("Lungs' outline, from a mask") for name in rows["image_id"]
+    ]
+    if not outlines or any(each is None for each in outlines):
+        return None
+    tested = about.index[about["part"] == "test"]
+    spread = np.array([plots.enlarged(cams[name], (224, 224)).ravel() for name in tested])
+    spread /= spread.sum(axis=1, keepdims=True)
+    centres = (np.arange(224) + 0.5) / 224
+    at = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(-1, 2)
+    lungs = [np.any([Path(xy).contains_points(at) for xy in each], axis=0) for each in outlines]
+    found = pd.DataFrame(np.array(lungs) @ spread.T, index=rows["image_id"], columns=tested)
+    patient = record.split.set_index("image_id")["patient_id"]
+    others = found.mask(patient[rows["image_id"]].to_numpy()[:, None] == patient[tested].to_numpy())
+    own = [found.loc[name, name] for name in rows["image_id"]]
+    table = pd.DataFrame({"own": own, "others": others.mean(axis=1).to_numpy()})
+    return table.set_axis(pd.Index(rows["patient_id"], name="patient_id"))
+
+
+other_maps = laid_on(where)
+
+
 def dots(ax, rows, draws):
-    """A dot with its interval for each network, and a stroke for each draw of random weights."""
-    values = np.array(rows.to_list())  # estimate, low, high
-    places = np.arange(len(values))
+    """A stroke for each draw of random weights and a ring for their mean; for the trained network,
+    which is one, a dot with its interval.
+    """
     for place, stage in enumerate(rows.index):
-        strokes = draws.get(stage, pd.Series()).dropna() if stage != "trained" else []
+        if stage == "trained":
+            value = rows[stage]
+            reach = [[value.estimate - value.low], [value.high - value.estimate]]
+            ax.errorbar(value.estimate, place, xerr=reach, fmt="o", color="black", capsize=3)
+            continue
+        strokes = draws.get(stage, pd.Series(dtype=float)).dropna()
         ax.plot(strokes, [place] * len(strokes), "|", color=pages.COLORS["redraw"], markersize=11)
-    reach = [values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]]
-    ax.errorbar(values[:, 0], places, xerr=reach, fmt="o", color="black", capsize=3)
-    ax.set_yticks(places, [STAGES[stage] for stage in rows.index])
-    ax.set_ylim(len(values) - 0.5, -0.5)
+        ax.plot(strokes.mean(), place, "o", color="black", markerfacecolor="white")
+    ax.set_yticks(range(len(rows)), [STAGES[stage] for stage in rows.index])
+    ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.grid(axis="x", alpha=0.3)
 
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "Share of the activation in the lungs", "code_prompt_hide": "Share of the activation in the lungs", "figure": {"caption": "Share of the activation in the lungs of the COVID-19 test images, by network. Dots: mean over images, and for random weights over the draws as well, with its 95 % interval over patients. Blue strokes: single draws of random weights. Dotted line: an even spread.", "name": "activation-in-the-lungs"}, "image": {"alt": "Two panels, lung masks and lung boxes, with a line for each network. The trained network's dot lies a few points to the right of the dotted line of an even spread. The means of the random networks lie close to it or to its left, but their single draws are spread widely, and some lie to the right of the trained network's dot."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Share of the activation in the lungs", "code_prompt_hide": "Share of the activation in the lungs", "figure": {"caption": "Share of the activation in the lungs of the COVID-19 test images, by network. Dot: the trained network, mean over images, with its 95 % interval over patients. Blue strokes: single draws of random weights, each the mean of its maps that are not empty. Rings: mean over these draws. Dotted line: an even spread. Dashed, with masks: other patients' maps of the trained network.", "name": "activation-in-the-lungs"}, "image": {"alt": "Two panels, lung masks and lung boxes, with a line for each network. The trained network's dot lies a few points to the right of the dotted line of an even spread and, with masks, close to the dashed line of other patients' maps. The means of the random networks lie to the left of both lines, but their single draws are spread widely, and some lie to the right of the trained network's dot."}}
 with plots.style():
     axes = plt.subplots(1, len(kinds), figsize=(7, 3.6), sharey=True)[1]
     for ax, (kind, (rows, draws)) in zip(axes, measured.items(), strict=True):
         dots(ax, rows.loc[list(STAGES), "inside"], draws)
         ax.axvline(rows.loc["even", "inside"].estimate, color="0.3", linestyle=":")
+        if kind == "lung mask" and other_maps is not None:
+            ax.axvline(100 * other_maps["others"].mean(), color="0.3", linestyle="--")
         ax.set(title=kind.capitalize(), xlabel="Activation inside, %")
 plt.show()
 
@@ -264,25 +293,29 @@ plt.show()
 def as_text(kind, rows, draws):
     """The rows of :func:`shares` for readers."""
     shown = pd.DataFrame({"Region": kind.capitalize(), "Network": rows.index.map(NAMES)})
-    ends = draws.drop("trained").groupby("stage").agg(["min", "max"]).reindex(rows.index)
+    ends = draws.drop("trained").groupby("stage").agg(["mean", "min", "max"]).reindex(rows.index)
     for column in ("inside", "peak"):
         shown[column] = [formatting.with_interval(*each, decimals=1) for each in rows[column]]
         shown.loc[rows.index == "even", column] = f"{rows.loc['even', column].estimate:.1f}"
     less = [formatting.signed(*each, decimals=1) for each in rows["trained less this"]]
     shown["less"] = np.where(rows.index == "trained", "", less)
-    drawn = [f"{low:.1f} to {high:.1f}" for low, high in ends.to_numpy()]
+    drawn = [f"{low:.1f} to {high:.1f}" for low, high in ends[["min", "max"]].to_numpy()]
     shown["draws"] = np.where(ends["min"].isna(), "", drawn)
-    return shown[["Region", "Network", "inside", "draws", "less", "peak"]]
+    shown["mean"] = ["" if np.isnan(value) else f"{value:.1f}" for value in ends["mean"]]
+    return shown[["Region", "Network", "inside", "mean", "draws", "less", "peak"]]
 
 
 NAMES = STAGES | {"even": "Even spread"}
-HEADS = ["Region", "Network", "Activation inside, %", "Its lowest and highest draw"]
+HEADS = ["Region", "Network", "Activation inside, % (mean over maps)", "Mean over draws"]
+HEADS += ["Lowest and highest draw"]
 HEADS += ["Trained less this, points", "Peak inside, % of images"]
 table = pd.concat(as_text(kind, *found) for kind, found in measured.items())
 pages.table(table.set_axis(HEADS, axis=1), caption="Where the activation lies, by network")
 
 # %% [markdown]
-# The difference from the trained network is taken image by image. "Peak" is how often the hottest point lies in the region. The intervals are 95 %, from {glue:text}`replicates` resamples of patients; they do not cover the draws of random weights. A map without any activation, which random layers often give, counts in no mean.
+# The difference from the trained network is taken image by image. "Peak" is how often the hottest point lies in the region. The intervals are 95 %, from {glue:text}`replicates` resamples of patients; they do not cover the draws of random weights. A map without any activation, which random layers often give, counts in no mean. So the mean over maps follows the draws that left many of them; in the mean over draws, the ring of the chart, each draw with any map counts once.
+#
+# Other patients' maps of the trained network, laid on the same lungs, have {glue:text}`others` % inside; a picture's own map has {glue:text}`own-less-others` points more. (Measured on the recorded outlines of the masks, where a picture's own maps have {glue:text}`own-outline` % inside. Boxes have no such comparison, because outlines of boxes are recorded only for images without a mask.) So what exceeds an even spread is nearly all in the place where maps usually are.
 #
 # With all layers random the share in the lungs goes from {glue:text}`random-low` to {glue:text}`random-high` %, by the draw alone. {glue:text}`drawn` of {glue:text}`draws` draws leave a map. (In the rest the weighted sum behind the map is nowhere above zero, in any picture, and ReLU makes all of it zero: see [the formula](how-a-map-is-made).) Of those with a map {glue:text}`below` lie below the trained network; with boxes, {glue:text}`below-box` of {glue:text}`drawn-box`. The trained network's hottest point lies in the lungs in {glue:text}`peak` % of the images.
 
@@ -300,16 +333,15 @@ with plots.style():
 plt.show()
 
 # %% [markdown]
-# With boxes ({glue:text}`images-box` images) the trained network puts {glue:text}`spread-box` points more into them than an even spread. An even spread is easy to exceed: a map that is warm in the middle of every picture, whatever the picture shows, would exceed it as well.
+# With boxes ({glue:text}`images-box` images) the trained network puts {glue:text}`spread-box` points more into them than an even spread. How much of that other patients' maps would have was not measured.
 #
 # ## Where the activation lies on average
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "Mean of the maps", "code_prompt_hide": "Mean of the maps"}
+# %% tags=["hide-input", "small"] mystnb={"code_prompt_show": "Mean of the maps", "code_prompt_hide": "Mean of the maps", "figure": {"caption": "Mean map of the COVID-19 test images, each map divided by its own maximum.", "name": "mean-map"}, "image": {"alt": "Mean of the 7 by 7 Grad-CAM maps of the COVID-19 test images, each scaled by its own maximum, as a heat map with numbers: lowest in the corners, high nearly everywhere else."}}
 tested = maps["cam"][maps["split"] == "test"]
 top = tested.max(axis=(1, 2), keepdims=True)
 mean_map = (tested / np.where(top > 0, top, 1)).mean(axis=0)  # each map by its own maximum
 
-# %% tags=["hide-input", "small"] mystnb={"code_prompt_show": "Draw it", "code_prompt_hide": "Draw it", "figure": {"caption": "Mean map of the COVID-19 test images, each map divided by its own maximum.", "name": "mean-map"}, "image": {"alt": "Mean of the 7 by 7 Grad-CAM maps of the COVID-19 test images, each scaled by its own maximum, as a heat map with numbers: lowest in the corners, high nearly everywhere else."}}
 with plots.style():
     ax = plt.subplots(figsize=(5, 4.3))[1]
     drawn = ax.imshow(mean_map, cmap="cividis", vmin=0, vmax=1)
@@ -321,7 +353,7 @@ with plots.style():
 plt.show()
 
 # %% [markdown]
-# The maps are wide. The corners are cool. The middle column is a little cooler than its neighbours; the spine lies there, between the lungs. The warm part goes beyond the lungs at the sides and below. Its highest value is {glue:text}`warmest-over` times the lowest of the inner 5 × 5 fields.
+# The maps are wide. The corners are cool. The middle column is a little cooler than its neighbours; the spine lies there, between the lungs. The warm part goes beyond the lungs at the sides and below. The highest number in the figure is {glue:text}`warmest-over` times the lowest of its inner 5 × 5 fields.
 #
 # ## Sanity check: do the maps depend on what was learned?
 #
@@ -342,7 +374,6 @@ alike = {}  # by stage: a row for each draw, a column for each image; NaN where 
 for stage, drawn in zip(maps["stage"], np.swapaxes(maps["random_cam"], 0, 1), strict=True):
     alike[stage] = pd.DataFrame([trained.corrwith(ranks(each)) for each in drawn])
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "Its means", "code_prompt_hide": "Its means"}
 options = {"replicates": replicates, "level": level}
 correlations = pd.Series(
     {
@@ -352,7 +383,7 @@ correlations = pd.Series(
 )
 by_draw = pd.concat({stage: each.mean(axis=1) for stage, each in alike.items()})
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "Draw the check", "code_prompt_hide": "Draw the check", "figure": {"caption": "Rank correlation between the trained network's maps and those of networks with random layers. Dots: mean over test images and draws, with its 95 % interval over patients. Blue strokes: single draws.", "name": "sanity-check"}, "image": {"alt": "A line for each stage of randomisation. The mean is about 0.6 with the last layer random and close to 0 at every other stage; single draws spread from about minus 0.4 to plus 0.9."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Draw the check", "code_prompt_hide": "Draw the check", "figure": {"caption": "Rank correlation between the trained network's maps and those of networks with random layers. Blue strokes: single draws, each the mean of its maps that are not empty. Rings: mean over these draws, each counting once. With the last layer random {glue:text}`first-empty` % of the maps are empty; the mean over all maps that are not would be {glue:text}`first-correlation-maps`, because the draws that left a map of every picture are among the highest.", "name": "sanity-check"}, "image": {"alt": "A line for each stage of randomisation. The mean over draws is about 0.1 with the last layer random and close to 0 at every other stage; single draws spread from about minus 0.4 to plus 0.9."}}
 with plots.style():
     ax = plt.subplots(figsize=(7, 3.2))[1]
     dots(ax, correlations, by_draw)
@@ -362,17 +393,21 @@ plt.show()
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "The check as a table", "code_prompt_hide": "The check as a table"}
 sanity = pd.DataFrame({"Network": [STAGES[stage] for stage in alike]})
-sanity["Mean"] = [formatting.number(round(each.estimate, 2) + 0.0, 2) for each in correlations]
+means = [by_draw[stage].mean() for stage in alike]
+sanity["Mean over draws"] = [formatting.number(round(each, 2) + 0.0, 2) for each in means]
 ends = [formatting.interval(each.low, each.high, decimals=2) for each in correlations]
-sanity["95 % interval"] = ends
 drawn = [by_draw[stage] for stage in alike]
 lowest = [formatting.signed(each.min(), each.max(), decimals=2) for each in drawn]
 sanity["Lowest and highest draw"] = lowest
+sanity["Draws with a map"] = [each.notna().sum() for each in drawn]
+over_maps = [formatting.number(round(each.estimate, 2) + 0.0, 2) for each in correlations]
+sanity["Mean over maps"] = over_maps
+sanity["Its 95 % interval"] = ends
 sanity["Empty maps, %"] = [f"{100 * each.isna().mean(axis=None):.0f}" for each in alike.values()]
 pages.table(sanity, caption="Rank correlation with the trained network's maps")
 
 # %% [markdown]
-# With only the last layer random the mean correlation is {glue:text}`first-correlation`, with all layers random {glue:text}`last-correlation`. So on average the maps change with the weights. But a single draw can come out anywhere in the range of the strokes: a check by one draw, as is usual, can pass or fail by chance. The intervals cover patients only; empty maps count in no mean.
+# With only the last layer random the mean correlation over the draws is {glue:text}`first-correlation`, with all layers random {glue:text}`last-correlation`. So on average the maps change with the weights. (With the last layer random {glue:text}`first-full` draws left a map of every picture, and the others {glue:text}`first-few`. The mean over maps, {glue:text}`first-correlation-maps`, is mostly that of the former.) But a single draw can come out anywhere in the range of the strokes: a check by one draw, as is usual, can pass or fail by chance. The intervals cover patients only; empty maps count in no mean.
 #
 # ## What the measure can show: phantoms
 #
@@ -412,7 +447,7 @@ pages.items(record.info["lacked"], "What this run lacked")
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "What the phantom run is", "code_prompt_hide": "What the phantom run is"}
 pages.items(phantom.info["lacked"], "What the phantom run is")
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "Numbers of the text", "code_prompt_hide": "Numbers of the text"}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The numbers in the sentences", "code_prompt_hide": "The numbers in the sentences"}
 facts, verdicts = {}, []
 OF_RANDOM = "kind == @kind and stage == 'conv1' and split == 'test'"
 for suffix, (kind, (rows, draws)) in zip(("", "-box"), measured.items(), strict=True):
@@ -428,16 +463,16 @@ for suffix, (kind, (rows, draws)) in zip(("", "-box"), measured.items(), strict=
         f"outside{suffix}": f"{100 - inside:.1f}",
         f"peak{suffix}": f"{rows['peak']['trained'].estimate:.1f}",
         f"spread{suffix}": formatting.signed(*spread, decimals=1),
-        f"than{suffix}": formatting.comparison(spread.low, spread.high),
         f"drawn{suffix}": len(random),
         f"below{suffix}": int((random < inside).sum()),
         f"random-maps{suffix}": int(where.query(OF_RANDOM)["inside"].notna().sum()),
+        f"random-empty{suffix}": len(random) * len(each)
+        - int(where.query(OF_RANDOM)["inside"].notna().sum()),
         f"random-low{suffix}": f"{random.min():.1f}",
         f"random-high{suffix}": f"{random.max():.1f}",
     }
-some = "a random network can put as much there"
+some = "a network that learned nothing can put as much there"
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "Numbers of the phantoms", "code_prompt_hide": "Numbers of the phantoms"}
 hits = truth.query("kind == 'opacity' and stage == 'trained' and split == 'test'")
 iou = cxrlib.mean_by_patient(hits["iou"], hits["patient_id"], **options)
 facts |= {
@@ -448,7 +483,6 @@ facts |= {
     "phantom-iou": formatting.with_interval(*iou, decimals=2),
 }
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "All numbers of the text", "code_prompt_hide": "All numbers of the text"}
 WORDS = {
     "train": "an image of the training set",
     "val": "an image of the validation fold",
@@ -462,6 +496,9 @@ parts["lateral-part"] = record.split.set_index("image_id")["split"].get(zhu2020.
 other = (
     f"It belongs to {STEMS['4.7']}, which was not on disk; this is another image of the patient."
 )
+left = next(iter(alike.values())).notna().sum(axis=1)  # maps of each draw, last layer random
+unknown = "(not known for this run)"
+gain = None if other_maps is None else mean(other_maps["own"] - other_maps["others"])
 inner = mean_map[1:-1, 1:-1] if min(mean_map.shape) > 2 else mean_map  # a phantom's map is small
 pages.glue_all(
     facts
@@ -475,8 +512,18 @@ pages.glue_all(
         "draws": where["draw"].nunique(),
         "replicates": replicates,
         "warmest-over": f"{mean_map.max() / inner.min():.1f}",
-        "first-correlation": sanity["Mean"].iloc[0],
-        "last-correlation": sanity["Mean"].iloc[-1],
+        "first-correlation": sanity["Mean over draws"].iloc[0],
+        "last-correlation": sanity["Mean over draws"].iloc[-1],
+        "first-correlation-maps": sanity["Mean over maps"].iloc[0],
+        "first-empty": sanity["Empty maps, %"].iloc[0],
+        "first-full": int((left == len(ids)).sum()),
+        "first-few": f"{left[left < len(ids)].min()} to {left[left < len(ids)].max()}"
+        if (left < len(ids)).any()
+        else "none",
+        "others": unknown if other_maps is None else f"{100 * other_maps['others'].mean():.1f}",
+        "own-outline": unknown if other_maps is None else f"{100 * other_maps['own'].mean():.1f}",
+        "own-less-others": unknown if gain is None else formatting.signed(*gain, decimals=1),
+        "than-others": unknown if gain is None else formatting.comparison(gain.low, gain.high),
     }
 )
 

@@ -33,7 +33,7 @@
 #
 # **Answer.** The share of images classified correctly by the four-class model went {glue:text}`accuracy-range` over {glue:text}`runs` runs: the {term}`headline run` and {glue:text}`redraws` {term}`re-draws <re-draw>` of it. Of these {glue:text}`reach` reach the printed {glue:text}`printed-accuracy`. {glue:text}`reaching-short`. A network trained on the outer frame of the pictures alone, which holds little of the lungs, finds {glue:text}`frame-found` of {glue:text}`frame-size` COVID-19 images, with {glue:text}`frame-taken` false alarms.
 #
-# **How sure.** An interval over test patients covers the first of these choices only in part, and the others not at all. That is why the runs were repeated. All of them share Kermany's test images, so they are not independent; each variant was trained with one seed.
+# **How sure.** The interval covers only which patients were tested, not seed or settings. That is why the runs were repeated. All of them share Kermany's test images, so they are not independent; each variant was trained with one seed.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "In Colab: fetch the companion", "code_prompt_hide": "In Colab: fetch the companion"}
 # @title In Colab: fetch the companion
@@ -48,7 +48,7 @@ level: float = 0.95  # of the intervals
 replicates: int = 2000  # resamples of the patients
 most_redraws: int | None = None  # so many of the re-draws of each task; None: all that are recorded
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the runs", "code_prompt_hide": "Load the runs"}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The runs, and what is measured", "code_prompt_hide": "The runs, and what is measured"}
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -71,7 +71,6 @@ base = main["zhu-fourclass"]  # the headline run
 redraws = families["zhu-fourclass-redraws"]
 printed = studies.printed("zhu2020").set_index(["run", "metric"])["printed"]
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "What is measured", "code_prompt_hide": "What is measured"}
 how = {"replicates": replicates, "level": level}
 
 
@@ -96,7 +95,7 @@ def difference(run, other):
 #
 # Study B has {glue:text}`covid-images` COVID-19 images. It tests 60, drawn at random by patient; one or two of them are not on disk here. Each {term}`re-draw` takes another seed for this draw, for the validation fold, for the new last layer and for the order of images. Kermany's test images stay the same.
 #
-# Four classes: {glue:text}`note-zhu-fourclass-redraws`. Two classes: {glue:text}`note-zhu-binary-redraws`. Seed 0 is the {term}`headline run`'s own draw; its row among the re-draws is {glue:text}`repeat`.
+# Four classes: {glue:text}`note-zhu-fourclass-redraws`. Two classes: {glue:text}`note-zhu-binary-redraws`. In each task one of these is of seed 0, the {term}`headline run`'s own draw: it is {glue:text}`repeat`. The other {glue:text}`other-seeds` (two classes: {glue:text}`other-seeds-two`) draw anew. Where this page counts {glue:text}`runs` runs, the headline run is counted as well; where only other draws matter, as for two classes on [their page](03_study_b_binary.ipynb), the repeat is left out.
 
 # %% tags=["remove-input"]
 if absent := missing["zhu-fourclass-redraws"] + missing["zhu-binary-redraws"]:
@@ -241,13 +240,13 @@ if absent := missing["zhu-fourclass-cv"] + missing["zhu-binary-cv"]:
 # (what-would-it-take)=
 # ## What would it take?
 #
-# The thesis prints a weighted accuracy of {glue:text}`printed-accuracy`. Which of its silences, or which misprint, could make up the difference to the rebuilt run? One thing is changed at a time, and everything else stays ({glue:text}`note-zhu-fourclass-variants`). "Nothing" is the re-draw of seed 0 ({glue:text}`repeat`), with which the others must be compared.
+# The thesis prints a weighted accuracy of {glue:text}`printed-accuracy`. Which of its silences, or which misprint, could make up the difference to the rebuilt run? One thing is changed at a time, and everything else stays ({glue:text}`note-zhu-fourclass-variants`). "No change" is the re-draw of seed 0 ({glue:text}`repeat`), with which the others must be compared.
 #
 # This rebuild departs from the thesis in ways that are no rows here, because they cannot be undone: its weights are in part reconstructed, its images were reduced and stored again, and a tenth of the training images is held out ([the list](04_study_b_four_classes.ipynb)). They are suspects as much as the thesis is.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "What is changed, one thing at a time", "code_prompt_hide": "What is changed, one thing at a time"}
 CHANGES = {
-    "as-printed": ("Nothing", ""),
+    "as-printed": ("No change", ""),
     "batch-64": ("Batch of 64 images, not 256", "stated; tests a misprint"),
     "lr-0.0003": ("Learning rate 0.0003, not 0.003", "stated; tests a misprint"),
     "weight-decay-0.01": ("Weight decay 0.01, not 0.1", "stated; tests a misprint"),
@@ -302,7 +301,7 @@ for name, (title, standing) in {"headline": ("Headline run", ""), **CHANGES}.ite
             "Accuracy (95 % interval)": formatting.with_interval(
                 *ends[name].loc["weighted avg", "recall"]
             ),
-            "Difference from “Nothing” (95 % interval)": "–"
+            "Difference from “No change” (95 % interval)": "–"
             if change is None
             else formatting.signed(*change),
             "Macro recall": f"{recall['macro avg']:.3f}",
@@ -314,13 +313,13 @@ for name, (title, standing) in {"headline": ("Headline run", ""), **CHANGES}.ite
 pages.table(pd.DataFrame(rows).fillna(""), caption="One thing changed at a time")
 
 # %% [markdown]
-# The column of differences compares each run with "Nothing" on the same test images, with the interval over patients; a dash where the test images are others. That interval holds for the two trained networks, not for their settings: one seed was run of each, and the table of re-draws shows how far another draw and seed together move the accuracy. Variants: {glue:text}`time-variants`.
+# The column of differences compares each run with "No change" on the same test images, with the interval over patients; a dash where the test images are others. That interval holds for the two trained networks, not for their settings: one seed was run of each, and the table of re-draws shows how far another draw and seed together move the accuracy. Variants: {glue:text}`time-variants`.
 #
 # {glue:text}`reaching`. The printed value has an uncertainty of its own, {glue:text}`printed-low`–{glue:text}`printed-high` if its images were independent, {glue:text}`overlap`.
 #
-# Which change matters at all? With one seed each, {glue:text}`beyond`; the effect of each other change cannot be told from that of another draw and seed. One more re-draw would itself fall outside that range in about 2 of {glue:text}`by-chance` cases, and several changes were tried, so a change just outside is no finding. Two changes at once were not tried.
+# Which change matters at all? The accuracies of the headline run and its re-draws went {glue:text}`accuracy-range`. {glue:text}`beyond` The effect of each other change cannot be told from that of another draw and seed. One more re-draw would itself fall outside that range in about 2 of {glue:text}`by-chance` cases, and several changes were tried, so a change just outside is no finding. Two changes at once were not tried.
 #
-# Where the epoch is chosen by the test set, or the last is kept, the training is that of "Nothing", ended or kept at another epoch{glue:text}`same-training`. The first of these records knows both choices: {glue:text}`epoch-chosen`. Over its epochs the test accuracy lay between {glue:text}`epoch-range`. So one and the same training can be reported with any of these numbers. Which epoch is kept, and by what rule, is a choice that the thesis does not state.
+# The run whose epoch is chosen by the test set and the run that keeps its last epoch trained as "No change" did{glue:text}`same-training`. They differ in which epoch is kept, and in how long the training went on. The record of the former knows both choices: {glue:text}`epoch-chosen`. Over its epochs the test accuracy lay between {glue:text}`epoch-range`. So one and the same training can be reported with any of these numbers. Which epoch is kept, and by what rule, is a choice that the thesis does not state.
 #
 # (frame-alone)=
 # ## What the frame alone gives away
@@ -377,7 +376,7 @@ if absent := missing["zhu-fourclass-shown"] + missing["zhu-binary-shown"]:
 # Cues that are no disease therefore go most of the way to these results. What the whole picture adds may be disease, or more of the same cues: age, size, contrast and processing are in the centre as well, and this test set cannot tell. That a network which sees the whole picture *uses* the frame is not shown by this.
 
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "How long the trainings took, in words", "code_prompt_hide": "How long the trainings took, in words"}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The numbers in the sentences", "code_prompt_hide": "The numbers in the sentences"}
 def times(runs):
     """Device, training time and number format of a family, in a clause."""
     if not runs:
@@ -414,7 +413,6 @@ def patients_tested(task):
     return f"{tested} of {whole}"
 
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "The re-draws in words", "code_prompt_hide": "The re-draws in words"}
 accuracies = draws["Accuracy"].astype(float)
 bottom, top = accuracies.min(), accuracies.max()
 ranks = accuracies.rank(ascending=False, method="min")
@@ -444,7 +442,6 @@ if same_draw is not None:
         f" {base.info['epochs']['kept']}"
     )
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "The variants in words", "code_prompt_hide": "The variants in words"}
 half, images = 0.005, metrics.overall(base.predictions)["images"]
 printed_low, printed_high = cxrlib.wilson(target * images, images)
 inside = accuracy[(accuracy["low"] <= target + half) & (accuracy["high"] >= target - half)]
@@ -464,13 +461,12 @@ if not (accuracy["high"] >= printed_low).any():
         "and none of these intervals overlaps it. Nearly all test images are the thesis's own,"
         " those of Kermany's test set, so other test images can hardly explain the difference"
     )
-apart = [f"{row['label']} ({row['estimate']:.3f})" for _, row in outside.iterrows()]
-beyond = (
-    f"outside of the re-draws' range, {bottom:.3f}–{top:.3f}, lie{'s' if len(apart) == 1 else ''}"
-    f" {'; '.join(apart) or 'none'}"
-)
+apart = [f"“{row['label']}” with {row['estimate']:.3f}" for _, row in outside.iterrows()]
+beyond = "No changed run lies outside of that."
+if apart:
+    runs_lie = "One changed run lies" if len(apart) == 1 else f"{len(apart)} changed runs lie"
+    beyond = f"{runs_lie} outside of that, each with one seed: {' and '.join(apart)}."
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "The choice of the epoch in words", "code_prompt_hide": "The choice of the epoch in words"}
 epoch_chosen = epoch_range = "not yet recorded"
 chosen, last, same_training = variants.get("epoch-by-test"), variants.get("last-epoch"), ""
 if chosen is not None:  # one training, and both choices of its epoch
@@ -495,7 +491,6 @@ if chosen is not None and last is not None and same_draw is not None:
             f" {common} epochs they have in common)"
         )
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "The frame in words", "code_prompt_hide": "The frame in words"}
 frame_lungs = (
     "no more than the edge of the lungs; how much, `python -m companion.build table"
     " audits/lungs-in-frame` measures where there are lung masks"
@@ -519,7 +514,6 @@ if "frame" in shown["zhu-fourclass"]:
         for name, row in zip(recalls.index, recalls.to_numpy(), strict=True)
     )
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "All numbers of the text", "code_prompt_hide": "All numbers of the text"}
 four, two = patients_tested("zhu-fourclass"), patients_tested("zhu-binary")
 two_classes = metrics.overall(main["zhu-binary"].predictions)
 reach = sum(value >= target - half for value in accuracies)
@@ -530,6 +524,9 @@ pages.glue_all(
         "repeat": repeat,
         "runs": len(draws),
         "redraws": len(redraws),
+        "other-seeds": len(redraws) - (same_draw is not None),
+        "other-seeds-two": len(families["zhu-binary-redraws"])
+        - (repeats["zhu-binary"][0] is not None),
         "all-found": sum(
             found == size
             for found, size, *_ in map(found_of, (run.predictions for run in [base, *redraws]))

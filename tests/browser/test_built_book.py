@@ -232,9 +232,10 @@ def test_links_within_the_book_lead_somewhere():
 
 
 @pytest.mark.parametrize(
-    ("page_name", "questions"), [("22_study_b_forensics", 10), ("25_study_a_forensics", 7)]
+    ("page_name", "questions"),
+    [("22_study_b_forensics", 10), ("25_study_a_forensics", 7), ("19_do_they_read_lungs", 10)],
 )
-def test_questions_of_a_forensics_page_lead_to_their_sections(browser, page_name, questions):
+def test_questions_of_a_pages_table_lead_to_their_sections(browser, page_name, questions):
     page = browser.new_page()
     page.goto((HTML / f"notebooks/{page_name}.html").as_uri())
     asked = page.evaluate(
