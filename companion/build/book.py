@@ -13,6 +13,7 @@ import cxrlib
 from companion import headline, rerun, status
 from companion.audits import curves
 from companion.build import address
+from companion.clone import clone_folder
 from companion.options import read_yaml
 from cxrlib.files import InputError, write_text
 
@@ -36,7 +37,8 @@ def book(stage: Path, output: Path = Path("_build/html")) -> None:
     for name in ("_headline.md", "_opening.md"):
         write_text(stage / "book" / name, headline.tables(rows, f"{name}.jinja") + "\n")
     first = stage / f"{chapters()[0]}.md"
-    build = {"address": address.typed(Path(".")), "radiographs": status.radiographs_shown(stage)}
+    build = {"address": address.typed(clone_folder())}
+    build["radiographs"] = status.radiographs_shown(stage)
     write_text(first, headline.filled(first.read_text(encoding="utf-8"), rows, **build) + "\n")
     curves.hero(stage / "book" / "_lungs.svg")
     write_text(stage / "book" / "_api.md", public_names())
@@ -67,8 +69,7 @@ def book(stage: Path, output: Path = Path("_build/html")) -> None:
 
 def public_names() -> str:
     """The page of the library's public names, each with its docstring, as Sphinx reads it."""
-    names = [name for name in cxrlib.__all__ if not name.startswith("_")]
-    kinds = {name: "autoclass" if name[0].isupper() else "autofunction" for name in names}
+    kinds = {x: "autoclass" if x[0].isupper() else "autofunction" for x in cxrlib.__all__}
     directives = "\n".join(f".. {kind}:: cxrlib.{name}" for name, kind in kinds.items())
     return f"```{{eval-rst}}\n{directives}\n```\n"
 
