@@ -83,9 +83,8 @@ def _row(number, study: str) -> dict:
     where = number["where"]
     if not isinstance(where, dict) or not where.keys() & {"table", "section"}:
         raise ValueError(f"where is {where!r}; it needs a table or a section")
-    for field in number | where:
-        if field not in {*REQUIRED, *OPTIONAL, *PLACE}:
-            raise ValueError(f"unknown field {field}")
+    if odd := [*(number.keys() - {*REQUIRED, *OPTIONAL}), *(where.keys() - {*PLACE})]:
+        raise ValueError(f"unknown field {odd[0]}")
     row = {**dict.fromkeys(PLACE), **OPTIONAL, **number, **where, "study": study}
     del row["where"]
     for field, known in CHOICES.items():

@@ -61,6 +61,11 @@ def test_other_faults_are_one_line(tmp_path):
         ([{**number, "printed": 0.97}], "is not text with 2 decimals"),
         ([{**number, "printed": "0.9"}], "is not text with 2 decimals"),
         ([{**number, "colour": "red"}], "number 1: unknown field colour"),
+        ([{**number, "table": "4.1"}], "number 1: unknown field table"),
+        (
+            [{**number, "where": {"table": "4.1", "printed": "1"}}],
+            "number 1: unknown field printed",
+        ),
         ([{**number, "kind": "guess"}], "number 1: kind is 'guess', none of count, setting"),
         (
             [{**number, "relation": "about"}],
