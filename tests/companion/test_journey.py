@@ -1,6 +1,7 @@
 """From an empty folder to a run of one's own and its page, as book/rerun.md has it; and Study A by
 its own rule. Real radiographs, few of them, from a local server that has them as they are
-published. ``pytest -m slow tests/companion/test_journey.py -s`` prints minutes.
+published. ``pytest -m slow tests/companion/test_journey.py -s`` prints minutes; with
+``CXR_JOURNEY=whole`` the newcomer has all radiographs that are here.
 """
 
 import copy
@@ -8,6 +9,7 @@ import hashlib
 import importlib.util
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -32,6 +34,8 @@ from cxrlib.transfer import frozen, resnet
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
+# every so many of the COVID-19 images, and so many of each class and part of Kermany's
+STEP, EACH = (1, 10_000) if os.environ.get("CXR_JOURNEY") == "whole" else (6, 40)
 PATIENT_149 = "fff49165-b22d-4bb4-b9d1-d5d62c52436c.annot.original"  # whose map page 13 shows
 
 
@@ -133,8 +137,8 @@ def test_a_newcomer_comes_to_a_run_and_a_page(
 ):
     covid = zhu2020.manifest(real_data)
     covid = covid[(covid["source"] == "covid-chestxray") & present(covid, real_data)]
-    publish_covid(upstream, real_data, covid["path"].iloc[::6], monkeypatch, tmp_path)
-    publish_kermany(upstream, real_data, 40)
+    publish_covid(upstream, real_data, covid["path"].iloc[::STEP], monkeypatch, tmp_path)
+    publish_kermany(upstream, real_data, EACH)
     state = resnet.read(real_weights / "resnet18-imagenet-fp16.safetensors")
     publish_weights(upstream, "resnet18", state, monkeypatch)
     log = Log(capsys)
