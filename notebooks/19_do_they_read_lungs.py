@@ -670,7 +670,7 @@ pages.table(pd.DataFrame(rows, columns=columns), caption="Spearman's correlation
 # (make-again)=
 # ## Making them again
 #
-# Every number here is computed from records in `results/audits/`. With the collections on disk (`cxr fetch`), `python -m companion.build audit NAME` makes one again. Seconds are those of the recorded machine, with what the networks make of the pictures in the cache of the library but for *other adults*; the first time it takes many times as long, with a bar, and goes on after an interruption:
+# Every number here is computed from records in `results/audits/`. With the collections on disk (`cxr fetch`), `python -m companion.build audit NAME` makes one again. Seconds are those of the recorded machine. With *other adults*, *lungs out* and *marks* they hold all that is computed. With the others what the networks make of the pictures lay in the library's cache: the first time takes many times as long, with a bar, and goes on after an interruption:
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Records and seconds", "code_prompt_hide": "Records and seconds"}
 rows = []

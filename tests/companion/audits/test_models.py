@@ -222,3 +222,13 @@ def test_no_training_image_is_in_a_recorded_group(name):
         assert not table["image_id"].isin(used["image_id"]).any()
         assert not table["patient_id"].isin(used["patient_id"]).any()
         assert set(table.get("y_true", ["covid"])) >= {"covid"} or table.empty
+
+
+@pytest.mark.parametrize("name", ["lungs-out", "marks"])
+def test_before_a_change_the_answers_are_the_recorded_predictions(name):
+    _, tables = record.read(name)
+    for run, rows in tables["images"].groupby("model"):
+        recorded = runs.run(run).predictions.set_index("image_id")
+        of_images = rows.drop_duplicates("image_id").set_index("image_id")
+        known = recorded.loc[of_images.index, "p_covid"]
+        np.testing.assert_allclose(of_images["p_before"], known, atol=1e-5)
