@@ -152,7 +152,7 @@ def test_a_newcomer_comes_to_a_run_and_a_page(
     ]
     assert log.cxr("fetch covid kermany weights")[1].count("nothing, all is there") == 2
     status, out, _ = log.cxr("sources")
-    assert re.search(r"zhu-binary would find \d+ of \d+ images; weights of resnet18 are there", out)
+    assert re.search(r"zhu-binary would find [\d,]+ of [\d,]+ images; weights of resnet18 are", out)
 
     status, out, err = log.cxr("train zhu-binary --name short --set epochs=2")
     assert status == 0, err
