@@ -130,11 +130,10 @@ def say_training(run: Record) -> None:
 
 def test_epochs(run: Record) -> HTML:
     """Loss and accuracy of validation and test at the epochs whose test results are known."""
-    columns = ["val_loss", "val_accuracy", "test_loss", "test_accuracy"]
-    known = run.history.dropna(subset=["test_loss"])
-    shown = known[["epoch"]].join(known[columns].astype(float))
-    names = ["Epoch", "Validation loss", "Validation accuracy"]
-    shown.columns = [*names, "Test loss", "Test accuracy"]
+    heads = {"val_loss": "Validation loss", "val_accuracy": "Validation accuracy"}
+    heads |= {"test_loss": "Test loss", "test_accuracy": "Test accuracy"}
+    known = run.history.dropna(subset=["test_loss"]).set_index("epoch")[[*heads]].astype(float)
+    shown = known.rename(columns=heads).rename_axis("Epoch").reset_index()
 
     def three_decimals(value: float) -> str:
         return f"{value:.3f}" if value >= 0.001 or value == 0 else f"{value:.1e}"

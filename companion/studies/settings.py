@@ -63,9 +63,7 @@ class Experiment(Config):
                 f"run name {name!r}: a changed run needs a name of its own, of at most 100 small"
                 " letters, digits and hyphens"
             )
-        changes = {key: _tuple(value) for key, value in changes.items()}
-        base = self.variant_of or self.name
-        return dataclasses.replace(self, name=name, variant_of=base, **changes)
+        return _changed(self, changes, name=name, variant_of=self.variant_of or self.name)
 
     def own(self) -> dict:
         """What of the settings is the study's, not the training's; None for what does nothing."""
