@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cxrlib.files import InputError
-from cxrlib.metrics.rates import AVERAGES
+from cxrlib.metrics.rates import AVERAGES, rates
 
 JOINS = 1_000_000  # no search tries more: so much would be left open that it said nothing
 
@@ -64,16 +64,10 @@ def _rates(size: int, total: int, tp: np.ndarray, fp: np.ndarray) -> dict[str, n
     """The cells of a table of results that TP and FP of a class of ``size`` images decide; 0/0 is
     NaN. What Study B prints as accuracy is the recall.
     """
-    fn, tn = size - tp, total - size - fp
-    with np.errstate(invalid="ignore"):
-        return {
-            "accuracy_as_printed": tp / size,
-            "accuracy": (tp + tn) / total,
-            "precision": tp / (tp + fp),
-            "recall": tp / size,
-            "specificity": tn / (total - size),
-            "f1": 2 * tp / (2 * tp + fp + fn),
-        }
+    sums = np.stack(np.broadcast_arrays(size, tp + fp, tp, total), axis=-1)
+    found = rates(sums)  # of all images, whose scores are not known
+    names = ("accuracy", "precision", "recall", "specificity", "f1")
+    return {name: found[name] for name in names} | {"accuracy_as_printed": found["recall"]}
 
 
 def class_counts(
@@ -106,24 +100,24 @@ def class_counts(
     places = np.indices([len(each) for each in pairs]).reshape(len(sizes), -1)
     joined = np.stack([each[place] for each, place in zip(pairs, places, strict=True)], axis=1)
     joined = joined[joined.sum(axis=(1, 2)) == total]  # (M, K, 2): sum of TP + FP = of TP + FN
-    rates = [_rates(size, total, *joined[:, k].T) for k, size in enumerate(counts)]
+    each = [_rates(size, total, *joined[:, k].T) for k, size in enumerate(counts)]
     fits = np.ones(len(joined), bool)
     for row, metric, text in cells:
-        if row in AVERAGES and metric in rates[0]:
+        if row in AVERAGES and metric in each[0]:
             weights = np.ones(len(sizes)) if row == AVERAGES[0] else np.array(counts)
-            means = weights @ [each[metric] for each in rates] / weights.sum()
+            means = weights @ [found[metric] for found in each] / weights.sum()
             fits &= printed_as(means, text)
-    return [dict(zip(sizes, map(tuple, each.tolist()), strict=True)) for each in joined[fits]]
+    return [dict(zip(sizes, map(tuple, one.tolist()), strict=True)) for one in joined[fits]]
 
 
 def _pairs(size: int, total: int, cells: Sequence[tuple[str, str]]) -> np.ndarray:
     """TP and FP of a class that print its cells (metric, text): (n, 2)."""
     tp, fp = np.arange(size + 1)[:, None], np.arange(total - size + 1)[None, :]
-    rates = _rates(size, total, tp, fp)
+    known = _rates(size, total, tp, fp)
     fits = np.ones((size + 1, total - size + 1), bool)
     for metric, text in cells:
-        if metric in rates:
-            fits &= printed_as(rates[metric], text)
+        if metric in known:
+            fits &= printed_as(known[metric], text)
     return np.argwhere(fits)
 
 

@@ -130,11 +130,10 @@ def say_training(run: Record) -> None:
 
 def test_epochs(run: Record) -> HTML:
     """Loss and accuracy of validation and test at the epochs whose test results are known."""
-    columns = ["val_loss", "val_accuracy", "test_loss", "test_accuracy"]
-    known = run.history.dropna(subset=["test_loss"])
-    shown = known[["epoch"]].join(known[columns].astype(float))
-    names = ["Epoch", "Validation loss", "Validation accuracy"]
-    shown.columns = [*names, "Test loss", "Test accuracy"]
+    heads = {"val_loss": "Validation loss", "val_accuracy": "Validation accuracy"}
+    heads |= {"test_loss": "Test loss", "test_accuracy": "Test accuracy"}
+    known = run.history.dropna(subset=["test_loss"]).set_index("epoch")[[*heads]].astype(float)
+    shown = known.rename(columns=heads).rename_axis("Epoch").reset_index()
 
     def three_decimals(value: float) -> str:
         return f"{value:.3f}" if value >= 0.001 or value == 0 else f"{value:.1e}"
@@ -182,33 +181,23 @@ def side_by_side(
     return _wide(template.render(heads=list(HEADS["results"].values()), parts=parts))
 
 
-def comparison_chart(
-    rows: pd.DataFrame, redraws: pd.DataFrame | None = None, kind: str = "rebuilt", ax=None
-) -> plt.Axes:
-    """Printed and rebuilt numbers in one chart: a line for each, from top to bottom.
+def comparison_chart(rows: pd.DataFrame, redraws: pd.DataFrame, xlabel: str) -> plt.Axes:
+    """Printed and rebuilt numbers in one chart: a rung for each, from top to bottom.
 
     ``rows`` has a row for each number, its index the names, and the columns ``printed``,
     ``rebuilt``, ``low`` and ``high`` (the 95 % interval); what is NaN is not drawn. ``redraws`` has
-    the same index and a column for each re-draw, drawn as a strip. ``kind`` is what the rebuilt
-    numbers are, a key of :data:`COLORS`.
+    the same index and a column for each re-draw.
     """
-    with plots.style():
-        ax = ax or plt.subplots(figsize=(7, 0.9 + 0.42 * len(rows)))[1]
-        places = np.arange(len(rows))
-        if redraws is not None and redraws.size:
-            again = redraws.loc[rows.index]
-            at = np.repeat(places + 0.28, again.shape[1])
-            strip = {"marker": "|", "s": 60, "color": COLORS["redraw"], "label": "re-draws"}
-            ax.scatter(again.to_numpy().ravel(), at, **strip)
-        error = [rows["rebuilt"] - rows["low"], rows["high"] - rows["rebuilt"]]
-        line = {"fmt": "o", "capsize": 3, "color": COLORS[kind], "label": f"{kind}, 95 % interval"}
-        ax.errorbar(rows["rebuilt"], places, xerr=np.nan_to_num(error), **line)
-        mark = {"marker": "D", "color": COLORS["printed"], "facecolors": "none", "zorder": 3}
-        ax.scatter(rows["printed"], places - 0.22, **mark, label="printed")
-        ax.set_yticks(places, rows.index)
-        ax.set_ylim(len(rows) - 0.4, -0.6)
-        ax.grid(axis="x", alpha=0.3)
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
+    parts = {
+        "printed": rows[["printed"]].set_axis(["value"], axis=1),
+        "rebuilt, 95 % interval": rows.rename(columns={"rebuilt": "value"}),
+        "re-draws": redraws.melt(ignore_index=False),
+    }
+    rungs = pd.concat(parts, names=["kind", "label"]).reset_index()
+    colors = [COLORS[kind] for kind in ("printed", "rebuilt", "redraw")]
+    ax = plots.ladder(rungs, xlabel, colors=dict(zip(parts, colors, strict=True)))
+    for strip in [*ax.lines[2:], *ax.figure.legends[0].legend_handles[2:]]:
+        strip.set(marker="|", markersize=9, markeredgewidth=2)  # re-draws lie close together
     return ax
 
 

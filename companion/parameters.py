@@ -1,23 +1,20 @@
 """The parameters of a notebook: what may be given, of which type, and what is given.
 
 A notebook declares them in its cell tagged ``parameters``, with an annotation each: ``origin:
-Literal["recorded", "phantom"] = "recorded"``. Papermill alone would take a misspelt name or a value
-of another type and go on; here either stops the run with one line.
+Literal["recorded", "phantom"] = "recorded"``. Papermill alone would take a misspelt name (and say
+so) or a value of another type and go on; ``cxr run`` and the book stop at either with one line.
 """
 
 from __future__ import annotations
 
 import ast
-import types
-import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal
 
 from companion.options import read_yaml
 from cxrlib.files import InputError
-
-IPYTHON = {"In", "Out", "exit", "quit", "get_ipython", "open"}  # its own names in a notebook
+from cxrlib.transfer.config import fits, spelt
 
 
 def declared(notebook: Mapping) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -31,28 +28,6 @@ def declared(notebook: Mapping) -> tuple[dict[str, Any], dict[str, Any]]:
                     kinds[name] = eval(ast.unparse(node.annotation), {"Literal": Literal})
                     defaults[name] = ast.literal_eval(node.value)
     return kinds, defaults
-
-
-def fits(value: Any, kind: Any) -> bool:
-    """Whether a value is of an annotated type; a whole number is a ``float`` too."""
-    origin, within = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        return value in within
-    if origin in {typing.Union, types.UnionType}:
-        return any(fits(value, each) for each in within)
-    if origin is list:
-        return isinstance(value, list) and all(fits(each, within[0]) for each in value)
-    if kind in {None, type(None)}:
-        return value is None
-    return type(value) is kind or (kind is float and type(value) is int)
-
-
-def spelt(kind: Any) -> str:
-    """A type in words: ``recorded or phantom or images``; ``a number``."""
-    if get_args(kind) and get_origin(kind) is not list:
-        return " or ".join(map(spelt, get_args(kind)))
-    names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-    return names.get(kind, str(kind))
 
 
 def check_given(given: Mapping[str, Any], kinds: Mapping[str, Any], where: str | Path) -> None:
@@ -71,20 +46,11 @@ def check_given(given: Mapping[str, Any], kinds: Mapping[str, Any], where: str |
 
 
 def check(namespace: Mapping[str, Any]) -> None:
-    """The same inside a notebook, right after its parameters, whoever runs it:
-    ``parameters.check(globals())``. Constants in capitals are none.
+    """See inside a notebook, right after its parameters, that each is of its type, whoever runs it:
+    ``parameters.check(globals())``.
     """
     kinds = namespace.get("__annotations__", {})
-    values = {
-        name: value
-        for name, value in namespace.items()
-        if not name.startswith("_")
-        and not name.isupper()
-        and name not in IPYTHON
-        and not callable(value)
-        and not isinstance(value, types.ModuleType)
-    }
-    check_given(values, kinds, "this notebook")
+    check_given({name: namespace[name] for name in kinds}, kinds, "this notebook")
 
 
 def published(name: str, file: Path = Path("book/parameters.yml")) -> dict[str, Any]:

@@ -81,8 +81,7 @@ chart = bounds.loc[record.classes, "recall"].rename(columns={"estimate": "rebuil
 chart["printed"] = [float(said[f"{name}.recall"]) for name in record.classes]
 again = pd.DataFrame({i: other.loc[record.classes, "recall"] for i, other in enumerate(redrawn)})
 titles = {name: f"{plots.label(name)} recall" for name in record.classes}
-ax = pages.comparison_chart(chart.rename(titles), again.rename(titles))
-ax.set_xlabel("Share of images")
+pages.comparison_chart(chart.rename(titles), again.rename(titles), "Share of images")
 plt.show()
 
 # %% [markdown]

@@ -86,8 +86,7 @@ chart["printed"] = [float(said[f"{name}.recall"]) for name in names]
 again = pd.DataFrame({i: other.loc[names, "recall"] for i, other in enumerate(redrawn)}, names)
 titles = {name: f"{plots.label(name)} recall" for name in record.classes}
 titles |= {"macro avg": "Mean of the recalls", "weighted avg": "Images classified correctly"}
-ax = pages.comparison_chart(chart.rename(titles), again.rename(titles))
-ax.set_xlabel("Share of images")
+pages.comparison_chart(chart.rename(titles), again.rename(titles), "Share of images")
 plt.show()
 
 # %% [markdown]

@@ -110,8 +110,9 @@ for title, metric in headline.MEASURES[headline.FOUR].items():
     ends = bounds.loc[name, column].rename({"estimate": "rebuilt"})
     rows[title] = {**ends, "printed": float(printed["zhu-fourclass", metric])}
     again[title] = [table.loc[name, column] for table in redrawn]
-ax = pages.comparison_chart(pd.DataFrame(rows).T, pd.DataFrame(again).T)
-ax.set_xlabel("Value (the axis does not begin at 0)")
+pages.comparison_chart(
+    pd.DataFrame(rows).T, pd.DataFrame(again).T, "Value (the axis does not begin at 0)"
+)
 plt.show()
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Every run", "code_prompt_hide": "Every run"}

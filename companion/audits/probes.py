@@ -341,7 +341,7 @@ def mistaken(seen: Seen, features: np.ndarray, name: str, draw: int) -> dict:
     runs = {name: (once, parts, copies) for name in ("none", "C by test set")}
     for unit in ("patient", "image"):
         people = rows.assign(patient_id=rows[f"{unit}_id"])
-        fold = splits.fold_by_patient(people, labels, studies.CV_FOLDS, draw).to_numpy()
+        fold = splits.fold_by_patient(people, labels, settings.CV_FOLDS, draw).to_numpy()
         part = np.select([fold == 0, fold == 1], ["test", "val"], "train")
         runs[f"all by {unit}"] = once, part, copies
     runs["split by image"] = once, seen.part(task, draw, unit="image")[1], copies

@@ -163,10 +163,10 @@ def stderr_taken(notebook: nbformat.NotebookNode) -> list[str]:
     """
     lines = []
     for cell in notebook.cells:
-        if cell.cell_type == "code":
-            streams = [output for output in cell.outputs if output.get("name") == "stderr"]
-            lines += [line for output in streams for line in output.text.splitlines()]
-            cell.outputs = [output for output in cell.outputs if output not in streams]
+        for output in [*cell.get("outputs", [])]:
+            if output.get("name") == "stderr":
+                lines += output.text.splitlines()
+                cell.outputs.remove(output)
     return [line for line in lines if line.strip()]
 
 

@@ -7,7 +7,6 @@ from companion.studies.runs import family, or_stand_in, read_maps, recorded, res
 from companion.studies.settings import (
     AZEMIN_ADJUDICATED,
     AZEMIN_STANDIN,
-    CV_FOLDS,
     EXPERIMENTS,
     FAMILIES,
     PHANTOM,

@@ -149,10 +149,8 @@ def shared(split: pd.DataFrame) -> pd.DataFrame:
     ``shared_images`` are the images in the second part of patients who are in the first too. Of the
     test set, the negatives.
     """
-    ids = {
-        part: split.loc[(split["split"] == part) & (split["y_true"] != "covid"), "patient_id"]
-        for part in ("train", "val", "test")
-    }
+    known = split[split["y_true"] != "covid"]
+    ids = {part: known.loc[known["split"] == part, "patient_id"] for part in splits.PARTS}
     ids["train or val"] = pd.concat([ids["train"], ids["val"]])
     rows = []
     pairs = [("train", "val"), ("train", "test"), ("val", "test"), ("train or val", "test")]

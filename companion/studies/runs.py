@@ -83,11 +83,10 @@ def read_maps(run: Record) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
         raise InputError(f"{error}; cxr train with --maps keeps them, {draw}") from None
 
 
-def family(name: str, results: str | Path | None = None) -> tuple[list[Record], list[str]]:
+def family(name: str) -> tuple[list[Record], list[str]]:
     """The recorded runs of a family (:data:`companion.studies.settings.FAMILIES`) in its order, and
     the names of those not yet recorded.
     """
     members = settings.FAMILIES[name]
-    there = [member for member in members if recorded(member, results)]
-    absent = [member for member in members if member not in there]
-    return [run(member, results=results) for member in there], absent
+    there = [member for member in members if recorded(member)]
+    return [run(member) for member in there], [name for name in members if name not in there]

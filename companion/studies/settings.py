@@ -11,12 +11,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from companion.options import read_yaml
 from companion.studies.printed import LETTERS, folder
 from cxrlib.files import InputError
 from cxrlib.transfer import config
-from cxrlib.transfer.config import Config, choice, number
+from cxrlib.transfer.config import Config, number
 
 # settings of a study's division of its images
 OWN = {"val_folds": 10, "unit": "patient", "fold": 0}
@@ -31,7 +32,8 @@ class Experiment(Config):
     study: str
     title: str
     val_folds: int = number(OWN["val_folds"], 2, 1000)
-    unit: str = choice(["patient", "image"])  # what the COVID-19 test set is drawn by
+    # what the COVID-19 test set is drawn by
+    unit: Literal["patient", "image"] = OWN["unit"]
     fold: int = number(OWN["fold"], 0, 5)  # 0: the study's test set; else of a cross-validation
     lacks: tuple[str, ...] = ()  # in what the experiment itself falls short of the study's
     variant_of: str = ""
@@ -61,9 +63,7 @@ class Experiment(Config):
                 f"run name {name!r}: a changed run needs a name of its own, of at most 100 small"
                 " letters, digits and hyphens"
             )
-        changes = {key: _tuple(value) for key, value in changes.items()}
-        base = self.variant_of or self.name
-        return dataclasses.replace(self, name=name, variant_of=base, **changes)
+        return _changed(self, changes, name=name, variant_of=self.variant_of or self.name)
 
     def own(self) -> dict:
         """What of the settings is the study's, not the training's; None for what does nothing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from companion import studies
+from companion.studies.settings import CV_FOLDS
 from cxrlib.data import covid_chestxray, kermany, lungs, radiographs, splits
 from cxrlib.data.manifest import data_folder
 from cxrlib.files import InputError
@@ -15,9 +15,8 @@ KERMANY_CLASS = {"virus": "viral", "bacteria": "bacterial", "normal": "normal"}
 VIEWS = {"PA", "AP", "AP Supine"}
 COVID, TEST_COVID = 232, 60
 FIGURE_4_6 = "covid-chestxray/covid-19-pneumonia-101"
-LATERAL = (  # filed as frontal, so one of the 232
-    "covid-chestxray/covid-19-infection-exclusive-gastrointestinal-symptoms-l"
-)
+# filed as frontal, so one of the 232
+LATERAL = "covid-chestxray/covid-19-infection-exclusive-gastrointestinal-symptoms-l"
 
 
 def manifest(data=None, snapshot: str = SNAPSHOT) -> pd.DataFrame:
@@ -94,7 +93,7 @@ def split(
         ``image_id, patient_id, y_true, split`` with one row per image, missing files included.
     """
     if fold:
-        fifth = splits.fold_by_patient(manifest, labels, studies.CV_FOLDS, seed)
+        fifth = splits.fold_by_patient(manifest, labels, CV_FOLDS, seed)
         part = fifth.eq(fold - 1).map({True: "test", False: "train"})
     else:
         covid = manifest["source"] == "covid-chestxray"

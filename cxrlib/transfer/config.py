@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Literal, Union, get_args, get_origin, get_type_hints
 
 from cxrlib.files import InputError
 
@@ -18,17 +19,13 @@ HISTORY = [  # columns of a record's history.csv
     *("epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy"),
     *("test_loss", "test_accuracy", "seconds"),
 ]
-KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+KINDS[NoneType] = "null"
 
 
 def number(default, low, high):
     """A setting from ``low`` to ``high``."""
     return field(default=default, metadata={"range": (low, high)})
-
-
-def choice(names: list[str]):
-    """A setting that is one of a few words, by default the first."""
-    return field(default=names[0], metadata={"names": names})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +57,7 @@ class Config:
     milestones: tuple[int, ...] = ()
     patience: int = number(10, 1, MOST)
     oversample: dict[str, int] = field(default_factory=dict)  # copies of a class's images
-    model: str = choice(NETWORKS)
+    model: Literal[*NETWORKS] = "resnet18"
     size: int = number(224, 32, 4096)  # side of the network's input in pixels
     batch: int = number(64, 1, 65536)
     lr: float = number(0.001, 1e-9, 100)
@@ -73,26 +70,25 @@ class Config:
     hflip: float = number(0.0, 0, 1)  # probability of a mirror image
     seed: int = number(0, 0, 2**31)
     pretrained: bool = True  # start from ImageNet's weights, not from random ones
-    shown: str = choice(["whole", "frame", "centre"])  # what is seen of each image
-    epoch_by: str = choice(["validation", "test"])  # the images whose loss chooses the epoch
-    keep: str = choice(["best", "last"])  # the epoch whose weights are kept
+    shown: Literal["whole", "frame", "centre"] = "whole"  # what is seen of each image
+    # the images whose loss chooses the epoch
+    epoch_by: Literal["validation", "test"] = "validation"
+    keep: Literal["best", "last"] = "best"  # the epoch whose weights are kept
     frozen: bool = False  # train the last layer alone
     # of a frozen network: ImageNet's means and variances, or those of the training images
-    batch_norm: str = choice(["kept", "re-estimated"])
+    batch_norm: Literal["kept", "re-estimated"] = "kept"
     tested_as: tuple[str, ...] = ()  # names of the classes in the test set, where they differ
 
     def __post_init__(self):
         kinds = get_type_hints(type(self))
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
-            if not _is(value, kinds[item.name]):
-                self.refuse(item.name, f"be {_words(kinds[item.name])}")
+            if not fits(value, kinds[item.name]):
+                self.refuse(item.name, f"be {spelt(kinds[item.name])}")
             if "range" in item.metadata:
                 low, high = item.metadata["range"]
                 if not low <= value <= high:
                     self.refuse(item.name, f"be from {low} to {high}")
-            if value not in item.metadata.get("names", [value]):
-                self.refuse(item.name, f"be {' or '.join(item.metadata['names'])}")
         if len(self.scale) != 2 or not 0.01 <= self.scale[0] <= self.scale[1] <= 100:
             self.refuse("scale", "be two factors from 0.01 to 100, the lower first")
         if not all(1 <= milestone <= MOST for milestone in self.milestones):
@@ -115,29 +111,31 @@ class Config:
 
     def training(self) -> dict:
         """Of :meth:`as_dict` what a training needs, without what a subclass adds."""
-        own = self.as_dict()
-        return {item.name: own[item.name] for item in dataclasses.fields(Config)}
+        return {key: own for key, own in self.as_dict().items() if key in Config.__annotations__}
 
 
-def _is(value, kind) -> bool:
-    """Whether a value is of a setting's type; a whole number will do for a number."""
-    inner = get_args(kind)
-    if get_origin(kind) is tuple:
-        return isinstance(value, tuple) and all(_is(item, inner[0]) for item in value)
-    if get_origin(kind) is dict:
-        return isinstance(value, dict) and all(
-            _is(key, inner[0]) and _is(item, inner[1]) for key, item in value.items()
-        )
+def fits(value, kind) -> bool:
+    """Whether a value is of an annotated type; a whole number will do for a number."""
+    whole, inner = get_origin(kind), get_args(kind)
+    if whole is Literal:
+        return value in inner
+    if whole in (Union, UnionType):
+        return any(fits(value, each) for each in inner)
+    if whole in (tuple, list):
+        return isinstance(value, whole) and all(fits(item, inner[0]) for item in value)
+    if whole is dict and isinstance(value, dict):
+        return fits([*value], list[inner[0]]) and fits([*value.values()], list[inner[1]])
     return type(value) is kind or (kind is float and type(value) is int)
 
 
-def _words(kind) -> str:
-    """What a value of a setting's type is called."""
-    inner = get_args(kind)
-    if not inner:
-        return KINDS[kind]
-    whole, each = ("list", inner[0]) if get_origin(kind) is tuple else ("table by name", inner[1])
-    return f"a {whole}, each {KINDS[each]}"
+def spelt(kind) -> str:
+    """What a value of an annotated type is called: ``best or last``; ``a list, each a number``."""
+    whole, inner = get_origin(kind), get_args(kind)
+    if whole in (tuple, list):
+        return f"a list, each {spelt(inner[0])}"
+    if whole is dict:
+        return f"a table by name, each {spelt(inner[1])}"
+    return " or ".join(map(spelt, inner)) if inner else KINDS.get(kind, str(kind))
 
 
 # What a setting that came later had in a record or checkpoint from before.

@@ -49,9 +49,9 @@ def test_types_and_defaults_are_read_without_running():
 
 @pytest.mark.parametrize(
     ("injected", "named"),
-    [("", None), ("level = 0.9", None), ("levle = 0.9", "levle"), ("level = 'x'", "level is 'x'")],
+    [("", None), ("level = 0.9", None), ("record = []", None), ("level = 'x'", "level is 'x'")],
 )
-def test_a_notebook_checks_itself_as_papermill_runs_it(injected, named):
+def test_a_notebook_checks_itself_whoever_runs_it_and_as_often(injected, named):
     shell = InteractiveShell()
     cell = "from companion import parameters\nimport os\nlevel: float = 0.95\n_private = []"
     assert shell.run_cell(cell).success and shell.run_cell(injected).success
