@@ -43,7 +43,6 @@ _LOOKS = [
     ("#E69F00", (0, (8, 2)), "X"),
 ]
 _WIDTH = 7.0  # inches
-_PLAIN = "{x:g}"  # ticks of a logarithmic axis as 0.1, 1 and 10, not as powers
 _STYLE = {
     **sns.axes_style("ticks"),
     "figure.dpi": 150,
@@ -354,35 +353,3 @@ def reliability(
     ax.set(xlabel="Mean probability in the bin", ylabel=f"Share that is {what}")
     ax.legend(loc=corner)
     return ax
-
-
-@style(formulas=False)
-def predictive_values(
-    points: Mapping[str, Sequence[float]], marks: Mapping[str, float] | None = None
-) -> np.ndarray:
-    """PPV, and false alarms per true positive, over the prevalence from 0.1 to 50 %, of operating
-    points (sensitivity, specificity): two axes.
-
-    ``marks`` are prevalences to name by a vertical line. A point without false alarms has no line
-    on the right: it would have none at any prevalence.
-    """
-    prevalence = np.geomspace(0.001, 0.5, 200)
-    axes = _figure(4.9, columns=2)
-    for place, (name, (sensitivity, specificity)) in enumerate(points.items()):
-        drawn = _look(place) | {"marker": ""}
-        ppv, _ = metrics.at_prevalence(sensitivity, specificity, prevalence)
-        axes[0].plot(100 * prevalence, 100 * ppv, label=name, **drawn)
-        if specificity < 1 and sensitivity > 0:
-            axes[1].plot(100 * prevalence, (1 - ppv) / ppv, **drawn)
-    for ax in axes:
-        for place, (name, value) in enumerate((marks or {}).items()):
-            drawn = {"color": "0.45", "linestyle": (0, (2 + 3 * place, 2)), "linewidth": 1.2}
-            ax.axvline(100 * value, label=name, **drawn)
-        ax.set(xscale="log", xlabel="Prevalence (%)", xlim=(0.1, 50))
-        ax.grid(color="0.9")
-    axes[0].set(ylabel="PPV (%)", ylim=(-2, 102))
-    axes[1].set(ylabel="False alarms per true positive", yscale="log")
-    for axis in (axes[0].xaxis, axes[1].xaxis, axes[1].yaxis):
-        axis.set_major_formatter(_PLAIN)
-    _legend_below(axes[0], 2)
-    return axes

@@ -230,7 +230,26 @@ points = {
 in_test_set = float(printed["azemin-2-prevalence"]) / 100
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "PPV and false alarms by prevalence", "code_prompt_hide": "PPV and false alarms by prevalence", "figure": {"caption": "PPV, and false alarms per true positive, by prevalence. At least: the lower ends of the 95 % intervals over {glue:text}`sizes-two` images as printed, and over the patients of the rebuilt run.", "name": "ppv"}, "image": {"alt": "Two line charts over the prevalence from 0.1 to 50 percent: PPV and false alarms per true positive of four operating points. Study A's curves are low up to ten percent; Study B's lower bounds are higher."}}
-plots.predictive_values(points, {"Study A's test set": in_test_set})
+among = np.geomspace(0.001, 0.5, 200)  # prevalences
+with plots.style():
+    left, right = plt.subplots(1, 2, figsize=(7, 4.9))[1]
+    for place, (name, (sensitivity, specificity)) in enumerate(points.items()):
+        drawn = plots.look(name, place) | {"marker": ""}
+        ppv, _ = cxrlib.at_prevalence(sensitivity, specificity, among)
+        left.plot(100 * among, 100 * ppv, label=name, **drawn)
+        if specificity < 1 and sensitivity > 0:  # else there is no such ratio at any prevalence
+            right.plot(100 * among, (1 - ppv) / ppv, **drawn)
+    marked = {"color": "0.45", "linestyle": (0, (2, 2)), "linewidth": 1.2}
+    left.axvline(100 * in_test_set, label="Study A's test set", **marked)
+    right.axvline(100 * in_test_set, **marked)
+    left.set(ylabel="PPV (%)", ylim=(-2, 102))
+    right.set(ylabel="False alarms per true positive", yscale="log")
+    for ax in (left, right):
+        ax.set(xscale="log", xlabel="Prevalence (%)", xlim=(0.1, 50))
+        ax.grid(color="0.9")
+    for axis in (left.xaxis, right.xaxis, right.yaxis):
+        axis.set_major_formatter("{x:g}")  # 0.1, 1 and 10, not powers
+    left.figure.legend(loc="outside lower center", ncol=2, frameon=False)
 plt.show()
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "PPV at five prevalences", "code_prompt_hide": "PPV at five prevalences"}

@@ -475,18 +475,3 @@ def test_reliability_draws_the_bins():
     ends = np.array([path.vertices[:, 1] for path in ax.collections[0].get_paths()])
     np.testing.assert_array_equal(ends, tables["width"][["low", "high"]])
     assert_legible(ax.figure)
-
-
-def test_predictive_values_over_the_prevalence():
-    axes = plots.predictive_values(
-        {"A": (0.773, 0.718), "perfect": (1.0, 1.0), "blind": (0.0, 0.9)}, {"here": 0.0257}
-    )
-    x, y = axes[0].lines[0].get_data()
-    assert (x.min(), x.max()) == pytest.approx((0.1, 50))
-    np.testing.assert_allclose(y / 100, metrics.at_prevalence(0.773, 0.718, x / 100)[0])
-    ratio = axes[1].lines[0].get_ydata()
-    np.testing.assert_allclose(ratio, (1 - y / 100) / (y / 100))
-    # One curve and the mark: no false alarms without false positives, no ratio without true ones.
-    assert len(axes[1].lines) == 2
-    assert legend(axes[0].figure) == ["A", "perfect", "blind", "here"]
-    assert_legible(axes[0].figure)
