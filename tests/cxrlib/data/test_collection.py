@@ -144,7 +144,7 @@ def test_a_record_states_found_and_expected(clone, tmp_path):
     gone = zhu2020.manifest(clone).query("source == 'covid-chestxray'")["path"].iloc[0]
     (clone / gone).unlink()
     (clone / "PHANTOM.txt").unlink()  # so that it passes for the real ones
-    run = studies.ZHU_FOURCLASS.variant("tiny", **studies.PHANTOM | {"size": 32, "epochs": 1})
+    run = studies.ZHU_FOURCLASS.variant("tiny", **studies.PHANTOM | {"size": 33, "epochs": 1})
     settings = {
         "results": tmp_path / "results",
         "work": tmp_path / "work",
