@@ -87,8 +87,9 @@ def test_a_later_spelling_gives_the_same_images(clone, changes):
 )
 def test_what_is_not_known_is_refused_with_its_row(clone, column, cell):
     rewrite(clone, **{column: lambda number, old: cell if number == 3 else old})
-    shown = f" '{cell}'" if cell else ""
-    says = re.escape(f"metadata.csv: row 5: {column}{shown} is not known")
+    says = re.escape(
+        f"metadata.csv, row 5, column {column}: {cell or 'an empty cell'} is not known"
+    )
     with pytest.raises(InputError, match=says):
         zhu2020.manifest(clone)
 
