@@ -100,7 +100,15 @@ plt.show()
 # - The expected {term}`calibration` error (ECE) is the mean distance of the groups from the diagonal, each group counted by its images. It depends on how the groups are cut: here into ten of equal width, or into ten of equal count. So it has two values for each class. Chance alone keeps it above 0, so the last column says what true probabilities would give on as many images.
 
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "The calibration error of true probabilities", "code_prompt_hide": "The calibration error of true probabilities"}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The calibration error, and that of true probabilities", "code_prompt_hide": "The calibration error, and that of true probabilities"}
+def calibration_error(table):
+    """Expected calibration error of a table of `reliability`: mean over images of how far their
+    group's share is from its mean p (Naeini et al. 2015, AAAI).
+    """
+    off = (table["share"] - table["p"]).abs()
+    return (table["images"] * off).sum() / table["images"].sum()
+
+
 def chance_ece(frame, cls):
     """95th percentile of the ECE, ten bins of equal width, were the probabilities true: each
     image's class is drawn again with its own p, images taken as independent.
@@ -123,8 +131,8 @@ for title, run, cls in judged:
             "Run and class": f"{title}: {plots.label(cls)}",
             "Brier score": formatting.with_interval(*brier.loc["brier"]),
             "Brier skill": formatting.with_interval(*brier.loc["skill"], decimals=2),
-            "ECE, equal width": f"{calibration.calibration_error(width):.3f}",
-            "ECE, equal count": f"{calibration.calibration_error(count):.3f}",
+            "ECE, equal width": f"{calibration_error(width):.3f}",
+            "ECE, equal count": f"{calibration_error(count):.3f}",
             "ECE of true probabilities, at most": f"{chance_ece(frame, cls):.3f}",
         }
     )
@@ -185,7 +193,7 @@ for title, run, cls in judged:
     versions = {"as trained": ("train", run.predictions), "corrected": ("test", corrected(run))}
     for version, (part, frame) in versions.items():
         skill = calibration.brier(frame, cls).loc["skill"]
-        error = calibration.calibration_error(cxrlib.reliability(frame, cls))
+        error = calibration_error(cxrlib.reliability(frame, cls))
         rows.append(
             {
                 "Run and class": f"{title}: {plots.label(cls)}" if part == "train" else "",
@@ -638,7 +646,7 @@ opacity = [flow["images"][f"{name}, opacity"] / flow["images"][name] for name in
 before, now = shares(standin, "train"), shares(standin, "test")
 tipping = prior_shift(np.array([[threshold, 1 - threshold]]), before, now)[0, 0]
 skill = calibration.brier(after, "covid").loc["skill"]
-error = calibration.calibration_error(cxrlib.reliability(after, "covid"))
+error = calibration_error(cxrlib.reliability(after, "covid"))
 simulated = pd.read_csv(studies.results_folder() / "coverage" / "shares.csv")
 few = simulated[simulated["carriers"].between(2, intervals.CARRIERS)]
 drawn = people["Study A, printed"]
