@@ -106,8 +106,6 @@ class Fetcher:
 
     def __post_init__(self):
         self._session = requests.Session()
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=self.jobs))
         self._session.headers.update({"User-Agent": "cxrlib", "Accept-Encoding": "identity"})
 
     def sizes(self, urls: list[str]) -> list[int]:
