@@ -21,7 +21,6 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 from cxrlib import metrics
-from cxrlib.files import InputError
 
 LABELS = {
     "covid": "COVID-19",
@@ -240,10 +239,8 @@ def radiographs(
     flat, unused ones blank.
 
     ``images``: (H, W), uint8 from 0 to 255 or float from 0 to 1, black to white without stretching;
-    sizes may differ. Raises InputError if there is no image, or not as many titles as images.
+    sizes may differ.
     """
-    if not len(images) or len(images) != len(titles):
-        raise InputError(f"radiographs: {len(images)} images and {len(titles)} titles")
     if axes is None:
         columns = min(4, len(images))
         rows, side = -(-len(images) // columns), _WIDTH / columns
@@ -252,7 +249,7 @@ def radiographs(
     for ax in axes:
         ax.set_axis_off()
         ax.set_anchor("N")
-    for ax, image, title in zip(axes, map(np.asarray, images), titles, strict=False):
+    for ax, image, title in zip(axes[: len(images)], images, titles, strict=True):
         ax.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
         letters = int(ax.get_position().width * ax.figure.get_figwidth() * 17)  # in a line
         ax.set_title(textwrap.fill(str(title), letters))
@@ -262,11 +259,7 @@ def radiographs(
 def enlarged(cam: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """A map (h, w) as share of its maximum, bilinearly enlarged to ``shape`` (H, W), float32; a map
     of zeros stays zero.
-
-    Raises InputError for a map that is negative, not finite or not 2-D.
     """
-    if cam.ndim != 2 or not cam.size or not np.isfinite(cam).all() or cam.min() < 0:
-        raise InputError(f"overlay: the map is not 2-D, finite and 0 or more, but {cam.shape}")
     share = Image.fromarray((cam / (cam.max() or 1)).astype(np.float32))
     return np.asarray(share.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
@@ -289,7 +282,6 @@ def overlay(
     in shares of the picture's sides, by their label in the legend. R and L beside the picture are
     the viewer's convention for a standard PA or AP view (the patient's right is on the left),
     nothing found in the image.
-    Raises InputError for a map that is negative, not finite or not 2-D.
     """
     cam = np.asarray(cam, np.float64)
     height, width = np.shape(image) if image is not None else shape or cam.shape

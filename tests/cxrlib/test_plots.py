@@ -273,11 +273,10 @@ def test_radiographs_on_given_axes():
     )
 
 
-def test_radiographs_refuse():
+def test_radiographs_need_a_title_each():
     image = np.zeros((4, 4))
-    for images, titles in [([], []), ([image], ["a", "b"])]:
-        with pytest.raises(InputError, match=f"radiographs: {len(images)} images"):
-            plots.radiographs(images, titles)
+    with pytest.raises(ValueError):
+        plots.radiographs([image], ["a", "b"])
 
 
 CAM = np.zeros((7, 7))
@@ -377,22 +376,6 @@ def test_overlay_draws_outlines_where_they_are():
     assert len(ax.lines) == 2 and (across[0], down[0]) == (across[-1], down[-1])
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["Lungs"]
     assert_legible(ax.figure)
-
-
-@pytest.mark.parametrize(
-    "cam",
-    [
-        np.full((7, 7), -1.0),
-        np.full((7, 7), np.nan),
-        np.full((7, 7), np.inf),
-        np.ones(7),
-        np.ones((0, 7)),
-    ],
-)
-def test_overlay_refuses(cam):
-    with pytest.raises(InputError, match="overlay: the map"):
-        plots.overlay(np.zeros((50, 60), np.uint8), cam)
-    assert plt.get_fignums() == []
 
 
 def test_ladder_puts_values_on_the_rungs_of_their_labels():
