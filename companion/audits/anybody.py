@@ -132,7 +132,7 @@ def read_rows(file: Path, root: Path, classes: list[str]) -> pd.DataFrame:
     unknown = f"is none of the model's classes {', '.join(classes)}"
     refuse(~read["y_true"].isin(classes), read["y_true"], unknown, where)
     for row, path in read["path"].items():
-        files.inside(root, path, where=f"{where}: row {row}: path")
+        files.inside(root, path, where=f"{where}, row {row}, column path")
     lost = ~manifest.present(read, root)
     gone = f"is not in {root} ({lost.sum():,} of {len(read):,} images are missing)"
     refuse(lost, read["path"], gone, where)
