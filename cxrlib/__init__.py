@@ -39,11 +39,11 @@ if TYPE_CHECKING:  # for editors and type checkers, which do not see what _LATER
 __version__ = "0.2.0"
 
 _LATER = {  # public names whose modules need torch, or take long to load
-    "Explorer": "cxrlib.explorer:Explorer",
-    "fit": "cxrlib.transfer.fit:fit",
-    "grad_cam": "cxrlib.gradcam:grad_cam",
-    "localise": "cxrlib.gradcam:localise",
-    "predict": "cxrlib.inference:predict",
+    "Explorer": "cxrlib.explorer",
+    "fit": "cxrlib.transfer.fit",
+    "grad_cam": "cxrlib.gradcam",
+    "localise": "cxrlib.gradcam",
+    "predict": "cxrlib.inference",
 }
 __all__ = [
     "Config",
@@ -85,5 +85,4 @@ def __dir__() -> list[str]:
 def __getattr__(name: str):
     if name not in _LATER:
         raise AttributeError(f"module 'cxrlib' has no attribute {name!r}")
-    module, attribute = _LATER[name].split(":")
-    return getattr(import_module(module), attribute)
+    return getattr(import_module(_LATER[name]), name)

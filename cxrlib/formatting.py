@@ -63,14 +63,3 @@ def signed(*values: float, decimals: int = 3) -> str:
         return texts[0]
     ends = "\N{NO-BREAK SPACE}to ".join(texts[-2:])
     return ends if len(texts) == 2 else f"{texts[0]} ({ends})"
-
-
-def comparison(low: float, high: float) -> str:
-    """What the interval of a difference says of it, in words.
-
-    >>> comparison(0.1, 0.2), comparison(-0.2, -0.1), comparison(-0.1, 0.1)
-    ('more than', 'less than', 'no more and no less, within the interval, than')
-    """
-    if low > 0:
-        return "more than"
-    return "less than" if high < 0 else "no more and no less, within the interval, than"

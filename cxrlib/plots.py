@@ -21,7 +21,6 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 from cxrlib import metrics
-from cxrlib.files import InputError
 
 LABELS = {
     "covid": "COVID-19",
@@ -43,7 +42,6 @@ _LOOKS = [
     ("#E69F00", (0, (8, 2)), "X"),
 ]
 _WIDTH = 7.0  # inches
-_PLAIN = "{x:g}"  # ticks of a logarithmic axis as 0.1, 1 and 10, not as powers
 _STYLE = {
     **sns.axes_style("ticks"),
     "figure.dpi": 150,
@@ -241,10 +239,8 @@ def radiographs(
     flat, unused ones blank.
 
     ``images``: (H, W), uint8 from 0 to 255 or float from 0 to 1, black to white without stretching;
-    sizes may differ. Raises InputError if there is no image, or not as many titles as images.
+    sizes may differ.
     """
-    if not len(images) or len(images) != len(titles):
-        raise InputError(f"radiographs: {len(images)} images and {len(titles)} titles")
     if axes is None:
         columns = min(4, len(images))
         rows, side = -(-len(images) // columns), _WIDTH / columns
@@ -253,7 +249,7 @@ def radiographs(
     for ax in axes:
         ax.set_axis_off()
         ax.set_anchor("N")
-    for ax, image, title in zip(axes, map(np.asarray, images), titles, strict=False):
+    for ax, image, title in zip(axes[: len(images)], images, titles, strict=True):
         ax.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
         letters = int(ax.get_position().width * ax.figure.get_figwidth() * 17)  # in a line
         ax.set_title(textwrap.fill(str(title), letters))
@@ -263,11 +259,7 @@ def radiographs(
 def enlarged(cam: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """A map (h, w) as share of its maximum, bilinearly enlarged to ``shape`` (H, W), float32; a map
     of zeros stays zero.
-
-    Raises InputError for a map that is negative, not finite or not 2-D.
     """
-    if cam.ndim != 2 or not cam.size or not np.isfinite(cam).all() or cam.min() < 0:
-        raise InputError(f"overlay: the map is not 2-D, finite and 0 or more, but {cam.shape}")
     share = Image.fromarray((cam / (cam.max() or 1)).astype(np.float32))
     return np.asarray(share.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
@@ -290,7 +282,6 @@ def overlay(
     in shares of the picture's sides, by their label in the legend. R and L beside the picture are
     the viewer's convention for a standard PA or AP view (the patient's right is on the left),
     nothing found in the image.
-    Raises InputError for a map that is negative, not finite or not 2-D.
     """
     cam = np.asarray(cam, np.float64)
     height, width = np.shape(image) if image is not None else shape or cam.shape
@@ -354,35 +345,3 @@ def reliability(
     ax.set(xlabel="Mean probability in the bin", ylabel=f"Share that is {what}")
     ax.legend(loc=corner)
     return ax
-
-
-@style(formulas=False)
-def predictive_values(
-    points: Mapping[str, Sequence[float]], marks: Mapping[str, float] | None = None
-) -> np.ndarray:
-    """PPV, and false alarms per true positive, over the prevalence from 0.1 to 50 %, of operating
-    points (sensitivity, specificity): two axes.
-
-    ``marks`` are prevalences to name by a vertical line. A point without false alarms has no line
-    on the right: it would have none at any prevalence.
-    """
-    prevalence = np.geomspace(0.001, 0.5, 200)
-    axes = _figure(4.9, columns=2)
-    for place, (name, (sensitivity, specificity)) in enumerate(points.items()):
-        drawn = _look(place) | {"marker": ""}
-        ppv, _ = metrics.at_prevalence(sensitivity, specificity, prevalence)
-        axes[0].plot(100 * prevalence, 100 * ppv, label=name, **drawn)
-        if specificity < 1 and sensitivity > 0:
-            axes[1].plot(100 * prevalence, (1 - ppv) / ppv, **drawn)
-    for ax in axes:
-        for place, (name, value) in enumerate((marks or {}).items()):
-            drawn = {"color": "0.45", "linestyle": (0, (2 + 3 * place, 2)), "linewidth": 1.2}
-            ax.axvline(100 * value, label=name, **drawn)
-        ax.set(xscale="log", xlabel="Prevalence (%)", xlim=(0.1, 50))
-        ax.grid(color="0.9")
-    axes[0].set(ylabel="PPV (%)", ylim=(-2, 102))
-    axes[1].set(ylabel="False alarms per true positive", yscale="log")
-    for axis in (axes[0].xaxis, axes[1].xaxis, axes[1].yaxis):
-        axis.set_major_formatter(_PLAIN)
-    _legend_below(axes[0], 2)
-    return axes

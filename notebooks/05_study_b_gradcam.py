@@ -498,6 +498,15 @@ other = (
 )
 left = next(iter(alike.values())).notna().sum(axis=1)  # maps of each draw, last layer random
 unknown = "(not known for this run)"
+
+
+def than(low, high):
+    """What the interval of a difference says of it."""
+    if low > 0:
+        return "more than"
+    return "less than" if high < 0 else "no more and no less, within the interval, than"
+
+
 gain = None if other_maps is None else mean(other_maps["own"] - other_maps["others"])
 inner = mean_map[1:-1, 1:-1] if min(mean_map.shape) > 2 else mean_map  # a phantom's map is small
 pages.glue_all(
@@ -523,7 +532,7 @@ pages.glue_all(
         "others": unknown if other_maps is None else f"{100 * other_maps['others'].mean():.1f}",
         "own-outline": unknown if other_maps is None else f"{100 * other_maps['own'].mean():.1f}",
         "own-less-others": unknown if gain is None else formatting.signed(*gain, decimals=1),
-        "than-others": unknown if gain is None else formatting.comparison(gain.low, gain.high),
+        "than-others": unknown if gain is None else than(gain.low, gain.high),
     }
 )
 

@@ -100,7 +100,15 @@ plt.show()
 # - The expected {term}`calibration` error (ECE) is the mean distance of the groups from the diagonal, each group counted by its images. It depends on how the groups are cut: here into ten of equal width, or into ten of equal count. So it has two values for each class. Chance alone keeps it above 0, so the last column says what true probabilities would give on as many images.
 
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "The calibration error of true probabilities", "code_prompt_hide": "The calibration error of true probabilities"}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "The calibration error, and that of true probabilities", "code_prompt_hide": "The calibration error, and that of true probabilities"}
+def calibration_error(table):
+    """Expected calibration error of a table of `reliability`: mean over images of how far their
+    group's share is from its mean p (Naeini et al. 2015, AAAI).
+    """
+    off = (table["share"] - table["p"]).abs()
+    return (table["images"] * off).sum() / table["images"].sum()
+
+
 def chance_ece(frame, cls):
     """95th percentile of the ECE, ten bins of equal width, were the probabilities true: each
     image's class is drawn again with its own p, images taken as independent.
@@ -123,8 +131,8 @@ for title, run, cls in judged:
             "Run and class": f"{title}: {plots.label(cls)}",
             "Brier score": formatting.with_interval(*brier.loc["brier"]),
             "Brier skill": formatting.with_interval(*brier.loc["skill"], decimals=2),
-            "ECE, equal width": f"{calibration.calibration_error(width):.3f}",
-            "ECE, equal count": f"{calibration.calibration_error(count):.3f}",
+            "ECE, equal width": f"{calibration_error(width):.3f}",
+            "ECE, equal count": f"{calibration_error(count):.3f}",
             "ECE of true probabilities, at most": f"{chance_ece(frame, cls):.3f}",
         }
     )
@@ -185,7 +193,7 @@ for title, run, cls in judged:
     versions = {"as trained": ("train", run.predictions), "corrected": ("test", corrected(run))}
     for version, (part, frame) in versions.items():
         skill = calibration.brier(frame, cls).loc["skill"]
-        error = calibration.calibration_error(cxrlib.reliability(frame, cls))
+        error = calibration_error(cxrlib.reliability(frame, cls))
         rows.append(
             {
                 "Run and class": f"{title}: {plots.label(cls)}" if part == "train" else "",
@@ -230,7 +238,26 @@ points = {
 in_test_set = float(printed["azemin-2-prevalence"]) / 100
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "PPV and false alarms by prevalence", "code_prompt_hide": "PPV and false alarms by prevalence", "figure": {"caption": "PPV, and false alarms per true positive, by prevalence. At least: the lower ends of the 95 % intervals over {glue:text}`sizes-two` images as printed, and over the patients of the rebuilt run.", "name": "ppv"}, "image": {"alt": "Two line charts over the prevalence from 0.1 to 50 percent: PPV and false alarms per true positive of four operating points. Study A's curves are low up to ten percent; Study B's lower bounds are higher."}}
-plots.predictive_values(points, {"Study A's test set": in_test_set})
+among = np.geomspace(0.001, 0.5, 200)  # prevalences
+with plots.style():
+    left, right = plt.subplots(1, 2, figsize=(7, 4.9))[1]
+    for place, (name, (sensitivity, specificity)) in enumerate(points.items()):
+        drawn = plots.look(name, place) | {"marker": ""}
+        ppv, _ = cxrlib.at_prevalence(sensitivity, specificity, among)
+        left.plot(100 * among, 100 * ppv, label=name, **drawn)
+        if specificity < 1 and sensitivity > 0:  # else there is no such ratio at any prevalence
+            right.plot(100 * among, (1 - ppv) / ppv, **drawn)
+    marked = {"color": "0.45", "linestyle": (0, (2, 2)), "linewidth": 1.2}
+    left.axvline(100 * in_test_set, label="Study A's test set", **marked)
+    right.axvline(100 * in_test_set, **marked)
+    left.set(ylabel="PPV (%)", ylim=(-2, 102))
+    right.set(ylabel="False alarms per true positive", yscale="log")
+    for ax in (left, right):
+        ax.set(xscale="log", xlabel="Prevalence (%)", xlim=(0.1, 50))
+        ax.grid(color="0.9")
+    for axis in (left.xaxis, right.xaxis, right.yaxis):
+        axis.set_major_formatter("{x:g}")  # 0.1, 1 and 10, not powers
+    left.figure.legend(loc="outside lower center", ncol=2, frameon=False)
 plt.show()
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "PPV at five prevalences", "code_prompt_hide": "PPV at five prevalences"}
@@ -619,7 +646,7 @@ opacity = [flow["images"][f"{name}, opacity"] / flow["images"][name] for name in
 before, now = shares(standin, "train"), shares(standin, "test")
 tipping = prior_shift(np.array([[threshold, 1 - threshold]]), before, now)[0, 0]
 skill = calibration.brier(after, "covid").loc["skill"]
-error = calibration.calibration_error(cxrlib.reliability(after, "covid"))
+error = calibration_error(cxrlib.reliability(after, "covid"))
 simulated = pd.read_csv(studies.results_folder() / "coverage" / "shares.csv")
 few = simulated[simulated["carriers"].between(2, intervals.CARRIERS)]
 drawn = people["Study A, printed"]

@@ -51,7 +51,7 @@ if "google.colab" in _sys.modules and not _os.path.exists("../cxrlib"):
 # %% tags=["parameters", "hide-input"] mystnb={"code_prompt_show": "Parameters", "code_prompt_hide": "Parameters"}
 # printed numbers are neither recorded nor trained, so there is no origin here
 prevalence: float = 1.0  # per cent; where false alarms are counted, beside the printed prevalence
-level: float = 0.95  # of the interval of the PPV
+level: float = 0.95  # of the intervals
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the printed numbers", "code_prompt_hide": "Load the printed numbers"}
 import matplotlib.pyplot as plt
@@ -61,7 +61,7 @@ from scipy.special import ndtr, ndtri
 
 import cxrlib
 from companion import forensics, pages, parameters, studies
-from cxrlib import plots
+from cxrlib import explorer, plots
 
 parameters.check(globals())
 COLORS = pages.COLORS
@@ -182,13 +182,16 @@ alarms = pd.DataFrame({"Prevalence, %": 100 * at, "PPV, %": 100 * ppv})
 alarms["False alarms per true one"] = (1 - ppv) / ppv
 pages.table(alarms, float_format="{:.2f}".format)
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "PPV and false alarms", "code_prompt_hide": "PPV and false alarms", "figure": {"name": "alarms-by-prevalence", "caption": "PPV and false alarms of Study A's operating point over the prevalence. Dashed: the printed prevalence."}, "image": {"alt": "Two curves against prevalence on a logarithmic axis: PPV rises from near zero to about three quarters, false alarms per true one fall from hundreds to less than one; the printed prevalence is marked."}}
-point = {"Study A's operating point": (sensitivity, specificity)}
-plots.predictive_values(point, {f"Printed prevalence, {share} %": p})
-plt.show()
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "PPV and false alarms, to try", "code_prompt_hide": "PPV and false alarms, to try", "figure": {"name": "alarms-by-prevalence", "caption": "PPV and NPV of Study A's operating point over the prevalence, and who among a thousand people is called. Bands: from Wilson's intervals of the printed sensitivity and specificity, with images taken as independent."}}
+explorer.Ppv(
+    (sensitivity, *cxrlib.wilson(sensitivity * positives, positives, level)),
+    (specificity, *cxrlib.wilson(specificity * negatives, negatives, level)),
+    marks={"printed": p},
+    prevalence=p,
+)
 
 # %% [markdown]
-# *Standing: at the printed prevalence, arithmetic. The curve assumes that sensitivity and specificity stay the same where prevalence is another, though the patients may be others too.*
+# *Standing: at the printed prevalence, arithmetic. The curves assume that sensitivity and specificity stay the same where prevalence is another, though the patients may be others too.*
 #
 # (auc-fits)=
 # ## Does the AUC fit the operating point?

@@ -26,7 +26,7 @@ from cxrlib.evaluate import report
 from cxrlib.explorer.payload import UNKNOWN
 from cxrlib.files import InputError
 from cxrlib.formatting import DASH, number, signed
-from cxrlib.metrics.predictions import KEYS
+from cxrlib.metrics.predictions import KEYS, refuse
 from cxrlib.transfer import resnet
 from cxrlib.transfer.config import NETWORKS
 
@@ -127,18 +127,18 @@ def read_rows(file: Path, root: Path, classes: list[str]) -> pd.DataFrame:
     if read.empty or read.columns.duplicated().any():
         raise InputError(f"{where}: lists no image, or has a column twice")
     manifest.require(read, [*manifest.NEEDED, "y_true", "split"], where)
-    manifest.refuse(read, "image_id", read["image_id"].duplicated(), where, "occurs twice")
+    refuse(read["image_id"].duplicated(), read["image_id"], "occurs twice", where)
     unknown = f"is none of the model's classes {', '.join(classes)}"
-    manifest.refuse(read, "y_true", ~read["y_true"].isin(classes), where, unknown)
+    refuse(~read["y_true"].isin(classes), read["y_true"], unknown, where)
     for row, path in read["path"].items():
-        files.inside(root, path, where=f"{where}: row {row}: path")
+        files.inside(root, path, where=f"{where}, row {row}, column path")
     lost = ~manifest.present(read, root)
     gone = f"is not in {root} ({lost.sum():,} of {len(read):,} images are missing)"
-    manifest.refuse(read, "path", lost, where, gone)
+    refuse(lost, read["path"], gone, where)
     rows = read.reindex(columns=[*manifest.COLUMNS, "y_true", "split"]).replace("", None)
     years = pd.to_numeric(rows["age"], errors="coerce").astype(float)
     odd = rows["age"].notna() & ~years.between(0, 120)
-    manifest.refuse(rows, "age", odd, where, "is not a number of years from 0 to 120")
+    refuse(odd, rows["age"], "is not a number of years from 0 to 120", where)
     bands = pd.cut(years, [*BANDS.values(), 121], right=False, labels=list(BANDS)).astype(object)
     return rows.assign(age=bands).reset_index(drop=True)
 

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxrlib.data.manifest import Collection, data_folder, read_csv, refuse
+from cxrlib.data.manifest import Collection, data_folder, read_csv
 from cxrlib.files import InputError
+from cxrlib.metrics.predictions import refuse
 
 COLLECTION = Collection(
     "nih-chest-xray14",
@@ -68,8 +69,7 @@ def _read(name: str, names: dict[str, tuple[str, str]], data: str | Path | None)
     file = _find(name, data)
     where = f"{file.parent.name}/{file.name}"
     table = read_csv(file, where, {column: form for column, (_, form) in names.items()})
-    twice = table["Image Index"].duplicated()
-    refuse(table, "Image Index", twice, where, "is listed already")
+    refuse(table["Image Index"].duplicated(), table["Image Index"], "is listed already", where)
     table = table[[*names]]
     table = table.rename(columns={column: new for column, (new, _) in names.items()})
     table["image_id"] = f"{COLLECTION.name}/" + table["image_id"].str.removesuffix(".png")

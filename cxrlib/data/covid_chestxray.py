@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxrlib.data.manifest import Collection, data_folder, read_csv, refuse, require
+from cxrlib.data.manifest import Collection, data_folder, read_csv, require
 from cxrlib.files import InputError, inside
+from cxrlib.metrics.predictions import refuse
 
 SNAPSHOT = "6e57ed3"  # of 4 May 2020, read unless another is named
 COLLECTION = Collection(
@@ -49,21 +50,21 @@ def read_manifest(data: str | Path | None = None, snapshot: str = SNAPSHOT) -> p
     modality = listed["modality"].str.casefold().str.replace(r"[- ]", "", regex=True)
     unnamed = ~modality.isin(MODALITIES) & ((modality != "") | (listed["finding"] != ""))
     unclear = listed["finding"].str.contains("covid", case=False) & ~is_covid19(listed)
-    refuse(listed, "modality", unnamed, where, "is not known")
-    refuse(listed, "finding", unclear, where, "is not known")
+    refuse(unnamed, listed["modality"], "is not known", where)
+    refuse(unclear, listed["finding"], "is not known", where)
     listed = listed[modality == "xray"]
     require(listed, NEEDED, where)
     for column in ("folder", "filename"):
         for row, name in listed[column].items():
-            inside(root, name, where=f"{where}: row {row}: {column}")
+            inside(root, name, where=f"{where}, row {row}, column {column}")
     stems = listed["filename"].map(lambda name: Path(name).stem.strip())
     unsure = where.endswith("/metadata.csv")
     other = f", so this is not commit {snapshot}: check that out" if unsure else ""
-    refuse(listed, "filename", stems.duplicated(), where, f"is listed already{other}")
+    refuse(stems.duplicated(), listed["filename"], f"is listed already{other}", where)
     known = ~listed["age"].str.casefold().isin(AGE_WORDS)
     age = pd.to_numeric(listed["age"].where(known), errors="coerce").astype(float)
     odd = known & ~age.between(0, 120)
-    refuse(listed, "age", odd, where, "is not a number of years from 0 to 120")
+    refuse(odd, listed["age"], "is not a number of years from 0 to 120", where)
     view = listed["view"].str.split().str.join(" ").str.casefold().map(VIEWS)
     images = {
         "image_id": "covid-chestxray/" + stems,

@@ -106,8 +106,6 @@ class Fetcher:
 
     def __post_init__(self):
         self._session = requests.Session()
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=self.jobs))
         self._session.headers.update({"User-Agent": "cxrlib", "Accept-Encoding": "identity"})
 
     def sizes(self, urls: list[str]) -> list[int]:
@@ -262,8 +260,7 @@ class Fetcher:
         damaged it is read from its beginning again.
 
         Raises:
-            InputError: it holds a link, a device, a path that climbs out, or far more than it
-            should; or it could not be read whole.
+            InputError: it holds far more than it should, or could not be read whole.
         """
         part = folder.with_name(f".{folder.name}.part")
         try:

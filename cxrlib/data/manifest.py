@@ -21,6 +21,7 @@ from pathlib import Path
 import pandas as pd
 
 from cxrlib.files import InputError
+from cxrlib.metrics.predictions import refuse
 
 NEEDED = ["image_id", "path", "patient_id", "source", "finding"]  # of each image
 OPTIONAL = {"view": "str", "sex": "str", "age": float, "width": float, "height": float}
@@ -97,7 +98,7 @@ def check_manifest(manifest: pd.DataFrame, where: str = "manifest") -> pd.DataFr
     ------
     InputError
         A needed column is missing, one of its cells is empty or an ``image_id`` occurs twice. One
-        line that names ``where``, the row (the first is 1) with its ``image_id``, and the column.
+        line that names ``where``, the row (the first is 1) and the column.
 
     Examples
     --------
@@ -110,7 +111,7 @@ def check_manifest(manifest: pd.DataFrame, where: str = "manifest") -> pd.DataFr
     """
     table = numbered(manifest)
     require(table, NEEDED, where)
-    refuse(table, "image_id", table["image_id"].duplicated(), where, "occurs twice")
+    refuse(table["image_id"].duplicated(), table["image_id"], "occurs twice", where)
     lacking = [column for column in OPTIONAL if column not in manifest]
     empty = {column: pd.Series(dtype=OPTIONAL[column]) for column in lacking}
     return manifest.assign(**empty)[COLUMNS]
@@ -129,18 +130,7 @@ def require(table: pd.DataFrame, columns: list[str], where: str) -> None:
         raise InputError(f"{where}: lacks the {word} {', '.join(lacking)}")
     for column in columns:
         empty = table[column].isna() | (table[column].astype(str).str.strip() == "")
-        refuse(table, column, empty, where, "is empty")
-
-
-def refuse(table: pd.DataFrame, column: str, odd: pd.Series, where: str, says: str) -> None:
-    """InputError that names the first row of a table, by its index, whose cell is ``odd``."""
-    if not odd.any():
-        return
-    row = odd.idxmax()
-    cell, image = table.at[row, column], table["image_id"].get(row) if "image_id" in table else ""
-    shown = "" if pd.isna(cell) or cell == "" else f" {cell!r}"
-    known = "" if pd.isna(image) or image in {"", cell} else f" ({image})"
-    raise InputError(f"{where}: row {row}{known}: {column}{shown} {says}")
+        refuse(empty, table[column], "stands where a value is needed", where)
 
 
 def read_csv(path: Path, where: str, columns: Iterable[str]) -> pd.DataFrame:
@@ -167,9 +157,8 @@ def read_csv(path: Path, where: str, columns: Iterable[str]) -> pd.DataFrame:
             raise InputError(f"{where}: {fault} the column {column}")
     table = table.set_axis(names, axis=1).set_axis(table.index + 1)
     for column, form in columns.items() if isinstance(columns, dict) else ():
-        refuse(
-            table, column, ~table[column].str.fullmatch(form), where, "is none of the collection's"
-        )
+        odd = ~table[column].str.fullmatch(form)
+        refuse(odd, table[column], "is none of the collection's", where)
     return table
 
 

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from cxrlib.data.manifest import numbered, refuse, require
+from cxrlib.data.manifest import numbered, require
 from cxrlib.files import InputError
+from cxrlib.metrics.predictions import refuse
 
 PARTS = ("train", "val", "test")
 
@@ -208,7 +209,7 @@ def _beside(manifest: pd.DataFrame, name: str, values: Sequence, known: Sequence
     table = table.assign(**{name: pd.Series(values).to_numpy()})
     require(table, [name], "manifest")
     if known:
-        refuse(table, name, ~table[name].isin(known), "manifest", f"is none of {', '.join(known)}")
+        refuse(~table[name].isin(known), table[name], f"is none of {', '.join(known)}", "manifest")
     return table[name].set_axis(manifest.index)
 
 

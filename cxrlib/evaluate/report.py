@@ -16,7 +16,6 @@ import pandas as pd
 
 from cxrlib import __version__, metrics, plots
 from cxrlib.evaluate.measures import STATISTIC_NAMES, Measures
-from cxrlib.files import InputError
 from cxrlib.formatting import number, with_interval
 from cxrlib.metrics.bootstrap import REPLICATES
 
@@ -30,13 +29,8 @@ PREVALENCES = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
 
 
 def page(measured: Measures, name: str = "predictions.csv") -> str:
-    """The whole report on what was measured of the file ``name``.
-
-    InputError where two classes would have one name in its figures, as covid and COVID-19.
-    """
+    """The whole report on what was measured of the file ``name``."""
     found = measured.found
-    if len({*map(plots.label, found.classes)}) < len(found.classes):
-        raise InputError(f"{name}: two classes have one name in figures; call one otherwise")
     return TEMPLATES.get_template("report.html").render(
         name=name,
         found=found,

@@ -72,16 +72,6 @@ def reliability(
     return pd.DataFrame(rows, columns=columns).astype({"images": int, "patients": int})
 
 
-def calibration_error(table: pd.DataFrame) -> float:
-    """Expected calibration error of a table of `reliability`: mean over images of how far their
-    bin's share is from its mean p (Naeini et al. 2015, AAAI).
-
-    It depends on the binning, so state it; and it is above 0 for a perfect model, by chance.
-    """
-    off = (table["share"] - table["p"]).abs()
-    return float((table["images"] * off).sum() / table["images"].sum())
-
-
 def brier(predictions: pd.DataFrame, cls: str) -> pd.DataFrame:
     """Mean squared distance of p from 0 or 1 (Brier 1950), and the skill 1 - Brier / (prevalence (1
     - prevalence)), 0 for always saying the prevalence.

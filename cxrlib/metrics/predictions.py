@@ -44,14 +44,13 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
 
 
 def refuse(bad: ArrayLike, values: pd.Series, why: str, where: str) -> None:
-    """InputError for the first of ``values`` that is bad (N,): ``where`` (the file), its line, if
-    the index is named so, else its place from 0, the column, and ``why``.
+    """InputError for the first of ``values`` that is bad (N,): ``where`` (the file), its row, or
+    what the index is named, by the index, the column, and ``why``.
     """
     for row in np.flatnonzero(bad)[:1]:
-        at = f"line {values.index[row]}" if values.index.name == "line" else f"row {row}"
-        value = values.iloc[row]
-        what = "an empty cell" if pd.isna(value) or value == "" else line(value, 100)
-        raise InputError(f"{where}, {at}, column {values.name}: {what} {why}")
+        at = f"{values.index.name or 'row'} {values.index[row]}"
+        cell = "" if pd.isna(values.iloc[row]) else line(values.iloc[row], 100)
+        raise InputError(f"{where}, {at}, column {values.name}: {cell or 'an empty cell'} {why}")
 
 
 def check_predictions(frame: pd.DataFrame, where: str = "predictions") -> list[str]:

@@ -312,7 +312,6 @@ def roc(predictions: pd.DataFrame, cls: str) -> pd.DataFrame:
     [0.0, 1.0, 1.0, 1.0]
     """
     truth, p, _ = one_class(predictions, cls)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UndefinedMetricWarning)
+    with warnings.catch_warnings(action="ignore", category=UndefinedMetricWarning):
         curve = roc_curve(truth, p, pos_label=True, drop_intermediate=False)
     return pd.DataFrame(dict(zip(["fpr", "tpr", "threshold"], curve, strict=True)))

@@ -58,7 +58,7 @@ class Config:
     patience: int = number(10, 1, MOST)
     oversample: dict[str, int] = field(default_factory=dict)  # copies of a class's images
     model: Literal[*NETWORKS] = "resnet18"
-    size: int = number(224, 32, 4096)  # side of the network's input in pixels
+    size: int = number(224, 33, 4096)  # pixels a side; of 32 the last layers see one place
     batch: int = number(64, 1, 65536)
     lr: float = number(0.001, 1e-9, 100)
     momentum: float = number(0.9, 0, 1)

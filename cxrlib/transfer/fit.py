@@ -26,9 +26,6 @@ from cxrlib.transfer import augment, resnet
 from cxrlib.transfer.config import DEFAULTS, HISTORY, Config
 
 CHECKPOINT = "checkpoint.pt"
-# pixels: up to this side the last layers see one place of an image, and of one image alone no
-# variance
-ALONE = 32
 JUDGES = {"validation": "val", "test": "test"}  # part of the split that ``epoch_by`` names
 
 
@@ -98,9 +95,9 @@ def fit(
     resume : go on from the checkpoint, if there is one
     identity : what else makes this run this run; a checkpoint of another is refused
 
-    >>> pixels = np.random.default_rng(0).integers(0, 256, (12, 32, 32), dtype=np.uint8)
+    >>> pixels = np.random.default_rng(0).integers(0, 256, (12, 33, 33), dtype=np.uint8)
     >>> labels, split = np.array(["ill", "well"] * 6), np.repeat(["train", "val"], [8, 4])
-    >>> config = Config(classes=("ill", "well"), size=32, epochs=1, batch=8)
+    >>> config = Config(classes=("ill", "well"), size=33, epochs=1, batch=8)
     >>> fit(config, pixels, labels, split, progress=False).reason
     'schedule complete (1 epochs)'
     """
@@ -135,14 +132,6 @@ def _begin(config, pixels, labels, split, state, device) -> Training:
     if not len(parts[judge]):
         raise InputError(f"{config.name}: no {config.epoch_by} image is on disk")
     parts["train"] = parts["train"][oversample(labels[parts["train"]], config.oversample)]
-    count = len(parts["train"])
-    alone = config.batch == 1 or count % config.batch == 1
-    if pixels.ndim == 3 and pixels.shape[1] <= ALONE and alone:
-        raise InputError(
-            f"{config.name}: of {count} images, copies counted, a batch is one image alone, which"
-            f" batch normalisation cannot standardise at size {pixels.shape[1]}; change batch or"
-            " size"
-        )
     model = resnet.build(config.model, len(config.classes), state, config.seed).to(device)
     model = model.fc if pixels.ndim == 2 else model
     return Training(config, pixels, targets, parts, model, device, "float32")

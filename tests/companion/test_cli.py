@@ -167,7 +167,7 @@ def test_setting_out_of_range(capsys, tmp_path, phantom_data, setting):
         "--set",
         "epochs=1",
         "--set",
-        "size=32",
+        "size=33",
         "--set",
         setting,
         *places(phantom_data, tmp_path),
@@ -244,7 +244,7 @@ def test_no_weights(capsys, tmp_path, phantom_data, monkeypatch):
         "--set",
         "pretrained=true",
         "--set",
-        "size=32",
+        "size=33",
         "--device",
         "cpu",
         *places(phantom_data, tmp_path),
@@ -404,7 +404,7 @@ def test_train_for_real(capsys, tmp_path, phantom_data):
     other = "bfloat16" if resnet.precision(torch.device("cpu")) == "float32" else "float32"
     small = [
         "--set",
-        "size=32",
+        "size=33",
         "--set",
         "epochs=1",
         "--set",
@@ -423,7 +423,7 @@ def test_train_for_real(capsys, tmp_path, phantom_data):
     assert out.startswith(f"{folder}: 1 epochs, kept 1; accuracy {info['metrics']['accuracy']:.3f}")
     assert "epoch 1/1" in err  # progress goes to standard error
     assert (info["config"]["size"], info["config"]["epochs"], info["config"]["precision"]) == (
-        32,
+        33,
         1,
         other,
     )

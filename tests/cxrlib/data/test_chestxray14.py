@@ -332,13 +332,15 @@ def test_cell_that_cannot_be(full, bad, column):
     )
     good = {"opacity": "NO", "set": "test"} if "set" in bad else {}
     write(full / FULL / name, [image(7, **good), image(**bad)])
-    refused(read, full, f"{name}: row 3: {column} ")
+    refused(read, full, f"{name}, row 3, column {column}: ")
 
 
 def test_image_listed_twice(full):
     write(full / FULL / chestxray14.LIST, [image(1), image(2), image(1)])
     refused(
-        chestxray14.read_labels, full, "row 4: Image Index '00000001_000.png' is listed already"
+        chestxray14.read_labels,
+        full,
+        "row 4, column Image Index: 00000001_000.png is listed already",
     )
 
 

@@ -163,8 +163,8 @@ def test_snapshot_with_repeated_names_is_refused(real_data):
         covid_chestxray.read_manifest(real_data, "9e80e4c")
     first = raw.index[raw["filename"] == twice.iloc[0]] + 2
     assert (
-        str(caught.value) == f"covid-chestxray-dataset/{file.name}: row {first[1]}: filename"
-        f" '{twice.iloc[0]}' is listed already"
+        str(caught.value) == f"covid-chestxray-dataset/{file.name}, row {first[1]},"
+        f" column filename: {twice.iloc[0]} is listed already"
     )
 
 
@@ -270,13 +270,13 @@ def test_an_empty_cell_is_named_by_its_place(column, places, nothing):
     with pytest.raises(InputError) as caught:
         check_manifest(table, "clinic.csv")
     place = min(places)
-    image = "" if column == "image_id" else f" (clinic/{place})"
-    assert str(caught.value) == f"clinic.csv: row {place + 1}{image}: {column} is empty"
+    where = f"clinic.csv, row {place + 1}, column {column}"
+    assert str(caught.value) == f"{where}: an empty cell stands where a value is needed"
 
 
 def test_an_image_that_occurs_twice_is_named_by_its_second_place():
     table = own().assign(image_id=["a", "b", "c", "b", "a"])
-    with pytest.raises(InputError, match="^manifest: row 4: image_id 'b' occurs twice$"):
+    with pytest.raises(InputError, match="^manifest, row 4, column image_id: b occurs twice$"):
         check_manifest(table)
 
 
@@ -382,29 +382,35 @@ HOSTILE = {
         f"no-{name}": (table(row(), header=[n for n in HEADER if n != name]), f"column {name}")
         for name in READ
     },
-    "age-word": (table(row(1), row(2, age="sixty")), "row 3: age 'sixty'"),
-    "age-negative": (table(row(age=-1)), "row 2: age '-1'"),
-    "age-high": (table(row(age=500)), "row 2: age '500'"),
-    "age-nan": (table(row(age="nan")), "row 2: age 'nan'"),
+    "age-word": (table(row(1), row(2, age="sixty")), "row 3, column age: sixty"),
+    "age-negative": (table(row(age=-1)), "row 2, column age: -1"),
+    "age-high": (table(row(age=500)), "row 2, column age: 500"),
+    "age-nan": (table(row(age="nan")), "row 2, column age: nan"),
     "age-after-blank-lines": (
         GOOD + b"\n\n" + table(row(9, age="x")).split(b"\n")[1],
-        "row 6: age 'x'",
+        "row 6, column age: x",
     ),
-    "duplicate": (table(row(1), row(2), row(3, filename="p1.png")), "row 4: filename 'p1.png'"),
+    "duplicate": (
+        table(row(1), row(2), row(3, filename="p1.png")),
+        "row 4, column filename: p1.png",
+    ),
     "climbing-filename": (
         table(row(filename="../../etc/passwd")),
-        "row 2: filename: '../../etc/passwd'",
+        "row 2, column filename: '../../etc/passwd'",
     ),
-    "absolute-filename": (table(row(filename="/etc/passwd")), "row 2: filename: '/etc/passwd'"),
-    "climbing-folder": (table(row(folder="../..")), "row 2: folder: '../..'"),
-    "absolute-folder": (table(row(folder="/etc")), "row 2: folder: '/etc'"),
-    "windows-filename": (table(row(filename="..\\p1.png")), "row 2: filename"),
-    "nul": (table(row(filename="p\0.png")), "row 2: filename"),
+    "absolute-filename": (
+        table(row(filename="/etc/passwd")),
+        "row 2, column filename: '/etc/passwd'",
+    ),
+    "climbing-folder": (table(row(folder="../..")), "row 2, column folder: '../..'"),
+    "absolute-folder": (table(row(folder="/etc")), "row 2, column folder: '/etc'"),
+    "windows-filename": (table(row(filename="..\\p1.png")), "row 2, column filename"),
+    "nul": (table(row(filename="p\0.png")), "row 2, column filename"),
     **{
-        f"empty-{n}": (table(row(**{n: " "})), f"row 2: {n} is empty")
+        f"empty-{n}": (table(row(**{n: " "})), f"row 2, column {n}: an empty cell")
         for n in ("patientid", "finding", "filename")
     },
-    "short-row": (GOOD + b"3,0,F,50,COVID-19,PA,X-ray\n", "row 4: folder is empty"),
+    "short-row": (GOOD + b"3,0,F,50,COVID-19,PA,X-ray\n", "row 4, column folder: an empty cell"),
     "long-row": (GOOD + table(row(3)).split(b"\n")[1] + b",,,\n", "line 4"),
     "long-rows": (table(row(1), row(2)).replace(b",notes,\n", b",notes\n"), "line 2"),
     "column-twice": (table(row(), header=[*HEADER, " view"]), "column view"),
@@ -429,7 +435,7 @@ def test_hostile_metadata_is_refused(folder, case):
     content, field = HOSTILE[case]
     with pytest.raises(InputError) as caught:
         covid(folder, content)
-    assert str(caught.value).startswith(f"{CSV}: ") and field in str(caught.value)
+    assert str(caught.value).startswith(CSV) and field in str(caught.value)
 
 
 def refused(folder, capsys, monkeypatch, *fragments):
@@ -481,7 +487,11 @@ def test_kermany_name_that_says_nothing_is_refused(folder, capsys, monkeypatch, 
 def test_kermany_stem_twice_is_refused(folder, capsys, monkeypatch):
     (folder / CHEST / "test/PNEUMONIA/person1_bacteria_1.png").touch()
     refused(
-        folder, capsys, monkeypatch, CHEST, "image_id 'kermany/person1_bacteria_1' occurs twice"
+        folder,
+        capsys,
+        monkeypatch,
+        CHEST,
+        "column image_id: kermany/person1_bacteria_1 occurs twice",
     )
 
 
@@ -532,4 +542,4 @@ def test_any_cell_is_read_or_refused(folder, name, text):
         manifest = contract(covid(folder, table(row(1, **{name: quoted}), row(2))))
         present(manifest, folder)
     except InputError as error:
-        assert str(error).startswith(f"{CSV}: row ") and name in str(error)
+        assert str(error).startswith(f"{CSV}, row ") and name in str(error)

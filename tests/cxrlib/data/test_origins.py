@@ -416,7 +416,7 @@ def test_rsna_as_it_is_downloaded(tmp_path):
     (folder / rsna.IMAGES / f"{ids[3]}.dcm").write_bytes(b"")
     do(origins.plan_rsna(tmp_path))
     (folder / rsna.CLASSES).write_text(f"patientId,class\n{ids[0]},normal\n")
-    with pytest.raises(InputError, match="row 2: class 'normal' is none of the collection's"):
+    with pytest.raises(InputError, match="row 2, column class: normal is none of the collection's"):
         rsna.read_manifest(tmp_path)
 
 

@@ -196,9 +196,11 @@ def test_an_image_of_no_known_patient_is_refused(name, places, nothing, named, o
     """It may be of anybody, so it can be put on neither side."""
     manifest = MANY.iloc[order].copy()  # an index that does not count the rows
     manifest.iloc[sorted(places), 1] = nothing
-    image = f" ({manifest['image_id'].iloc[min(places)]})" if named else ""
     manifest = manifest if named else manifest[["patient_id"]]
-    says(lambda: CALLS[name](manifest), f"manifest: row {min(places) + 1}{image}: patient_id")
+    says(
+        lambda: CALLS[name](manifest),
+        f"manifest, row {min(places) + 1}, column patient_id: an empty cell stands",
+    )
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -231,17 +233,18 @@ def test_an_image_of_no_known_class_or_part_is_refused(place, nothing):
     labels = [*CLASSES]
     labels[place] = nothing
     for given_as in (labels, pd.Series(labels)):
-        row = f"row {place + 1} ({MANY['image_id'][place]}): "
-        says(lambda given=given_as: splits.fold_by_patient(MANY, given, 2), row, "labels is empty")
-        says(lambda given=given_as: splits.leakage(MANY, given), row, "split is empty")
-        says(lambda given=given_as: splits.oversample(given, {}), f"row {place + 1}: labels")
+        at = f"row {place + 1}, column"
+        empty = "an empty cell stands"
+        says(lambda given=given_as: splits.fold_by_patient(MANY, given, 2), f"{at} labels: {empty}")
+        says(lambda given=given_as: splits.leakage(MANY, given), f"{at} split: {empty}")
+        says(lambda given=given_as: splits.oversample(given, {}), f"{at} labels: {empty}")
 
 
 def test_other_parts_and_other_rows_are_refused():
     parts = ["train", "test"] * 8
     says(
         lambda: splits.leakage(MANY, [*parts[:15], "Test"]),
-        "row 16 (s/i15): split 'Test' is none of train, val, test",
+        "row 16, column split: Test is none of train, val, test",
     )
     says(lambda: splits.leakage(MANY, parts[:15]), "split: 15 values of 16 images")
     says(lambda: splits.fold_by_patient(MANY, CLASSES[:15], 2), "labels: 15 values of 16 images")

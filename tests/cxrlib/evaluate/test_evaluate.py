@@ -347,13 +347,6 @@ def test_names_that_a_figure_or_a_spreadsheet_would_not_show_as_they_are(tmp_pat
     assert "\x1b" not in err and "\u202e" not in err
 
 
-def test_two_classes_of_one_name_in_figures(tmp_path, capsys):
-    frame = pd.DataFrame({"y_true": ["covid"], "p_covid": [0.7], "p_COVID-19": [0.3]})
-    file, page = written(tmp_path / "p.csv", frame), tmp_path / "r.html"
-    assert cli.main(["evaluate", str(file), "--html", str(page)]) == 2
-    assert "two classes have one name" in capsys.readouterr().err and not page.exists()
-
-
 EVIL = ["x<img src=x onerror=a>", "x<script>a</script>", 'x"><svg onload=b>', "x</style><b>c</b>"]
 EVIL += ["javascript:alert(5)", "x&lt;b&gt;", "x{{7*7}}", "x' onmouseover='d"]
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
+from chapters import function
 from frames import FOUR, drawn, drawn_images, made_up, predictions
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,8 +21,11 @@ from cxrlib.metrics import calibration, intervals
 pytestmark = pytest.mark.filterwarnings("error")
 
 
+calibration_error = function("23_calibration", "calibration_error")
+
+
 def ece(*what, **how):
-    return calibration.calibration_error(calibration.reliability(*what, **how))
+    return calibration_error(calibration.reliability(*what, **how))
 
 
 def true_of(frame, cls):

@@ -302,7 +302,7 @@ def test_check_names_line_and_column(column, row, value, message):
     frame = predictions([0, 1, 0, 1, 0], [[0.2, 0.8]] * 5, classes=FOUR[:2]).astype(
         {column: object}
     )
-    frame.index = range(10, 15)  # the line is counted, not looked up
+    frame.index = range(10, 15)
     metrics.check_predictions(frame)
     frame.loc[frame.index[row], column] = value
     with pytest.raises(InputError, match=message) as error:
@@ -310,9 +310,7 @@ def test_check_names_line_and_column(column, row, value, message):
             frame.set_axis(pd.RangeIndex(2, 7, name="line")), "r/predictions.csv"
         )
     assert "\n" not in str(error.value)
-    with pytest.raises(
-        InputError, match=f"predictions, row {row}, column {column}"
-    ):  # a frame has no lines
+    with pytest.raises(InputError, match=f"predictions, row {10 + row}, column {column}"):
         metrics.check_predictions(frame)
 
 

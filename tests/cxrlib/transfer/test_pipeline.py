@@ -30,7 +30,7 @@ NAME = "phantom-zhu-fourclass"
 
 
 def experiment(**changes) -> studies.Experiment:
-    small = {"model": "slim", "size": 32, "epochs": 3, "oversample": {"covid": 2}}
+    small = {"model": "slim", "size": 33, "epochs": 3, "oversample": {"covid": 2}}
     return studies.ZHU_FOURCLASS.variant(NAME, **studies.PHANTOM | small | changes)
 
 
@@ -118,7 +118,7 @@ def test_record_is_complete_and_says_what_it_is(run, phantom_data):
     }
     config = run.info["config"]
     assert (config["size"], config["epochs"], config["lr"], config["pretrained"]) == (
-        32,
+        33,
         3,
         0.01,
         False,
@@ -237,7 +237,7 @@ def test_lacked_names_what_makes_it_no_study(run):
     assert "random weights" in text
     changed = {
         "model": ("resnet18", "slim"),
-        "size": (224, 32),
+        "size": (224, 33),
         "batch": (256, 16),
         "epochs": (50, 3),
         "lr": (0.003, 0.01),
@@ -334,12 +334,12 @@ def test_fingerprint_is_of_the_files(run, prepared, phantom_data, copy):
 
 def test_pixels_are_those_of_the_rows(prepared, phantom_data):
     assert (
-        prepared.pixels.shape == (len(prepared.rows), 32, 32) and prepared.pixels.dtype == np.uint8
+        prepared.pixels.shape == (len(prepared.rows), 33, 33) and prepared.pixels.dtype == np.uint8
     )
     for i in (0, 57, len(prepared.rows) - 1):
         with Image.open(phantom_data / prepared.rows["path"][i]) as image:
             assert prepared.rows.loc[i, ["width", "height"]].tolist() == list(image.size)
-            want = np.asarray(image.convert("L").resize((32, 32), Image.Resampling.BILINEAR))
+            want = np.asarray(image.convert("L").resize((33, 33), Image.Resampling.BILINEAR))
         assert np.array_equal(prepared.pixels[i], want)
     assert prepared.phantom
 
@@ -387,7 +387,7 @@ def test_the_study_itself_lacks_nothing():
 def test_phantom_of_an_experiment_is_named_phantom(few, tmp_path):
     """Whatever the run is called, a record from phantoms cannot pass for one from radiographs."""
     run = studies.ZHU_BINARY.variant(
-        "mine", **studies.PHANTOM | {"model": "slim", "size": 32, "epochs": 1}
+        "mine", **studies.PHANTOM | {"model": "slim", "size": 33, "epochs": 1}
     )
     folder = train(run, few, tmp_path)
     assert folder.name == "phantom-mine"
