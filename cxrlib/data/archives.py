@@ -1,22 +1,19 @@
-"""Archives from the network, unpacked without trust: no way out, no link, no device, no bomb.
-
-Of a zip file :mod:`zipfile` writes regular files alone, and drops from a name what would lead out
-of the folder. Of a tar those regular files are written that are asked for, side by side.
-"""
+"""Archives from the network, unpacked without trust: no way out, no link, no device, no bomb."""
 
 from __future__ import annotations
 
 import gzip
 import shutil
+import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from cxrlib.files import InputError
+from cxrlib.files import InputError, inside, line
 
-LARGEST = 64 << 20  # bytes that a small archive may hold; a radiograph has some 400,000
+LARGEST = 64 << 20  # bytes of one member; a radiograph has some 400,000
 GROWTH = 20  # times its own size that an archive may hold; radiographs hardly shrink
 
 
@@ -28,13 +25,20 @@ def unzip(archive: Path, folder: Path) -> None:
     """Unpack a zip file.
 
     Raises:
-        InputError: it holds far more than it should; or it is :class:`Damaged`.
+        InputError: it holds a link, a device, a path that climbs out, a file twice, or far more
+        than it should; or it is :class:`Damaged`.
     """
     try:
         with zipfile.ZipFile(archive) as packed:
-            size = sum(member.file_size for member in packed.infolist())
+            members = packed.infolist()
+            size = sum(member.file_size for member in members)
             _no_bomb(size, archive.stat().st_size, archive.name)
-            packed.extractall(folder)
+            for member in members:
+                target = inside(folder, member.filename, where=archive.name)
+                kind = stat.S_IFMT(member.external_attr >> 16)
+                if kind not in (0, stat.S_IFREG, stat.S_IFDIR) or target.is_file():
+                    raise _odd(archive.name, member.filename)
+                packed.extract(member, folder)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
         raise Damaged(f"{archive.name}: the archive is damaged ({error})") from None
 
@@ -44,15 +48,18 @@ def untar(body: Body, folder: Path, names: set[str], where: str) -> list[str]:
 
     They lie side by side, whatever folders the archive has. The errors of :func:`unzip`.
     """
-    listed: list[str] = []
+    listed: dict[str, None] = {}
     unpacked = _Bounded(body, where)
     try:
         with tarfile.open(fileobj=unpacked, mode="r|") as packed:
             for member in packed:
-                if not member.isreg():
-                    continue
+                inside(folder, member.name, where=where)
                 name = PurePosixPath(member.name).name
-                listed.append(name)
+                if member.isdir():
+                    continue
+                if not member.isreg() or member.size > LARGEST or name in listed:
+                    raise _odd(where, member.name)
+                listed[name] = None
                 if name in names:
                     with open(folder / name, "wb") as target:
                         shutil.copyfileobj(packed.extractfile(member), target)
@@ -60,7 +67,7 @@ def untar(body: Body, folder: Path, names: set[str], where: str) -> list[str]:
             pass
     except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile) as error:
         raise Damaged(f"{where}: the archive is damaged or cut short ({error})") from None
-    return listed
+    return list(listed)
 
 
 class Body:
@@ -94,3 +101,8 @@ class _Bounded(gzip.GzipFile):
 def _no_bomb(unpacked: int, packed: int, where: str) -> None:
     if unpacked > LARGEST + GROWTH * packed:
         raise InputError(f"{where}: refused: {packed:,} bytes hold {unpacked:,} and more")
+
+
+def _odd(where: str, name: str) -> InputError:
+    what = "is a link, a device, far too large or there twice"
+    return InputError(f"{where}: refused: {line(name, 100)} {what}")

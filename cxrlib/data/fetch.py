@@ -260,7 +260,8 @@ class Fetcher:
         damaged it is read from its beginning again.
 
         Raises:
-            InputError: it holds far more than it should, or could not be read whole.
+            InputError: it holds a link, a device, a path that climbs out, or far more than it
+            should; or it could not be read whole.
         """
         part = folder.with_name(f".{folder.name}.part")
         try:
