@@ -50,7 +50,7 @@ data: str | None = None
 level: float = 0.95  # of the intervals
 replicates: int = 2000  # resamples of the patients
 threshold: float = 0.5  # the probability from which on an image is called positive
-family: str = "azemin-standin-resnet50-variants"  # the same training with other settings
+compared: list[str] | None = None  # runs to set beside it; None: the same with other settings
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the run", "code_prompt_hide": "Load the run"}
 import matplotlib.pyplot as plt
@@ -118,6 +118,8 @@ OWN = {
 }
 if by_own_rule:
     WORDS = OWN
+if compared is not None:
+    WORDS["others"] = "Other runs are set beside it:"
 
 # %% [markdown]
 # ## Figure 3: ROC curve
@@ -242,16 +244,20 @@ pages.table(shown, caption="Rates by three rules for the threshold")
 # The paper's learning rate is not in the text that we have either, nor what became of batch normalisation. {glue:text}`others`
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the other runs", "code_prompt_hide": "Load the other runs"}
-variants, missing = studies.family(family)
-if by_own_rule:  # the stand-in alone is shown with it
+variants, missing = studies.family(f"{STANDIN}-variants")
+if by_own_rule and compared is None:  # the stand-in alone is shown with it
     variants, missing = [studies.run(STANDIN)], []
+if compared is not None:
+    variants, missing = [studies.run(name) for name in compared], []
 several = [record, *(other for other in variants if other.name != record.name)]
 pages.not_recorded(missing)
 
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Their operating points", "code_prompt_hide": "Their operating points"}
 def named(run):
-    """What a run changed, in words."""
+    """What a run changed, in words; the name of one that was asked for."""
+    if compared is not None and run is not record:
+        return run.name
     if by_own_rule:
         return "Own rule" if run is record else "Stand-in"
     again = run.info["config"]["batch_norm"] == "re-estimated"

@@ -61,7 +61,7 @@ OTHER: dict[str, dict] = {  # another value of each parameter; None: tried elsew
         "level": 0.5,
         "replicates": 100,
         "threshold": 0.3,
-        "family": "zhu-binary-redraws",
+        "compared": ["azemin-standin-resnet50-variants/lr-0.001"],
     },
     "14_study_a_efficiency": {"folder": None, "prevalence": 0.3},
     "19_do_they_read_lungs": {"level": 0.5, "threshold": 0.9, "replicates": 100},
