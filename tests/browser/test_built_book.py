@@ -29,7 +29,7 @@ FIGURES = {  # pictures on each page; of the maps, those drawn without radiograp
     "notebooks/20_explorer": 0,
     "notebooks/21_claims": 0,
     "notebooks/22_study_b_forensics": 10,
-    "notebooks/25_study_a_forensics": 8,
+    "notebooks/25_study_a_forensics": 7,
     "notebooks/23_calibration": 8,
     "notebooks/24_checklists": 1,
     "book/rerun": 0,

@@ -170,7 +170,11 @@ def test_refresh_readme_needs_its_marks(tmp_path, headline):
 
 @pytest.mark.parametrize(
     ("name", "pictures"),
-    [("03_study_b_binary", 4), ("04_study_b_four_classes", 5), ("05_study_b_gradcam", 4)],
+    [
+        pytest.param("03_study_b_binary", 4, marks=pytest.mark.slow),
+        ("04_study_b_four_classes", 5),
+        pytest.param("05_study_b_gradcam", 4, marks=pytest.mark.slow),
+    ],
 )
 def test_a_chapter_on_a_phantom(name, pictures, tmp_path):
     """The whole notebook, training included, on synthetic radiographs."""

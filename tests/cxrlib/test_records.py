@@ -317,14 +317,15 @@ def test_what_a_killed_write_left_is_no_record(tmp_path):
     assert studies.recorded("r", tmp_path) and records.read_record(tmp_path / "r").info["seed"] == 0
 
 
-def test_family_tells_the_recorded_from_the_missing(tmp_path):
+def test_family_tells_the_recorded_from_the_missing(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
     names = list(studies.FAMILIES["zhu-binary-redraws"])
-    assert studies.family("zhu-binary-redraws", tmp_path) == ([], names)
+    assert studies.family("zhu-binary-redraws") == ([], names)
     for name in (names[3], names[1]):
         made = make(tmp_path / name)
         made.info["run"] = name
         write(made)
-    found, missing = studies.family("zhu-binary-redraws", tmp_path)
+    found, missing = studies.family("zhu-binary-redraws")
     assert [run.name for run in found] == [names[1], names[3]] and missing == [
         names[0],
         names[2],
