@@ -4,6 +4,7 @@ trained; the images are changed, and the network is asked again.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -199,10 +200,17 @@ def looks(
 
     ``predict`` gives probabilities ``(N, K)`` of pictures ``(N, H, W)``; the index of ``rows`` says
     which of ``pixels`` are meant; ``regions`` are packed bits by ``image_id``. Memory grows with
-    the predictions alone. In a terminal a bar says how long it takes.
+    the predictions alone. Before it begins, a line on standard error says how long it takes.
     """
     asked = len(rows) * (1 + 2 * len(pictures.SIZES) + 2 * len(occlusion.MARKS))
     asked += len(regions) * 4 * len(occlusion.FILLS)
+    first = pixels[rows.index[:16]]
+    predict(first)  # the first time takes longer
+    began = time.perf_counter()
+    predict(first)
+    minutes = (time.perf_counter() - began) / len(first) * asked / 60
+    said = f"{len(rows):,} images, each changed in {asked // len(rows) - 1} ways"
+    print(f"cxr: {said}: some {minutes:.1f} minutes", file=sys.stderr, flush=True)
     tables = []
     with tqdm(total=asked, desc="looks", unit="image", disable=None) as bar:
         for start in range(0, len(rows), BATCH):
