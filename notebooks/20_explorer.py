@@ -62,14 +62,17 @@ families: list[str] = [
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Load the predictions", "code_prompt_hide": "Load the predictions"}
 from html import escape
 
+import pandas as pd
 from IPython.display import HTML, display
 
 import cxrlib
-from companion import pages, parameters, studies
-from companion.explorer import explorer_of
+from companion import forensics, pages, parameters, studies
 from companion.studies import subgroups
 from cxrlib import formatting, metrics
-from cxrlib.explorer import Ppv
+from cxrlib.data import kermany
+from cxrlib.explorer import Explorer, Ppv
+from cxrlib.explorer.payload import UNKNOWN, subgroups_of
+from cxrlib.records import Record
 
 parameters.check(globals())
 standin = studies.run("azemin-standin-resnet50")
@@ -79,10 +82,79 @@ runs = [standin, four, binary, *(run for found, _ in members for run in found[:e
 for run in (four, binary):
     pages.changed(run)
 
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "What the studies print of a run", "code_prompt_hide": "What the studies print of a run"}
+printed = {study: studies.printed(study) for study in studies.LETTERS}
+study_a = printed["cheazemin2020"].set_index("id")["printed"]
+in_test_set = float(study_a["azemin-2-prevalence"]) / 100
+
+
+def share(text: str) -> list[float]:
+    """A printed share, with the lowest and the highest that print so."""
+    number, scale = text.strip(" %"), 100 if "%" in text else 1
+    low, high = forensics.unrounded(number)
+    return [float(number) / scale, max(low, 0) / scale, min(high, scale) / scale]
+
+
+def printed_points(run: Record) -> dict[str, dict[str, list]]:
+    """Sensitivity and specificity of a run's classes as its study prints them."""
+    if run.info["study"] == "cheazemin2020":
+        names = ("azemin-3-sensitivity", "azemin-3-specificity")
+        texts = {"covid": [f"{study_a[name]} %" for name in names]}
+    else:
+        table = printed["zhu2020"]
+        found = table[table["run"] == run.info["experiment"]].set_index("metric")["printed"]
+        names = {cls: [f"{cls}.recall", f"{cls}.specificity"] for cls in run.classes}
+        texts = {cls: found[pair].tolist() for cls, pair in names.items() if pair[0] in found}
+    return {
+        cls: {"sensitivity": share(a), "specificity": share(b), "text": [a, b]}
+        for cls, (a, b) in texts.items()
+    }
+
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "What is known of the images", "code_prompt_hide": "What is known of the images"}
+# Kermany's collection says of all its images that they are AP views of children; RSNA's normal
+# images have lost what was known of them
+DESCRIBED = {"view": "AP", "age": "0–17"}
+listed = pd.read_csv(studies.results_folder() / subgroups.FILE)
+
+
+def known_of(predictions: pd.DataFrame) -> pd.DataFrame:
+    """View, sex, age band and source of each image, in words."""
+    found = subgroups_of(predictions, listed)
+    children = predictions["source"] == kermany.COLLECTION.name
+    for column, value in DESCRIBED.items():
+        found.loc[children & (found[column] == UNKNOWN), column] = value
+    return found
+
+
 # %% [markdown]
 # Drag the line in the first chart and watch a thousand people below it. Then drag the prevalence.
 
+
 # %% tags=["hide-input", "full-width"] mystnb={"code_prompt_show": "The explorer", "code_prompt_hide": "The explorer"}
+def title(run: Record) -> str:
+    """A variant is called by its own name first."""
+    family, _, own = run.name.rpartition("/")
+    own += " alone" if family.endswith("-shown") else ""
+    own = own.replace("-", " ").replace("re estimated", "re-estimated")
+    own = own.replace("lr ", "learning rate ")
+    return f"{own}: {run.info['title']}" if family else run.info["title"]
+
+
+def explorer_of(runs: list[Record], **view) -> Explorer:
+    """The explorer of these runs, with what this book knows of them."""
+    known = [known_of(run.predictions).drop(columns="source") for run in runs]
+    ids = [run.predictions[["image_id"]].join(each) for run, each in zip(runs, known, strict=True)]
+    return Explorer(
+        {run.name: run.predictions for run in runs},
+        marks={"Study A": in_test_set},
+        titles={run.name: title(run) for run in runs},
+        printed={run.name: printed_points(run) for run in runs},
+        subgroups=pd.concat(ids).drop_duplicates("image_id"),
+        **view,
+    )
+
+
 explorer = explorer_of(runs, share=True, threshold=threshold, prevalence=prevalence)
 display(explorer)
 
@@ -95,14 +167,12 @@ pages.not_recorded([name for _, missing in members for name in missing])
 # Each of these links sets the explorer above to a view: a run, a threshold, a prevalence. The address in the browser always holds the view that you see, so you can pass it on.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "What Study A prints", "code_prompt_hide": "What Study A prints"}
-printed = studies.printed("cheazemin2020").set_index("id")["printed"]
-in_test_set = float(printed["azemin-2-prevalence"]) / 100
-sensitivity = float(printed["azemin-3-sensitivity"]) / 100
-specificity = float(printed["azemin-3-specificity"]) / 100
+sensitivity = float(study_a["azemin-3-sensitivity"]) / 100
+specificity = float(study_a["azemin-3-specificity"]) / 100
 suggested = metrics.suggested_thresholds(standin.predictions, "covid", in_test_set, sensitivity)
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Views and ages of the images", "code_prompt_hide": "Views and ages of the images"}
-known = subgroups.of(four.predictions)  # view, sex, age and source of each test image
+known = known_of(four.predictions)
 covid = (four.predictions["y_true"] == "covid").to_numpy()
 counted = {}
 for name, column, value in (("ap", "view", "AP"), ("child", "age", "0–17")):
@@ -186,7 +256,7 @@ HTML(f"<ul>{''.join(links)}</ul>")
 # Table 4.1 of {cite:t}`zhu2020` has no mistake among {glue:text}`printed-covid` images of COVID-19 and {glue:text}`printed-others` others. If all images were independent, so many right answers are compatible with a sensitivity of {glue:text}`perfect-sensitivity` and a specificity of {glue:text}`perfect-specificity`. What can a positive result be worth?
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "PPV and NPV of a perfect score", "code_prompt_hide": "PPV and NPV of a perfect score"}
-sizes = studies.printed("zhu2020").set_index("id")["printed"]
+sizes = printed["zhu2020"].set_index("id")["printed"]
 covid_size, others_size = (int(sizes[f"zhu-t4.1-{name}-size"]) for name in ("covid", "non-covid"))
 sensitive = [float(end) for end in cxrlib.wilson(covid_size, covid_size)]
 specific = [float(end) for end in cxrlib.wilson(others_size, others_size)]
@@ -236,7 +306,7 @@ half_ppv, _ = cxrlib.at_prevalence(half["sensitivity"], half["specificity"], in_
 pages.glue_all(
     counted
     | {
-        "prevalence": printed["azemin-2-prevalence"],
+        "prevalence": study_a["azemin-2-prevalence"],
         "threshold": f"{threshold:g}",
         "printed-ppv": f"{100 * printed_ppv:.1f}",
         "half-ppv": f"{100 * half_ppv:.1f}",

@@ -11,13 +11,13 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 import pytest
+from chapters import explorer_page
 from frames import ANY, drawn, made_up, predictions
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from traitlets import Float, Unicode
 
 from companion import studies
-from companion.explorer import explorer_of, title
 from cxrlib import explorer as widgets
 from cxrlib import metrics
 from cxrlib.metrics import intervals
@@ -37,6 +37,8 @@ class CamSlider(widgets.Widget):
 
 
 MODULE = (Path(widgets.__file__).parent / "explorer.js").read_text(encoding="utf-8")
+PAGE = explorer_page()
+explorer_of, title = PAGE["explorer_of"], PAGE["title"]
 HEADLINES = ["azemin-standin-resnet50", "zhu-fourclass", "zhu-binary"]
 ASK = """({data, cls, subgroup, keep, questions}) => {
   const {decode, cohortOf, reading, presets, natural} = window.cxr, run = decode(data)[0];

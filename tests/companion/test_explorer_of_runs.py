@@ -1,17 +1,22 @@
-"""What the explorer of recorded runs is told of them."""
+"""What the explorer of recorded runs is told of them, on its page."""
 
+import pandas as pd
 import pytest
+from chapters import explorer_page
 
-from companion import explorer, studies
+from companion import studies
+from cxrlib.explorer.payload import UNKNOWN
+
+PAGE = explorer_page()
 
 
 def test_printed_points_are_the_studies():
-    azemin = explorer.printed_points(studies.run("azemin-standin-resnet50"))
+    azemin = PAGE["printed_points"](studies.run("azemin-standin-resnet50"))
     assert list(azemin) == ["covid"]  # abstract of Che Azemin et al. 2020
     assert azemin["covid"]["text"] == ["77.3 %", "71.8 %"]
     assert azemin["covid"]["sensitivity"] == pytest.approx([0.773, 0.7725, 0.7735])
     # recall and selectivity of Table 4.2, Zhu 2020
-    thesis = explorer.printed_points(studies.run("zhu-fourclass"))
+    thesis = PAGE["printed_points"](studies.run("zhu-fourclass"))
     assert {cls: point["text"] for cls, point in thesis.items()} == {
         "covid": ["1.00", "1.00"],
         "viral": ["0.82", "0.97"],
@@ -22,8 +27,22 @@ def test_printed_points_are_the_studies():
 
 
 def test_the_explorer_knows_the_runs():
-    made = explorer.explorer_of([studies.run("zhu-fourclass")])
+    made = PAGE["explorer_of"]([studies.run("zhu-fourclass")])
     run = made.data["runs"][0]
     assert run["title"] == "Study B, four classes" and len(run["printed"]) == 4
     assert [group["label"] for group in run["groups"]] == ["View", "Sex", "Age", "Source"]
     assert made.data["marks"][0]["label"] == "Study A"
+
+
+def test_what_a_description_says_of_all_fills_only_what_is_unknown():
+    known = pd.read_csv(studies.results_folder() / "subgroups/covid-chestxray.csv")
+    first = known.dropna(subset=["view", "sex", "age"]).iloc[0]
+    images = [first["image_id"], "kermany/2", "b/4"]
+    sources = ["covid-chestxray-dataset", "kermany", "b"]
+    frame = pd.DataFrame({"image_id": images, "source": sources}, index=[7, 8, 9])
+    found = PAGE["known_of"](frame)
+    assert found.index.tolist() == [7, 8, 9]
+    assert found["view"].tolist() == [first["view"], "AP", UNKNOWN]
+    assert found["age"].tolist() == [first["age"], "0–17", UNKNOWN]
+    assert found["sex"].tolist() == [first["sex"], UNKNOWN, UNKNOWN]
+    assert found["source"].tolist() == sources

@@ -1,20 +1,10 @@
-"""Subgroups of the test images: facts of the collection's table, and what becomes of an unknown."""
+"""Subgroups of the test images: facts of the collection's table."""
 
 import pandas as pd
-import pytest
 
 from companion import studies
 from companion.build import __main__ as build
 from companion.studies import subgroups
-from cxrlib.explorer.payload import UNKNOWN
-from cxrlib.files import InputError
-
-
-def frame(*images: str) -> pd.DataFrame:
-    return pd.DataFrame(
-        {"image_id": images, "source": [image.split("/")[0] for image in images]},
-        index=range(7, 7 + len(images)),
-    )
 
 
 def test_the_recorded_table_is_the_collections(real_data, tmp_path):
@@ -54,30 +44,7 @@ def test_every_covid_image_of_the_recorded_runs_is_in_it():
         assert set(tested.loc[tested["y_true"] == "covid", "image_id"]) <= recorded
 
 
-def test_what_a_description_says_of_all_fills_only_what_is_unknown():
-    known = pd.DataFrame(
-        {"image_id": ["a/1", "kermany/2"], "view": ["PA", "Lateral"], "sex": ["F", None]}
-    )
-    found = subgroups.of(frame("a/1", "kermany/2", "kermany/3", "b/4"), known)
-    assert found.index.tolist() == [7, 8, 9, 10]
-    assert found["view"].tolist() == ["PA", "Lateral", "AP", UNKNOWN]
-    assert found["sex"].tolist() == ["F", *[UNKNOWN] * 3] and found["source"].tolist() == [
-        "a",
-        "kermany",
-        "kermany",
-        "b",
-    ]
-
-
-def test_a_table_that_will_not_do_is_one_line(tmp_path, monkeypatch, capsys):
-    for known in (pd.DataFrame({"view": ["AP"]}), pd.DataFrame({"image_id": ["a/1", "a/1"]})):
-        with pytest.raises(
-            InputError, match="^subgroups: needs a column image_id with no image twice$"
-        ):
-            subgroups.of(frame("a/1"), known)
-    monkeypatch.setattr(studies, "results_folder", lambda: tmp_path)
-    with pytest.raises(InputError, match=r"covid-chestxray\.csv: not readable as a UTF-8 CSV"):
-        subgroups.of(frame("a/1"))
+def test_without_the_collection_the_table_is_one_line(tmp_path, capsys):
     assert (
         build.main(["table", "subgroups/covid-chestxray", "--data", str(tmp_path)]) == 2
         and len(capsys.readouterr().err.splitlines()) == 1
