@@ -36,9 +36,8 @@ def execute_notebook(source: Path, target: Path, given: Mapping | None = None) -
     """Execute a notebook with the parameters ``given`` into ``target``, whole or not at all.
 
     At the top of the page stands what differs from the notebook's own parameters. What libraries
-    write to standard error is no part of a page: it goes to this process's standard error. A
-    notebook whose record is missing becomes a page that says so, with the command that makes the
-    record.
+    write to standard error goes to this process's, too; the book's pages leave it out. A notebook
+    whose record is missing becomes a page that says so, with the command that makes the record.
 
     Raises:
         InputError: no such notebook or parameter, or a cell failed; the line names the notebook and
@@ -61,8 +60,6 @@ def execute_notebook(source: Path, target: Path, given: Mapping | None = None) -
     else:
         notebook = run_cells(source, dict(given))
         one_picture_each(notebook)
-        for line in stderr_taken(notebook):
-            print(f"cxr: note: {source}: {line}", file=sys.stderr)
         # a page without a kernel shows the widgets' HTML: their state would only double it
         notebook.metadata.pop("widgets", None)
     if changed := {key: value for key, value in given.items() if value != defaults[key]}:
@@ -94,6 +91,7 @@ def run_cells(source: Path, parameters: dict) -> nbformat.NotebookNode:
                 kernel_manager_class=own_kernel(profile),
                 cwd=str(source.parent),
                 progress_bar=False,
+                stderr_file=sys.stderr,
                 extra_arguments=["--log-level=ERROR"],
             )
         except papermill.PapermillExecutionError as error:
@@ -155,19 +153,6 @@ def one_picture_each(notebook: nbformat.NotebookNode) -> None:
             else:
                 del data["image/png"]
                 data["image/svg+xml"] = svg
-
-
-def stderr_taken(notebook: nbformat.NotebookNode) -> list[str]:
-    """Take what was written to standard error out of an executed notebook's outputs; returns its
-    lines.
-    """
-    lines = []
-    for cell in notebook.cells:
-        for output in [*cell.get("outputs", [])]:
-            if output.get("name") == "stderr":
-                lines += output.text.splitlines()
-                cell.outputs.remove(output)
-    return [line for line in lines if line.strip()]
 
 
 def not_yet_recorded(names: list[str]) -> str:
