@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-
-import pandas as pd
+from types import ModuleType
 
 from companion.studies import cheazemin2020, zhu2020
 from cxrlib.data import chestxray14, covid_chestxray, kermany, lungs, origins, rsna
@@ -27,44 +26,6 @@ RUNS = {  # run: its images and its network
     "azemin-standin-resnet50": (cheazemin2020.standin_manifest, "resnet50"),
     "azemin-adjudicated": (cheazemin2020.manifest, "resnet101"),
 }
-
-
-def report(data: str | Path | None = None) -> pd.DataFrame:
-    """Per collection: where it was looked for, images found and missing, its revision where it was
-    fetched, its licence, and what to do. Never raises for an absent one.
-    """
-    rows = []
-    for collection, (use, command) in COLLECTIONS.items():
-        source = collection.COLLECTION
-        row = {
-            "source": source.name,
-            "use": use,
-            "looked_for": " or ".join(source.folders),
-            "found": 0,
-            "missing": source.images,
-            "absent": [],
-            "revision": "not known",
-            "licence": origins.read_origins()[source.name]["licence"],
-        }
-        try:
-            root = data_folder(data)
-            folder = root / source.locate(root)
-            row["looked_for"] = str(folder)
-            row["revision"] = revision(folder)
-            manifest = collection.read_manifest(root)
-            here = present(manifest, root)
-            row["found"] = int(here.sum())
-            row["absent"] = manifest.loc[~here, "path"].tolist()
-            row["missing"] = max(source.images - row["found"], len(row["absent"]))
-            advice = source.advice if row["missing"] else ""
-            if len(manifest) > source.images:
-                held = f"{len(manifest):,} images, so another state than the {source.images:,}"
-                advice = f"it lists {held} of {use}; {source.advice}"
-        except InputError as error:
-            advice = str(error)
-        row["advice"] = f"cxr fetch {command}, or by hand: {advice}" if advice else "nothing"
-        rows.append(row)
-    return pd.DataFrame(rows)
 
 
 def revision(folder: Path) -> str:
@@ -93,25 +54,49 @@ def lacks(data: str | Path | None = None) -> dict[str, str]:
 def sources(data: str | None = None) -> None:
     """Say where each image collection was looked for, what is there and what is missing."""
     try:
-        data_folder(data)  # said once, not of each source
+        root = data_folder(data)
     except Absent as error:
         raise InputError(f"{error}; cxr fetch covid kermany weights brings Study B's") from None
-    for row in report(data).itertuples():
-        print(f"{row.source}, for {row.use}")
-        print(f"  looked for  {row.looked_for}")
-        print(f"  found       {row.found} of {row.found + row.missing} images")
-        for path in row.absent if len(row.absent) <= NAMED else row.absent[:1]:
-            print(f"  missing     {printable(path)}")
-        if len(row.absent) > NAMED:
-            print(f"  missing     and {len(row.absent) - 1:,} more")
-        print(f"  revision    {line(row.revision)}")
-        print(f"  licence     {row.licence}")
-        print(f"  to do       {line(row.advice)}")
-    for name, said in lacks(data).items():
+    for collection in COLLECTIONS:
+        say_collection(collection, root)
+    for name, said in lacks(root).items():
         print(f"{name} would find {line(said, 200)}")
     with contextlib.suppress(InputError):  # said above already
-        masks, boxes = lungs.masks(data), lungs.boxes(data)
+        masks, boxes = lungs.masks(root), lungs.boxes(root)
         print(f"lung regions, for maps: {len(masks)} images with masks, {len(boxes)} with boxes")
+
+
+def say_collection(collection: ModuleType, root: Path) -> None:
+    """Print what is known of a collection: where it was looked for, images found and missing, its
+    revision where it was fetched, its licence, and what to do.
+    """
+    source, (use, command) = collection.COLLECTION, COLLECTIONS[collection]
+    place, state, advice = " or ".join(source.folders), "not known", ""
+    found, missing, lost = 0, source.images, []
+    try:
+        folder = root / source.locate(root)
+        place, state = str(folder), revision(folder)
+        manifest = collection.read_manifest(root)
+        here = present(manifest, root)
+        found, lost = int(here.sum()), manifest.loc[~here, "path"].tolist()
+        missing = max(source.images - found, len(lost))
+        advice = source.advice if missing else ""
+        if len(manifest) > source.images:
+            held = f"{len(manifest):,} images, so another state than the {source.images:,}"
+            advice = f"it lists {held} of {use}; {source.advice}"
+    except InputError as error:
+        advice = str(error)
+    print(f"{source.name}, for {use}")
+    print(f"  looked for  {place}")
+    print(f"  found       {found} of {found + missing} images")
+    for path in lost if len(lost) <= NAMED else lost[:1]:
+        print(f"  missing     {printable(path)}")
+    if len(lost) > NAMED:
+        print(f"  missing     and {len(lost) - 1:,} more")
+    print(f"  revision    {line(state)}")
+    print(f"  licence     {origins.read_origins()[source.name]['licence']}")
+    to_do = f"cxr fetch {command}, or by hand: {advice}" if advice else "nothing"
+    print(f"  to do       {line(to_do)}")
 
 
 def phantom(folder: str, n: int = 200, seed: int = 0) -> None:
