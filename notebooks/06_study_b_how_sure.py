@@ -56,7 +56,6 @@ from IPython.display import display
 
 import cxrlib
 from companion import headline, pages, parameters, studies
-from companion.studies import zhu2020
 from cxrlib import formatting, metrics, plots
 from cxrlib.data import phantom, radiographs
 
@@ -325,7 +324,7 @@ pages.table(pd.DataFrame(rows).fillna(""), caption="One thing changed at a time"
 # (frame-alone)=
 # ## What the frame alone gives away
 #
-# In Study B COVID-19 goes together with other hospitals, with adults, and with other ways of making and storing a picture. How far can that alone carry? The same trainings were run on pictures of which all but an outer frame, {glue:text}`frame-width` % of each side wide, is black, in training and in test, and on pictures of which only that frame is black. (They are blackened first, and turned and shifted after, so that augmentation brings back nothing.) Nothing else was changed. The frame holds {glue:text}`frame-lungs`.
+# In Study B COVID-19 goes together with other hospitals, with adults, and with other ways of making and storing a picture. How far can that alone carry? The same trainings were run on pictures of which all but an outer frame, {glue:text}`frame-width` % of each side wide, is black, in training and in test, and on pictures of which only that frame is black. (They are blackened first, and turned and shifted after, so that augmentation brings back nothing.) Nothing else was changed. The frame holds {glue:text}`frame-lungs`. Of Kermany's images it is not known.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "What the network saw", "code_prompt_hide": "What the network saw", "figure": {"caption": "What the network saw, on a synthetic picture.", "name": "frame-and-centre"}, "image": {"alt": "A synthetic radiograph three times: whole; all but a narrow outer frame black; the frame black and the rest left."}}
 drawn = phantom.radiograph(np.random.default_rng(5), "bilateral", size=224).image
@@ -492,19 +491,14 @@ if chosen is not None and last is not None and same_draw is not None:
             f" {common} epochs they have in common)"
         )
 
-frame_lungs = (
-    "no more than the edge of the lungs; how much, `python -m companion.build table"
-    " audits/lungs-in-frame` measures where there are lung masks"
+lungs_left = pd.read_csv(studies.results_folder() / "audits/blackout-probes/lung-left.csv")
+lungs_left = lungs_left[lungs_left["size"] == round(1 - 2 * radiographs.FRAME, 6)]
+in_frame = lungs_left.groupby("kind")["square_black"].agg(["size", "mean", "max"])
+frame_lungs = "on average " + " and ".join(
+    f"{100 * row['mean']:.1f} % of the lungs (at most {100 * row['max']:.1f} %) in the"
+    f" {row['size']:.0f} COVID-19 images that have {which}"
+    for which, (_, row) in zip(("boxes alone", "lung masks"), in_frame.iterrows(), strict=True)
 )
-measured_lungs = studies.results_folder() / zhu2020.LUNGS_IN_FRAME
-if measured_lungs.is_file():
-    held = pd.read_csv(measured_lungs).groupby("kind")["share"].agg(["size", "mean", "max"])
-    each = [
-        f"{100 * row['mean']:.1f} % of the lungs (at most {100 * row['max']:.1f} %) in the"
-        f" {row['size']:.0f} COVID-19 images that have {kind.replace('box', 'boxe')}s"
-        for kind, row in held.iloc[::-1].iterrows()
-    ]
-    frame_lungs = f"on average {' and '.join(each)}. Of Kermany's images it is not known"
 frame_recalls, frame_found, frame_size, frame_taken = "not yet known", "–", "–", "–"
 if "frame" in shown["zhu-fourclass"]:
     framed = shown["zhu-fourclass"]["frame"].predictions

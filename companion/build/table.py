@@ -16,7 +16,6 @@ TABLES = {  # file in the folder of the records, without its ending: what makes 
     "flow/cheazemin2020-shared": cheazemin2020.sharing,
     "flow/cheazemin2020-standin": cheazemin2020.standin_flow,
     "subgroups/covid-chestxray": subgroups.table,
-    "audits/lungs-in-frame": zhu2020.lungs_in_frame,
     "audits/lung-outlines": lungs.outlines,
 }
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from companion.studies.settings import CV_FOLDS
-from cxrlib.data import covid_chestxray, kermany, lungs, radiographs, splits
+from cxrlib.data import covid_chestxray, kermany, splits
 from cxrlib.data.manifest import data_folder
-from cxrlib.files import InputError
 
-LUNGS_IN_FRAME = "audits/lungs-in-frame.csv"  # in the folder of the records
 SNAPSHOT = "6e57ed3"  # the commit of 4 May 2020, whose counts are those printed
 KERMANY_CLASS = {"virus": "viral", "bacteria": "bacterial", "normal": "normal"}
 VIEWS = {"PA", "AP", "AP Supine"}
@@ -107,24 +105,3 @@ def split(
     held_out = splits.fold_by_patient(manifest[train], labels[train], val_folds, seed)
     part[held_out.index[held_out == 0]] = "val"
     return manifest[["image_id", "patient_id"]].assign(y_true=labels, split=part)
-
-
-def lungs_in_frame(data=None, size: int = 224) -> pd.DataFrame:
-    """How much of the lungs lies in the frame: ``image_id, kind, share`` for each of Study B's
-    COVID-19 images with a lung mask or box.
-
-    ``size`` is the side in pixels of the square the images are squashed to. :class:`InputError`
-    where the collection has neither for any of them.
-    """
-    root = data_folder(data)
-    listed = manifest(root)
-    ids = listed.loc[listed["source"] == covid_chestxray.COLLECTION.name, "image_id"]
-    rows = [
-        (image, kind, radiographs.show_part(region[None], "frame").sum() / region.sum())
-        for kind, found in lungs.regions(ids, size, root).items()
-        for image, region in found.items()
-    ]
-    if not rows:
-        fault = "no lung mask and no lung box is there for any of the study's COVID-19 images"
-        raise InputError(f"{root}: {fault}")
-    return pd.DataFrame(rows, columns=["image_id", "kind", "share"])
