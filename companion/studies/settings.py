@@ -21,6 +21,7 @@ from cxrlib.transfer.config import Config, number
 
 # settings of a study's division of its images
 OWN = {"val_folds": 10, "unit": "patient", "fold": 0}
+FIELDS = ("title", "assumptions", "lacks", "optional")  # of an experiment, beside its settings
 # what a variant cannot change
 FIXED = {*"name study classes tested_as printed assumptions variant_of lacks optional".split()}
 
@@ -133,40 +134,41 @@ def load(file: Path) -> tuple[dict[str, Experiment], dict[str, dict[str, Experim
 
     :class:`InputError` names the file, the experiment and the setting.
     """
-    text = read_yaml(file)
+    text, name = read_yaml(file), "experiments"
     try:
         made: dict[str, Experiment] = {}
         for name, given in text["experiments"].items():
-            made[name] = _made(name, given, made.get(given.get("inherits")), file.parent.name)
-        families = {}
+            base = made[given["inherits"]] if "inherits" in given else None
+            made[name] = _made(name, given, base, file.parent.name)
+        families: dict[str, dict[str, Experiment]] = {}
         for family, members in text["families"].items():
+            name, families[family] = family, {}
             base = made[family.rpartition("-")[0]]
-            families[family] = {
-                name: _changed(base, changes, name=name, variant_of=base.name)
-                for name, changes in ((f"{family}/{key}", members[key]) for key in members)
-            }
+            for key, changes in members.items():
+                name = f"{family}/{key}"
+                families[family][name] = _changed(base, changes, name=name, variant_of=base.name)
         phantom = {key: _tuple(value) for key, value in text.get("phantom", {}).items()}
-    except (InputError, AttributeError) as error:
-        raise InputError(f"{file}: {error}") from None
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{file}: {error}, missing or out of place") from None
+    except (InputError, AttributeError, KeyError, TypeError) as error:
+        said = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"{file}: {name}: {said.removeprefix(f'{name}: ')}") from None
     return made, families, phantom
 
 
 def _made(name: str, given: Mapping, base: Experiment | None, study: str) -> Experiment:
     """One entry of ``experiments``."""
     settings, printed = {}, dict(base.printed) if base else {}
+    if odd := given.keys() - {"inherits", "settings", *FIELDS}:
+        raise InputError(f"unknown field {', '.join(odd)}")
     for key, entry in given["settings"].items():
         if not isinstance(entry, dict) or not {"printed", "assumed", "departs"} & set(entry):
-            raise InputError(f"{name}: {key} needs a value, and printed, assumed or departs")
+            raise InputError(f"{key} needs a value, and printed, assumed or departs")
         settings[key] = entry["value"]
         if "printed" in entry:
             printed[key] = entry["printed"]
         else:
             printed.pop(key, None)
-    others = {key: given[key] for key in ("title", "assumptions", "lacks") if key in given}
-    own = {"name": name, "printed": printed, "optional": given.get("optional", False)}
-    return _changed(base, settings | others, study=study, **own)
+    others = {key: given[key] for key in FIELDS if key in given}
+    return _changed(base, settings | others, study=study, name=name, printed=printed)
 
 
 def _changed(base: Experiment | None, settings: Mapping, **own) -> Experiment:
