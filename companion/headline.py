@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 
 from companion import ledger, studies
-from companion.clone import clone_folder
+from companion.clone import between_marks, clone_folder, text_of
 from companion.studies.printed import texts
 from cxrlib import formatting, metrics
 from cxrlib.data import radiographs
-from cxrlib.files import InputError, write_text
+from cxrlib.files import write_text
 from cxrlib.metrics.bootstrap import Resamples
 
-MARKS = ("<!-- headline: written by make readme -->", "<!-- end of headline -->")
 STUDY_A = "Study A"
 # by model: name of each number, and its metric of cxrlib.metrics.rates.per_class
 MEASURES = texts("heads")["measures"]
@@ -88,7 +87,7 @@ def tables(rows: list[dict], template: str = "_headline.md.jinja") -> str:
     """The Markdown of README's tables, or of the first page's opening: a template in ``book/``, for
     the rows of :func:`numbers`.
     """
-    return filled((clone_folder() / "book" / template).read_text(encoding="utf-8"), rows)
+    return filled(text_of(clone_folder() / "book" / template), rows)
 
 
 def filled(text: str, rows: list[dict], **build: object) -> str:
@@ -152,9 +151,4 @@ def readme(file: Path = Path("README.md")) -> None:
 
     file: the README (default README.md)
     """
-    try:
-        before, rest = file.read_text(encoding="utf-8").split(MARKS[0])
-        after = rest.split(MARKS[1])[1]
-    except (OSError, ValueError, IndexError) as error:
-        raise InputError(f"{file}: no pair of headline marks ({error})") from None
-    write_text(file, f"{before}{MARKS[0]}\n{tables(numbers())}\n{MARKS[1]}{after}")
+    write_text(file, between_marks(file, "headline", tables(numbers())))

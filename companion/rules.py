@@ -381,6 +381,5 @@ def efficiency(row, rows, *, model, reader):
     return [Finding("exact" if fits else "cannot be true", why, value)]
 
 
-_REBUILT_HERE = (cell, flow, images, setting, network, formula)
-_BY_THE_TEXT = (total, listed, missing, share, matrices, efficiency)
-RULES = {rule.__name__: rule for rule in _REBUILT_HERE + _BY_THE_TEXT}
+_ALL = (cell, flow, images, setting, network, formula, total, listed, missing, share, matrices)
+RULES = {rule.__name__: rule for rule in (*_ALL, efficiency)}

@@ -15,7 +15,7 @@ COMMANDS = {  # the module of each, and what it does
     "readme": ("headline", "Rewrite the headline table in README.md from the records."),
     "audit": ("audits.record", "Make the record of an audit, in results/audits/."),
     "table": ("build.table", "Write a table that the book reads from results/."),
-    "cams": ("build.table", "Draw a recorded model's maps and measure where they lie."),
+    "cams": ("studies.maps", "Draw a recorded model's maps and measure where they lie."),
     "points": ("audits.points", "Train networks for the audit of what they look at."),
 }
 

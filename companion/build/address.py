@@ -13,13 +13,11 @@ from pathlib import Path
 import jinja2
 
 from companion.build import notebooks
+from companion.clone import between_marks, replaced, text_of
 from cxrlib import __version__
 from cxrlib.files import InputError, write_text
 
 GITHUB = "https://github.com/"
-BLOCK = re.compile(
-    "(?P<begin>address: written by make address[^\n]*\n).*?(?P<end>[^\n]*end of address)", re.S
-)
 # a notebook's first cell of code, with the line that begins it
 CELL = re.compile(r"^# %%[^\n]*\n# @title In Colab.*?(?=^# %%)", re.S | re.M)
 
@@ -29,7 +27,7 @@ def address(check: bool = False) -> None:
 
     check: write nothing; 2 where one differs
     """
-    texts = {file: text for file, text in written(Path(".")).items() if text != _text(file)}
+    texts = {file: text for file, text in written(Path(".")).items() if text != text_of(file)}
     if check and texts:
         names = ", ".join(map(str, texts))
         raise InputError(f"{names}: not as pyproject.toml's address makes it: make address")
@@ -46,7 +44,7 @@ def typed(root: Path) -> str:
         InputError: it is not https://github.com/OWNER/NAME, which Binder and Colab need.
     """
     file = root / "pyproject.toml"
-    project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads(text_of(file))["project"]
     found = project.get("urls", {}).get("Repository", "")
     if found and not re.fullmatch(re.escape(GITHUB) + r"[\w-]+/[\w.-]+(?<!\.git)", found):
         raise InputError(f"{file}: Repository is {found!r}, expected {GITHUB}OWNER/NAME")
@@ -62,25 +60,12 @@ def written(root: Path) -> dict[Path, str]:
     found = typed(root)
     owner, _, name = found.removeprefix(GITHUB).partition("/")
     values = {"address": found, "owner": owner, "name": name, "tag": f"v{__version__}"}
-    template = jinja2.Template(_text(root / "book" / "_address.jinja"))
+    template = jinja2.Template(text_of(root / "book" / "_address.jinja"))
     texts = {}
     for place in ("_config.yml", "CITATION.cff", "README.md", "book/rerun.md"):
         made = template.render(values, file=place).strip("\n")
-        made = rf"\g<begin>{made}\n\g<end>" if made else r"\g<begin>\g<end>"
-        texts[root / place] = _replaced(BLOCK, root / place, made)
+        texts[root / place] = between_marks(root / place, "address", made)
     cell = template.render(values, file="cell").strip("\n") + "\n\n"
     for file in sorted((root / "notebooks").glob("[0-9]*.py")):
-        texts[file] = _replaced(CELL, file, cell)
+        texts[file] = replaced(CELL, file, cell)
     return texts
-
-
-def _text(file: Path) -> str:
-    return file.read_text(encoding="utf-8")
-
-
-def _replaced(pattern: re.Pattern, file: Path, text: str) -> str:
-    """The file's text with the one place that ``pattern`` finds replaced."""
-    made, places = pattern.subn(text, _text(file))
-    if places != 1:
-        raise InputError(f"{file}: {places} places for the repository's address, expected one")
-    return made

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from companion.build import book, notebooks
+from companion.clone import text_of
 from companion.options import read_yaml
 from cxrlib.files import InputError, alone
 
@@ -59,4 +60,4 @@ def check_sources() -> None:
             raise InputError(f"_toc.yml: {chapter} does not exist")
     for file in sorted([*Path("notebooks").glob("[0-9]*.*"), *Path("book").rglob("*")]):
         if file.suffix in TEXTS:
-            notebooks.text_of(file)
+            text_of(file)

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from pathlib import Path
 
 import jupytext
 import nbformat
 
+from companion.clone import text_of
 from cxrlib.files import InputError, write_text
 
 
@@ -22,24 +22,6 @@ def notebooks(check: bool = False) -> None:
     """
     for file in pair_folder(Path("notebooks"), check):
         print(f"written {file}")
-
-
-def text_of(file: Path) -> str:
-    """A text file that the book is made from.
-
-    Raises:
-        InputError: it is not UTF-8, or holds marks of an unfinished merge.
-    """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{file}: is not UTF-8 text ({error.reason} at byte {error.start})"
-        ) from None
-    if marks := re.search(r"^(<{7}|>{7}) ", text, re.M):
-        line = text.count("\n", 0, marks.start()) + 1
-        raise InputError(f"{file}: line {line} is the mark of a merge conflict; settle it first")
-    return text
 
 
 def paired_text(source: Path) -> str:

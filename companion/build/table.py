@@ -1,11 +1,8 @@
-"""``python -m companion.build table`` and ``cams``: what is counted and measured once in the images
-and kept in results/.
-"""
+"""``python -m companion.build table``: what is counted once in the images and kept in results/."""
 
 from __future__ import annotations
 
 from companion import studies
-from companion.options import heavy
 from companion.studies import cheazemin2020, subgroups, zhu2020
 from cxrlib.data import lungs
 from cxrlib.files import InputError, write_text
@@ -33,13 +30,3 @@ def table(name: str, data: str | None = None) -> None:
     file = studies.results_folder() / f"{name}.csv"
     write_text(file, made.to_csv(index=False, float_format=digits, lineterminator="\n"))
     print(f"{len(made)} rows\n{file}")
-
-
-def cams(
-    run: str, data: str | None = None, results: str | None = None, device: str | None = None
-) -> None:
-    """Draw a recorded model's maps and measure where they lie, into its record.
-
-    run: record that holds a model
-    """
-    print(heavy("companion.studies.maps", "drawing maps").of_run(run, data, results, device))

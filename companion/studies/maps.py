@@ -83,19 +83,22 @@ def write(
     write_text(folder / "localisation.csv", text)
 
 
-def of_run(name: str, data=None, results=None, on: str | None = None) -> Path:
-    """Make the maps of a record that holds a model, from the images in the data folder; returns the
-    record's folder.
+def cams(
+    run: str, data: str | None = None, results: str | None = None, device: str | None = None
+) -> None:
+    """Draw a recorded model's maps and measure where they lie, into its record.
+
+    run: record that holds a model
     """
-    run, root = runs.run(name, results=results), data_folder(data)
-    model = resnet.recorded(run.folder, run.info, resnet.device(on))
-    parts = run.split[["image_id", "y_true", "split"]]
+    record, root = runs.run(run, results=results), data_folder(data)
+    model = resnet.recorded(record.folder, record.info, resnet.device(device))
+    parts = record.split[["image_id", "y_true", "split"]]
     manifest = covid_chestxray.read_manifest(root)
     manifest = manifest.merge(parts, on="image_id", validate="one_to_one")
-    rows, config = chosen(manifest, root, run.info["study"]), run.info["config"]
+    rows, config = chosen(manifest, root, record.info["study"]), record.info["config"]
     pixels = load(rows, root, config["size"], config.get("shown", "whole"))
-    write(rows, model, run.classes, pixels, root, run.folder)
-    return run.folder
+    write(rows, model, record.classes, pixels, root, record.folder)
+    print(record.folder)
 
 
 def chosen(rows: pd.DataFrame, root: Path, study: str) -> pd.DataFrame:

@@ -155,9 +155,10 @@ def test_headline_equals_scikit_learn_and_stands_in_readme(headline):
 
 def test_refresh_readme_needs_its_marks(tmp_path, headline):
     (tmp_path / "README.md").write_text("no marks")
-    with pytest.raises(InputError, match="no pair of headline marks"):
+    with pytest.raises(InputError, match=r"README\.md: 0 places"):
         short.readme(tmp_path / "README.md")
-    (tmp_path / "README.md").write_text(f"a\n{short.MARKS[0]}\nformer\n{short.MARKS[1]}\nb")
+    marks = "<!-- headline: written by make readme -->", "<!-- end of headline -->"
+    (tmp_path / "README.md").write_text(f"a\n{marks[0]}\nformer\n{marks[1]}\nb")
     short.readme(tmp_path / "README.md")
     text = (tmp_path / "README.md").read_text()
     assert (

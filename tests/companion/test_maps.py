@@ -154,7 +154,7 @@ def test_of_run_makes_the_recorded_maps_again(real_data, tmp_path, monkeypatch):
     monkeypatch.setattr(
         maps, "present", lambda manifest, data=None: manifest["image_id"].isin(keep)
     )
-    maps.of_run("zhu-fourclass", real_data, tmp_path, "cpu")
+    maps.cams("zhu-fourclass", real_data, tmp_path, "cpu")
     again, table = records.read_maps(studies.run("zhu-fourclass", results=tmp_path))
     assert set(again["image_id"]) == keep
     places = [list(recorded["image_id"]).index(name) for name in again["image_id"]]
@@ -171,12 +171,12 @@ def test_a_record_without_model_or_images_is_one_line_and_stays_as_it_was(phanto
         ignore=shutil.ignore_patterns("*.safetensors"),
     )
     with pytest.raises(InputError, match=r"zhu-fourclass: holds no model"):
-        maps.of_run("zhu-fourclass", phantom_data, tmp_path)
+        maps.cams("zhu-fourclass", phantom_data, tmp_path)
     shutil.copy(RECORDS / "zhu-fourclass" / "model.safetensors", tmp_path / "zhu-fourclass")
     with pytest.raises(
         InputError, match="zhu-fourclass: no image to draw a class-activation map of"
     ):
-        maps.of_run("zhu-fourclass", phantom_data, tmp_path)
+        maps.cams("zhu-fourclass", phantom_data, tmp_path)
     assert (tmp_path / "zhu-fourclass" / "cams.npz").read_bytes() == (
         RECORDS / "zhu-fourclass" / "cams.npz"
     ).read_bytes()
