@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+
+import jinja2
 
 from cxrlib.files import InputError
 
@@ -39,6 +42,11 @@ def text_of(file: Path) -> str:
         line = text.count("\n", 0, marks.start()) + 1
         raise InputError(f"{file}: line {line} is the mark of a merge conflict; settle it first")
     return text
+
+
+def filled(template: Path, facts: Mapping) -> str:
+    """A text of the book whose blanks, in Jinja's marks, are filled with ``facts``."""
+    return jinja2.Template(text_of(template), trim_blocks=True).render(facts)
 
 
 def between_marks(file: Path, name: str, made: str) -> str:

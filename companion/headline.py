@@ -6,12 +6,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import jinja2
 import numpy as np
 import pandas as pd
 
 from companion import ledger, studies
-from companion.clone import between_marks, clone_folder, text_of
+from companion.clone import between_marks, clone_folder, filled
 from companion.studies.printed import texts
 from cxrlib import formatting, metrics
 from cxrlib.data import radiographs
@@ -83,29 +82,20 @@ def specificity_interval(predictions: pd.DataFrame, sensitivity: float) -> tuple
     return float(low), float(high)
 
 
-def tables(rows: list[dict], template: str = "_headline.md.jinja") -> str:
-    """The Markdown of README's tables, or of the first page's opening: a template in ``book/``, for
-    the rows of :func:`numbers`.
+def facts() -> dict:
+    """What README's table and the first page are filled with: :func:`numbers` in words, as ``rows``
+    and ``by`` model and title; ``stand_in``, whether Study A is compared by a stand-in, and if so
+    the ``areas`` of all its runs, that of the headline first; and :func:`circumstances`.
     """
-    return filled(text_of(clone_folder() / "book" / template), rows)
-
-
-def filled(text: str, rows: list[dict], **build: object) -> str:
-    """A template of Markdown with the rows of :func:`numbers`, with what is known of the ``build``,
-    and with ``stand_in``: whether Study A is compared by a stand-in; if so, with the ``areas`` of
-    all its runs, that of the headline first.
-    """
-    found: dict = {"four": FOUR, "two": TWO, "a": STUDY_A, "rows": [], "by": {}, **build}
+    found: dict = {"four": FOUR, "two": TWO, "a": STUDY_A, "rows": [], "by": {}}
     found["stand_in"] = not studies.recorded(studies.AZEMIN_ADJUDICATED.name)
     if found["stand_in"] and studies.recorded(name := studies.AZEMIN_STANDIN.name):
         runs = [studies.run(name), *studies.family(f"{name}-variants")[0]]
         found["areas"] = [metrics.per_class(x.predictions).loc["covid", "auc"] for x in runs]
-    for row in rows:
+    for row in numbers():
         found["rows"].append(shown := in_words(row))
         found["by"][row["model"], row["title"].partition(" at ")[0]] = shown
-    if studies.recorded("zhu-fourclass"):
-        found |= circumstances()
-    return jinja2.Template(text, trim_blocks=True).render(found)
+    return found | (circumstances() if studies.recorded("zhu-fourclass") else {})
 
 
 def in_words(row: dict) -> dict[str, str]:
@@ -151,4 +141,5 @@ def readme(file: Path = Path("README.md")) -> None:
 
     file: the README (default README.md)
     """
-    write_text(file, between_marks(file, "headline", tables(numbers())))
+    made = filled(clone_folder() / "book" / "_headline.md.jinja", facts())
+    write_text(file, between_marks(file, "headline", made))

@@ -24,7 +24,7 @@ from cxrlib.data.manifest import data_folder
 from cxrlib.files import InputError
 from cxrlib.records import Record
 
-HEADS = texts("heads")
+HEADS, NOTICES = texts("heads"), texts("notices")
 # one colour for one meaning, on every page (Okabe and Ito); classes have theirs in cxrlib.plots
 COLORS = {
     "printed": "#000000",
@@ -255,16 +255,7 @@ def no_radiographs(map_alone: bool = False) -> HTML:
     """What stands in the place of a radiograph that is not on disk: none may be published with the
     book.
     """
-    text = (
-        "The radiographs are not shown: many may not be passed on, so the published book holds"
-        " none. With the collections on disk (<code>cxr sources</code> says where to get them and"
-        " where to put them) <code>CXR_DATA=… make book</code> shows them here."
-    )
-    if map_alone:
-        text = (
-            "The radiograph is not shown: the published book holds none. The frame is the"
-            " picture's edge."
-        )
+    text = NOTICES["no radiograph" if map_alone else "no radiographs"]
     return HTML(f'<p class="no-radiographs">{text}</p>')
 
 
@@ -313,5 +304,4 @@ def show_map(
     if picture is None:
         display(no_radiographs(map_alone=True))
     if not outlines:
-        text = "No outline of this image's lungs is known: it has no mask and no box."
-        display(HTML(f"<p>{text}</p>"))
+        display(HTML(f"<p>{NOTICES['no outline']}</p>"))

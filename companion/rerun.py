@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import json
 
-import jinja2
 import pandas as pd
 
 from companion import networks, studies
-from companion.clone import clone_folder
 from cxrlib.data import chestxray14, origins
 
 SIDE, FEATURES, GPU = 224, 2048, 8.1  # pixels; numbers an image; a T4's TFLOP a second, nominally
-
-
-def part(template: str) -> str:
-    """The Markdown of a part of the page, from ``book/<template>``."""
-    text = (clone_folder() / "book" / template).read_text(encoding="utf-8")
-    return jinja2.Template(text, trim_blocks=True).render(facts()) + "\n"
 
 
 def facts() -> dict:

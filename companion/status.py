@@ -8,21 +8,15 @@ import json
 import re
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 
 from companion import studies
-from companion.clone import clone_folder
 from companion.options import read_yaml
+from companion.studies.printed import texts
 from cxrlib.files import InputError
 
 STUDIES = {"zhu2020": "Study B, Zhu 2020", "cheazemin2020": "Study A, Che Azemin et al. 2020"}
-STATES = {  # of an item, from best to worst
-    "rebuilt": "by the study's rule from its data, by our run",
-    "by a stand-in": "with other data, another network or another computer, as the note says",
-    "without its picture": "numbers or map are ours; the radiograph is not shown in this build",
-    "not rebuilt": "for the reason in the note",
-}
+STATES = texts("states")  # of an item, from best to worst
 REBUILT, STAND_IN, NO_PICTURE, NOT_REBUILT = STATES
 NO_RADIOGRAPHS = "no-radiographs"  # the class of companion.pages.no_radiographs
 
@@ -109,34 +103,25 @@ def states(stage: Path, source: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def summary(found: pd.DataFrame) -> str:
-    """How many items of each study are in each state, as two lines of Markdown."""
-    lines = [f"- {STUDIES[study]}: {counted(each)}" for study, each in found.groupby("study")]
-    return "\n".join([*lines, ""])
-
-
 def counted(found: pd.DataFrame) -> str:
     """How many of these items are in each state: ``16 rebuilt, 6 without their picture``."""
     counts = found["state"].value_counts()
     return ", ".join(f"{counts[state]} {state}" for state in STATES if state in counts)
 
 
-def page(items: pd.DataFrame) -> str:
-    """The generated part of the status page, in Markdown, by ``book/_status.md.jinja``; ``items``
-    is what :func:`states` gives.
-    """
-    folder = studies.results_folder()
-    text = (clone_folder() / "book" / "_status.md.jinja").read_text(encoding="utf-8")
+def facts(items: pd.DataFrame) -> dict:
+    """What the status page and its summary are filled with, from the items of :func:`states`."""
+    folder, by_study = studies.results_folder(), dict(list(items.groupby("study")))
     records = dict.fromkeys(studies.RECORDS)  # of each the content of its run.json
     for name in filter(studies.recorded, records):
         records[name] = json.loads((folder / name / "run.json").read_text(encoding="utf-8"))
-    return jinja2.Template(text).render(
-        titles=STUDIES,
-        states=STATES,
-        items={study: found.to_dict("records") for study, found in items.groupby("study")},
-        counted={study: counted(found) for study, found in items.groupby("study")},
-        records=records,
-        absent=[name for name in studies.STUDY_A if name not in studies.RECORDS],
-        recorded=studies.recorded,
-        phantoms=sorted(file.parent.name for file in folder.glob("phantom-*/run.json")),
-    )
+    return {
+        "titles": STUDIES,
+        "states": STATES,
+        "items": {study: found.to_dict("records") for study, found in by_study.items()},
+        "counted": {study: counted(found) for study, found in by_study.items()},
+        "records": records,
+        "absent": [name for name in studies.STUDY_A if name not in studies.RECORDS],
+        "recorded": studies.recorded,
+        "phantoms": sorted(file.parent.name for file in folder.glob("phantom-*/run.json")),
+    }

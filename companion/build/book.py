@@ -13,7 +13,7 @@ import cxrlib
 from companion import headline, rerun, status
 from companion.audits import curves
 from companion.build import address
-from companion.clone import clone_folder
+from companion.clone import clone_folder, filled
 from companion.options import read_yaml
 from cxrlib.files import InputError, write_text
 
@@ -33,20 +33,18 @@ def book(stage: Path, output: Path = Path("_build/html")) -> None:
         shutil.copyfile(name, stage / name)
     shutil.rmtree(stage / "book", ignore_errors=True)
     shutil.copytree("book", stage / "book", ignore=shutil.ignore_patterns("__pycache__"))
-    rows = headline.numbers()
-    for name in ("_headline.md", "_opening.md"):
-        write_text(stage / "book" / name, headline.tables(rows, f"{name}.jinja") + "\n")
-    first = stage / f"{chapters()[0]}.md"
-    build = {"address": address.typed(clone_folder())}
-    build["radiographs"] = status.radiographs_shown(stage)
-    write_text(first, headline.filled(first.read_text(encoding="utf-8"), rows, **build) + "\n")
+    first = headline.facts() | {"address": address.typed(clone_folder())}
+    first["radiographs"] = status.radiographs_shown(stage)
+    texts = dict.fromkeys(("_headline", "_opening"), first)
+    texts |= dict.fromkeys(("_fetch", "_own_rule"), rerun.facts())
+    texts |= dict.fromkeys(("_states", "_status"), status.facts(status.states(stage, Path("."))))
+    for name, facts in texts.items():
+        made = filled(stage / "book" / f"{name}.md.jinja", facts)
+        write_text(stage / "book" / f"{name}.md", made + "\n")
+    root = stage / f"{chapters()[0]}.md"
+    write_text(root, filled(root, first) + "\n")
     curves.hero(stage / "book" / "_lungs.svg")
     write_text(stage / "book" / "_api.md", public_names())
-    for name in ("_fetch.md", "_own_rule.md"):
-        write_text(stage / "book" / name, rerun.part(f"{name}.jinja"))
-    items = status.states(stage, Path("."))
-    write_text(stage / "book" / "_states.md", status.summary(items))
-    write_text(stage / "book" / "_status.md", status.page(items))
     for left in (stage / "notebooks").glob(".*.ipynb"):  # by a run that was killed
         left.unlink()
     work = output.parent / f".{output.name}-new"

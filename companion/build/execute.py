@@ -17,6 +17,7 @@ from jupyter_client.manager import AsyncKernelManager
 
 from companion import parameters, studies
 from companion.options import plain_value
+from companion.studies.printed import texts
 from cxrlib.files import InputError, write_text
 
 LARGE = 100_000  # characters of an SVG
@@ -158,9 +159,4 @@ def one_picture_each(notebook: nbformat.NotebookNode) -> None:
 def not_yet_recorded(names: list[str]) -> str:
     """The notice that stands in for a missing record."""
     lines = "\n".join(f"- {name}" for name in names)
-    how = (
-        "`make records` makes runs: half a minute of training on a data-centre GPU, an hour or more"
-        " on two CPU cores. `python -m companion.build audit NAME` makes what lies in `audits/`."
-    )
-    head = ":::{admonition} Not yet recorded\n:class: warning"
-    return f"{head}\nThis page waits for\n{lines}\n\n{how}\n:::\n"
+    return texts("notices")["not yet recorded"].format(names=lines)

@@ -26,7 +26,6 @@ def table(name: str, data: str | None = None) -> None:
     if name not in TABLES:
         raise InputError(f"table {name}: there are {', '.join(TABLES)}")
     made = TABLES[name](data)
-    digits = "%.6f" if name.startswith("audits/") else None
     file = studies.results_folder() / f"{name}.csv"
-    write_text(file, made.to_csv(index=False, float_format=digits, lineterminator="\n"))
+    write_text(file, made.to_csv(index=False, lineterminator="\n"))
     print(f"{len(made)} rows\n{file}")

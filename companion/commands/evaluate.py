@@ -35,9 +35,9 @@ class evaluate:
     output: str | None = None
 
     def run(self) -> None:
-        threshold, prevalence = self.threshold, self.prevalence
-        if not 0 <= threshold <= 1:
-            raise InputError(f"--threshold {threshold:g}: expected a probability from 0 to 1")
+        prevalence = self.prevalence
+        if not 0 <= self.threshold <= 1:
+            raise InputError(f"--threshold {self.threshold:g}: expected a probability from 0 to 1")
         if prevalence is not None and not 0 < prevalence < 1:
             raise InputError(
                 f"--prevalence {prevalence:g}: expected a share between 0 and 1, e.g. 0.01 for 1 %"
@@ -56,13 +56,13 @@ class evaluate:
         for note in found.notes:
             print(f"cxr: {line(note)}", file=sys.stderr)
         name = printable(Path(self.predictions).name)
-        measured = Measures(found, threshold, prevalence)
+        measured = Measures(found, self.threshold, prevalence)
         table = measured.tidy().map(spreadsheet_text)
         texts = {"output": table.to_csv(index=False, float_format="%.9g", lineterminator="\n")}
         if self.html:
             texts["html"] = report.page(measured, name)
         if self.explorer:
-            state = {"positive_class": found.positive, "threshold": threshold}
+            state = {"positive_class": found.positive, "threshold": self.threshold}
             state["prevalence"] = np.clip(measured.share, explorer.LOWEST, explorer.HIGHEST)
             texts["explorer"] = explorer.page(found.frame, name, **state)
         with contextlib.ExitStack() as all_or_none:

@@ -14,7 +14,6 @@ import pandas as pd
 from companion.studies import cheazemin2020
 from cxrlib.data import covid_chestxray
 
-COLUMNS = ["view", "sex", "age"]
 BANDS = {"0–17": 0, "18–39": 18, "40–59": 40, "60–79": 60, "80 and over": 80}  # first years
 FILE = "subgroups/covid-chestxray.csv"  # in the folder of the records
 
@@ -29,5 +28,5 @@ def table(data=None) -> pd.DataFrame:
     listed = listed[covid_chestxray.is_covid19(listed)]
     both = pd.concat([listed, cheazemin2020.covid(data)]).drop_duplicates("image_id")
     band = pd.cut(both["age"], [*BANDS.values(), 200], right=False, labels=list(BANDS))
-    facts = both.assign(age=band.astype(object))[["image_id", *COLUMNS]]
+    facts = both.assign(age=band.astype(object))[["image_id", "view", "sex", "age"]]
     return facts.sort_values("image_id", ignore_index=True)

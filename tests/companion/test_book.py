@@ -23,6 +23,7 @@ from sklearn.metrics import (
 from companion import headline as short
 from companion import studies
 from companion.build import execute
+from companion.clone import filled
 from cxrlib import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,6 +66,10 @@ def test_failing_cell_is_one_line_and_leaves_nothing(tmp_path):
     assert [file.name for file in tmp_path.rglob("*")] == ["a.ipynb"]
 
 
+def table(name: str) -> str:
+    return filled(ROOT / "book" / f"{name}.md.jinja", short.facts())
+
+
 def test_missing_record_becomes_a_notice(tmp_path, monkeypatch):
     monkeypatch.setenv("CXR_RESULTS", str(tmp_path))
     source = write_notebook(tmp_path / "a.ipynb", "raise SystemError", records=["zhu-fourclass"])
@@ -73,12 +78,12 @@ def test_missing_record_becomes_a_notice(tmp_path, monkeypatch):
     said = "".join(note["source"])
     assert title["source"] == ["# Title"]
     assert all(text in said for text in ("Not yet recorded", "zhu-fourclass", "make records"))
-    assert "not yet recorded" in short.tables(short.numbers())
+    assert "not yet recorded" in table("_headline")
 
 
 @pytest.fixture(scope="module")
 def headline() -> str:
-    return short.tables(short.numbers())
+    return table("_headline")
 
 
 def test_headline_equals_scikit_learn_and_stands_in_readme(headline):
@@ -220,7 +225,7 @@ def test_how_sure_with_and_without_the_families(recorded, tmp_path, monkeypatch)
 
 
 def test_the_first_page_says_its_bad_news_too():
-    opening = short.tables(short.numbers(), "_opening.md.jinja")
+    opening = table("_opening")
 
     def right(frame: pd.DataFrame) -> bool:
         guess = frame.filter(regex="^p_").idxmax(axis=1).str[2:]
@@ -250,8 +255,8 @@ def test_the_first_page_says_its_bad_news_too():
 @pytest.mark.parametrize("radiographs", [False, True])
 @pytest.mark.parametrize("address", ["", "https://github.com/somebody/some"])
 def test_the_first_page_follows_the_build(radiographs, address):
-    text = (ROOT / "book/index.md").read_text("utf-8")
-    first = short.filled(text, [], radiographs=radiographs, address=address)
+    build = {"radiographs": radiographs, "address": address}
+    first = filled(ROOT / "book/index.md", short.facts() | build)
     assert ("do not publish it" in first) == radiographs
     assert ("No radiograph is in the published book" in first) != radiographs
     assert ("Binder or a Colab GPU" in first) == bool(address)

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from companion import pages, status, studies
+from companion.clone import filled
 from cxrlib.files import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,13 +98,17 @@ def test_an_item_is_as_far_as_its_last_part(book):
     assert found(book, "state")["Figure 1"] == (status.NOT_REBUILT,)
 
 
+def page(items, name="_status") -> str:
+    return filled(ROOT / "book" / f"{name}.md.jinja", status.facts(items))
+
+
 def test_page_counts_and_links(book, tmp_path, monkeypatch):
     monkeypatch.setenv("CXR_RESULTS", str(tmp_path / "results"))
     items = status.states(*book)
-    text = status.page(items)
+    text = page(items)
     count = "2 rebuilt, 1 without its picture, 2 not rebuilt"
     assert f"## Study B, Zhu 2020: {count}" in text
-    assert status.summary(items) == f"- Study B, Zhu 2020: {count}\n"
+    assert page(items, "_states") == f"- Study B, Zhu 2020: {count}\n"
     assert "| [Table 1](#table-1) | t | rebuilt |  |" in text
     assert "| [Table 3](../notebooks/02_b.ipynb) | t | not rebuilt | waits for its record |" in text
     assert f"Records: 0 of {len(studies.RECORDS)}" in text and text.count(
@@ -122,7 +127,7 @@ def test_page_counts_and_links(book, tmp_path, monkeypatch):
             }
         )
     )
-    assert "| zhu-fourclass-redraws/seed-2 | 3, 6 | box | 2 |" in status.page(items)
+    assert "| zhu-fourclass-redraws/seed-2 | 3, 6 | box | 2 |" in page(items)
 
 
 def test_inventory_is_the_studies_lists():
@@ -171,7 +176,7 @@ def test_what_stands_in_or_is_lacking_is_said_with_the_state(book):
 
 
 def test_study_as_own_rule_is_named_below_the_records(book):
-    text = status.page(status.states(*book))
+    text = page(status.states(*book))
     assert "azemin-adjudicated." in text.split("## Records")[1]
 
 
