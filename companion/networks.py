@@ -51,8 +51,7 @@ def trace(name: str = "resnet18", size: int = 224) -> dict:
         place = len(rows)
         if isinstance(module, blocks):  # before its layers, which are noted already
             row["downsample"] = module.downsample is not None
-            inside = [other["name"].startswith(f"{title}.") for other in rows]
-            place = inside.index(True)
+            place = [other["name"].startswith(f"{title}.") for other in rows].index(True)
         rows.insert(place, row)
 
     for title, module in model.named_modules():

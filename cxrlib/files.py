@@ -1,5 +1,5 @@
-"""The few things every room does with files: one-line errors, whole-or-nothing writes, paths that
-stay inside.
+"""The few things every room does with files: one-line errors, of a table's cell too,
+whole-or-nothing writes, paths that stay inside.
 
 A record that is half written is worse than none, and a traceback tells a reader nothing, so the
 rest of the library reads and writes through these.
@@ -15,6 +15,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
 
 JOINERS = "\u200c\u200d"  # that words of some scripts need
 
@@ -45,6 +49,16 @@ class InputError(ValueError):
     def _render_traceback_(self) -> list[str]:
         """What IPython and Jupyter show in place of a traceback: that line."""
         return [f"{type(self).__name__}: {self}"]
+
+
+def refuse(bad: ArrayLike, values: pd.Series, why: str, where: str) -> None:
+    """InputError for the first of ``values`` that is bad (N,): ``where`` (the file), its row, or
+    what the index is named, by the index, the column, and ``why``.
+    """
+    for row in np.flatnonzero(bad)[:1]:
+        at = f"{values.index.name or 'row'} {values.index[row]}"
+        cell = "" if pd.isna(values.iloc[row]) else line(values.iloc[row], 100)
+        raise InputError(f"{where}, {at}, column {values.name}: {cell or 'an empty cell'} {why}")
 
 
 @contextlib.contextmanager

@@ -25,9 +25,9 @@ from cxrlib import __version__, files, inference, metrics, occlusion
 from cxrlib.data import manifest, radiographs
 from cxrlib.evaluate import report
 from cxrlib.explorer.payload import UNKNOWN
-from cxrlib.files import InputError
+from cxrlib.files import InputError, refuse
 from cxrlib.formatting import DASH, number, signed
-from cxrlib.metrics.predictions import KEYS, refuse
+from cxrlib.metrics.predictions import KEYS
 from cxrlib.transfer import resnet
 from cxrlib.transfer.config import NETWORKS
 

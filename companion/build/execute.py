@@ -56,7 +56,9 @@ def execute_notebook(source: Path, target: Path, given: Mapping | None = None) -
     if absent and given.get("origin", "recorded") == "recorded":
         title = notebook.cells[0]
         title.source = title.source.splitlines()[0]
-        note = nbformat.v4.new_markdown_cell(not_yet_recorded(absent), id="not-yet")
+        names = "\n".join(f"- {name}" for name in absent)
+        note = texts("notices")["not yet recorded"].format(names=names)
+        note = nbformat.v4.new_markdown_cell(note, id="not-yet")
         notebook.cells = [title, note]
     else:
         notebook = run_cells(source, dict(given))
@@ -154,9 +156,3 @@ def one_picture_each(notebook: nbformat.NotebookNode) -> None:
             else:
                 del data["image/png"]
                 data["image/svg+xml"] = svg
-
-
-def not_yet_recorded(names: list[str]) -> str:
-    """The notice that stands in for a missing record."""
-    lines = "\n".join(f"- {name}" for name in names)
-    return texts("notices")["not yet recorded"].format(names=lines)

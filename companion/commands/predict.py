@@ -84,10 +84,8 @@ def disclaim(job, name: str) -> None:
     synthetic = info["origin"] == "phantom"
     warning = "not a medical device: these numbers must not guide the care of a patient"
     if info["study"] == "zhu2020" and not synthetic:
-        warning += (
-            "; the model was trained on two image collections that differ by age, hospital and file"
-            " processing"
-        )
+        how = "that differ by age, hospital and file processing"
+        warning += f"; the model was trained on two image collections {how}"
     origin = "synthetic phantoms, not radiographs" if synthetic else "radiographs"
     model = f"model {name}: {info['title']}, {info['config']['model']} trained on {origin}"
     for text in (warning, model):

@@ -17,8 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from cxrlib.data.manifest import Collection, data_folder, read_csv
-from cxrlib.files import InputError
-from cxrlib.metrics.predictions import refuse
+from cxrlib.files import InputError, refuse
 
 COLLECTION = Collection(
     "nih-chest-xray14",

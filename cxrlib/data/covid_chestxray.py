@@ -7,8 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from cxrlib.data.manifest import Collection, data_folder, read_csv, require
-from cxrlib.files import InputError, inside
-from cxrlib.metrics.predictions import refuse
+from cxrlib.files import InputError, inside, refuse
 
 SNAPSHOT = "6e57ed3"  # of 4 May 2020, read unless another is named
 COLLECTION = Collection(

@@ -20,8 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxrlib.files import InputError
-from cxrlib.metrics.predictions import refuse
+from cxrlib.files import InputError, refuse
 
 NEEDED = ["image_id", "path", "patient_id", "source", "finding"]  # of each image
 OPTIONAL = {"view": "str", "sex": "str", "age": float, "width": float, "height": float}

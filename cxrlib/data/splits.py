@@ -15,8 +15,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
 from cxrlib.data.manifest import numbered, require
-from cxrlib.files import InputError
-from cxrlib.metrics.predictions import refuse
+from cxrlib.files import InputError, refuse
 
 PARTS = ("train", "val", "test")
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from cxrlib import metrics
-from cxrlib.files import InputError
-from cxrlib.metrics.predictions import KEYS, refuse
+from cxrlib.files import InputError, refuse
+from cxrlib.metrics.predictions import KEYS
 
 NUMBER = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 # No patient's name, but a spreadsheet's or a program's word for nothing, or a long number cut short

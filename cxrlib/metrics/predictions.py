@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
-from cxrlib.files import InputError, line
+from cxrlib.files import InputError, line, refuse
 
 KEYS = ["image_id", "patient_id", "source", "split", "y_true"]
 
@@ -41,16 +40,6 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path}: cannot be read as CSV ({error})") from None
     check_predictions(frame.set_axis(pd.RangeIndex(2, len(frame) + 2, name="line")), str(path))
     return frame
-
-
-def refuse(bad: ArrayLike, values: pd.Series, why: str, where: str) -> None:
-    """InputError for the first of ``values`` that is bad (N,): ``where`` (the file), its row, or
-    what the index is named, by the index, the column, and ``why``.
-    """
-    for row in np.flatnonzero(bad)[:1]:
-        at = f"{values.index.name or 'row'} {values.index[row]}"
-        cell = "" if pd.isna(values.iloc[row]) else line(values.iloc[row], 100)
-        raise InputError(f"{where}, {at}, column {values.name}: {cell or 'an empty cell'} {why}")
 
 
 def check_predictions(frame: pd.DataFrame, where: str = "predictions") -> list[str]:
