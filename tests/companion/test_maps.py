@@ -145,7 +145,7 @@ def test_recorded_maps_cover_the_test_images_and_the_figures():
     )
 
 
-def test_of_run_makes_the_recorded_maps_again(real_data, tmp_path, monkeypatch):
+def test_cams_makes_the_recorded_maps_again(real_data, tmp_path, monkeypatch):
     """On a few of the images: the others are taken for missing."""
     shutil.copytree(RECORDS / "zhu-fourclass", tmp_path / "zhu-fourclass")
     recorded, where = records.read_maps(studies.run("zhu-fourclass"))
