@@ -491,14 +491,20 @@ if chosen is not None and last is not None and same_draw is not None:
             f" {common} epochs they have in common)"
         )
 
-lungs_left = pd.read_csv(studies.results_folder() / "audits/blackout-probes/lung-left.csv")
-lungs_left = lungs_left[lungs_left["size"] == round(1 - 2 * radiographs.FRAME, 6)]
-in_frame = lungs_left.groupby("kind")["square_black"].agg(["size", "mean", "max"])
-frame_lungs = "on average " + " and ".join(
-    f"{100 * row['mean']:.1f} % of the lungs (at most {100 * row['max']:.1f} %) in the"
-    f" {row['size']:.0f} COVID-19 images that have {which}"
-    for which, (_, row) in zip(("boxes alone", "lung masks"), in_frame.iterrows(), strict=True)
+frame_lungs = (
+    "no more than the edge of the lungs; how much, `python -m companion.build audit"
+    " blackout-probes` measures"
 )
+measured_lungs = studies.results_folder() / "audits/blackout-probes/lung-left.csv"
+if measured_lungs.is_file():
+    left = pd.read_csv(measured_lungs)
+    left = left[left["size"] == round(1 - 2 * radiographs.FRAME, 6)]  # of the square
+    held = left.groupby("kind")["square_black"].agg(["size", "mean", "max"])
+    frame_lungs = "on average " + " and ".join(
+        f"{100 * row['mean']:.1f} % of the lungs (at most {100 * row['max']:.1f} %) in the"
+        f" {row['size']:.0f} COVID-19 images that have {which}"
+        for which, (_, row) in zip(("boxes alone", "lung masks"), held.iterrows(), strict=True)
+    )
 frame_recalls, frame_found, frame_size, frame_taken = "not yet known", "–", "–", "–"
 if "frame" in shown["zhu-fourclass"]:
     framed = shown["zhu-fourclass"]["frame"].predictions

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from test_manifest import contract
 
-from companion import cli, sources
+from companion import cli
 from cxrlib.data import chestxray14, rsna
 from cxrlib.data.manifest import present
 from cxrlib.files import InputError
@@ -392,11 +392,9 @@ def test_no_folder(tmp_path):
 def test_report_is_short_where_most_is_missing(full, capsys):
     write(full / FULL / chestxray14.LIST, [image(patient) for patient in range(1, 41)])
     (full / FULL / "images_001" / "images" / "00000001_001.png").unlink()
-    found = sources.report(full).set_index("source")
-    assert found.loc["nih-chest-xray14", ["found", "missing"]].tolist() == [2, 112_118]
-    assert len(found.loc["nih-chest-xray14", "absent"]) == 38
     assert cli.main(["sources", "--data", str(full)]) == 0
     shown = capsys.readouterr().out
+    assert "found       2 of 112120 images" in shown
     assert (
         "missing     nih-chest-xray14/images/00000003_000.png\n  missing     and 37 more" in shown
         and "00000004_000" not in shown
