@@ -16,6 +16,8 @@ JOBS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)")
 
 # What of the user's own Python and Snakemake would be loaded in place of what is installed here.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP SNAKEMAKE_PROFILE
+# Compiled modules are kept in .venv and beside the code: without them each start takes seconds more.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: book test test-slow records env train-env notebooks readme address lint clean
 

@@ -29,7 +29,8 @@ def test_nothing_serious(browser, name, width, scheme):
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     page.evaluate("dispatchEvent(new Event('resize'))")
     page.evaluate("document.getAnimations().forEach(animation => animation.finish())")
-    found = Axe().run(page).response["violations"]
+    # the nodes of what passes are not listed: half of the time goes into that
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     page.close()
     serious = [
         (each["id"], node["html"][:200], node["failureSummary"][:300])

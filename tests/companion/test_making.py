@@ -277,16 +277,13 @@ def test_the_users_jupyter_and_matplotlib_change_nothing(clone, monkeypatch, tmp
     assert found == [sys.executable, "1.5"] and "inline" in backend
 
 
-def test_standard_error_is_for_who_builds(clone):
-    write(
-        clone,
-        "import sys\nimport warnings\nprint('for ' + 'the page')\n"
-        "warnings.warn('for ' + 'the maker')\nprint('a' + '/path', file=sys.stderr)\n",
-    )
-    code, _, err = made()
-    assert code == 0 and "UserWarning: for the maker" in err and "a/path" in err
-    shown = page(clone)
-    assert "for the page" in shown and "for the maker" not in shown and "a/path" not in shown
+def test_standard_error_is_for_who_builds(clone, capfd):
+    """The book's pages leave it out: see the page of figures below."""
+    write(clone, "import sys, warnings\nwarnings.warn('old')\nprint('a/path', file=sys.stderr)\n")
+    executed(clone)
+    lines = capfd.readouterr().err.splitlines()
+    for end in ("UserWarning: old", "a/path"):
+        assert any(line.endswith(end) for line in lines), lines
 
 
 # Figures and tables
@@ -332,6 +329,8 @@ frame
 frame
 
 # %%
+import sys
+print("for the " + "maker", file=sys.stderr)
 pages.table(frame, caption="Sizes", name="sizes")
 
 # %% [markdown]
@@ -359,6 +358,7 @@ def test_items_have_anchors_captions_and_a_place_in_the_index(clone):
     soup = BeautifulSoup(page(clone), "html.parser")
     figure = soup.find(id="figure-4-3")
     assert figure.name == "figure" and figure.img["alt"] == "A line."
+    assert "for the maker" not in soup.get_text()
     assert figure.figcaption.get_text().strip().startswith("Figure 4.3, rebuilt. Code")
     to_code = figure.find("a", class_="to-code")["href"].removeprefix("#")
     assert "plt.plot" in soup.find(id=to_code).get_text() and soup.find(id=to_code).find_parent(

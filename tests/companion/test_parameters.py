@@ -1,9 +1,7 @@
 """Parameters of notebooks: which there are, of which type, and what the book sets."""
 
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import nbformat
 import pytest
@@ -80,16 +78,14 @@ def test_what_the_book_sets_is_checked(tmp_path, monkeypatch):
             parameters.published("04_study_b_four_classes", tmp_path / "p.yml")
 
 
-def run(*words: str) -> tuple[int, Any]:
-    program = [sys.executable, "-m", "companion", "run", *words]
-    ran = subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
-    return ran.returncode, ran.stderr
-
-
-def test_run_ends_in_one_line():
-    for words in (["04", "-p", "orign", "phantom"], ["04", "-p", "replicates", "1e9x"], ["77"]):
-        status, said = run(*words)
-        assert status == 2 and said.startswith("cxr: ") and said.count("\n") == 1
+@pytest.mark.parametrize(
+    "words", [["04", "-p", "orign", "phantom"], ["04", "-p", "replicates", "1e9x"], ["77"]]
+)
+def test_run_ends_in_one_line(monkeypatch, capsys, words):
+    monkeypatch.chdir(ROOT)
+    assert cli.main(["run", *words]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("cxr: ") and said.count("\n") == 1
 
 
 def test_run_takes_pairs(tmp_path, monkeypatch, capsys):
