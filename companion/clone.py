@@ -57,7 +57,8 @@ def between_marks(file: Path, name: str, made: str) -> str:
 
 
 def replaced(pattern: re.Pattern, file: Path, made: str) -> str:
-    """The file's text with the one place that ``pattern`` finds replaced by ``made``.
+    """The file's text with the one place that ``pattern`` finds replaced by ``made``, a template as
+    :func:`re.sub` takes it.
 
     Raises:
         InputError: it has no such place, or several.

@@ -83,9 +83,10 @@ def specificity_interval(predictions: pd.DataFrame, sensitivity: float) -> tuple
 
 
 def facts() -> dict:
-    """What README's table and the first page are filled with: :func:`numbers` in words, as ``rows``
-    and ``by`` model and title; ``stand_in``, whether Study A is compared by a stand-in, and if so
-    the ``areas`` of all its runs, that of the headline first; and :func:`circumstances`.
+    """What README's table and the first page are filled with: the names of the models (``four``,
+    ``two``, ``a``); :func:`numbers` in words, as ``rows`` and ``by`` model and title; ``stand_in``,
+    whether Study A is compared by a stand-in, and if so the ``areas`` of all its runs, that of the
+    headline first; and :func:`circumstances`.
     """
     found: dict = {"four": FOUR, "two": TWO, "a": STUDY_A, "rows": [], "by": {}}
     found["stand_in"] = not studies.recorded(studies.AZEMIN_ADJUDICATED.name)

@@ -255,7 +255,7 @@ def no_radiographs(map_alone: bool = False) -> HTML:
     """What stands in the place of a radiograph that is not on disk: none may be published with the
     book.
     """
-    text = NOTICES["no radiograph" if map_alone else "no radiographs"]
+    text = NOTICES["map alone" if map_alone else "no radiographs"]
     return HTML(f'<p class="no-radiographs">{text}</p>')
 
 

@@ -29,9 +29,9 @@ def inventory(file: Path) -> dict[str, list[dict]]:
     content = read_yaml(file)
     if not isinstance(content, dict) or not content.keys() <= STUDIES.keys():
         raise InputError(f"{file}: expected the items of {' and '.join(STUDIES)}")
-    for item in sum(content.values(), []):
-        if not {"item", "title"} <= item.keys():
-            raise InputError(f"{file}: {item} lacks item or title")
+    for study, items in content.items():
+        if not all({"item", "title"} <= {*item} for item in items or [""]):
+            raise InputError(f"{file}: {study}: an item lacks item or title")
     return content
 
 

@@ -1,5 +1,5 @@
-"""The few things every room does with files: one-line errors, of a table's cell too,
-whole-or-nothing writes, paths that stay inside.
+"""The few things every room does with files: one-line errors that name the file, and a table's row
+and column; whole-or-nothing writes; paths that stay inside.
 
 A record that is half written is worse than none, and a traceback tells a reader nothing, so the
 rest of the library reads and writes through these.

@@ -500,10 +500,11 @@ if measured_lungs.is_file():
     left = pd.read_csv(measured_lungs)
     left = left[left["size"] == round(1 - 2 * radiographs.FRAME, 6)]  # of the square
     held = left.groupby("kind")["square_black"].agg(["size", "mean", "max"])
+    which = {"lung box": "boxes alone", "lung mask": "lung masks"}
     frame_lungs = "on average " + " and ".join(
         f"{100 * row['mean']:.1f} % of the lungs (at most {100 * row['max']:.1f} %) in the"
-        f" {row['size']:.0f} COVID-19 images that have {which}"
-        for which, (_, row) in zip(("boxes alone", "lung masks"), held.iterrows(), strict=True)
+        f" {row['size']:.0f} COVID-19 images that have {which[kind]}"
+        for kind, row in held.iterrows()
     )
 frame_recalls, frame_found, frame_size, frame_taken = "not yet known", "–", "–", "–"
 if "frame" in shown["zhu-fourclass"]:

@@ -703,7 +703,8 @@ more = cxrlib.mean_by_patient(masked["inside"] - masked["region"], masked["patie
 first = tables["blackout-probes"][TWO].query(
     "y_true == 'covid' and arm == 'unchanged' and draw == 0"
 )
-frame = tables["blackout-probes"]["lung-left"].query("size == 0.9")
+frame = tables["blackout-probes"]["lung-left"]
+frame = frame[frame["size"] == round(1 - 2 * radiographs.FRAME, 6)]  # of the square
 frame = frame.groupby("kind")["square_black"]
 frame_lungs = (
     f"it holds a median of {100 * left(TWO, 0.9)['lungs']:.1f} % of the lungs of the COVID-19 test"

@@ -33,16 +33,16 @@ def book(stage: Path, output: Path = Path("_build/html")) -> None:
         shutil.copyfile(name, stage / name)
     shutil.rmtree(stage / "book", ignore_errors=True)
     shutil.copytree("book", stage / "book", ignore=shutil.ignore_patterns("__pycache__"))
-    first = headline.facts() | {"address": address.typed(clone_folder())}
-    first["radiographs"] = status.radiographs_shown(stage)
-    texts = dict.fromkeys(("_headline", "_opening"), first)
+    numbers = headline.facts() | {"address": address.typed(clone_folder())}
+    numbers["radiographs"] = status.radiographs_shown(stage)
+    texts = dict.fromkeys(("_headline", "_opening"), numbers)
     texts |= dict.fromkeys(("_fetch", "_own_rule"), rerun.facts())
     texts |= dict.fromkeys(("_states", "_status"), status.facts(status.states(stage, Path("."))))
     for name, facts in texts.items():
         made = filled(stage / "book" / f"{name}.md.jinja", facts)
         write_text(stage / "book" / f"{name}.md", made + "\n")
-    root = stage / f"{chapters()[0]}.md"
-    write_text(root, filled(root, first) + "\n")
+    first = stage / f"{chapters()[0]}.md"
+    write_text(first, filled(first, numbers) + "\n")
     curves.hero(stage / "book" / "_lungs.svg")
     write_text(stage / "book" / "_api.md", public_names())
     for left in (stage / "notebooks").glob(".*.ipynb"):  # by a run that was killed

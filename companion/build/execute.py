@@ -29,16 +29,16 @@ def execute(source: Path, target: Path, p: list[tuple[str, str]] | None = None) 
 
     p: sets a parameter; may be given several times
     """
-    given = {name: plain_value(value, f"-p {name}") for name, value in p or []}
-    execute_notebook(source, target, given)
+    execute_notebook(source, target, {x: plain_value(text, f"-p {x}") for x, text in p or []})
 
 
 def execute_notebook(source: Path, target: Path, given: Mapping | None = None) -> None:
     """Execute a notebook with the parameters ``given`` into ``target``, whole or not at all.
 
     At the top of the page stands what differs from the notebook's own parameters. What libraries
-    write to standard error goes to this process's, too; the book's pages leave it out. A notebook
-    whose record is missing becomes a page that says so, with the command that makes the record.
+    write to standard error is no part of a page: it goes to this process's standard error. A
+    notebook whose record is missing becomes a page that says so, with the command that makes the
+    record.
 
     Raises:
         InputError: no such notebook or parameter, or a cell failed; the line names the notebook and
@@ -57,7 +57,7 @@ def execute_notebook(source: Path, target: Path, given: Mapping | None = None) -
         title = notebook.cells[0]
         title.source = title.source.splitlines()[0]
         names = "\n".join(f"- {name}" for name in absent)
-        note = texts("notices")["not yet recorded"].format(names=names)
+        note = texts("notices")["not yet recorded"].replace("{names}", names)
         note = nbformat.v4.new_markdown_cell(note, id="not-yet")
         notebook.cells = [title, note]
     else:
@@ -143,10 +143,12 @@ def own_kernel(profile: str) -> type:
 
 def one_picture_each(notebook: nbformat.NotebookNode) -> None:
     """Of each figure of an executed notebook keep the SVG, without its date; or the PNG, where the
-    SVG is large, as with radiographs in it.
+    SVG is large, as with radiographs in it. Nothing is kept of standard error.
     """
     for cell in notebook.cells:
-        for output in cell.get("outputs", []):
+        for output in [*cell.get("outputs", [])]:
+            if output.get("name") == "stderr":
+                cell.outputs.remove(output)
             data = output.get("data", {})
             if not {"image/png", "image/svg+xml"} <= data.keys():
                 continue

@@ -35,12 +35,11 @@ class evaluate:
     output: str | None = None
 
     def run(self) -> None:
-        prevalence = self.prevalence
         if not 0 <= self.threshold <= 1:
             raise InputError(f"--threshold {self.threshold:g}: expected a probability from 0 to 1")
-        if prevalence is not None and not 0 < prevalence < 1:
+        if self.prevalence is not None and not 0 < self.prevalence < 1:
             raise InputError(
-                f"--prevalence {prevalence:g}: expected a share between 0 and 1, e.g. 0.01 for 1 %"
+                f"--prevalence {self.prevalence:g}: expected a share between 0 and 1, such as 0.01"
             )
         outputs = {"html": self.html, "explorer": self.explorer, "output": self.output}
         outputs = {option: file for option, file in outputs.items() if file}
@@ -56,7 +55,7 @@ class evaluate:
         for note in found.notes:
             print(f"cxr: {line(note)}", file=sys.stderr)
         name = printable(Path(self.predictions).name)
-        measured = Measures(found, self.threshold, prevalence)
+        measured = Measures(found, self.threshold, self.prevalence)
         table = measured.tidy().map(spreadsheet_text)
         texts = {"output": table.to_csv(index=False, float_format="%.9g", lineterminator="\n")}
         if self.html:

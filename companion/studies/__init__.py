@@ -18,6 +18,5 @@ from companion.studies.settings import (
     Experiment,
     effective,
     experiment,
-    recorded_settings,
     spell,
 )

@@ -83,7 +83,7 @@ def _row(number, study: str) -> dict:
     where = number["where"]
     if not isinstance(where, dict) or not where.keys() & {"table", "section"}:
         raise ValueError(f"where is {where!r}; it needs a table or a section")
-    if odd := [*(number.keys() - {*REQUIRED, *OPTIONAL}), *(where.keys() - {*PLACE})]:
+    if odd := sorted(number.keys() - {*REQUIRED, *OPTIONAL}) + sorted(where.keys() - {*PLACE}):
         raise ValueError(f"unknown field {odd[0]}")
     row = {**dict.fromkeys(PLACE), **OPTIONAL, **number, **where, "study": study}
     del row["where"]

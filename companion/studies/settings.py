@@ -134,31 +134,32 @@ def load(file: Path) -> tuple[dict[str, Experiment], dict[str, dict[str, Experim
 
     :class:`InputError` names the file, the experiment and the setting.
     """
-    text, name = read_yaml(file), "experiments"
+    text, name = read_yaml(file), file.parent.name
     try:
+        experiments, variants = text["experiments"], text["families"]
+        phantom = {key: _tuple(value) for key, value in text.get("phantom", {}).items()}
         made: dict[str, Experiment] = {}
-        for name, given in text["experiments"].items():
+        for name, given in experiments.items():
             base = made[given["inherits"]] if "inherits" in given else None
             made[name] = _made(name, given, base, file.parent.name)
         families: dict[str, dict[str, Experiment]] = {}
-        for family, members in text["families"].items():
+        for family, members in variants.items():
             name, families[family] = family, {}
             base = made[family.rpartition("-")[0]]
             for key, changes in members.items():
                 name = f"{family}/{key}"
                 families[family][name] = _changed(base, changes, name=name, variant_of=base.name)
-        phantom = {key: _tuple(value) for key, value in text.get("phantom", {}).items()}
     except (InputError, AttributeError, KeyError, TypeError) as error:
-        said = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{file}: {name}: {said.removeprefix(f'{name}: ')}") from None
     return made, families, phantom
 
 
 def _made(name: str, given: Mapping, base: Experiment | None, study: str) -> Experiment:
     """One entry of ``experiments``."""
-    settings, printed = {}, dict(base.printed) if base else {}
+    settings, printed = {"optional": False}, dict(base.printed) if base else {}
     if odd := given.keys() - {"inherits", "settings", *FIELDS}:
-        raise InputError(f"unknown field {', '.join(odd)}")
+        raise InputError(f"unknown field {', '.join(sorted(odd))}")
     for key, entry in given["settings"].items():
         if not isinstance(entry, dict) or not {"printed", "assumed", "departs"} & set(entry):
             raise InputError(f"{key} needs a value, and printed, assumed or departs")

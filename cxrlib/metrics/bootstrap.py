@@ -166,7 +166,11 @@ def bootstrap_by_patient(
     "estimate")``, ``(metric, "low")``, ``(metric, "high")``; or one name of
     `cxrlib.metrics.rates.rates`, such as ``"auc"``, for an `Interval`; or several, for a table with
     a row each. Names are of ``cls`` against the rest, called where its p is at least ``threshold``;
-    without ``cls``, ``"accuracy"`` is the share of images called rightly. InputError for others.
+    without ``cls``, ``"accuracy"`` is the share of images called rightly. InputError for others,
+    and for predictions that `read_predictions` would refuse.
+
+    Ends are NaN where the policy gives none: for what is no share, where fewer than four patients
+    have the images it rests on, or where no resample differs.
 
     >>> frame = pd.DataFrame({
     ...     "image_id": range(40), "patient_id": [i // 2 for i in range(40)], "source": "s",

@@ -34,15 +34,14 @@ def test_the_explorer_knows_the_runs():
     assert made.data["marks"][0]["label"] == "Study A"
 
 
-def test_what_a_description_says_of_all_fills_only_what_is_unknown():
-    known = pd.read_csv(studies.results_folder() / "subgroups/covid-chestxray.csv")
-    first = known.dropna(subset=["view", "sex", "age"]).iloc[0]
-    images = [first["image_id"], "kermany/2", "b/4"]
-    sources = ["covid-chestxray-dataset", "kermany", "b"]
-    frame = pd.DataFrame({"image_id": images, "source": sources}, index=[7, 8, 9])
+def test_what_a_description_says_of_all_fills_only_what_is_unknown(monkeypatch):
+    known = {"image_id": ["a/1", "kermany/2"], "view": ["PA", "Lateral"], "sex": ["F", None]}
+    listed = pd.DataFrame(known | {"age": ["18–39", None]})
+    monkeypatch.setitem(PAGE["known_of"].__globals__, "listed", listed)
+    images, sources = ["a/1", "kermany/2", "kermany/3", "b/4"], ["a", "kermany", "kermany", "b"]
+    frame = pd.DataFrame({"image_id": images, "source": sources}, index=[7, 8, 9, 10])
     found = PAGE["known_of"](frame)
-    assert found.index.tolist() == [7, 8, 9]
-    assert found["view"].tolist() == [first["view"], "AP", UNKNOWN]
-    assert found["age"].tolist() == [first["age"], "0–17", UNKNOWN]
-    assert found["sex"].tolist() == [first["sex"], UNKNOWN, UNKNOWN]
-    assert found["source"].tolist() == sources
+    assert found.index.tolist() == [7, 8, 9, 10]
+    assert found["view"].tolist() == ["PA", "Lateral", "AP", UNKNOWN]
+    assert found["age"].tolist() == ["18–39", "0–17", "0–17", UNKNOWN]
+    assert found["sex"].tolist() == ["F", *[UNKNOWN] * 3] and found["source"].tolist() == sources

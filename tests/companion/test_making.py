@@ -278,9 +278,9 @@ def test_the_users_jupyter_and_matplotlib_change_nothing(clone, monkeypatch, tmp
 
 
 def test_standard_error_is_for_who_builds(clone, capfd):
-    """The book's pages leave it out: see the page of figures below."""
+    """Pages, and notebooks to download, leave it out."""
     write(clone, "import sys, warnings\nwarnings.warn('old')\nprint('a/path', file=sys.stderr)\n")
-    executed(clone)
+    assert printed(executed(clone)) == ""
     lines = capfd.readouterr().err.splitlines()
     for end in ("UserWarning: old", "a/path"):
         assert any(line.endswith(end) for line in lines), lines
@@ -358,7 +358,8 @@ def test_items_have_anchors_captions_and_a_place_in_the_index(clone):
     soup = BeautifulSoup(page(clone), "html.parser")
     figure = soup.find(id="figure-4-3")
     assert figure.name == "figure" and figure.img["alt"] == "A line."
-    assert "for the maker" not in soup.get_text()
+    download = (clone / "_build/html/_sources/notebooks/01_page.ipynb").read_text(encoding="utf-8")
+    assert "for the maker" not in soup.get_text() and "for the maker" not in download
     assert figure.figcaption.get_text().strip().startswith("Figure 4.3, rebuilt. Code")
     to_code = figure.find("a", class_="to-code")["href"].removeprefix("#")
     assert "plt.plot" in soup.find(id=to_code).get_text() and soup.find(id=to_code).find_parent(

@@ -155,7 +155,10 @@ def test_inventory_is_the_studies_lists():
     )
 
 
-@pytest.mark.parametrize("damage", ["[", "- 1", "zhu2020: [{item: Table 1}]", "other: []"])
+DAMAGES = ["[", "- 1", "zhu2020: [{item: Table 1}]", "zhu2020:", "zhu2020: [Table 1]", "other: []"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_inventory_is_one_line(tmp_path, damage):
     (tmp_path / "inventory.yml").write_text(damage)
     with pytest.raises(InputError, match=r"inventory\.yml: "):

@@ -13,6 +13,7 @@ import torch
 
 from companion import cli, options, studies
 from companion.studies import training
+from companion.studies.settings import recorded_settings
 from cxrlib import records
 from cxrlib.data import phantom
 from cxrlib.files import InputError
@@ -133,7 +134,7 @@ def test_what_is_null_makes_no_difference(few, tmp_path, base, changes):
     )
     assert one.predictions.equals(other.predictions)
     assert one.info["config"] == other.info["config"] and one.info["lacked"] == other.info["lacked"]
-    stated = studies.recorded_settings(one.info)
+    stated = recorded_settings(one.info)
     assert all(stated[key] in (None, []) for key in changes)
 
 
@@ -157,7 +158,7 @@ def test_every_committed_record_is_of_the_experiment_it_names():
     """So that each can be read, and be made again under its name with the same settings."""
     for name, experiment in studies.RECORDS.items():
         info = studies.run(name).info
-        here, there = studies.effective(experiment.as_dict()), studies.recorded_settings(info)
+        here, there = studies.effective(experiment.as_dict()), recorded_settings(info)
         keys = {*experiment.training(), *experiment.own()} - {"tested_as"}
         assert {key: there[key] for key in keys} == {key: here[key] for key in keys}
         assert there["experiment"] == (experiment.variant_of or name)
