@@ -30,8 +30,9 @@ def inventory(file: Path) -> dict[str, list[dict]]:
     if not isinstance(content, dict) or not content.keys() <= STUDIES.keys():
         raise InputError(f"{file}: expected the items of {' and '.join(STUDIES)}")
     for study, items in content.items():
-        if not all({"item", "title"} <= {*item} for item in items or [""]):
-            raise InputError(f"{file}: {study}: an item lacks item or title")
+        for item in items or [{}]:
+            if not isinstance(item, dict) or not {"item", "title"} <= item.keys():
+                raise InputError(f"{file}: {study}: {item} lacks item or title")
     return content
 
 

@@ -143,14 +143,18 @@ def title(run: Record) -> str:
 
 def explorer_of(runs: list[Record], **view) -> Explorer:
     """The explorer of these runs, with what this book knows of them."""
-    known = [known_of(run.predictions).drop(columns="source") for run in runs]
-    ids = [run.predictions[["image_id"]].join(each) for run, each in zip(runs, known, strict=True)]
+    known = [
+        known_of(run.predictions)
+        .drop(columns="source")
+        .assign(image_id=run.predictions["image_id"])
+        for run in runs
+    ]
     return Explorer(
         {run.name: run.predictions for run in runs},
         marks={"Study A": in_test_set},
         titles={run.name: title(run) for run in runs},
         printed={run.name: printed_points(run) for run in runs},
-        subgroups=pd.concat(ids).drop_duplicates("image_id"),
+        subgroups=pd.concat(known).drop_duplicates("image_id"),
         **view,
     )
 

@@ -10,13 +10,17 @@ NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 
 
 def defined(chapter: str, *wanted: str, **names) -> dict:
-    """Functions and values of a notebook, defined alone, in its order; ``names`` are what they need
-    from other cells.
+    """Functions and values of a notebook, defined after its imports and without its other cells;
+    ``names`` are what they need from these.
     """
     tree = ast.parse((NOTEBOOKS / f"{chapter}.py").read_text(encoding="utf-8"))
-    tree.body = [node for node in tree.body if not set(wanted).isdisjoint(_names(node))]
-    exec(compile(tree, f"{chapter}.py", "exec"), names)
-    return {name: names[name] for name in wanted}
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    found = [node for node in tree.body if not set(wanted).isdisjoint(_names(node))]
+    space: dict = {}
+    for nodes in (imports, found):
+        exec(compile(ast.Module(nodes, []), f"{chapter}.py", "exec"), space)
+        space |= names
+    return {name: space[name] for name in wanted}
 
 
 def _names(node: ast.stmt) -> list[str]:
@@ -35,17 +39,6 @@ def explorer_page() -> dict:
     """What the explorer's page knows of recorded runs: ``printed_points``, ``known_of``, ``title``
     and ``explorer_of``.
     """
-    import pandas as pd
-
-    from companion import forensics, studies
-    from companion.studies import subgroups
-    from cxrlib.data import kermany
-    from cxrlib.explorer import Explorer, payload
-    from cxrlib.records import Record
-
-    used = {"pd": pd, "forensics": forensics, "studies": studies, "subgroups": subgroups}
-    used |= {"kermany": kermany, "Explorer": Explorer, "Record": Record}
-    used |= {"UNKNOWN": payload.UNKNOWN, "subgroups_of": payload.subgroups_of}
     values = ("printed", "study_a", "in_test_set", "DESCRIBED", "listed")
     functions = ("share", "printed_points", "known_of", "title", "explorer_of")
-    return defined("20_explorer", *values, *functions, **used)
+    return defined("20_explorer", *values, *functions)

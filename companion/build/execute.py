@@ -56,10 +56,9 @@ def execute_notebook(source: Path, target: Path, given: Mapping | None = None) -
     if absent and given.get("origin", "recorded") == "recorded":
         title = notebook.cells[0]
         title.source = title.source.splitlines()[0]
-        names = "\n".join(f"- {name}" for name in absent)
-        note = texts("notices")["not yet recorded"].replace("{names}", names)
-        note = nbformat.v4.new_markdown_cell(note, id="not-yet")
-        notebook.cells = [title, note]
+        listed = "\n".join(f"- {name}" for name in absent)
+        notice = texts("notices")["not yet recorded"].replace("{names}", listed)
+        notebook.cells = [title, nbformat.v4.new_markdown_cell(notice, id="not-yet")]
     else:
         notebook = run_cells(source, dict(given))
         one_picture_each(notebook)
